@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What a model's config.json says, with every default applied and every value checked. This library knows nothing of
+// LLVM: the compiler, the tools that make weights and the tests' own evaluation of a model share it.
+#ifndef CHIMERA_DIALECT_FRONTEND_CONFIG_H
+#define CHIMERA_DIALECT_FRONTEND_CONFIG_H
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace chimera {
+
+/// The modes a token may take in a layer, in canonical order: ties, router rows and routing files follow it.
+enum class Mode : uint8_t { Ssm = 0, Swa = 1, Full = 2, Identity = 3 };
+inline constexpr int numModes = 4;
+inline constexpr std::array<Mode, numModes> allModes = {Mode::Ssm, Mode::Swa, Mode::Full, Mode::Identity};
+
+/// "ssm", "swa", "full" or "identity".
+std::string_view modeName(Mode mode);
+
+/// The mode of that name, or nothing.
+std::optional<Mode> modeFromName(std::string_view name);
+
+enum class NormKind : uint8_t { None, Rms, Layer };
+enum class SsmKind : uint8_t { Mamba2, Lti };
+enum class RouterKind : uint8_t { Linear, Mlp };
+enum class GateKind : uint8_t { One, Prob };
+enum class CacheWrite : uint8_t { Routed, All };
+enum class IdentityOutput : uint8_t { Zero, NormedInput };
+enum class RopeScalingKind : uint8_t { None, Linear, Llama3 };
+
+/// How the rotary frequencies are changed for contexts longer than those trained on.
+struct RopeScaling {
+  RopeScalingKind kind = RopeScalingKind::None;
+  double factor = 1.0;                       ///< linear, llama3: >= 1
+  double lowFreqFactor = 1.0;                ///< llama3
+  double highFreqFactor = 4.0;               ///< llama3: > lowFreqFactor
+  int64_t originalMaxPositionEmbeddings = 0; ///< llama3
+};
+
+/// The ssm mode. `lti` uses stateSize alone.
+struct SsmConfig {
+  SsmKind kind = SsmKind::Mamba2;
+  int64_t stateSize = 0; ///< N
+  int64_t headDim = 64;  ///< P, divides expand * hiddenSize
+  int64_t expand = 2;    ///< E
+  int64_t groups = 1;    ///< G, divides the number of heads
+  int64_t convKernel = 4;
+  double timeStepMin = 0.0; ///< dt is clamped to [timeStepMin, timeStepMax]; the latter may be infinity
+  double timeStepMax = 0.0;
+};
+
+/// The router of the layers with more than one mode. Arrays are indexed by mode, in canonical order.
+struct RouterConfig {
+  RouterKind kind = RouterKind::Linear;
+  int64_t hiddenSize = 0; ///< of the mlp; 0 for a linear router
+  NormKind inputNorm = NormKind::None;
+  double temperature = 1.0;
+  GateKind gate = GateKind::Prob;
+  bool biasInGate = false;
+  bool writeGate = false;
+  std::array<double, numModes> target = {0.6, 0.2, 0.1, 0.1};
+  std::optional<double> capacityFactor;
+  std::array<std::optional<int64_t>, numModes> maxTokens;
+  double balancerEma = 0.95;
+  double balancerStep = 1e-3;
+  double balancerClip = 4.0;
+};
+
+/// Which names and layouts the tensors of the checkpoint have.
+enum class CheckpointStyle : uint8_t { Chimera, Llama, Mamba2, Bamba, ChimeraLm };
+
+/// One model, as its config.json describes it. Sizes that the modes in use do not need are 0.
+struct Config {
+  CheckpointStyle style = CheckpointStyle::Chimera;
+  int64_t vocabSize = 0;         ///< V
+  int64_t hiddenSize = 0;        ///< D
+  int64_t numLayers = 0;         ///< L
+  int64_t numAttentionHeads = 0; ///< H; 0 unless swa or full is used
+  int64_t numKeyValueHeads = 0;  ///< Hkv
+  int64_t headDim = 0;           ///< Dk
+  int64_t intermediateSize = 0;  ///< of the feed-forward network; 0: none
+  double ropeTheta = 10000.0;
+  double partialRotaryFactor = 1.0;
+  RopeScaling ropeScaling;
+  NormKind norm = NormKind::Rms;
+  double normEps = 1e-5;
+  int64_t tokenConvKernel = 0; ///< 0: no token convolution
+  bool tieWordEmbeddings = false;
+  std::optional<int64_t> bosTokenId;
+  std::vector<int64_t> eosTokenIds; ///< empty, or the ids that end a text
+  int64_t window = 512;             ///< W, entries of the swa ring
+  CacheWrite cacheWrite = CacheWrite::Routed;
+  IdentityOutput identityOutput = IdentityOutput::Zero;
+  std::vector<std::vector<Mode>> layerModes; ///< [L]: each layer's modes, ascending, never empty
+  SsmConfig ssm;
+  RouterConfig router;
+
+  /// Whether some layer has `mode`.
+  bool uses(Mode mode) const;
+  /// Whether some layer has swa or full.
+  bool usesAttention() const { return uses(Mode::Swa) || uses(Mode::Full); }
+  /// Whether layer `layer` has `mode`.
+  bool layerHas(int64_t layer, Mode mode) const;
+  /// Whether layer `layer` routes: it has more than one mode.
+  bool hasRouter(int64_t layer) const { return layerModes[layer].size() > 1; }
+
+  /// How many of a head's dimensions are rotated: partialRotaryFactor * headDim, even.
+  int64_t rotaryDims() const;
+  /// Mamba-2: E * D, the width of x and z.
+  int64_t ssmInner() const { return ssm.expand * hiddenSize; }
+  /// Mamba-2: E * D / P.
+  int64_t ssmHeads() const { return ssmInner() / ssm.headDim; }
+  /// Mamba-2: the width of xBC, E * D + 2 * G * N.
+  int64_t ssmConvChannels() const { return ssmInner() + 2 * ssm.groups * ssm.stateSize; }
+  /// Mamba-2: the width of [z, x, B, C, dt].
+  int64_t ssmProjection() const { return ssmInner() + ssmConvChannels() + ssmHeads(); }
+};
+
+/// A config, or one line that says which file and key is wrong and how.
+using ConfigOrError = std::variant<Config, std::string>;
+
+/// Reads the text of a config.json; `fileName` is only for messages ("config.json: key 'vocab_size': missing").
+ConfigOrError parseConfig(std::string_view text, std::string_view fileName);
+
+/// Reads the file at `path`; a directory means the config.json in it.
+ConfigOrError readConfig(const std::string &path);
+
+/// The inverse frequencies of the rotary embedding, [rotaryDims / 2], in f64 and with rope scaling applied: dimension
+/// pair i turns by position * frequency[i], frequency[i] = theta^(-2 i / rotaryDims). `linear` divides all by factor;
+/// `llama3` (Llama 3.1) keeps wavelengths shorter than original / highFreqFactor, divides those longer than
+/// original / lowFreqFactor by factor, and blends in between.
+std::vector<double> ropeFrequencies(const Config &config);
+
+/// How a parameter is used, and so which dtype it has in a binary.
+enum class ParameterKind : uint8_t {
+  Operand,    ///< a matrix operand or the embedding: bf16 in bf16 models
+  Accumulator ///< norms, biases, routers, convolutions, dt, A, D, decay: f32 in bf16 models
+};
+
+/// One tensor that the model reads.
+struct ParameterSpec {
+  std::string name;           ///< our name, such as layers.3.attn.q_proj.weight
+  std::vector<int64_t> shape; ///< row-major, [out, in]
+  bool optional = false;      ///< zeros when the checkpoint lacks it
+  ParameterKind kind = ParameterKind::Operand;
+  std::string source;                  ///< its name in the checkpoint
+  std::vector<int64_t> sourceShape;    ///< its shape in the checkpoint: the same elements in the same order
+  std::vector<int64_t> rowPermutation; ///< row i of ours is row rowPermutation[i] of the checkpoint's; empty: the same
+};
+
+/// Every tensor of a checkpoint that inference reads, in the order of the computation.
+std::vector<ParameterSpec> parameters(const Config &config);
+
+} // namespace chimera
+
+#endif // CHIMERA_DIALECT_FRONTEND_CONFIG_H
