@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * The C interface of the CHIMERA runtime: all that a program needs that embeds a compiled model, and all that codegen
+ * and runtime share (the kernel's signature and the canonical numbers of modes).
+ *
+ *     chimera_model_load -> chimera_weights_load -> chimera_session_create -> chimera_sequence_add -> chimera_step ...
+ *
+ * Errors. Every function that can fail returns 0 on success and a chimera_status otherwise. Its last argument, which
+ * may be NULL, then receives an error object with one line of text that says what is wrong and where; free it with
+ * chimera_error_free. On success it is left alone. A call that fails has changed nothing. No function throws, exits or
+ * prints.
+ *
+ * Lifetime. Handles may be freed in any order: a session keeps what it needs of its model and weights alive. NULL may
+ * be freed. A model and weights may be used by many threads at once; a session by one thread at a time.
+ *
+ * Structs that begin with struct_size grow at the end in later versions: set it to sizeof of your struct, and zero the
+ * rest, so that fields you do not know get their defaults.
+ */
+#ifndef CHIMERA_RUNTIME_ABI_CHIMERA_H
+#define CHIMERA_RUNTIME_ABI_CHIMERA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Raised when a function or a struct changes its meaning; new functions do not raise it. */
+#define CHIMERA_ABI_VERSION 1u
+
+#if defined(__GNUC__)
+#define CHIMERA_API __attribute__((visibility("default")))
+#else
+#define CHIMERA_API
+#endif
+
+/* The version that the library was built with; it fits this header when it equals CHIMERA_ABI_VERSION. */
+CHIMERA_API uint32_t chimera_abi_version(void);
+
+/* A kernel of a model binary: computes the blocks begin .. end-1 of a launch. args holds CHIMERA_ARG_*, then the
+ * launch's own constants. docs/model-binary.md has the contract. */
+typedef void (*chimera_kernel)(void *const *buffers, const int64_t *args, int64_t begin, int64_t end);
+
+enum {
+  CHIMERA_ARG_TOKENS = 0,   /* N, the rows of this step */
+  CHIMERA_ARG_SEQS = 1,     /* S, the sequences of this step */
+  CHIMERA_ARG_OUTPUTS = 2,  /* R, the rows whose logits are wanted */
+  CHIMERA_ARG_STRIDE = 3,   /* the page table's entries a slot */
+  CHIMERA_ARG_CONSTANTS = 4 /* the first of the launch's constants */
+};
+
+/* The modes in canonical order. */
+enum {
+  CHIMERA_MODE_SSM = 0,
+  CHIMERA_MODE_SWA = 1,
+  CHIMERA_MODE_FULL = 2,
+  CHIMERA_MODE_IDENTITY = 3,
+  CHIMERA_MODE_COUNT = 4
+};
+
+enum { CHIMERA_DTYPE_F32 = 0, CHIMERA_DTYPE_F64 = 1, CHIMERA_DTYPE_BF16 = 2 };
+
+typedef enum chimera_status {
+  CHIMERA_OK = 0,
+  CHIMERA_ERROR_INVALID = 1, /* an argument or a file is wrong */
+  CHIMERA_ERROR_LIMIT = 2,   /* the memory limit or the most resident sequences would be exceeded */
+  CHIMERA_ERROR_SYSTEM = 3   /* the operating system refused: memory, threads, mapping */
+} chimera_status;
+
+typedef struct chimera_error chimera_error;
+typedef struct chimera_model chimera_model;
+typedef struct chimera_weights chimera_weights;
+typedef struct chimera_session chimera_session;
+
+/* A sequence of one session: > 0, never reused by that session. */
+typedef int64_t chimera_sequence;
+
+/* The text of an error: one line, no newline; valid until the error is freed. "" for NULL. */
+CHIMERA_API const char *chimera_error_message(const chimera_error *error);
+CHIMERA_API void chimera_error_free(chimera_error *error);
+
+/* ---- Models ---------------------------------------------------------------------------------------------------------
+ */
+
+/* Reads a model binary, checks its digest, its version, the CPU's features and every field of its manifest, and only
+ * then maps its code. Reads the file once: what was checked is what runs. */
+CHIMERA_API int32_t chimera_model_load(const char *path, chimera_model **model, chimera_error **error);
+
+/* The same for a binary in memory; the bytes are copied. name stands for the file's name in messages. */
+CHIMERA_API int32_t chimera_model_load_bytes(const void *bytes, size_t size, const char *name, chimera_model **model,
+                                             chimera_error **error);
+CHIMERA_API void chimera_model_free(chimera_model *model);
+
+/* The manifest's JSON text (UTF-8, no terminator), valid as long as the model. */
+CHIMERA_API const char *chimera_model_manifest(const chimera_model *model, size_t *length);
+
+typedef struct chimera_model_info {
+  size_t struct_size;
+  int32_t dtype;        /* CHIMERA_DTYPE_*: the dtype the model was compiled for */
+  int32_t logits_dtype; /* CHIMERA_DTYPE_F64 for an f64 model, else CHIMERA_DTYPE_F32 */
+  int64_t vocab_size;
+  int64_t layers;
+  int64_t max_tokens;   /* the most rows that one step of the binary holds; chimera_step cuts longer work itself */
+  int64_t max_seqs;     /* the most sequences that one step of the binary holds, likewise */
+  int64_t bos_token_id; /* -1: none */
+  int64_t eos_token_id; /* -1: none */
+} chimera_model_info;
+
+/* Fills the first info->struct_size bytes of *info. */
+CHIMERA_API int32_t chimera_model_get_info(const chimera_model *model, chimera_model_info *info, chimera_error **error);
+
+/* The modes of a layer as bits (1 << CHIMERA_MODE_*), and those of them that may be forced. 0 for no such layer. */
+CHIMERA_API uint32_t chimera_model_layer_modes(const chimera_model *model, int64_t layer);
+CHIMERA_API uint32_t chimera_model_layer_forceable(const chimera_model *model, int64_t layer);
+
+/* ---- Weights --------------------------------------------------------------------------------------------------------
+ */
+
+/* Loads every parameter of the model from a checkpoint: a .safetensors file, an index (.json) of shards, or a directory
+ * that holds either. Each is checked for presence and shape and rounded to the dtype the model wants. */
+CHIMERA_API int32_t chimera_weights_load(const chimera_model *model, const char *path, chimera_weights **weights,
+                                         chimera_error **error);
+CHIMERA_API void chimera_weights_free(chimera_weights *weights);
+
+/* Tensors of the checkpoint that the model does not use: how many, and their names (NULL past the end). */
+CHIMERA_API size_t chimera_weights_unused_count(const chimera_weights *weights);
+CHIMERA_API const char *chimera_weights_unused_name(const chimera_weights *weights, size_t index);
+
+/* ---- Sessions -------------------------------------------------------------------------------------------------------
+ */
+
+/* Fill the arena with bytes of ones (NaNs) before every step: shows reads of values that no kernel wrote. For tests. */
+#define CHIMERA_SESSION_POISON 1u
+
+typedef struct chimera_session_options {
+  size_t struct_size;
+  int64_t threads;       /* worker threads, the caller included; 0: one a CPU */
+  int64_t max_sequences; /* the most sequences resident at once; 0: 1024, or max_seqs where that is more */
+  int64_t memory_limit;  /* the most bytes that the caches may hold; 0: the machine's physical memory */
+  uint32_t flags;        /* CHIMERA_SESSION_* */
+} chimera_session_options;
+
+/* Makes a session: threads, an arena, and caches that hold no sequence yet. options may be NULL: all defaults. weights
+ * may be NULL when the model has no parameters; otherwise they must have been loaded for this very binary. */
+CHIMERA_API int32_t chimera_session_create(const chimera_model *model, const chimera_weights *weights,
+                                           const chimera_session_options *options, chimera_session **session,
+                                           chimera_error **error);
+CHIMERA_API void chimera_session_free(chimera_session *session);
+
+/* ---- Sequences ------------------------------------------------------------------------------------------------------
+ */
+
+/* Starts an empty sequence. */
+CHIMERA_API int32_t chimera_sequence_add(chimera_session *session, chimera_sequence *sequence, chimera_error **error);
+
+/* Ends a sequence and gives its memory back. */
+CHIMERA_API int32_t chimera_sequence_drop(chimera_session *session, chimera_sequence sequence, chimera_error **error);
+
+/* Makes an independent copy of a sequence with all its caches. Full pages of growing lists are shared, not copied. */
+CHIMERA_API int32_t chimera_sequence_fork(chimera_session *session, chimera_sequence source, chimera_sequence *copy,
+                                          chimera_error **error);
+
+/* The number of tokens that the sequence has consumed: the position of its next token. */
+CHIMERA_API int32_t chimera_sequence_position(const chimera_session *session, chimera_sequence sequence,
+                                              int64_t *position, chimera_error **error);
+
+/* Writes everything a sequence holds into a byte string that chimera_sequence_restore reads back, in this session or in
+ * any other of the same binary. Free *bytes with chimera_bytes_free. */
+CHIMERA_API int32_t chimera_sequence_snapshot(const chimera_session *session, chimera_sequence sequence, void **bytes,
+                                              size_t *size, chimera_error **error);
+CHIMERA_API void chimera_bytes_free(void *bytes);
+
+/* Starts a sequence from a snapshot. All of it is checked (checksum, binary, variant, numerics, sizes) first. */
+CHIMERA_API int32_t chimera_sequence_restore(chimera_session *session, const void *bytes, size_t size,
+                                             chimera_sequence *sequence, chimera_error **error);
+
+/* ---- Steps ----------------------------------------------------------------------------------------------------------
+ */
+
+typedef enum chimera_logits { CHIMERA_LOGITS_NONE = 0, CHIMERA_LOGITS_LAST = 1, CHIMERA_LOGITS_ALL = 2 } chimera_logits;
+
+/* The work of one sequence in a step. */
+typedef struct chimera_step_item {
+  chimera_sequence sequence;
+  const int32_t *tokens; /* [count], each in 0 .. vocab_size-1 */
+  int64_t count;         /* >= 0; an item without tokens does nothing */
+  const int8_t *forced;  /* [count][layers]: CHIMERA_MODE_* to admit, or -1 to let the router decide; NULL: all -1 */
+  int32_t logits;        /* chimera_logits: the rows whose logits are wanted */
+} chimera_step_item;
+
+/*
+ * Feeds tokens to sequences. items may be any mix of long and short work; a sequence occurs at most once. Work beyond
+ * the binary's limits is cut; the results do not depend on how.
+ *
+ * logits receives [R][vocab_size] in logits_dtype: the wanted rows in the order of items, a sequence's in order of
+ * position. It must hold at least logits_bytes >= R * vocab_size * size bytes. It may be NULL when no row is wanted.
+ * routing, unless NULL, receives int8 [N][layers]: the admitted modes of all rows in the order of items;
+ * routing_bytes >= N * layers.
+ *
+ * Everything is checked before the first kernel runs, memory for the whole step included: a step that fails leaves
+ * every sequence as it was. The check for memory assumes that every token enters every growing list; what is not used
+ * is given back afterwards.
+ */
+CHIMERA_API int32_t chimera_step(chimera_session *session, const chimera_step_item *items, size_t count, void *logits,
+                                 size_t logits_bytes, int8_t *routing, size_t routing_bytes, chimera_error **error);
+
+/* ---- Memory ---------------------------------------------------------------------------------------------------------
+ */
+
+/* What cache memory is for: the modes that hold any, then the token convolution's tails and the router's counts. */
+enum {
+  CHIMERA_MEMORY_SSM = 0,
+  CHIMERA_MEMORY_SWA = 1,
+  CHIMERA_MEMORY_FULL = 2,
+  CHIMERA_MEMORY_TOKEN_CONV = 3,
+  CHIMERA_MEMORY_ROUTE = 4,
+  CHIMERA_MEMORY_COUNT = 5
+};
+
+typedef struct chimera_memory {
+  size_t struct_size;
+  int64_t reserved[CHIMERA_MEMORY_COUNT]; /* bytes set aside */
+  int64_t used[CHIMERA_MEMORY_COUNT]; /* bytes of them that hold something: ring and list entries written, states and
+                                         tails of sequences that have begun */
+} chimera_memory;
+
+#define CHIMERA_ALL_SEQUENCES ((chimera_sequence)0)
+
+/* The cache bytes of one sequence (pages that forks share count fully), or of CHIMERA_ALL_SEQUENCES (they count once).
+ */
+CHIMERA_API int32_t chimera_memory_use(const chimera_session *session, chimera_sequence sequence,
+                                       chimera_memory *memory, chimera_error **error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CHIMERA_RUNTIME_ABI_CHIMERA_H */
