@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Writing a file so that a reader sees the old one or the whole new one.
+#ifndef CHIMERA_RUNTIME_IO_ATOMICFILE_H
+#define CHIMERA_RUNTIME_IO_ATOMICFILE_H
+
+#include "runtime/io/Result.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace chimera::io {
+
+/// A temporary file beside its target that `commit` renames onto it. Without
+/// `commit` it is removed and the target left as it was. Move-only.
+class AtomicFile {
+public:
+  /// Creates the temporary file. A symbolic link at `path` is followed; a
+  /// target that exists and is not a regular file is an error.
+  static Result<AtomicFile> create(const std::string &path);
+
+  AtomicFile(AtomicFile &&other) noexcept;
+  AtomicFile &operator=(AtomicFile &&other) noexcept;
+  AtomicFile(const AtomicFile &) = delete;
+  AtomicFile &operator=(const AtomicFile &) = delete;
+  ~AtomicFile();
+
+  /// Writes `size` bytes at `offset`. Bytes never written before the end of the
+  /// file are 0.
+  Status write(uint64_t offset, const void *data, size_t size);
+
+  /// Makes the file `size` bytes long, with zeros at its end.
+  Status resize(uint64_t size);
+
+  /// Flushes to the disk and renames onto the target.
+  Status commit();
+
+private:
+  AtomicFile() = default;
+  Error failure(const char *what, int code) const;
+
+  int descriptor = -1;
+  std::string name;      ///< As given, for messages.
+  std::string target;    ///< Links followed.
+  std::string temporary; ///< Empty when there is none.
+};
+
+} // namespace chimera::io
+
+#endif // CHIMERA_RUNTIME_IO_ATOMICFILE_H
