@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "codegen/binary/Link.h"
+#include "codegen/binary/Manifest.h"
+#include "codegen/binary/Object.h"
+#include "codegen/binary/TemporaryFolder.h"
+#include "lld/Common/Driver.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Object/ELFObjectFile.h"
+#include "llvm/Support/CrashRecoveryContext.h"
+#include "llvm/Support/Endian.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/xxhash.h"
+#include <mutex>
+
+LLD_HAS_DRIVER(elf)
+
+namespace chimera::binary {
+
+namespace {
+
+constexpr llvm::StringLiteral manifestSection = ".chimera.manifest";
+constexpr llvm::StringLiteral trailerMagic = "CHIMERA1";
+
+llvm::Error fault(const llvm::Twine &what) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), what);
+}
+
+/// lld's first complaint, without its own name and the temporary paths that follow.
+std::string firstLine(llvm::StringRef messages) {
+  llvm::StringRef line = messages.ltrim().split('\n').first;
+  line.consume_front("ld.lld: ");
+  line.consume_front("error: ");
+  return line.str();
+}
+
+/// Runs lld. One call at a time: its state is global.
+llvm::Error runLinker(llvm::ArrayRef<std::string> inputs, const std::string &output) {
+  static std::mutex mutex;
+  std::lock_guard<std::mutex> lock(mutex);
+  std::vector<const char *> arguments = {
+      "ld.lld", "-shared", "-z", "defs", "--build-id=none", "--no-eh-frame-hdr", "--hash-style=gnu", "--threads=1",
+      // A full disk is then an error of write(), not a fault on a mapped page.
+      "--no-mmap-output-file", "-z", "max-page-size=4096", "-z", "noexecstack", "-o", output.c_str()};
+  for (const std::string &input : inputs)
+    arguments.push_back(input.c_str());
+  std::string messages;
+  llvm::raw_string_ostream stream(messages);
+  // Lets a fatal error of lld come back here instead of ending the process.
+  llvm::CrashRecoveryContext::Enable();
+  lld::Result result = lld::lldMain(arguments, stream, stream, {{lld::Gnu, &lld::elf::link}});
+  llvm::CrashRecoveryContext::Disable();
+  if (result.retCode != 0 || !result.canRunAgain)
+    return fault("cannot link the kernels: " + firstLine(messages));
+  return llvm::Error::success();
+}
+
+} // namespace
+
+std::string trailer(llvm::StringRef elf) {
+  llvm::XXH128_hash_t digest = llvm::xxh3_128bits(llvm::arrayRefFromStringRef(elf));
+  char bytes[32];
+  std::copy(trailerMagic.begin(), trailerMagic.end(), bytes);
+  llvm::support::endian::write64le(bytes + 8, elf.size());
+  llvm::support::endian::write64be(bytes + 16, digest.high64);
+  llvm::support::endian::write64be(bytes + 24, digest.low64);
+  return std::string(bytes, sizeof(bytes));
+}
+
+llvm::Error checkFreestanding(llvm::StringRef elf) {
+  using File = llvm::object::ELFObjectFile<llvm::object::ELF64LE>;
+  auto object = File::create(llvm::MemoryBufferRef(elf, "model binary"));
+  if (!object)
+    return object.takeError();
+  for (const llvm::object::ELFSymbolRef symbol : object->getDynamicSymbolIterators()) {
+    auto flags = symbol.getFlags();
+    if (!flags)
+      return flags.takeError();
+    auto name = symbol.getName();
+    if (!name)
+      return name.takeError();
+    if (*flags & llvm::object::SymbolRef::SF_Undefined && !name->empty())
+      return fault("the kernels need the symbol '" + *name + "', which no model binary has");
+  }
+  auto entries = object->getELFFile().dynamicEntries();
+  if (!entries)
+    return entries.takeError();
+  for (const auto &entry : *entries)
+    switch (entry.getTag()) {
+    case llvm::ELF::DT_NEEDED:
+      return fault("the kernels need a library");
+    case llvm::ELF::DT_INIT:
+    case llvm::ELF::DT_INIT_ARRAY:
+    case llvm::ELF::DT_FINI:
+    case llvm::ELF::DT_FINI_ARRAY:
+      return fault("the kernels have an initialiser or finaliser");
+    default:
+      break;
+    }
+  return llvm::Error::success();
+}
+
+llvm::Expected<std::string> linkModelBinary(llvm::StringRef object, llvm::StringRef manifestJson) {
+  auto manifestObject = dataObject(manifestSection, manifestJson);
+  if (!manifestObject)
+    return manifestObject.takeError();
+  auto folder = TemporaryFolder::create();
+  if (!folder)
+    return folder.takeError();
+  auto kernelsPath = folder->add("kernels.o", object);
+  if (!kernelsPath)
+    return kernelsPath.takeError();
+  auto manifestPath = folder->add("manifest.o", *manifestObject);
+  if (!manifestPath)
+    return manifestPath.takeError();
+  std::string output = folder->reserve("model.so");
+  if (llvm::Error error = runLinker({*kernelsPath, *manifestPath}, output))
+    return error;
+  auto elf = llvm::MemoryBuffer::getFile(output, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  if (!elf)
+    return fault(output + ": " + elf.getError().message());
+  llvm::StringRef bytes = (*elf)->getBuffer();
+  if (llvm::Error error = checkFreestanding(bytes))
+    return error;
+  return bytes.str() + trailer(bytes);
+}
+
+llvm::Expected<std::string> modelBinary(mlir::ModuleOp kernels, const Manifest &manifest) {
+  if (llvm::Error error = validate(manifest))
+    return error;
+  auto variant = isaVariant(manifest.variant);
+  if (!variant)
+    return variant.takeError();
+  if (variant->features != manifest.features)
+    return fault("manifest: features: not those of " + manifest.variant);
+  auto object = compileKernels(kernels, kernelSymbols(manifest), *variant, CodeFormat::Object);
+  if (!object)
+    return object.takeError();
+  return linkModelBinary(*object, toJson(manifest));
+}
+
+} // namespace chimera::binary

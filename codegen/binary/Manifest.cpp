@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "codegen/binary/Manifest.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/raw_ostream.h"
+#include <set>
+
+namespace chimera::binary {
+
+using llvm::json::OStream;
+
+namespace {
+
+template <typename T> void writeList(OStream &json, llvm::StringRef key, const std::vector<T> &values) {
+  json.attributeArray(key, [&] {
+    for (const T &value : values)
+      json.value(value);
+  });
+}
+
+void writeSlice(OStream &json, llvm::StringRef key, const ArenaSlice &slice) {
+  json.attributeArray(key, [&] {
+    json.value(slice.offset);
+    json.value(slice.bytes);
+  });
+}
+
+void writeLimits(OStream &json, const Limits &limits) {
+  json.attribute("max_tokens", limits.maxTokens);
+  json.attribute("max_seqs", limits.maxSeqs);
+}
+
+void writeOptional(OStream &json, llvm::StringRef key, const std::optional<int64_t> &value) {
+  if (value)
+    json.attribute(key, *value);
+  else
+    json.attribute(key, nullptr);
+}
+
+void writeModel(OStream &json, const ModelInfo &model) {
+  json.attribute("vocab_size", model.vocabSize);
+  json.attribute("hidden_size", model.hiddenSize);
+  json.attribute("window", model.window);
+  json.attribute("head_dim", model.headDim);
+  json.attribute("num_attention_heads", model.numAttentionHeads);
+  json.attribute("num_key_value_heads", model.numKeyValueHeads);
+  writeOptional(json, "bos_token_id", model.bosTokenId);
+  writeOptional(json, "eos_token_id", model.eosTokenId);
+  json.attributeArray("layers", [&] {
+    for (const ModelLayer &layer : model.layers)
+      json.object([&] {
+        writeList(json, "modes", layer.modes);
+        writeList(json, "forceable", layer.forceable);
+      });
+  });
+}
+
+void writeParameter(OStream &json, const Parameter &parameter) {
+  json.object([&] {
+    json.attribute("name", parameter.name);
+    writeList(json, "shape", parameter.shape);
+    json.attribute("dtype", parameter.dtype);
+    json.attribute("optional", parameter.optional);
+    if (!parameter.source.empty() && parameter.source != parameter.name)
+      json.attribute("source", parameter.source);
+    if (!parameter.rowPermutation.empty())
+      writeList(json, "row_permutation", parameter.rowPermutation);
+  });
+}
+
+void writePool(OStream &json, const Pool &pool) {
+  json.object([&] {
+    json.attribute("name", pool.name);
+    json.attribute("layer", pool.layer);
+    json.attribute("mode", pool.mode);
+    json.attribute("bytes_per_slot", pool.bytesPerSlot);
+  });
+}
+
+void writeCache(OStream &json, const Cache &cache) {
+  json.object([&] {
+    json.attribute("layer", cache.layer);
+    json.attribute("mode", cache.mode);
+    json.attribute("kind", cache.kind);
+    writeList(json, "pools", cache.pools);
+    if (cache.table)
+      json.attribute("table", *cache.table);
+  });
+}
+
+void writeBuffer(OStream &json, const Buffer &buffer) {
+  json.array([&] {
+    switch (buffer.kind) {
+    case Buffer::Kind::Arena:
+      json.value("arena");
+      json.value(buffer.slice.offset);
+      json.value(buffer.slice.bytes);
+      break;
+    case Buffer::Kind::Param:
+      json.value("param");
+      json.value(buffer.index);
+      break;
+    case Buffer::Kind::Pool:
+      json.value("pool");
+      json.value(buffer.index);
+      break;
+    case Buffer::Kind::Pages:
+      json.value("pages");
+      break;
+    case Buffer::Kind::Table:
+      json.value("table");
+      json.value(buffer.index);
+      break;
+    case Buffer::Kind::Step:
+      json.value("step");
+      json.value(buffer.step);
+      break;
+    }
+  });
+}
+
+void writeLaunch(OStream &json, const Launch &launch) {
+  json.object([&] {
+    json.attribute("kernel", launch.kernel);
+    json.attribute("op", launch.op);
+    json.attribute("layer", launch.layer);
+    json.attributeObject("grid", [&] {
+      json.attribute("tokens", launch.grid.tokens);
+      json.attribute("seqs", launch.grid.seqs);
+      json.attribute("outputs", launch.grid.outputs);
+      json.attribute("constant", launch.grid.constant);
+      json.attribute("divisor", launch.grid.divisor);
+    });
+    json.attributeArray("buffers", [&] {
+      for (const Buffer &buffer : launch.buffers)
+        writeBuffer(json, buffer);
+    });
+    writeList(json, "constants", launch.constants);
+  });
+}
+
+void writePhase(OStream &json, const Phase &phase) {
+  json.attributeObject(phase.name, [&] {
+    writeLimits(json, phase.limits);
+    json.attribute("arena_bytes", phase.arenaBytes);
+    writeSlice(json, "logits", phase.logits);
+    writeSlice(json, "routing", phase.routing);
+    json.attributeArray("launches", [&] {
+      for (const Launch &launch : phase.launches)
+        writeLaunch(json, launch);
+    });
+  });
+}
+
+void writeManifest(OStream &json, const Manifest &manifest) {
+  json.attribute("format", "chimera-model");
+  json.attribute("version", formatVersion);
+  json.attribute("producer", "chimera-compile " CHIMERA_VERSION);
+  json.attribute("target", manifest.target);
+  json.attribute("variant", manifest.variant);
+  writeList(json, "features", manifest.features);
+  json.attribute("dtype", manifest.dtype);
+  json.attribute("numerics", manifest.numerics);
+  json.attributeObject("limits", [&] { writeLimits(json, manifest.limits); });
+  json.attributeObject("model", [&] { writeModel(json, manifest.model); });
+  json.attributeArray("parameters", [&] {
+    for (const Parameter &parameter : manifest.parameters)
+      writeParameter(json, parameter);
+  });
+  json.attributeArray("pools", [&] {
+    for (const Pool &pool : manifest.pools)
+      writePool(json, pool);
+  });
+  json.attributeArray("caches", [&] {
+    for (const Cache &cache : manifest.caches)
+      writeCache(json, cache);
+  });
+  json.attributeObject("pages", [&] {
+    json.attribute("entries", manifest.pages.entries);
+    json.attribute("bytes", manifest.pages.bytes);
+    json.attribute("tables", manifest.pages.tables);
+  });
+  json.attributeObject("phases", [&] {
+    for (const Phase &phase : manifest.phases)
+      writePhase(json, phase);
+  });
+}
+
+} // namespace
+
+std::string toJson(const Manifest &manifest) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  OStream json(stream);
+  json.object([&] { writeManifest(json, manifest); });
+  return text;
+}
+
+std::vector<std::string> kernelSymbols(const Manifest &manifest) {
+  std::set<std::string> symbols;
+  for (const Phase &phase : manifest.phases)
+    for (const Launch &launch : phase.launches)
+      symbols.insert(launch.kernel);
+  return {symbols.begin(), symbols.end()};
+}
+
+} // namespace chimera::binary

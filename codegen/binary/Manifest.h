@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The manifest of a model binary: all that the runtime knows about a model, as plain data. docs/model-binary.md says
+// what each field means; the names here are the keys there, in the project's spelling of variables.
+#ifndef CHIMERA_CODEGEN_BINARY_MANIFEST_H
+#define CHIMERA_CODEGEN_BINARY_MANIFEST_H
+
+#include "llvm/Support/Error.h"
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace chimera::binary {
+
+/// The version of the format that toJson writes.
+inline constexpr int64_t formatVersion = 1;
+
+/// A launch covers ceil((tokens N + seqs S + outputs R + constant) / divisor) blocks.
+struct Grid {
+  int64_t tokens = 0;
+  int64_t seqs = 0;
+  int64_t outputs = 0;
+  int64_t constant = 0;
+  int64_t divisor = 1;
+};
+
+/// Bytes of the arena; the offset is a multiple of 64.
+struct ArenaSlice {
+  int64_t offset = 0;
+  int64_t bytes = 0;
+};
+
+/// One entry of a launch's buffers. `index` belongs to Param, Pool and Table, `slice` to Arena, `step` (the name of a
+/// step buffer) to Step.
+struct Buffer {
+  enum class Kind { Arena, Param, Pool, Pages, Table, Step };
+
+  Kind kind = Kind::Arena;
+  ArenaSlice slice;
+  int64_t index = 0;
+  std::string step;
+
+  static Buffer arena(int64_t offset, int64_t bytes) { return {Kind::Arena, {offset, bytes}, 0, {}}; }
+  static Buffer param(int64_t index) { return {Kind::Param, {}, index, {}}; }
+  static Buffer pool(int64_t index) { return {Kind::Pool, {}, index, {}}; }
+  static Buffer pages() { return {Kind::Pages, {}, 0, {}}; }
+  static Buffer table(int64_t index) { return {Kind::Table, {}, index, {}}; }
+  static Buffer stepBuffer(std::string name) { return {Kind::Step, {}, 0, std::move(name)}; }
+};
+
+/// One line of the launch table.
+struct Launch {
+  std::string kernel;
+  std::string op;
+  int64_t layer = -1;
+  Grid grid;
+  std::vector<Buffer> buffers;
+  std::vector<int64_t> constants;
+};
+
+/// The most that one step holds.
+struct Limits {
+  int64_t maxTokens = 0;
+  int64_t maxSeqs = 0;
+};
+
+/// A program: what one kind of step runs.
+struct Phase {
+  std::string name;
+  Limits limits;
+  int64_t arenaBytes = 0;
+  ArenaSlice logits;
+  ArenaSlice routing;
+  std::vector<Launch> launches;
+};
+
+/// A tensor of the checkpoint, in the dtype that the kernels read.
+struct Parameter {
+  std::string name;
+  std::vector<int64_t> shape;
+  std::string dtype;
+  bool optional = false;
+  /// The checkpoint's own name for it; empty: `name`.
+  std::string source;
+  /// Row i of the parameter is row rowPermutation[i] of the checkpoint's tensor; empty: as it is.
+  std::vector<int64_t> rowPermutation;
+};
+
+/// A slot pool: `bytesPerSlot` bytes for each cache slot.
+struct Pool {
+  std::string name;
+  int64_t layer = 0;
+  std::string mode;
+  int64_t bytesPerSlot = 0;
+};
+
+/// A cache of one layer and mode: which pools (and, for a list, which page table) hold it.
+struct Cache {
+  int64_t layer = 0;
+  std::string mode;
+  std::string kind;
+  std::vector<int64_t> pools;
+  std::optional<int64_t> table;
+};
+
+/// The pages that all growing lists share; bytes is 0 without lists.
+struct Pages {
+  int64_t entries = 64;
+  int64_t bytes = 0;
+  int64_t tables = 0;
+};
+
+/// The modes of a layer, by name in canonical order, and those that a caller may force.
+struct ModelLayer {
+  std::vector<std::string> modes;
+  std::vector<std::string> forceable;
+};
+
+/// What a user of the binary has to know about the model.
+struct ModelInfo {
+  int64_t vocabSize = 0;
+  int64_t hiddenSize = 0;
+  int64_t window = 0;
+  int64_t headDim = 0;
+  int64_t numAttentionHeads = 0;
+  int64_t numKeyValueHeads = 0;
+  std::optional<int64_t> bosTokenId;
+  std::optional<int64_t> eosTokenId;
+  std::vector<ModelLayer> layers;
+};
+
+struct Manifest {
+  std::string target = "ref";
+  std::string variant;
+  std::vector<std::string> features;
+  std::string dtype;
+  std::string numerics = "invariant";
+  Limits limits;
+  ModelInfo model;
+  std::vector<Parameter> parameters;
+  std::vector<Pool> pools;
+  std::vector<Cache> caches;
+  Pages pages;
+  std::vector<Phase> phases;
+};
+
+/// The manifest as the JSON text of the section .chimera.manifest. Keys come in the order of the documentation, so
+/// equal manifests give equal bytes.
+std::string toJson(const Manifest &manifest);
+
+/// The symbols of the kernels that the launch tables name, sorted, each once.
+std::vector<std::string> kernelSymbols(const Manifest &manifest);
+
+/// Checks what the format demands of a manifest: indices in range, arena slices aligned and inside the arena, divisors
+/// positive, names unique, step buffers known. An error here is a fault of the compiler, found before the runtime
+/// would.
+llvm::Error validate(const Manifest &manifest);
+
+} // namespace chimera::binary
+
+#endif // CHIMERA_CODEGEN_BINARY_MANIFEST_H

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "codegen/binary/Object.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Analysis/TargetLibraryInfo.h"
+#include "llvm/IR/DiagnosticHandler.h"
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/Target/TargetOptions.h"
+#include "llvm/Transforms/Utils/ModuleUtils.h"
+
+namespace chimera::binary {
+
+namespace {
+
+constexpr llvm::StringLiteral targetTriple = "x86_64-unknown-linux-gnu";
+
+llvm::Error fault(const llvm::Twine &what) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), what);
+}
+
+/// Keeps the first error of LLVM's passes and backend, which would otherwise print it and exit.
+class FirstError : public llvm::DiagnosticHandler {
+public:
+  explicit FirstError(std::string &message) : message(message) {}
+
+  bool handleDiagnostics(const llvm::DiagnosticInfo &info) override {
+    if (info.getSeverity() == llvm::DS_Error && message.empty()) {
+      llvm::raw_string_ostream stream(message);
+      llvm::DiagnosticPrinterRawOStream printer(stream);
+      info.print(printer);
+    }
+    return true;
+  }
+
+private:
+  std::string &message;
+};
+
+llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createTargetMachine(llvm::StringRef cpu) {
+  static const bool initialised = [] {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    return true;
+  }();
+  (void)initialised;
+  std::string message;
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(targetTriple.str(), message);
+  if (!target)
+    return fault(message);
+  llvm::TargetOptions options;
+  options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
+  options.EmitAddrsig = false;
+  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
+      targetTriple, cpu, "", options, llvm::Reloc::PIC_, llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
+  if (!machine)
+    return fault("no code generator for " + cpu);
+  return machine;
+}
+
+llvm::Expected<std::unique_ptr<llvm::Module>> translate(mlir::ModuleOp kernels, llvm::LLVMContext &context) {
+  std::string message;
+  mlir::ScopedDiagnosticHandler handler(kernels.getContext(), [&](mlir::Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error && message.empty())
+      message = diagnostic.str();
+    return mlir::success();
+  });
+  std::unique_ptr<llvm::Module> module = mlir::translateModuleToLLVMIR(kernels, context, "kernels");
+  if (!module)
+    return fault("cannot translate the kernels to LLVM IR: " + message);
+  return module;
+}
+
+/// Gives every function its linkage and the attributes that keep the code freestanding.
+llvm::Error prepareFunctions(llvm::Module &module, llvm::ArrayRef<std::string> exported, const IsaVariant &variant) {
+  llvm::StringSet<> names;
+  for (const std::string &name : exported) {
+    names.insert(name);
+    const llvm::Function *function = module.getFunction(name);
+    if (!function || function->isDeclaration())
+      return fault("the launch table names kernel '" + name + "', which is not defined");
+  }
+  for (llvm::Function &function : module) {
+    if (function.isDeclaration())
+      continue;
+    bool isKernel = names.contains(function.getName());
+    function.setLinkage(isKernel ? llvm::Function::ExternalLinkage : llvm::Function::InternalLinkage);
+    function.setVisibility(isKernel ? llvm::Function::ProtectedVisibility : llvm::Function::DefaultVisibility);
+    function.setDSOLocal(true);
+    function.addFnAttr("no-builtins");
+    function.addFnAttr("target-cpu", variant.name);
+    function.addFnAttr("denormal-fp-math", "preserve-sign,preserve-sign");
+    function.addFnAttr(llvm::Attribute::NoUnwind);
+    function.removeFnAttr(llvm::Attribute::UWTable);
+  }
+  for (llvm::GlobalVariable &global : module.globals())
+    if (!global.isDeclaration())
+      global.setLinkage(llvm::GlobalValue::InternalLinkage);
+  return llvm::Error::success();
+}
+
+/// The O2 pipeline with a library that has no functions: no pass may turn a loop or an intrinsic into a call.
+void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::TargetLibraryInfoImpl library(machine.getTargetTriple());
+  library.disableAllFunctions();
+  llvm::LoopAnalysisManager loopAnalyses;
+  llvm::FunctionAnalysisManager functionAnalyses;
+  llvm::CGSCCAnalysisManager callGraphAnalyses;
+  llvm::ModuleAnalysisManager moduleAnalyses;
+  llvm::PassBuilder builder(&machine);
+  functionAnalyses.registerPass([&] { return llvm::TargetLibraryAnalysis(library); });
+  builder.registerModuleAnalyses(moduleAnalyses);
+  builder.registerCGSCCAnalyses(callGraphAnalyses);
+  builder.registerFunctionAnalyses(functionAnalyses);
+  builder.registerLoopAnalyses(loopAnalyses);
+  builder.crossRegisterProxies(loopAnalyses, functionAnalyses, callGraphAnalyses, moduleAnalyses);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, moduleAnalyses);
+}
+
+llvm::Expected<std::string> generateCode(llvm::Module &module, llvm::TargetMachine &machine,
+                                         llvm::CodeGenFileType type) {
+  llvm::SmallVector<char, 0> bytes;
+  llvm::raw_svector_ostream stream(bytes);
+  llvm::legacy::PassManager passes;
+  llvm::TargetLibraryInfoImpl library(machine.getTargetTriple());
+  library.disableAllFunctions();
+  passes.add(new llvm::TargetLibraryInfoWrapperPass(library));
+  if (machine.addPassesToEmitFile(passes, stream, nullptr, type))
+    return fault("the code generator cannot write this kind of file");
+  passes.run(module);
+  return std::string(bytes.begin(), bytes.end());
+}
+
+void setTarget(llvm::Module &module, const llvm::TargetMachine &machine) {
+  module.setTargetTriple(targetTriple);
+  module.setDataLayout(machine.createDataLayout());
+  module.setPICLevel(llvm::PICLevel::BigPIC);
+}
+
+} // namespace
+
+void registerKernelTranslation(mlir::DialectRegistry &registry) {
+  mlir::registerBuiltinDialectTranslation(registry);
+  mlir::registerLLVMDialectTranslation(registry);
+}
+
+llvm::Expected<std::string> compileKernels(mlir::ModuleOp kernels, llvm::ArrayRef<std::string> exported,
+                                           const IsaVariant &variant, CodeFormat format) {
+  auto machine = createTargetMachine(variant.name);
+  if (!machine)
+    return machine.takeError();
+  llvm::LLVMContext context;
+  std::string backendError;
+  context.setDiagnosticHandler(std::make_unique<FirstError>(backendError));
+  auto module = translate(kernels, context);
+  if (!module)
+    return module.takeError();
+  setTarget(**module, **machine);
+  if (llvm::Error error = prepareFunctions(**module, exported, variant))
+    return error;
+  optimize(**module, **machine);
+  if (format == CodeFormat::LLVMIR) {
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    (*module)->print(stream, nullptr);
+    return text;
+  }
+  auto code = generateCode(**module, **machine,
+                           format == CodeFormat::Assembly ? llvm::CodeGenFileType::AssemblyFile
+                                                          : llvm::CodeGenFileType::ObjectFile);
+  if (code && !backendError.empty())
+    return fault("cannot generate code: " + backendError);
+  return code;
+}
+
+llvm::Expected<std::string> dataObject(llvm::StringRef section, llvm::StringRef content) {
+  auto machine = createTargetMachine("x86-64");
+  if (!machine)
+    return machine.takeError();
+  llvm::LLVMContext context;
+  llvm::Module module("data", context);
+  setTarget(module, **machine);
+  llvm::Constant *bytes = llvm::ConstantDataArray::getString(context, content, /*AddNull=*/false);
+  auto *global = new llvm::GlobalVariable(module, bytes->getType(), /*isConstant=*/true,
+                                          llvm::GlobalValue::InternalLinkage, bytes, "data");
+  global->setSection(section);
+  global->setAlignment(llvm::Align(1));
+  llvm::appendToUsed(module, {global});
+  return generateCode(module, **machine, llvm::CodeGenFileType::ObjectFile);
+}
+
+} // namespace chimera::binary

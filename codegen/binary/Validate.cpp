@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The writer's half of the contract: a manifest that the runtime would refuse is not written.
+#include "codegen/binary/Manifest.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/ADT/Twine.h"
+#include <set>
+
+namespace chimera::binary {
+
+namespace {
+
+constexpr int64_t arenaAlignment = 64;
+constexpr llvm::StringLiteral stepBuffers[] = {"tokens",   "row_index", "row_position", "row_sequence", "seq_start",
+                                               "seq_slot", "out_index", "out_start",    "forced"};
+
+llvm::Error fault(const llvm::Twine &where, const llvm::Twine &what) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), "manifest: " + where + ": " + what);
+}
+
+llvm::Error checkSlice(const llvm::Twine &where, const ArenaSlice &slice, int64_t arenaBytes) {
+  if (slice.offset < 0 || slice.bytes < 0 || slice.offset > arenaBytes || slice.bytes > arenaBytes - slice.offset)
+    return fault(where, "bytes " + llvm::Twine(slice.offset) + " + " + llvm::Twine(slice.bytes) +
+                            " lie outside of the arena of " + llvm::Twine(arenaBytes));
+  if (slice.offset % arenaAlignment != 0)
+    return fault(where, "arena offset " + llvm::Twine(slice.offset) + " is not a multiple of 64");
+  return llvm::Error::success();
+}
+
+llvm::Error checkIndex(const llvm::Twine &where, llvm::StringRef kind, int64_t index, int64_t size) {
+  if (index < 0 || index >= size)
+    return fault(where, kind + " " + llvm::Twine(index) + " of " + llvm::Twine(size));
+  return llvm::Error::success();
+}
+
+llvm::Error checkBuffer(const llvm::Twine &where, const Manifest &manifest, const Phase &phase, const Buffer &buffer) {
+  switch (buffer.kind) {
+  case Buffer::Kind::Arena:
+    return checkSlice(where, buffer.slice, phase.arenaBytes);
+  case Buffer::Kind::Param:
+    return checkIndex(where, "parameter", buffer.index, static_cast<int64_t>(manifest.parameters.size()));
+  case Buffer::Kind::Pool:
+    return checkIndex(where, "pool", buffer.index, static_cast<int64_t>(manifest.pools.size()));
+  case Buffer::Kind::Table:
+    return checkIndex(where, "page table", buffer.index, manifest.pages.tables);
+  case Buffer::Kind::Pages:
+    return manifest.pages.bytes > 0 ? llvm::Error::success() : fault(where, "pages, but the model has none");
+  case Buffer::Kind::Step:
+    return llvm::is_contained(stepBuffers, buffer.step) ? llvm::Error::success()
+                                                        : fault(where, "unknown step buffer '" + buffer.step + "'");
+  }
+  return fault(where, "unknown kind of buffer");
+}
+
+llvm::Error checkLaunch(const std::string &where, const Manifest &manifest, const Phase &phase, const Launch &launch) {
+  const Grid &grid = launch.grid;
+  if (launch.kernel.empty())
+    return fault(where, "no kernel");
+  if (grid.divisor <= 0 || grid.tokens < 0 || grid.seqs < 0 || grid.outputs < 0 || grid.constant < 0)
+    return fault(where, "a grid needs a positive divisor and no negative terms");
+  if (launch.layer < -1 || launch.layer >= static_cast<int64_t>(manifest.model.layers.size()))
+    return fault(where, "layer " + llvm::Twine(launch.layer) + " does not exist");
+  for (auto [index, buffer] : llvm::enumerate(launch.buffers))
+    if (llvm::Error error = checkBuffer(where + ", buffer " + std::to_string(index), manifest, phase, buffer))
+      return error;
+  return llvm::Error::success();
+}
+
+llvm::Error checkPhase(const Manifest &manifest, const Phase &phase) {
+  std::string where = "phase " + phase.name;
+  if (phase.limits.maxTokens <= 0 || phase.limits.maxSeqs <= 0 || phase.limits.maxTokens > manifest.limits.maxTokens ||
+      phase.limits.maxSeqs > manifest.limits.maxSeqs)
+    return fault(where, "limits must be positive and at most the model's");
+  if (phase.arenaBytes < 0)
+    return fault(where, "negative arena");
+  if (llvm::Error error = checkSlice(where + ", logits", phase.logits, phase.arenaBytes))
+    return error;
+  if (llvm::Error error = checkSlice(where + ", routing", phase.routing, phase.arenaBytes))
+    return error;
+  for (auto [index, launch] : llvm::enumerate(phase.launches))
+    if (llvm::Error error = checkLaunch(where + ", launch " + std::to_string(index) + " (" + launch.kernel + ")",
+                                        manifest, phase, launch))
+      return error;
+  return llvm::Error::success();
+}
+
+llvm::Error checkParameters(const Manifest &manifest) {
+  std::set<std::string> names;
+  for (const Parameter &parameter : manifest.parameters) {
+    if (!names.insert(parameter.name).second)
+      return fault("parameter " + parameter.name, "named twice");
+    if (llvm::any_of(parameter.shape, [](int64_t size) { return size <= 0; }))
+      return fault("parameter " + parameter.name, "sizes must be positive");
+    if (parameter.rowPermutation.empty())
+      continue;
+    std::set<int64_t> rows(parameter.rowPermutation.begin(), parameter.rowPermutation.end());
+    int64_t count = parameter.shape.empty() ? 0 : parameter.shape.front();
+    if (static_cast<int64_t>(parameter.rowPermutation.size()) != count || static_cast<int64_t>(rows.size()) != count ||
+        *rows.begin() != 0 || *rows.rbegin() != count - 1)
+      return fault("parameter " + parameter.name, "row_permutation is not a permutation of its rows");
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error checkCaches(const Manifest &manifest) {
+  int64_t layers = static_cast<int64_t>(manifest.model.layers.size());
+  std::set<std::string> names;
+  for (const Pool &pool : manifest.pools) {
+    if (!names.insert(pool.name).second)
+      return fault("pool " + pool.name, "named twice");
+    if (pool.bytesPerSlot <= 0)
+      return fault("pool " + pool.name, "bytes_per_slot must be positive");
+    if (llvm::Error error = checkIndex("pool " + pool.name, "layer", pool.layer, layers))
+      return error;
+  }
+  for (auto [index, cache] : llvm::enumerate(manifest.caches)) {
+    std::string where = "cache " + std::to_string(index);
+    if (llvm::Error error = checkIndex(where, "layer", cache.layer, layers))
+      return error;
+    for (int64_t pool : cache.pools)
+      if (llvm::Error error = checkIndex(where, "pool", pool, static_cast<int64_t>(manifest.pools.size())))
+        return error;
+    if ((cache.kind == "list") != cache.table.has_value())
+      return fault(where, "a list has a page table, and nothing else has");
+    if (cache.table)
+      if (llvm::Error error = checkIndex(where, "page table", *cache.table, manifest.pages.tables))
+        return error;
+  }
+  return llvm::Error::success();
+}
+
+} // namespace
+
+llvm::Error validate(const Manifest &manifest) {
+  if (manifest.limits.maxTokens <= 0 || manifest.limits.maxSeqs <= 0)
+    return fault("limits", "must be positive");
+  if (llvm::Error error = checkParameters(manifest))
+    return error;
+  if (llvm::Error error = checkCaches(manifest))
+    return error;
+  std::set<std::string> names;
+  for (const Phase &phase : manifest.phases) {
+    if (!names.insert(phase.name).second)
+      return fault("phase " + phase.name, "named twice");
+    if (llvm::Error error = checkPhase(manifest, phase))
+      return error;
+  }
+  return llvm::Error::success();
+}
+
+} // namespace chimera::binary

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The variants of x86-64 that kernels are made for: the levels of the x86-64 psABI.
+#ifndef CHIMERA_CODEGEN_BINARY_VARIANT_H
+#define CHIMERA_CODEGEN_BINARY_VARIANT_H
+
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <string>
+#include <vector>
+
+namespace chimera::binary {
+
+struct IsaVariant {
+  /// The variant's name, which is also the name of LLVM's CPU: "x86-64-v3".
+  std::string name;
+  /// What a machine must have, spelled as in /proc/cpuinfo.
+  std::vector<std::string> features;
+};
+
+/// The variant of that name: x86-64, x86-64-v2, x86-64-v3 or x86-64-v4; any other name is an error that lists them.
+llvm::Expected<IsaVariant> isaVariant(llvm::StringRef name);
+
+} // namespace chimera::binary
+
+#endif // CHIMERA_CODEGEN_BINARY_VARIANT_H

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "codegen/binary/Manifest.h"
+#include "test/codegen-binary/Kernels.h"
+#include "llvm/Support/JSON.h"
+#include <functional>
+#include <gtest/gtest.h>
+
+using namespace chimera;
+using namespace chimera::binary;
+
+namespace {
+
+/// A manifest that uses every part of the format.
+Manifest fullManifest() {
+  Manifest manifest;
+  manifest.variant = "x86-64-v3";
+  manifest.features = {"avx2", "fma"};
+  manifest.dtype = "bf16";
+  manifest.limits = {16, 4};
+  manifest.model.vocabSize = 256;
+  manifest.model.hiddenSize = 32;
+  manifest.model.window = 8;
+  manifest.model.headDim = 16;
+  manifest.model.numAttentionHeads = 2;
+  manifest.model.numKeyValueHeads = 1;
+  manifest.model.eosTokenId = 3;
+  manifest.model.layers = {{{"ssm", "full"}, {"ssm"}}};
+  manifest.parameters = {{"embed_tokens.weight", {256, 32}, "bf16", false, "", {}},
+                         {"layers.0.router.proj.weight", {2, 32}, "f32", true, "blocks.0.router.weight", {1, 0}}};
+  manifest.pools = {{"layers.0.ssm.state", 0, "ssm", 512}, {"layers.0.full.length", 0, "full", 8}};
+  manifest.caches = {{0, "ssm", "state", {0}, std::nullopt}, {0, "full", "list", {1}, 0}};
+  manifest.pages = {64, 8192, 1};
+  Launch launch;
+  launch.kernel = "chimera_attend";
+  launch.op = "chimera.attend";
+  launch.layer = 0;
+  launch.grid = {2, 3, 4, 5, 6};
+  launch.buffers = {Buffer::arena(64, 100), Buffer::param(1), Buffer::pool(0),
+                    Buffer::pages(),        Buffer::table(0), Buffer::stepBuffer("tokens")};
+  launch.constants = {-7};
+  manifest.phases = {{"prefill", {16, 4}, 256, {0, 64}, {192, 16}, {launch, launch}},
+                     {"decode", {4, 4}, 256, {0, 64}, {192, 16}, {}}};
+  return manifest;
+}
+
+TEST(Manifest, JsonIsAsDocumented) {
+  const char *expected =
+      R"({"format":"chimera-model","version":1,"producer":"chimera-compile 0.1.0","target":"ref",)"
+      R"("variant":"x86-64-v3","features":["avx2","fma"],"dtype":"bf16","numerics":"invariant",)"
+      R"("limits":{"max_tokens":16,"max_seqs":4},)"
+      R"("model":{"vocab_size":256,"hidden_size":32,"window":8,"head_dim":16,"num_attention_heads":2,)"
+      R"("num_key_value_heads":1,"bos_token_id":null,"eos_token_id":3,)"
+      R"("layers":[{"modes":["ssm","full"],"forceable":["ssm"]}]},)"
+      R"("parameters":[{"name":"embed_tokens.weight","shape":[256,32],"dtype":"bf16","optional":false},)"
+      R"({"name":"layers.0.router.proj.weight","shape":[2,32],"dtype":"f32","optional":true,)"
+      R"("source":"blocks.0.router.weight","row_permutation":[1,0]}],)"
+      R"("pools":[{"name":"layers.0.ssm.state","layer":0,"mode":"ssm","bytes_per_slot":512},)"
+      R"({"name":"layers.0.full.length","layer":0,"mode":"full","bytes_per_slot":8}],)"
+      R"("caches":[{"layer":0,"mode":"ssm","kind":"state","pools":[0]},)"
+      R"({"layer":0,"mode":"full","kind":"list","pools":[1],"table":0}],)"
+      R"("pages":{"entries":64,"bytes":8192,"tables":1},)"
+      R"("phases":{"prefill":{"max_tokens":16,"max_seqs":4,"arena_bytes":256,"logits":[0,64],"routing":[192,16],)"
+      R"("launches":[LAUNCH,LAUNCH]},)"
+      R"("decode":{"max_tokens":4,"max_seqs":4,"arena_bytes":256,"logits":[0,64],"routing":[192,16],"launches":[]}}})";
+  const char *launch =
+      R"({"kernel":"chimera_attend","op":"chimera.attend","layer":0,)"
+      R"("grid":{"tokens":2,"seqs":3,"outputs":4,"constant":5,"divisor":6},)"
+      R"("buffers":[["arena",64,100],["param",1],["pool",0],["pages"],["table",0],["step","tokens"]],"constants":[-7]})";
+  std::string text = expected;
+  for (size_t at; (at = text.find("LAUNCH")) != std::string::npos;)
+    text.replace(at, 6, launch);
+  EXPECT_EQ(toJson(fullManifest()), text);
+}
+
+TEST(Manifest, JsonParsesWhateverTheNames) {
+  Manifest manifest = fullManifest();
+  manifest.parameters[0].name = "a \"quoted\"\n\\ name";
+  auto value = llvm::json::parse(toJson(manifest));
+  ASSERT_TRUE(static_cast<bool>(value)) << llvm::toString(value.takeError());
+  EXPECT_EQ((*value->getAsObject()->getArray("parameters"))[0].getAsObject()->getString("name"),
+            llvm::StringRef(manifest.parameters[0].name));
+}
+
+TEST(Manifest, KernelSymbolsAreSortedAndUnique) {
+  Manifest manifest = fullManifest();
+  manifest.phases[1].launches = manifest.phases[0].launches;
+  manifest.phases[1].launches[1].kernel = "a_kernel";
+  EXPECT_EQ(kernelSymbols(manifest), (std::vector<std::string>{"a_kernel", "chimera_attend"}));
+}
+
+TEST(Manifest, AValidOneHasNoError) {
+  EXPECT_EQ(test::messageOf(validate(fullManifest())), "");
+}
+
+struct Fault {
+  const char *name;
+  std::function<void(Manifest &)> make;
+  const char *message;
+};
+
+class ManifestFault : public testing::TestWithParam<Fault> {};
+
+TEST_P(ManifestFault, IsNamed) {
+  Manifest manifest = fullManifest();
+  GetParam().make(manifest);
+  EXPECT_EQ(test::messageOf(validate(manifest)), GetParam().message);
+}
+
+Launch &launchOf(Manifest &manifest) {
+  return manifest.phases[0].launches[0];
+}
+
+const Fault faults[] = {
+    {"ParameterOutOfRange", [](Manifest &m) { launchOf(m).buffers[1].index = 2; },
+     "manifest: phase prefill, launch 0 (chimera_attend), buffer 1: parameter 2 of 2"},
+    {"NegativePool", [](Manifest &m) { launchOf(m).buffers[2].index = -1; },
+     "manifest: phase prefill, launch 0 (chimera_attend), buffer 2: pool -1 of 2"},
+    {"PageTableOutOfRange", [](Manifest &m) { launchOf(m).buffers[4].index = 1; },
+     "manifest: phase prefill, launch 0 (chimera_attend), buffer 4: page table 1 of 1"},
+    {"PagesWithoutAny", [](Manifest &m) { m.pages.bytes = 0; },
+     "manifest: phase prefill, launch 0 (chimera_attend), buffer 3: pages, but the model has none"},
+    {"UnknownStepBuffer", [](Manifest &m) { launchOf(m).buffers[5].step = "row"; },
+     "manifest: phase prefill, launch 0 (chimera_attend), buffer 5: unknown step buffer 'row'"},
+    {"SlicePastTheArena", [](Manifest &m) { launchOf(m).buffers[0].slice = {192, 65}; },
+     "manifest: phase prefill, launch 0 (chimera_attend), buffer 0: bytes 192 + 65 lie outside of the arena of 256"},
+    {"SliceUnaligned", [](Manifest &m) { launchOf(m).buffers[0].slice = {32, 8}; },
+     "manifest: phase prefill, launch 0 (chimera_attend), buffer 0: arena offset 32 is not a multiple of 64"},
+    {"ZeroDivisor", [](Manifest &m) { launchOf(m).grid.divisor = 0; },
+     "manifest: phase prefill, launch 0 (chimera_attend): a grid needs a positive divisor and no negative terms"},
+    {"LaunchOfNoLayer", [](Manifest &m) { launchOf(m).layer = 1; },
+     "manifest: phase prefill, launch 0 (chimera_attend): layer 1 does not exist"},
+    {"LogitsPastTheArena", [](Manifest &m) { m.phases[1].logits = {256, 1}; },
+     "manifest: phase decode, logits: bytes 256 + 1 lie outside of the arena of 256"},
+    {"PhaseLargerThanTheModel", [](Manifest &m) { m.phases[0].limits.maxTokens = 17; },
+     "manifest: phase prefill: limits must be positive and at most the model's"},
+    {"PhaseTwice", [](Manifest &m) { m.phases[1].name = "prefill"; }, "manifest: phase prefill: named twice"},
+    {"ParameterTwice", [](Manifest &m) { m.parameters[1].name = m.parameters[0].name; },
+     "manifest: parameter embed_tokens.weight: named twice"},
+    {"NoPermutation", [](Manifest &m) { m.parameters[1].rowPermutation = {1, 1}; },
+     "manifest: parameter layers.0.router.proj.weight: row_permutation is not a permutation of its rows"},
+    {"ListWithoutTable", [](Manifest &m) { m.caches[1].table.reset(); },
+     "manifest: cache 1: a list has a page table, and nothing else has"},
+    {"CachePoolOutOfRange", [](Manifest &m) { m.caches[0].pools = {5}; }, "manifest: cache 0: pool 5 of 2"},
+    {"EmptyPool", [](Manifest &m) { m.pools[0].bytesPerSlot = 0; },
+     "manifest: pool layers.0.ssm.state: bytes_per_slot must be positive"},
+};
+
+INSTANTIATE_TEST_SUITE_P(All, ManifestFault, testing::ValuesIn(faults),
+                         [](const testing::TestParamInfo<Fault> &info) { return std::string(info.param.name); });
+
+} // namespace

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "codegen/binary/Object.h"
+#include "test/codegen-binary/Kernels.h"
+#include <gtest/gtest.h>
+
+using namespace chimera;
+using namespace chimera::binary;
+using chimera::test::KernelContext;
+
+namespace {
+
+std::string compiled(llvm::StringRef text, std::vector<std::string> exported, CodeFormat format) {
+  KernelContext context;
+  auto kernels = context.parse(text);
+  auto code = test::compile(*kernels, exported, format);
+  EXPECT_TRUE(static_cast<bool>(code)) << (code ? "" : llvm::toString(code.takeError()));
+  return code ? *code : std::string();
+}
+
+std::string errorOf(llvm::StringRef text, std::vector<std::string> exported) {
+  KernelContext context;
+  auto kernels = context.parse(text);
+  auto code = test::compile(*kernels, exported, CodeFormat::Object);
+  return code ? std::string() : llvm::toString(code.takeError());
+}
+
+bool contains(const std::string &text, llvm::StringRef part) {
+  return llvm::StringRef(text).contains(part);
+}
+
+TEST(Object, ExportsOnlyTheKernelsOfTheLaunchTable) {
+  std::string ir = compiled(test::squareKernel, {"square"}, CodeFormat::LLVMIR);
+  EXPECT_TRUE(contains(ir, "define protected void @square(")) << ir;
+  EXPECT_FALSE(contains(ir, "@squareOf")) << ir;
+  EXPECT_FALSE(contains(ir, "@unused")) << ir;
+}
+
+TEST(Object, LoopsDoNotBecomeLibraryCalls) {
+  std::string code = compiled(test::clearAndCopyKernel, {"clear_and_copy"}, CodeFormat::Assembly);
+  EXPECT_FALSE(contains(code, "memset")) << code;
+  EXPECT_FALSE(contains(code, "memcpy")) << code;
+  EXPECT_FALSE(contains(code, "memmove")) << code;
+  EXPECT_FALSE(contains(code, "call")) << code;
+}
+
+TEST(Object, DoesNotFuseAProductAndASum) {
+  std::string code = compiled(test::squareKernel, {"square"}, CodeFormat::Assembly);
+  EXPECT_TRUE(contains(code, "vmulps")) << code;
+  EXPECT_TRUE(contains(code, "vaddps")) << code;
+  EXPECT_FALSE(contains(code, "vfmadd")) << code;
+}
+
+TEST(Object, HasNoUnwindInformation) {
+  std::string code = compiled(test::squareKernel, {"square"}, CodeFormat::Assembly);
+  EXPECT_FALSE(contains(code, ".cfi_")) << code;
+  EXPECT_FALSE(contains(compiled(test::squareKernel, {"square"}, CodeFormat::Object), ".eh_frame"));
+}
+
+TEST(Object, EqualInputGivesEqualBytes) {
+  EXPECT_EQ(compiled(test::squareKernel, {"square"}, CodeFormat::Object),
+            compiled(test::squareKernel, {"square"}, CodeFormat::Object));
+}
+
+TEST(Object, NamesAKernelThatIsNotDefined) {
+  EXPECT_EQ(errorOf(test::squareKernel, {"square", "cube"}),
+            "the launch table names kernel 'cube', which is not defined");
+}
+
+TEST(Object, ReportsAModuleThatIsNotInTheLLVMDialect) {
+  mlir::MLIRContext context;
+  context.allowUnregisteredDialects();
+  auto kernels = mlir::parseSourceString<mlir::ModuleOp>("\"other.op\"() : () -> ()", &context);
+  auto code = test::compile(*kernels, {}, CodeFormat::Object);
+  ASSERT_FALSE(static_cast<bool>(code));
+  EXPECT_TRUE(contains(llvm::toString(code.takeError()), "cannot translate the kernels to LLVM IR: "));
+}
+
+TEST(Object, UnknownVariantIsAnErrorThatListsThem) {
+  auto variant = isaVariant("x86-64-v9");
+  ASSERT_FALSE(static_cast<bool>(variant));
+  EXPECT_EQ(llvm::toString(variant.takeError()),
+            "unknown ISA variant 'x86-64-v9': x86-64, x86-64-v2, x86-64-v3 or x86-64-v4");
+}
+
+TEST(Object, AVariantHasTheFeaturesOfTheLowerOnes) {
+  auto lower = isaVariant("x86-64-v2");
+  auto higher = isaVariant("x86-64-v3");
+  ASSERT_TRUE(lower && higher);
+  EXPECT_TRUE(llvm::is_contained(higher->features, "avx2"));
+  EXPECT_FALSE(llvm::is_contained(lower->features, "avx2"));
+  for (const std::string &feature : lower->features)
+    EXPECT_TRUE(llvm::is_contained(higher->features, feature)) << feature;
+}
+
+} // namespace
