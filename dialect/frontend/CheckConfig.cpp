@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The conditions on a config that tie several keys together.
+#include "dialect/frontend/ConfigFields.h"
+
+#include <cmath>
+
+namespace chimera {
+
+namespace {
+
+constexpr int64_t widestRow = (int64_t{1} << 31) - 1;    ///< of an activation, in elements
+constexpr double mostElements = 9007199254740992.0;      ///< 2^53, of all parameters
+constexpr double mostCacheElements = 1125899906842624.0; ///< 2^50, of one sequence's fixed part of the cache
+
+std::string text(int64_t value) {
+  return std::to_string(value);
+}
+
+void checkAttention(const Config &config, ErrorSink &errors) {
+  if (config.numAttentionHeads % config.numKeyValueHeads != 0)
+    errors.atKey("num_key_value_heads", "must divide num_attention_heads (" + text(config.numAttentionHeads) +
+                                            "), got " + text(config.numKeyValueHeads));
+  double exact = config.partialRotaryFactor * static_cast<double>(config.headDim);
+  int64_t dims = config.rotaryDims();
+  if (std::fabs(exact - static_cast<double>(dims)) > 1e-9 * exact || dims < 2 || dims % 2 != 0)
+    errors.atKey("partial_rotary_factor", "times head_dim (" + text(config.headDim) +
+                                              ") must be an even whole number of at least 2, got " +
+                                              std::to_string(exact));
+  if (config.numAttentionHeads * config.headDim > widestRow)
+    errors.atKey("num_attention_heads", "times head_dim must be at most " + text(widestRow) + ", got " +
+                                            text(config.numAttentionHeads * config.headDim));
+}
+
+void checkMamba2(const Config &config, ErrorSink &errors) {
+  const SsmConfig &ssm = config.ssm;
+  int64_t inner = config.ssmInner(); // at most 2^40
+  if (inner % ssm.headDim != 0) {
+    errors.atKey("ssm.head_dim", "must divide expand * hidden_size (" + text(inner) + "), got " + text(ssm.headDim));
+    return;
+  }
+  if (config.ssmHeads() % ssm.groups != 0)
+    errors.atKey("ssm.n_groups",
+                 "must divide the number of heads (" + text(config.ssmHeads()) + "), got " + text(ssm.groups));
+  if (config.ssmProjection() > widestRow)
+    errors.atKey("ssm", "in_proj would have " + text(config.ssmProjection()) + " rows; at most " + text(widestRow) +
+                            " are supported");
+}
+
+/// The elements of all slot-wise parts of one sequence's cache (lists grow and are not counted).
+double cacheElements(const Config &config) {
+  double tail = static_cast<double>(config.tokenConvKernel) * config.hiddenSize;
+  double ring = 2.0 * config.window * config.numKeyValueHeads * config.headDim;
+  double state = config.ssm.kind == SsmKind::Lti
+                     ? static_cast<double>(config.ssm.stateSize)
+                     : static_cast<double>(config.ssmInner()) * config.ssm.stateSize +
+                           static_cast<double>(config.ssm.convKernel) * config.ssmConvChannels();
+  double sum = 0.0;
+  for (int64_t layer = 0; layer < config.numLayers; ++layer)
+    sum += tail + (config.layerHas(layer, Mode::Swa) ? ring : 0.0) + (config.layerHas(layer, Mode::Ssm) ? state : 0.0);
+  return sum;
+}
+
+} // namespace
+
+void checkConfig(const Config &config, ErrorSink &errors) {
+  if (config.usesAttention())
+    checkAttention(config, errors);
+  if (config.uses(Mode::Ssm) && config.ssm.kind == SsmKind::Mamba2)
+    checkMamba2(config, errors);
+  if (errors.failed())
+    return;
+  double elements = 0.0;
+  for (const ParameterSpec &parameter : parameters(config)) {
+    double size = 1.0;
+    for (int64_t extent : parameter.shape)
+      size *= static_cast<double>(extent);
+    elements += size;
+  }
+  if (elements > mostElements)
+    errors.plain("the parameters would have " + std::to_string(elements) + " elements; at most 2^53 are supported");
+  if (cacheElements(config) > mostCacheElements)
+    errors.plain("one sequence's cache would have " + std::to_string(cacheElements(config)) +
+                 " elements; at most 2^50 are supported");
+}
+
+} // namespace chimera

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "dialect/frontend/ConfigFields.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace chimera {
+
+namespace {
+
+/// An optional id of the vocabulary.
+std::optional<int64_t> readTokenId(ObjectReader &reader, std::string_view key, int64_t vocabSize) {
+  if (!reader.hasValue(key))
+    return std::nullopt;
+  return reader.integer(key, std::nullopt, 0, vocabSize - 1);
+}
+
+bool isInfinity(const JsonValue &value) {
+  if (value.kind == JsonValue::Kind::Null || value.kind == JsonValue::Kind::Infinity)
+    return true;
+  const JsonValue *wrapped = value.find("__float__");
+  return wrapped && value.members.size() == 1 && wrapped->kind == JsonValue::Kind::String &&
+         wrapped->text == "Infinity";
+}
+
+} // namespace
+
+void readSizes(ObjectReader &reader, Config &config) {
+  config.vocabSize = reader.integer("vocab_size", std::nullopt, 1, largestSize);
+  config.hiddenSize = reader.integer("hidden_size", std::nullopt, 1, largestSize);
+  config.numLayers = reader.integer("num_hidden_layers", std::nullopt, 1, mostLayers);
+  config.bosTokenId = readTokenId(reader, "bos_token_id", config.vocabSize);
+  const JsonValue *eos = reader.find("eos_token_id");
+  if (!eos || eos->kind != JsonValue::Kind::Array) {
+    if (std::optional<int64_t> id = readTokenId(reader, "eos_token_id", config.vocabSize))
+      config.eosTokenIds.push_back(*id);
+    return;
+  }
+  for (size_t i = 0; i < eos->items.size(); ++i) {
+    const JsonValue &item = eos->items[i];
+    if (item.kind != JsonValue::Kind::Integer || item.integer < 0 || item.integer >= config.vocabSize)
+      reader.error("eos_token_id[" + std::to_string(i) + "]", "must be a whole number from 0 to " +
+                                                                  std::to_string(config.vocabSize - 1) + ", got " +
+                                                                  item.describe());
+    config.eosTokenIds.push_back(item.integer);
+  }
+}
+
+void readRopeScaling(ObjectReader &parent, std::string_view key, RopeScaling &scaling) {
+  if (!parent.hasValue(key))
+    return;
+  ObjectReader reader = parent.child(key);
+  std::string_view typeKey = reader.has("rope_type") ? "rope_type" : "type";
+  if (!reader.has(typeKey))
+    reader.error(typeKey, "missing");
+  else if (reader.has("rope_type") && reader.has("type") &&
+           reader.find("type")->describe() != reader.find("rope_type")->describe())
+    reader.error("type", "differs from 'rope_type'");
+  scaling.kind = reader.choice<RopeScalingKind>(typeKey, RopeScalingKind::None,
+                                                {{"none", RopeScalingKind::None},
+                                                 {"default", RopeScalingKind::None},
+                                                 {"linear", RopeScalingKind::Linear},
+                                                 {"llama3", RopeScalingKind::Llama3}});
+  if (scaling.kind == RopeScalingKind::None) {
+    reader.allowOnly({"type", "rope_type"});
+    return;
+  }
+  scaling.factor = reader.number("factor", std::nullopt, NumberRange::atLeast(1.0));
+  if (scaling.kind == RopeScalingKind::Linear) {
+    reader.allowOnly({"type", "rope_type", "factor"});
+    return;
+  }
+  reader.allowOnly(
+      {"type", "rope_type", "factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"});
+  scaling.lowFreqFactor = reader.number("low_freq_factor", std::nullopt, NumberRange::positive());
+  scaling.highFreqFactor = reader.number("high_freq_factor", std::nullopt, NumberRange::positive());
+  scaling.originalMaxPositionEmbeddings =
+      reader.integer("original_max_position_embeddings", std::nullopt, 1, largestCount);
+  if (scaling.highFreqFactor <= scaling.lowFreqFactor)
+    reader.error("high_freq_factor", "must be above low_freq_factor");
+}
+
+void readTimeStepLimit(ObjectReader &reader, std::string_view key, SsmConfig &ssm) {
+  ssm.timeStepMin = 0.0;
+  ssm.timeStepMax = std::numeric_limits<double>::infinity();
+  const JsonValue *limit = reader.find(key);
+  if (!limit)
+    return;
+  if (limit->kind != JsonValue::Kind::Array || limit->items.size() != 2) {
+    reader.error(key, "must be a list of two numbers, got " + limit->describe());
+    return;
+  }
+  const JsonValue &low = limit->items[0], &high = limit->items[1];
+  if (!low.isNumber() || low.number < 0.0)
+    reader.error(std::string(key) + "[0]", "must be >= 0, got " + low.describe());
+  else
+    ssm.timeStepMin = low.number;
+  if (high.isNumber() && high.number >= ssm.timeStepMin)
+    ssm.timeStepMax = high.number;
+  else if (!isInfinity(high))
+    reader.error(std::string(key) + "[1]",
+                 "must be infinity or a number that is not below the first, got " + high.describe());
+}
+
+} // namespace chimera

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The parts of config reading that our own configs and foreign ones share.
+#ifndef CHIMERA_DIALECT_FRONTEND_CONFIGFIELDS_H
+#define CHIMERA_DIALECT_FRONTEND_CONFIGFIELDS_H
+
+#include "dialect/frontend/Config.h"
+#include "dialect/frontend/ObjectReader.h"
+
+namespace chimera {
+
+inline constexpr int64_t largestSize = int64_t{1} << 20; ///< of a hidden size, a vocabulary, a number of heads, ...
+inline constexpr int64_t mostLayers = 1024;
+inline constexpr int64_t largestWindow = int64_t{1} << 30;
+inline constexpr int64_t largestCount = int64_t{1} << 53; ///< of tokens
+
+/// vocab_size, hidden_size, num_hidden_layers, bos_token_id and eos_token_id (null and absent: none).
+void readSizes(ObjectReader &reader, Config &config);
+
+/// The object at `key`: {"type" or "rope_type": "none", "linear", "llama3", ...}; null and absent: none.
+void readRopeScaling(ObjectReader &reader, std::string_view key, RopeScaling &scaling);
+
+/// The pair at `key`: [low, high]; high may be `Infinity`, null or {"__float__": "Infinity"}. Default [0, infinity].
+void readTimeStepLimit(ObjectReader &reader, std::string_view key, SsmConfig &ssm);
+
+/// What no single key says: heads that divide, whole rotary dimensions, sizes whose products stay representable.
+void checkConfig(const Config &config, ErrorSink &errors);
+
+/// Reads a config of our own, "model_type": "chimera".
+void readChimeraConfig(ObjectReader &reader, Config &config);
+
+/// Reads the config of a checkpoint that another program wrote; `config.style` says whose. The result's parameters()
+/// carry that program's tensor names.
+void readForeignConfig(ObjectReader &reader, Config &config);
+
+/// Fills source, sourceShape and rowPermutation of each parameter for the checkpoint style of `config`.
+void nameSources(const Config &config, std::vector<ParameterSpec> &parameters);
+
+} // namespace chimera
+
+#endif // CHIMERA_DIALECT_FRONTEND_CONFIGFIELDS_H

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "dialect/frontend/ObjectReader.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace chimera {
+
+namespace {
+
+const JsonValue emptyObject = [] {
+  JsonValue value;
+  value.kind = JsonValue::Kind::Object;
+  return value;
+}();
+
+std::string shortest(double value) {
+  char buffer[32];
+  for (int digits = 6; digits <= 17; ++digits) {
+    std::snprintf(buffer, sizeof(buffer), "%.*g", digits, value);
+    if (std::strtod(buffer, nullptr) == value)
+      break;
+  }
+  return buffer;
+}
+
+std::string describeRange(NumberRange range) {
+  bool hasLow = std::isfinite(range.low), hasHigh = std::isfinite(range.high);
+  std::string text = "must be a finite number";
+  if (hasLow)
+    text = std::string("must be ") + (range.lowIsOpen ? "> " : ">= ") + shortest(range.low);
+  if (hasHigh)
+    text += std::string(hasLow ? " and" : ",") + " <= " + shortest(range.high);
+  return text;
+}
+
+bool contains(std::initializer_list<std::string_view> list, std::string_view key) {
+  return std::find(list.begin(), list.end(), key) != list.end();
+}
+
+} // namespace
+
+void ErrorSink::atKey(std::string_view key, std::string_view text) {
+  plain("key '" + std::string(key) + "': " + std::string(text));
+}
+
+void ErrorSink::plain(std::string_view text) {
+  if (first.empty())
+    first = text;
+}
+
+ObjectReader::ObjectReader(const JsonValue *object, std::string prefix, ErrorSink &errors)
+    : object(object), prefix(std::move(prefix)), errors(errors) {
+  if (object->kind == JsonValue::Kind::Object)
+    return;
+  if (this->prefix.empty())
+    errors.plain("must be a JSON object, got " + object->describe());
+  else
+    errors.atKey(this->prefix, "must be an object, got " + object->describe());
+  this->object = &emptyObject;
+}
+
+void ObjectReader::allowOnly(std::initializer_list<std::string_view> known,
+                             std::initializer_list<std::string_view> ignored) {
+  for (const auto &[key, value] : object->members)
+    if (!contains(known, key) && !contains(ignored, key))
+      error(key, "unknown");
+}
+
+bool ObjectReader::hasValue(std::string_view key) const {
+  const JsonValue *value = find(key);
+  return value && value->kind != JsonValue::Kind::Null;
+}
+
+std::string ObjectReader::path(std::string_view key) const {
+  std::string name = printable(key);
+  return prefix.empty() ? name : prefix + "." + name;
+}
+
+int64_t ObjectReader::integer(std::string_view key, std::optional<int64_t> byDefault, int64_t low, int64_t high) {
+  const JsonValue *value = find(key);
+  if (!value) {
+    if (!byDefault)
+      error(key, "missing");
+    return byDefault.value_or(low);
+  }
+  if (value->kind == JsonValue::Kind::Integer && value->integer >= low && value->integer <= high)
+    return value->integer;
+  error(key, "must be a whole number from " + std::to_string(low) + " to " + std::to_string(high) + ", got " +
+                 value->describe());
+  return byDefault.value_or(low);
+}
+
+double ObjectReader::number(std::string_view key, std::optional<double> byDefault, NumberRange range) {
+  const JsonValue *value = find(key);
+  if (!value) {
+    if (!byDefault)
+      error(key, "missing");
+    return byDefault.value_or(1.0);
+  }
+  if (value->isNumber() && value->number <= range.high &&
+      (range.lowIsOpen ? value->number > range.low : value->number >= range.low))
+    return value->number;
+  error(key, describeRange(range) + ", got " + value->describe());
+  return byDefault.value_or(1.0);
+}
+
+bool ObjectReader::boolean(std::string_view key, bool byDefault) {
+  const JsonValue *value = find(key);
+  if (!value)
+    return byDefault;
+  if (value->kind == JsonValue::Kind::Bool)
+    return value->boolean;
+  error(key, "must be true or false, got " + value->describe());
+  return byDefault;
+}
+
+ObjectReader ObjectReader::child(std::string_view key) {
+  const JsonValue *value = find(key);
+  return ObjectReader(value ? value : &emptyObject, path(key), errors);
+}
+
+} // namespace chimera

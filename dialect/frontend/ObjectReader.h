@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Typed, range-checked access to the keys of one JSON object. The first thing wrong is kept; later reads go on with
+// harmless values, so that reading code has no error paths of its own.
+#ifndef CHIMERA_DIALECT_FRONTEND_OBJECTREADER_H
+#define CHIMERA_DIALECT_FRONTEND_OBJECTREADER_H
+
+#include "dialect/frontend/Json.h"
+
+#include <initializer_list>
+#include <limits>
+#include <optional>
+
+namespace chimera {
+
+/// Holds the first error of a config.
+class ErrorSink {
+public:
+  /// Keeps "key 'KEY': TEXT" unless there is an error already.
+  void atKey(std::string_view key, std::string_view text);
+  /// Keeps `text` unless there is an error already.
+  void plain(std::string_view text);
+  const std::string &message() const { return first; }
+  bool failed() const { return !first.empty(); }
+
+private:
+  std::string first;
+};
+
+/// The bounds of a number.
+struct NumberRange {
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  bool lowIsOpen = false; ///< the number must be above `low`, not equal to it
+
+  static NumberRange positive() { return {0.0, std::numeric_limits<double>::infinity(), true}; }
+  static NumberRange atLeast(double low) { return {low, std::numeric_limits<double>::infinity(), false}; }
+  static NumberRange any() { return {}; }
+};
+
+/// A name in the text and what it stands for.
+template <typename T> struct Choice {
+  std::string_view name;
+  T value;
+};
+
+class ObjectReader {
+public:
+  /// Reads `object`; `prefix` is its path ("" for the whole text, "router"). A value that is no object is an error.
+  ObjectReader(const JsonValue *object, std::string prefix, ErrorSink &errors);
+
+  /// Reports each key that is in none of the lists.
+  void allowOnly(std::initializer_list<std::string_view> known, std::initializer_list<std::string_view> ignored = {});
+
+  /// Whether the key is there (`null` counts).
+  bool has(std::string_view key) const { return find(key) != nullptr; }
+  /// Whether the key is there and not null.
+  bool hasValue(std::string_view key) const;
+  const JsonValue *find(std::string_view key) const { return object->find(key); }
+  /// The full path of a key, for messages.
+  std::string path(std::string_view key) const;
+  void error(std::string_view key, std::string_view text) { errors.atKey(path(key), text); }
+  ErrorSink &sink() { return errors; }
+
+  /// A whole number in low..high, written as one (3, not 3.0). Without default the key must be there.
+  int64_t integer(std::string_view key, std::optional<int64_t> byDefault, int64_t low, int64_t high);
+  /// A finite number in the range.
+  double number(std::string_view key, std::optional<double> byDefault, NumberRange range);
+  bool boolean(std::string_view key, bool byDefault);
+  /// The value of the string at `key`; any other string is an error that lists the choices.
+  template <typename T> T choice(std::string_view key, T byDefault, std::initializer_list<Choice<T>> choices) {
+    const JsonValue *value = find(key);
+    if (!value)
+      return byDefault;
+    std::string names;
+    for (const Choice<T> &c : choices) {
+      if (value->kind == JsonValue::Kind::String && value->text == c.name)
+        return c.value;
+      names += (names.empty() ? "\"" : ", \"") + std::string(c.name) + "\"";
+    }
+    error(key, "must be one of " + names + ", got " + value->describe());
+    return byDefault;
+  }
+  /// A reader of the object at `key`; one of an empty object when the key is absent.
+  ObjectReader child(std::string_view key);
+
+private:
+  const JsonValue *object;
+  std::string prefix;
+  ErrorSink &errors;
+};
+
+} // namespace chimera
+
+#endif // CHIMERA_DIALECT_FRONTEND_OBJECTREADER_H

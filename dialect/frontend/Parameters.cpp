@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "dialect/frontend/ConfigFields.h"
+
+namespace chimera {
+
+namespace {
+
+class ParameterList {
+public:
+  explicit ParameterList(const Config &config) : config(config) {}
+
+  std::vector<ParameterSpec> build() {
+    operand("embed_tokens.weight", {config.vocabSize, config.hiddenSize});
+    for (int64_t layer = 0; layer < config.numLayers; ++layer)
+      addLayer(layer);
+    norm("norm", config.norm);
+    if (!config.tieWordEmbeddings)
+      operand("lm_head.weight", {config.vocabSize, config.hiddenSize});
+    return std::move(list);
+  }
+
+private:
+  void addLayer(int64_t layer) {
+    prefix = "layers." + std::to_string(layer) + ".";
+    int64_t width = config.hiddenSize;
+    norm("input_norm", config.norm);
+    if (config.tokenConvKernel > 0) {
+      accumulator("token_conv.weight", {width, config.tokenConvKernel});
+      accumulator("token_conv.bias", {width});
+    }
+    if (config.hasRouter(layer))
+      addRouter(static_cast<int64_t>(config.layerModes[layer].size()));
+    if (config.layerHas(layer, Mode::Swa) || config.layerHas(layer, Mode::Full))
+      addAttention();
+    if (config.layerHas(layer, Mode::Ssm))
+      config.ssm.kind == SsmKind::Lti ? addLti() : addMamba2();
+    if (config.intermediateSize > 0) {
+      norm("ffn_norm", config.norm);
+      operand("ffn.gate_proj.weight", {config.intermediateSize, width});
+      operand("ffn.up_proj.weight", {config.intermediateSize, width});
+      operand("ffn.down_proj.weight", {width, config.intermediateSize});
+    }
+    prefix.clear();
+  }
+
+  void addRouter(int64_t modes) {
+    int64_t width = config.hiddenSize;
+    norm("router.norm", config.router.inputNorm);
+    if (config.router.kind == RouterKind::Linear) {
+      accumulator("router.proj.weight", {modes, width});
+    } else {
+      accumulator("router.fc1.weight", {config.router.hiddenSize, width});
+      accumulator("router.fc2.weight", {modes, config.router.hiddenSize});
+    }
+    accumulator("router.bias", {modes}, /*optional=*/true);
+  }
+
+  void addAttention() {
+    int64_t width = config.hiddenSize;
+    int64_t queries = config.numAttentionHeads * config.headDim, keys = config.numKeyValueHeads * config.headDim;
+    operand("attn.q_proj.weight", {queries, width});
+    operand("attn.k_proj.weight", {keys, width});
+    operand("attn.v_proj.weight", {keys, width});
+    operand("attn.o_proj.weight", {width, queries});
+  }
+
+  void addMamba2() {
+    int64_t heads = config.ssmHeads(), channels = config.ssmConvChannels();
+    operand("ssm.in_proj.weight", {config.ssmProjection(), config.hiddenSize});
+    accumulator("ssm.conv.weight", {channels, config.ssm.convKernel});
+    accumulator("ssm.conv.bias", {channels});
+    accumulator("ssm.dt_bias", {heads});
+    accumulator("ssm.A_log", {heads});
+    accumulator("ssm.D", {heads});
+    accumulator("ssm.norm.weight", {config.ssmInner()});
+    operand("ssm.out_proj.weight", {config.hiddenSize, config.ssmInner()});
+  }
+
+  void addLti() {
+    accumulator("ssm.decay", {config.ssm.stateSize});
+    operand("ssm.in_proj.weight", {config.ssm.stateSize, config.hiddenSize});
+    operand("ssm.out_proj.weight", {config.hiddenSize, config.ssm.stateSize});
+  }
+
+  void norm(const std::string &name, NormKind kind) {
+    if (kind == NormKind::None)
+      return;
+    accumulator(name + ".weight", {config.hiddenSize});
+    if (kind == NormKind::Layer)
+      accumulator(name + ".bias", {config.hiddenSize});
+  }
+  void operand(const std::string &name, std::vector<int64_t> shape) {
+    add(name, std::move(shape), false, ParameterKind::Operand);
+  }
+  void accumulator(const std::string &name, std::vector<int64_t> shape, bool optional = false) {
+    add(name, std::move(shape), optional, ParameterKind::Accumulator);
+  }
+  void add(const std::string &name, std::vector<int64_t> shape, bool optional, ParameterKind kind) {
+    ParameterSpec spec;
+    spec.name = prefix + name;
+    spec.source = spec.name;
+    spec.sourceShape = shape;
+    spec.shape = std::move(shape);
+    spec.optional = optional;
+    spec.kind = kind;
+    list.push_back(std::move(spec));
+  }
+
+  const Config &config;
+  std::string prefix;
+  std::vector<ParameterSpec> list;
+};
+
+} // namespace
+
+std::vector<ParameterSpec> parameters(const Config &config) {
+  std::vector<ParameterSpec> list = ParameterList(config).build();
+  nameSources(config, list);
+  return list;
+}
+
+} // namespace chimera
