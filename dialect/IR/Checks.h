@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Checks that verifiers share. Each emits one error that names the operand and says what was expected.
+
+#ifndef CHIMERA_DIALECT_IR_CHECKS_H
+#define CHIMERA_DIALECT_IR_CHECKS_H
+
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Operation.h"
+#include "mlir/IR/OperationSupport.h"
+
+namespace chimera::ir {
+
+inline mlir::Type elementOf(mlir::Value tensor) {
+  return llvm::cast<mlir::RankedTensorType>(tensor.getType()).getElementType();
+}
+
+/// The columns of an [R, C] tensor.
+inline int64_t columnsOf(mlir::Value tensor) {
+  return llvm::cast<mlir::RankedTensorType>(tensor.getType()).getDimSize(1);
+}
+
+/// `value`, an [R, C] tensor, has `columns` columns.
+mlir::LogicalResult checkColumns(mlir::Operation *op, llvm::StringRef name, mlir::Value value, int64_t columns);
+
+/// `value`, a parameter vector, has `length` elements.
+mlir::LogicalResult checkLength(mlir::Operation *op, llvm::StringRef name, mlir::Value value, int64_t length);
+
+/// `value`, a parameter matrix, is [rows, columns].
+mlir::LogicalResult checkShape(mlir::Operation *op, llvm::StringRef name, mlir::Value value, int64_t rows,
+                               int64_t columns);
+
+/// Both have one element type.
+mlir::LogicalResult checkSameElement(mlir::Operation *op, llvm::StringRef nameA, mlir::Value a, llvm::StringRef nameB,
+                                     mlir::Value b);
+
+/// `value`'s element type is that of the accumulator for operands of type `operand`: f64 for f64, else f32.
+mlir::LogicalResult checkAccumulator(mlir::Operation *op, llvm::StringRef name, mlir::Value value, mlir::Type operand);
+
+/// An attribute is finite and above zero.
+mlir::LogicalResult checkPositive(mlir::Operation *op, llvm::StringRef name, const llvm::APFloat &value);
+
+} // namespace chimera::ir
+
+#endif // CHIMERA_DIALECT_IR_CHECKS_H

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Model level: parameters, row-wise arithmetic, rows.
+//
+// Notation: [R, C] is a tensor<?xC> with one entry a row of some !chimera.rows value. T is the accumulator type (f64 or
+// f32), U the operand type (f64, f32 or bf16).
+
+#ifndef CHIMERA_DIALECT_IR_MODEL_OPS_TD
+#define CHIMERA_DIALECT_IR_MODEL_OPS_TD
+
+include "dialect/IR/ChimeraTypes.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Chimera_Op<string mnemonic, list<Trait> traits = []> : Op<ChimeraDialect, mnemonic, traits>;
+
+/// An op with one entry a row: its rows are those of its first operand unless it says otherwise.
+class Chimera_RowOp<string mnemonic, list<Trait> traits = []>
+    : Chimera_Op<mnemonic, !listconcat(traits, [Pure, DeclareOpInterfaceMethods<RaggedOpInterface>])>;
+
+def ParamOp : Chimera_Op<"param", [Pure]> {
+  let summary = "a parameter of the model";
+  let description = [{
+    The tensor named `name` of the checkpoint, rounded to the result's element type (to nearest, ties to even) when it is
+    loaded. `source` is its name on disk where that differs, `row_permutation` the order in which the rows on disk are taken, and an `optional` parameter that the checkpoint lacks is
+    all zeros.
+
+    Example:
+    ```mlir
+    %w = chimera.param "layers.0.attn.q_proj.weight" : tensor<64x64xbf16>
+    %b = chimera.param "layers.0.router.bias" {optional} : tensor<4xf32>
+    ```
+  }];
+  let arguments = (ins StrAttr:$name, OptionalAttr<StrAttr>:$source, OptionalAttr<DenseI64ArrayAttr>:$row_permutation,
+                       UnitAttr:$optional);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$name attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def EmbedOp : Chimera_RowOp<"embed"> {
+  let summary = "embedding lookup";
+  let description = [{
+    `result[r] = table[tokens[r]]`, widened to the result's element type. tokens i32 [R], table [V, D], result [R, D].
+
+    Example:
+    ```mlir
+    %x = chimera.embed %tokens, %table rows %rows : tensor<?xi32>, tensor<256x64xbf16> -> tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins IndexVector:$tokens, WeightMatrix:$table, RowsType:$rows);
+  let results = (outs AccMatrix:$result);
+  let assemblyFormat = [{
+    $tokens `,` $table `rows` $rows attr-dict `:` type($tokens) `,` type($table) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def NormOp : Chimera_RowOp<"norm", [SameOperandsAndResultElementType, AllTypesMatch<["input", "result"]>]> {
+  let summary = "RMSNorm or LayerNorm";
+  let description = [{
+    `rms`: x / sqrt(mean(x^2) + eps) * weight (Zhang and Sennrich 2019). `layer`: (x - mean) / sqrt(var + eps) * weight + bias
+    with the population variance (Ba et al. 2016). input and result [R, C] in T, weight and bias [C] in T.
+
+    Example:
+    ```mlir
+    %h = chimera.norm rms %x, %w {eps = 1.0e-05 : f64} : tensor<?x64xf32>, tensor<64xf32>
+    %g = chimera.norm layer %x, %w, %b {eps = 1.0e-05 : f64} : tensor<?x64xf32>, tensor<64xf32>, tensor<64xf32>
+    ```
+  }];
+  let arguments = (ins NormKindAttr:$kind, AccMatrix:$input, WeightVector:$weight, Optional<WeightVector>:$bias,
+                       F64Attr:$eps);
+  let results = (outs AccMatrix:$result);
+  let assemblyFormat = [{
+    $kind $input `,` $weight (`,` $bias^)? attr-dict `:` type($input) `,` type($weight) (`,` type($bias)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def LinearOp : Chimera_RowOp<"linear"> {
+  let summary = "matrix product with a weight matrix";
+  let description = [{
+    `result[r, n] = sum_k input[r, k] * weight[n, k]`, accumulated in the result's element type with k ascending.
+    input [R, K] in U, weight [N, K] in U, result [R, N] in T.
+
+    Example:
+    ```mlir
+    %q = chimera.linear %h, %w : tensor<?x64xbf16>, tensor<128x64xbf16> -> tensor<?x128xf32>
+    ```
+  }];
+  let arguments = (ins RowMatrix:$input, WeightMatrix:$weight);
+  let results = (outs AccMatrix:$result);
+  let assemblyFormat = "$input `,` $weight attr-dict `:` type($input) `,` type($weight) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def CastOp : Chimera_RowOp<"cast"> {
+  let summary = "rounding to, or widening from, another element type";
+  let description = [{
+    Rounds to nearest, ties to even. [R, C] to [R, C].
+
+    Example:
+    ```mlir
+    %q16 = chimera.cast %q : tensor<?x64xf32> to tensor<?x64xbf16>
+    ```
+  }];
+  let arguments = (ins RowMatrix:$input);
+  let results = (outs RowMatrix:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `to` type($result)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+
+def AddOp : Chimera_RowOp<"add", [SameOperandsAndResultType, Commutative]> {
+  let summary = "elementwise sum";
+  let description = [{
+    `result = lhs + rhs`, both [R, C] over the same rows.
+
+    Example:
+    ```mlir
+    %z = chimera.add %x, %o : tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins AccMatrix:$lhs, AccMatrix:$rhs);
+  let results = (outs AccMatrix:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
+}
+
+def SiluOp : Chimera_RowOp<"silu", [SameOperandsAndResultType]> {
+  let summary = "x * sigmoid(x)";
+  let description = [{
+    Elementwise, [R, C] to [R, C] (Elfwing et al. 2017).
+
+    Example:
+    ```mlir
+    %a = chimera.silu %u : tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins AccMatrix:$input);
+  let results = (outs AccMatrix:$result);
+  let assemblyFormat = "$input attr-dict `:` type($result)";
+}
+
+def SwigluOp : Chimera_RowOp<"swiglu", [SameOperandsAndResultType]> {
+  let summary = "silu(gate) * up";
+  let description = [{
+    Elementwise, [R, C] to [R, C] (Shazeer 2020).
+
+    Example:
+    ```mlir
+    %a = chimera.swiglu %gate, %up : tensor<?x128xf32>
+    ```
+  }];
+  let arguments = (ins AccMatrix:$gate, AccMatrix:$up);
+  let results = (outs AccMatrix:$result);
+  let assemblyFormat = "$gate `,` $up attr-dict `:` type($result)";
+}
+
+def ColumnsOp : Chimera_RowOp<"columns"> {
+  let summary = "a range of columns";
+  let description = [{
+    `result[r, c] = input[r, offset + c]`; the result's type says how many.
+
+    Example:
+    ```mlir
+    %z = chimera.columns %zxbcdt at 0 : tensor<?x300xf32> to tensor<?x128xf32>
+    ```
+  }];
+  let arguments = (ins RowMatrix:$input, I64Attr:$offset);
+  let results = (outs RowMatrix:$result);
+  let assemblyFormat = "$input `at` $offset attr-dict `:` type($input) `to` type($result)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+
+def GatherOp : Chimera_RowOp<"gather"> {
+  let summary = "the rows of a subset";
+  let description = [{
+    `result` holds the entries of `input` (one a row of `from`) for the rows of `to`, in `to`'s order. `to` must be a subset of
+    `from`. Folds away when they are the same value.
+
+    Example:
+    ```mlir
+    %c = chimera.gather %h from %rows to %own : tensor<?x64xf32> to tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins RowMatrix:$input, RowsType:$from, RowsType:$to);
+  let results = (outs RowMatrix:$result);
+  let assemblyFormat = "$input `from` $from `to` $to attr-dict `:` type($input) `to` type($result)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+
+#endif // CHIMERA_DIALECT_IR_MODEL_OPS_TD

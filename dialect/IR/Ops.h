@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The ops of the chimera dialect.
+
+#ifndef CHIMERA_DIALECT_IR_OPS_H
+#define CHIMERA_DIALECT_IR_OPS_H
+
+#include "dialect/IR/Dialect.h"
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "dialect/IR/ChimeraOpInterfaces.h.inc"
+
+#define GET_OP_CLASSES
+#include "dialect/IR/ChimeraOps.h.inc"
+
+namespace chimera::ir {
+
+/// The modes of a mode array attribute, in order.
+llvm::SmallVector<Mode> modesOf(mlir::ArrayAttr modes);
+
+/// A mode array attribute of `modes`.
+mlir::ArrayAttr modesAttr(mlir::MLIRContext *context, llvm::ArrayRef<Mode> modes);
+
+/// The `!chimera.rows` value that says which rows a tensor with one entry a row has; null if nothing says so. Follows
+/// RaggedOpInterface; a function's or region's block argument has the rows that its signature gives it.
+mlir::Value rowsOf(mlir::Value tensor);
+
+} // namespace chimera::ir
+
+#endif // CHIMERA_DIALECT_IR_OPS_H

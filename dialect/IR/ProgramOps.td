@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Programs: kernel launches, first on tensors (call), then on slices of the arena (program, launch).
+
+#ifndef CHIMERA_DIALECT_IR_PROGRAM_OPS_TD
+#define CHIMERA_DIALECT_IR_PROGRAM_OPS_TD
+
+include "dialect/IR/ModelOps.td"
+include "mlir/IR/SymbolInterfaces.td"
+
+def GridAttr : AttrDef<ChimeraDialect, "Grid"> {
+  let mnemonic = "grid";
+  let summary = "how many blocks a launch has";
+  let description = [{
+    ceil((tokens * N + seqs * S + outputs * R + constant) / divisor), with N rows, S sequences and R rows of logits in the
+    step.
+
+    Example: `#chimera.grid<tokens = 8, seqs = 0, outputs = 0, constant = 0, divisor = 1>`
+  }];
+  let parameters = (ins "int64_t":$tokens, "int64_t":$seqs, "int64_t":$outputs, "int64_t":$constant,
+                        "int64_t":$divisor);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+def BufferAttr : AttrDef<ChimeraDialect, "Buffer"> {
+  let mnemonic = "buffer";
+  let summary = "one buffer of a launch";
+  let description = [{
+    `arena`: `bytes` bytes at `index` of the arena. `param`, `pool`, `table`: the `index`-th parameter, slot pool or page table.
+    `pages`: the pool of pages. `step`: the step array `name`.
+
+    Example: `#chimera.buffer<arena, 4096, 256, "">`
+  }];
+  let parameters = (ins "::chimera::ir::BufferKind":$kind, "int64_t":$index, "int64_t":$bytes,
+                        StringRefParameter<"the step array">:$name);
+  let assemblyFormat = "`<` $kind `,` $index `,` $bytes `,` $name `>`";
+}
+def BufferArrayAttr : TypedArrayAttrBase<BufferAttr, "buffers">;
+
+def CallOp : Chimera_Op<"call", [Pure, DeclareOpInterfaceMethods<CacheOpInterface>]> {
+  let summary = "one launch of a kernel, on values";
+  let description = [{
+    Launches `kernel` with the buffers of `inputs`, in the order of `order`: a number below the number of inputs stands for that input, a larger one
+    for a result. A rows value stands for its five arrays, a cache for its pools. A cache result is the new version of the
+    `updated` cache input, in order. `op` names the op that this launch came from, `layer` its layer (-1: none).
+
+    Example:
+    ```mlir
+    %y = chimera.call @chimera_add_f32_64(%rows, %a, %b) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+        {op = "chimera.add", layer = 0 : i64, order = array<i64: 0, 1, 2, 3>} : (!chimera.rows, tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyType>:$inputs, GridAttr:$grid, StrAttr:$op,
+                       I64Attr:$layer, DenseI64ArrayAttr:$order, DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$updated,
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$constants,
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$row_shape);
+  let results = (outs Variadic<AnyType>:$results);
+  let assemblyFormat = [{
+    $kernel `(` $inputs `)` `grid` $grid attr-dict `:` functional-type($inputs, $results)
+  }];
+  let hasVerifier = 1;
+}
+
+def ProgramOp : Chimera_Op<"program", [Symbol, IsolatedFromAbove, NoTerminator, SingleBlock]> {
+  let summary = "the launch table of one phase";
+  let description = [{
+    The launches of a phase, in order, on an arena of `arena_bytes`. `logits` and `routing` are where the step's results are, as (offset,
+    bytes). At most `max_tokens` rows and `max_seqs` sequences a step.
+
+    Example:
+    ```mlir
+    chimera.program @decode arena 8192 limits 64, 64 logits array<i64: 0, 4096> routing array<i64: 4096, 64> {
+      chimera.launch @chimera_add_f32_64 ...
+    }
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$arena_bytes, I64Attr:$max_tokens, I64Attr:$max_seqs,
+                       DenseI64ArrayAttr:$logits, DenseI64ArrayAttr:$routing);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $sym_name `arena` $arena_bytes `limits` $max_tokens `,` $max_seqs `logits` $logits `routing` $routing
+    attr-dict-with-keyword $body
+  }];
+  let hasVerifier = 1;
+}
+
+def LaunchOp : Chimera_Op<"launch", [HasParent<"ProgramOp">]> {
+  let summary = "one launch of a kernel, on memory";
+  let description = [{
+    Runs `kernel` over the blocks of `grid`; `constants` follow the step's symbols in its arguments.
+
+    Example:
+    ```mlir
+    chimera.launch @chimera_silu_f32_64 grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+        [<step, 0, 0, "seq_start">, <arena, 0, 256, "">, <arena, 256, 256, "">] {op = "chimera.silu", layer = 0 : i64}
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$kernel, GridAttr:$grid, BufferArrayAttr:$buffers, StrAttr:$op, I64Attr:$layer,
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$constants);
+  let assemblyFormat = "$kernel `grid` $grid $buffers attr-dict";
+  let hasVerifier = 1;
+}
+
+#endif // CHIMERA_DIALECT_IR_PROGRAM_OPS_TD

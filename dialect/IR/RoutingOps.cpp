@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Routing ops: their syntax, verifiers and helpers.
+
+#include "dialect/IR/Checks.h"
+#include "dialect/IR/Ops.h"
+
+#include "mlir/IR/OpImplementation.h"
+
+using namespace mlir;
+using namespace chimera;
+using namespace chimera::ir;
+
+//===----------------------------------------------------------------------===//
+// Mode lists
+//===----------------------------------------------------------------------===//
+
+SmallVector<Mode> ir::modesOf(ArrayAttr modes) {
+  return llvm::map_to_vector(modes, [](Attribute attr) { return cast<ModeAttr>(attr).getValue(); });
+}
+
+ArrayAttr ir::modesAttr(MLIRContext *context, ArrayRef<Mode> modes) {
+  return ArrayAttr::get(
+      context, llvm::map_to_vector(modes, [&](Mode mode) -> Attribute { return ModeAttr::get(context, mode); }));
+}
+
+/// Modes are listed once each, in canonical order.
+static LogicalResult verifyModes(Operation *op, ArrayAttr attr) {
+  SmallVector<Mode> modes = modesOf(attr);
+  for (size_t i = 1; i < modes.size(); ++i) {
+    if (modes[i - 1] >= modes[i]) {
+      return op->emitOpError() << "modes must be listed once each in the order ssm, swa, full, identity, but "
+                               << stringifyMode(modes[i]) << " comes after " << stringifyMode(modes[i - 1]);
+    }
+  }
+  return success();
+}
+
+static ParseResult parseModes(OpAsmParser &parser, ArrayAttr &attr) {
+  SmallVector<Mode> modes;
+  auto parseMode = [&]() -> ParseResult {
+    StringRef name;
+    llvm::SMLoc loc = parser.getCurrentLocation();
+    if (parser.parseKeyword(&name)) {
+      return failure();
+    }
+    std::optional<Mode> mode = symbolizeMode(name);
+    if (!mode) {
+      return parser.emitError(loc) << "'" << name << "' is not a mode (ssm, swa, full, identity)";
+    }
+    modes.push_back(*mode);
+    return success();
+  };
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseMode)) {
+    return failure();
+  }
+  attr = modesAttr(parser.getContext(), modes);
+  return success();
+}
+
+static void printModes(OpAsmPrinter &printer, Operation *, ArrayAttr modes) {
+  printer << '[';
+  llvm::interleaveComma(modesOf(modes), printer, [&](Mode mode) { printer << stringifyMode(mode); });
+  printer << ']';
+}
+
+// The new versions of caches have the types of the old ones and are not spelled.
+static ParseResult parseSameTypes(OpAsmParser &, SmallVectorImpl<Type> &types, SmallVectorImpl<Type> &same) {
+  same.assign(types.begin(), types.end());
+  return success();
+}
+
+static void printSameTypes(OpAsmPrinter &, Operation *, TypeRange, TypeRange) {}
+
+//===----------------------------------------------------------------------===//
+// route
+//===----------------------------------------------------------------------===//
+
+Value RouteOp::getRowSource() { return getRows(); }
+SmallVector<OpOperand *> RouteOp::getConsumedCaches() { return {&getCountsMutable()}; }
+
+LogicalResult RouteOp::verify() {
+  if (failed(verifyModes(*this, getModes()))) {
+    return failure();
+  }
+  int64_t count = static_cast<int64_t>(getModes().size());
+  if (count < 2) {
+    return emitOpError("routes between at least 2 modes, got ") << count;
+  }
+  if (failed(checkColumns(*this, "logits", getLogits(), count)) ||
+      failed(checkColumns(*this, "log_p", getLogP(), count)) ||
+      failed(checkLength(*this, "bias", getBias(), count))) {
+    return failure();
+  }
+  if (getCounts().getType().getModes() != count) {
+    return emitOpError("counts must be for ") << count << " modes, got " << getCounts().getType();
+  }
+  Type element = elementOf(getLogits());
+  for (Value tensor : {Value(getBias()), Value(getGate()), Value(getLogP())}) {
+    if (elementOf(tensor) != element) {
+      return emitOpError("bias, gate and log_p must have the logits' element type ")
+             << element << ", got " << tensor.getType();
+    }
+  }
+  if (getCapacity() && static_cast<int64_t>(getCapacity()->size()) != count) {
+    return emitOpError("capacity must have one number a mode, got ") << getCapacity()->size();
+  }
+  if (getMaxTokens() && static_cast<int64_t>(getMaxTokens()->size()) != count) {
+    return emitOpError("max_tokens must have one number a mode, got ") << getMaxTokens()->size();
+  }
+  if (getForced() && (getLayer() < 0 || static_cast<int64_t>(getLayer()) >= columnsOf(getForced()))) {
+    return emitOpError("layer ") << getLayer() << " is not a column of forced, which has " << columnsOf(getForced());
+  }
+  return checkPositive(*this, "temperature", getTemperature());
+}
+
+bool RouteOp::neverAdmits(unsigned k) {
+  SmallVector<Mode> modes = modesOf(getModes());
+  bool noRoom = (getMaxTokens() && (*getMaxTokens())[k] == 0) || (getCapacity() && (*getCapacity())[k] == 0.0);
+  if (getForced() || !noRoom) {
+    return false;
+  }
+  // The last of the chain full, swa, ssm, identity never refuses.
+  for (Mode last : {Mode::Identity, Mode::SSM, Mode::SWA, Mode::Full}) {
+    if (llvm::is_contained(modes, last)) {
+      return modes[k] != last;
+    }
+  }
+  return false;
+}
+
+//===----------------------------------------------------------------------===//
+// constant_mode, stack_modes
+//===----------------------------------------------------------------------===//
+
+Value ConstantModeOp::getRowSource() { return getRows(); }
+Value StackModesOp::getRowSource() { return getInputs().front(); }
+
+LogicalResult StackModesOp::verify() {
+  if (getInputs().empty()) {
+    return emitOpError("needs at least one layer");
+  }
+  return checkColumns(*this, "result", getResult(), static_cast<int64_t>(getInputs().size()));
+}
+
+//===----------------------------------------------------------------------===//
+// mix, yield
+//===----------------------------------------------------------------------===//
+
+Value MixOp::getRowSource() { return getRows(); }
+
+SmallVector<OpOperand *> MixOp::getConsumedCaches() {
+  SmallVector<OpOperand *> operands;
+  for (OpOperand &operand : getCachesMutable()) {
+    operands.push_back(&operand);
+  }
+  return operands;
+}
+
+unsigned MixOp::cacheBegin(unsigned k) {
+  int64_t begin = 0;
+  for (int64_t count : getCacheCounts().take_front(k)) {
+    begin += count;
+  }
+  return static_cast<unsigned>(begin);
+}
+
+bool MixOp::seesAllRows(unsigned k) {
+  Mode mode = cast<ModeAttr>(getModes()[k]).getValue();
+  return getPolicy() == CachePolicy::All && (mode == Mode::SSM || mode == Mode::SWA);
+}
+
+/// The k-th region has the signature that the op's operands ask for.
+static LogicalResult verifyMixer(MixOp op, unsigned k) {
+  StringRef mode = stringifyMode(cast<ModeAttr>(op.getModes()[k]).getValue());
+  Type tokens = op.getTokens().getType(), rows = op.getRows().getType();
+  SmallVector<Type> expected = {tokens, rows, rows};
+  if (op.getLogP()) {
+    expected.push_back(RankedTensorType::get({ShapedType::kDynamic}, elementOf(op.getLogP())));
+  }
+  SmallVector<Type> caches;
+  for (Value cache : op.getCaches().slice(op.cacheBegin(k), op.getCacheCounts()[k])) {
+    caches.push_back(cache.getType());
+  }
+  llvm::append_range(expected, caches);
+  Block &block = op.getMixers()[k].front();
+  if (!llvm::equal(block.getArgumentTypes(), expected)) {
+    return op.emitOpError("the mixer of ") << mode << " must take (" << expected << "), but takes ("
+                                           << block.getArgumentTypes() << ")";
+  }
+  auto yield = dyn_cast<YieldOp>(block.getTerminator());
+  if (!yield) {
+    return op.emitOpError("the mixer of ") << mode << " must end in chimera.yield";
+  }
+  SmallVector<Type> skipping = caches, giving = {tokens};
+  llvm::append_range(giving, caches);
+  TypeRange yielded = yield.getValues().getTypes();
+  if (!llvm::equal(yielded, giving) && !(mode == "identity" && llvm::equal(yielded, skipping))) {
+    return yield.emitOpError("the mixer of ") << mode << " must yield (" << giving << "), but yields (" << yielded
+                                              << ")";
+  }
+  return success();
+}
+
+LogicalResult MixOp::verify() {
+  if (failed(verifyModes(*this, getModes()))) {
+    return failure();
+  }
+  size_t count = getModes().size();
+  if (count < 1 || getMixers().size() != count || getCacheCounts().size() != count) {
+    return emitOpError("needs one region and one cache count for each of its ")
+           << count << " modes, got " << getMixers().size() << " and " << getCacheCounts().size();
+  }
+  for (int64_t caches : getCacheCounts()) {
+    if (caches < 0) {
+      return emitOpError("a cache count must not be negative");
+    }
+  }
+  if (cacheBegin(count) != getCaches().size()) {
+    return emitOpError("cache_counts add up to ") << cacheBegin(count) << ", but there are " << getCaches().size();
+  }
+  if (bool(getMode()) != bool(getGate())) {
+    return emitOpError("mode and gate come together");
+  }
+  if (!getMode() && count != 1) {
+    return emitOpError("needs a mode for each row to choose between ") << count << " mixers";
+  }
+  if (bool(getLogP()) != bool(getLogPModes())) {
+    return emitOpError("log_p and log_p_modes come together");
+  }
+  if (getLogP()) {
+    if (failed(checkColumns(*this, "log_p", getLogP(), static_cast<int64_t>(getLogPModes()->size())))) {
+      return failure();
+    }
+    for (Attribute mode : getModes()) {
+      if (!llvm::is_contained(*getLogPModes(), mode)) {
+        return emitOpError("log_p has no column for ") << stringifyMode(cast<ModeAttr>(mode).getValue());
+      }
+    }
+  }
+  for (unsigned k = 0; k < count; ++k) {
+    if (failed(verifyMixer(*this, k))) {
+      return failure();
+    }
+  }
+  return success();
+}
+
+SmallVector<OpOperand *> YieldOp::getConsumedCaches() {
+  SmallVector<OpOperand *> operands;
+  for (OpOperand &operand : getValuesMutable()) {
+    if (isa<CacheTypeInterface>(operand.get().getType())) {
+      operands.push_back(&operand);
+    }
+  }
+  return operands;
+}
+
+//===----------------------------------------------------------------------===//
+// dispatch, write_weight, combine
+//===----------------------------------------------------------------------===//
+
+LogicalResult DispatchOp::verify() {
+  if (failed(verifyModes(*this, getModes()))) {
+    return failure();
+  }
+  if (getModes().empty() || getSlices().size() != getModes().size()) {
+    return emitOpError("needs one slice for each of its ") << getModes().size() << " modes, got " << getSlices().size();
+  }
+  return success();
+}
+
+Value WriteWeightOp::getRowSource() { return getTo(); }
+
+LogicalResult WriteWeightOp::verify() {
+  if (static_cast<int64_t>(getColumn()) < 0 || static_cast<int64_t>(getColumn()) >= columnsOf(getLogP())) {
+    return emitOpError("column ") << getColumn() << " is not one of log_p's " << columnsOf(getLogP());
+  }
+  return checkSameElement(*this, "log_p", getLogP(), "result", getResult());
+}
+
+Value CombineOp::getRowSource() { return getResidual(); }
+
+LogicalResult CombineOp::verify() {
+  if (failed(verifyModes(*this, getModes()))) {
+    return failure();
+  }
+  if (getOutputs().size() != getModes().size()) {
+    return emitOpError("needs one output for each of its ") << getModes().size() << " modes, got "
+                                                            << getOutputs().size();
+  }
+  for (Value output : getOutputs()) {
+    if (output.getType() != getResidual().getType()) {
+      return emitOpError("outputs must have the residual's type ")
+             << getResidual().getType() << ", got " << output.getType();
+    }
+  }
+  return checkSameElement(*this, "gate", getGate(), "residual", getResidual());
+}
+
+#define GET_OP_CLASSES
+#include "dialect/IR/ChimeraOps.cpp.inc"

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The cache types: their verifiers and the pools they take.
+
+#include "dialect/IR/Dialect.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace chimera;
+using namespace chimera::ir;
+
+#include "dialect/IR/ChimeraTypeInterfaces.cpp.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "dialect/IR/ChimeraTypes.cpp.inc"
+
+void ChimeraDialect::registerTypes() {
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "dialect/IR/ChimeraTypes.cpp.inc"
+      >();
+}
+
+int64_t ir::elementBytes(Type type) {
+  if (type.isIndex()) {
+    return 8;
+  }
+  return (type.getIntOrFloatBitWidth() + 7) / 8;
+}
+
+using EmitError = llvm::function_ref<InFlightDiagnostic()>;
+
+static LogicalResult verifyPositive(EmitError emitError, StringRef what, int64_t value) {
+  if (value < 1) {
+    return emitError() << what << " must be at least 1, got " << value;
+  }
+  return success();
+}
+
+static LogicalResult verifyAccumulator(EmitError emitError, Type type) {
+  if (!type.isF64() && !type.isF32()) {
+    return emitError() << "the element type must be f32 or f64, got " << type;
+  }
+  return success();
+}
+
+static LogicalResult verifyKeyValue(EmitError emitError, int64_t heads, int64_t dim, Type element, Type weights) {
+  if (failed(verifyPositive(emitError, "heads", heads)) || failed(verifyPositive(emitError, "dim", dim))) {
+    return failure();
+  }
+  if (!element.isF64() && !element.isF32() && !element.isBF16()) {
+    return emitError() << "the element type must be f64, f32 or bf16, got " << element;
+  }
+  if (!isa<NoneType>(weights) && !weights.isF64() && !weights.isF32()) {
+    return emitError() << "the weights' type must be f64, f32 or none, got " << weights;
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// counts, tail, state
+//===----------------------------------------------------------------------===//
+
+LogicalResult CountsType::verify(EmitError emitError, int64_t modes) {
+  if (modes < 1 || modes > 4) {
+    return emitError() << "a layer has 1 to 4 modes, got " << modes;
+  }
+  return success();
+}
+
+StringRef CountsType::getKind() const { return "counts"; }
+SmallVector<PoolInfo> CountsType::getPools() const { return {{"counts", getModes() * 8}}; }
+
+LogicalResult TailType::verify(EmitError emitError, int64_t rows, int64_t channels, Type element) {
+  if (failed(verifyPositive(emitError, "rows", rows)) || failed(verifyPositive(emitError, "channels", channels))) {
+    return failure();
+  }
+  return verifyAccumulator(emitError, element);
+}
+
+StringRef TailType::getKind() const { return "tail"; }
+SmallVector<PoolInfo> TailType::getPools() const {
+  return {{"tail", getRows() * getChannels() * elementBytes(getElement())}};
+}
+
+LogicalResult StateType::verify(EmitError emitError, int64_t heads, int64_t dim, int64_t size, Type element) {
+  if (failed(verifyPositive(emitError, "heads", heads)) || failed(verifyPositive(emitError, "dim", dim)) ||
+      failed(verifyPositive(emitError, "size", size))) {
+    return failure();
+  }
+  return verifyAccumulator(emitError, element);
+}
+
+StringRef StateType::getKind() const { return "state"; }
+SmallVector<PoolInfo> StateType::getPools() const {
+  return {{"state", getHeads() * getDim() * getSize() * elementBytes(getElement())}};
+}
+
+//===----------------------------------------------------------------------===//
+// ring, list
+//===----------------------------------------------------------------------===//
+
+LogicalResult RingType::verify(EmitError emitError, int64_t window, int64_t heads, int64_t dim, Type element,
+                               Type weights) {
+  if (failed(verifyPositive(emitError, "window", window))) {
+    return failure();
+  }
+  return verifyKeyValue(emitError, heads, dim, element, weights);
+}
+
+StringRef RingType::getKind() const { return "ring"; }
+SmallVector<PoolInfo> RingType::getPools() const {
+  int64_t bytes = getWindow() * getHeads() * getDim() * elementBytes(getElement());
+  SmallVector<PoolInfo> pools = {{"keys", bytes}, {"values", bytes}};
+  if (!llvm::isa<NoneType>(getWeights())) {
+    pools.push_back({"weights", getWindow() * elementBytes(getWeights())});
+  }
+  pools.push_back({"count", 8});
+  return pools;
+}
+
+LogicalResult ListType::verify(EmitError emitError, int64_t heads, int64_t dim, Type element, Type weights) {
+  return verifyKeyValue(emitError, heads, dim, element, weights);
+}
+
+StringRef ListType::getKind() const { return "list"; }
+SmallVector<PoolInfo> ListType::getPools() const { return {{"length", 8}}; }
