@@ -14,3 +14,6 @@ foreach(tool chimera-opt chimera-compile chimera-run chimera-inspect chimera-ini
     add_dependencies(check-lit ${tool})
   endif()
 endforeach()
+
+# The reference pages and their test.
+add_subdirectory(${CMAKE_SOURCE_DIR}/docs ${CMAKE_BINARY_DIR}/docs)

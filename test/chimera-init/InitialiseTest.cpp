@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "tools/chimera-init/Initialise.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+using namespace chimera;
+
+namespace {
+
+Config exampleConfig(const char *ssm = R"({"state_size": 16, "head_dim": 32})") {
+  std::string text = R"({"model_type": "chimera", "vocab_size": 256, "hidden_size": 128, "num_hidden_layers": 2,
+    "num_attention_heads": 4, "head_dim": 32, "intermediate_size": 256, "token_conv_kernel": 4, "norm": "layer",
+    "ssm": )" + std::string(ssm) +
+                     "}";
+  ConfigOrError config = parseConfig(text, "config.json");
+  EXPECT_TRUE(std::holds_alternative<Config>(config)) << std::get<std::string>(config);
+  return std::get<Config>(config);
+}
+
+InitialTensor make(const Config &config, const std::string &name, uint64_t seed = 1) {
+  for (const ParameterSpec &parameter : parameters(config))
+    if (parameter.name == name)
+      return initialTensor(config, parameter, seed);
+  ADD_FAILURE() << "the model has no " << name;
+  return {};
+}
+
+double mean(const std::vector<float> &values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / double(values.size());
+}
+
+double deviation(const std::vector<float> &values) {
+  double centre = mean(values), sum = 0;
+  for (float value : values)
+    sum += (value - centre) * (value - centre);
+  return std::sqrt(sum / double(values.size()));
+}
+
+void expectWithin(const std::vector<float> &values, double low, double high) {
+  ASSERT_FALSE(values.empty());
+  auto [least, most] = std::minmax_element(values.begin(), values.end());
+  EXPECT_GE(*least, low);
+  EXPECT_LE(*most, high);
+  EXPECT_LT(*least, *most) << "all values are equal";
+}
+
+TEST(Initialise, EqualSeedsGiveEqualWeightsAndOthersDiffer) {
+  Config config = exampleConfig();
+  for (const ParameterSpec &parameter : parameters(config))
+    EXPECT_EQ(initialTensor(config, parameter, 5).values, initialTensor(config, parameter, 5).values) << parameter.name;
+  EXPECT_NE(make(config, "embed_tokens.weight", 5).values, make(config, "embed_tokens.weight", 6).values);
+}
+
+TEST(Initialise, EachParameterHasNumbersOfItsOwn) {
+  Config config = exampleConfig();
+  EXPECT_NE(make(config, "layers.0.attn.q_proj.weight").values, make(config, "layers.1.attn.q_proj.weight").values);
+  EXPECT_NE(make(config, "layers.0.attn.k_proj.weight").values, make(config, "layers.0.attn.v_proj.weight").values);
+}
+
+TEST(Initialise, EveryParameterIsFiniteAndHasTheShapeOfTheModel) {
+  Config config = exampleConfig();
+  for (const ParameterSpec &parameter : parameters(config)) {
+    InitialTensor tensor = initialTensor(config, parameter, 3);
+    EXPECT_EQ(tensor.shape, parameter.shape) << parameter.name;
+    int64_t elements = 1;
+    for (int64_t size : parameter.shape)
+      elements *= size;
+    EXPECT_EQ(int64_t(tensor.values.size()), elements) << parameter.name;
+    for (float value : tensor.values)
+      ASSERT_TRUE(std::isfinite(value)) << parameter.name;
+  }
+}
+
+TEST(Initialise, MatricesAreNormalAndResidualOnesSmaller) {
+  Config config = exampleConfig();
+  // 32768 and 16384 draws: five standard errors of the deviation are 2.8 % and below.
+  std::vector<float> embedding = make(config, "embed_tokens.weight").values;
+  EXPECT_NEAR(mean(embedding), 0.0, 5 * 0.02 / std::sqrt(32768.0));
+  EXPECT_NEAR(deviation(embedding), 0.02, 0.03 * 0.02);
+  std::vector<float> output = make(config, "layers.0.attn.o_proj.weight").values;
+  EXPECT_NEAR(deviation(output), 0.01, 0.03 * 0.01) << "0.02 / sqrt(2 layers * 2)";
+}
+
+TEST(Initialise, MambaParametersLieInTheRangesOfThePaper) {
+  Config config = exampleConfig();
+  expectWithin(make(config, "layers.0.ssm.A_log").values, 0.0, std::log(16.0) + 1e-6);
+  std::vector<float> steps = make(config, "layers.0.ssm.dt_bias").values;
+  for (float &step : steps)
+    step = std::log1p(std::exp(step));
+  expectWithin(steps, 1e-3 * (1 - 1e-5), 1e-1 * (1 + 1e-5));
+  expectWithin(make(config, "layers.0.ssm.conv.weight").values, -0.5, 0.5);
+  for (float value : make(config, "layers.0.ssm.D").values)
+    EXPECT_EQ(value, 1.0f);
+}
+
+TEST(Initialise, DecayOfALinearStateRemembersTenToAThousandTokens) {
+  Config config = exampleConfig(R"({"kind": "lti", "state_size": 64})");
+  std::vector<float> decay = make(config, "layers.1.ssm.decay").values;
+  for (float &value : decay)
+    value = 1.0f / (1.0f + std::exp(-value));
+  expectWithin(decay, 0.9 - 1e-5, 0.999 + 1e-5);
+}
+
+TEST(Initialise, NormsStartAsTheIdentity) {
+  Config config = exampleConfig();
+  for (const char *name : {"norm", "layers.0.input_norm", "layers.1.ffn_norm"}) {
+    for (float value : make(config, std::string(name) + ".weight").values)
+      EXPECT_EQ(value, 1.0f) << name;
+    for (float value : make(config, std::string(name) + ".bias").values)
+      EXPECT_EQ(value, 0.0f) << name;
+  }
+}
+
+} // namespace
