@@ -45,10 +45,10 @@ llvm::Error runLinker(llvm::ArrayRef<std::string> inputs, const std::string &out
     arguments.push_back(input.c_str());
   std::string messages;
   llvm::raw_string_ostream stream(messages);
-  // Lets a fatal error of lld come back here instead of ending the process.
+  // Lets a fatal error of lld come back here instead of ending the process. It stays enabled: a caller may rely on it
+  // too.
   llvm::CrashRecoveryContext::Enable();
   lld::Result result = lld::lldMain(arguments, stream, stream, {{lld::Gnu, &lld::elf::link}});
-  llvm::CrashRecoveryContext::Disable();
   if (result.retCode != 0 || !result.canRunAgain)
     return fault("cannot link the kernels: " + firstLine(messages));
   return llvm::Error::success();

@@ -62,6 +62,8 @@ void writeParameter(OStream &json, const Parameter &parameter) {
     json.attribute("optional", parameter.optional);
     if (!parameter.source.empty() && parameter.source != parameter.name)
       json.attribute("source", parameter.source);
+    if (!parameter.sourceShape.empty() && parameter.sourceShape != parameter.shape)
+      writeList(json, "source_shape", parameter.sourceShape);
     if (!parameter.rowPermutation.empty())
       writeList(json, "row_permutation", parameter.rowPermutation);
   });

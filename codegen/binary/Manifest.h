@@ -83,6 +83,8 @@ struct Parameter {
   bool optional = false;
   /// The checkpoint's own name for it; empty: `name`.
   std::string source;
+  /// The shape of the checkpoint's tensor, the same elements in the same order; empty: `shape`.
+  std::vector<int64_t> sourceShape;
   /// Row i of the parameter is row rowPermutation[i] of the checkpoint's tensor; empty: as it is.
   std::vector<int64_t> rowPermutation;
 };

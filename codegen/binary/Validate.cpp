@@ -4,6 +4,8 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/ADT/Twine.h"
+#include <functional>
+#include <numeric>
 #include <set>
 
 namespace chimera::binary {
@@ -84,6 +86,10 @@ llvm::Error checkPhase(const Manifest &manifest, const Phase &phase) {
   return llvm::Error::success();
 }
 
+int64_t product(const std::vector<int64_t> &shape) {
+  return std::accumulate(shape.begin(), shape.end(), int64_t(1), std::multiplies<int64_t>());
+}
+
 llvm::Error checkParameters(const Manifest &manifest) {
   std::set<std::string> names;
   for (const Parameter &parameter : manifest.parameters) {
@@ -91,6 +97,8 @@ llvm::Error checkParameters(const Manifest &manifest) {
       return fault("parameter " + parameter.name, "named twice");
     if (llvm::any_of(parameter.shape, [](int64_t size) { return size <= 0; }))
       return fault("parameter " + parameter.name, "sizes must be positive");
+    if (!parameter.sourceShape.empty() && product(parameter.sourceShape) != product(parameter.shape))
+      return fault("parameter " + parameter.name, "source_shape has another number of elements");
     if (parameter.rowPermutation.empty())
       continue;
     std::set<int64_t> rows(parameter.rowPermutation.begin(), parameter.rowPermutation.end());

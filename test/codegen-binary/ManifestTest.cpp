@@ -25,8 +25,9 @@ Manifest fullManifest() {
   manifest.model.numKeyValueHeads = 1;
   manifest.model.eosTokenId = 3;
   manifest.model.layers = {{{"ssm", "full"}, {"ssm"}}};
-  manifest.parameters = {{"embed_tokens.weight", {256, 32}, "bf16", false, "", {}},
-                         {"layers.0.router.proj.weight", {2, 32}, "f32", true, "blocks.0.router.weight", {1, 0}}};
+  manifest.parameters = {
+      {"embed_tokens.weight", {256, 32}, "bf16", false, "", {}, {}},
+      {"layers.0.router.proj.weight", {2, 32}, "f32", true, "blocks.0.router.weight", {2, 1, 32}, {1, 0}}};
   manifest.pools = {{"layers.0.ssm.state", 0, "ssm", 512}, {"layers.0.full.length", 0, "full", 8}};
   manifest.caches = {{0, "ssm", "state", {0}, std::nullopt}, {0, "full", "list", {1}, 0}};
   manifest.pages = {64, 8192, 1};
@@ -53,7 +54,7 @@ TEST(Manifest, JsonIsAsDocumented) {
       R"("layers":[{"modes":["ssm","full"],"forceable":["ssm"]}]},)"
       R"("parameters":[{"name":"embed_tokens.weight","shape":[256,32],"dtype":"bf16","optional":false},)"
       R"({"name":"layers.0.router.proj.weight","shape":[2,32],"dtype":"f32","optional":true,)"
-      R"("source":"blocks.0.router.weight","row_permutation":[1,0]}],)"
+      R"("source":"blocks.0.router.weight","source_shape":[2,1,32],"row_permutation":[1,0]}],)"
       R"("pools":[{"name":"layers.0.ssm.state","layer":0,"mode":"ssm","bytes_per_slot":512},)"
       R"({"name":"layers.0.full.length","layer":0,"mode":"full","bytes_per_slot":8}],)"
       R"("caches":[{"layer":0,"mode":"ssm","kind":"state","pools":[0]},)"
@@ -138,6 +139,8 @@ const Fault faults[] = {
      "manifest: parameter embed_tokens.weight: named twice"},
     {"NoPermutation", [](Manifest &m) { m.parameters[1].rowPermutation = {1, 1}; },
      "manifest: parameter layers.0.router.proj.weight: row_permutation is not a permutation of its rows"},
+    {"SourceOfAnotherSize", [](Manifest &m) { m.parameters[1].sourceShape = {2, 31}; },
+     "manifest: parameter layers.0.router.proj.weight: source_shape has another number of elements"},
     {"ListWithoutTable", [](Manifest &m) { m.caches[1].table.reset(); },
      "manifest: cache 1: a list has a page table, and nothing else has"},
     {"CachePoolOutOfRange", [](Manifest &m) { m.caches[0].pools = {5}; }, "manifest: cache 0: pool 5 of 2"},
