@@ -57,8 +57,7 @@ struct Kernel {
 void registerKernelDialects(mlir::DialectRegistry &registry);
 void loadKernelDialects(mlir::MLIRContext &context);
 
-//===-- row by row (Rowwise.cpp)
-//-----------------------------------------------------------------------------------===//
+// Row by row (Rowwise.cpp).
 
 /// out[i] = table[tokens[i]]. Buffers: start, tokens i32[N], table [vocab, width] of `table`, out [., width] of `out`.
 struct EmbedSpec {
@@ -136,8 +135,7 @@ struct RopeSpec {
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const RopeSpec &spec);
 
-//===-- matrix product (Linear.cpp)
-//--------------------------------------------------------------------------------===//
+// Matrix product (Linear.cpp).
 
 /// y[i][n] = sum_k x[i][k] w[n][k]: one fma for each k, ascending, in T, from +0. Buffers: start, x [., inputs] of
 /// `in`, w [outputs, inputs] of `weight`, y [., outputs] of `out` (T). Grid: tokens * ceil(outputs/64); block b is row
@@ -148,8 +146,7 @@ struct LinearSpec {
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const LinearSpec &spec);
 
-//===-- causal convolution (Conv.cpp)
-//------------------------------------------------------------------------------===//
+// Causal convolution (Conv.cpp).
 
 /// y_t[c] = bias[c] + sum_k w[c][k] x_{t-(taps-1-k)}[c], by fma with k ascending from the bias, then silu if asked. t
 /// counts the rows of one sequence in this rows value; rows before the first come from the tail, whose row taps-2 is
@@ -170,8 +167,7 @@ struct ShiftTailSpec {
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const ShiftTailSpec &spec);
 
-//===-- routing (Routing.cpp)
-//--------------------------------------------------------------------------------------===//
+// Routing (Routing.cpp).
 
 // Modes are canonical indices: ssm 0, swa 1, full 2, identity 3. Lists of modes ascend and have no repeats.
 
@@ -244,8 +240,7 @@ Kernel getOrEmit(mlir::ModuleOp kernels, const StackModesSpec &spec);
 struct ConstantModeSpec {};
 Kernel getOrEmit(mlir::ModuleOp kernels, const ConstantModeSpec &spec);
 
-//===-- attention and its caches (Attention.cpp)
-//-------------------------------------------------------------------===//
+// Attention and its caches (Attention.cpp).
 
 enum class CacheKind { Ring, List };
 
@@ -292,8 +287,7 @@ struct AppendSpec {
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const AppendSpec &spec);
 
-//===-- recurrences (Scan.cpp)
-//-------------------------------------------------------------------------------------===//
+// Recurrences (Scan.cpp).
 
 /// The Mamba-2 recurrence, row by row of a sequence. For head h, its group g = floor(h groups / heads):
 ///   d = clamp(softplus(dt + dt_bias), dtMin, dtMax) (times exp(write) if weighted),   a = exp(-exp(A_log) d)
