@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What a model computes, stated a second time and independently of the compiler: one sequence, token by token, in plain
+// double precision, with no concern for speed. End-to-end tests hold compiled models against it.
+#ifndef CHIMERA_TEST_SUPPORT_ORACLE_H
+#define CHIMERA_TEST_SUPPORT_ORACLE_H
+
+#include "dialect/frontend/Config.h"
+#include "test/support/Tensor.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace chimera::test {
+
+/// Modes by their canonical index, as in routing arrays.
+enum ModeIndex : int8_t { kSsm = 0, kSwa = 1, kFull = 2, kIdentity = 3, kNotForced = -1 };
+constexpr int kModeCount = 4;
+
+/// A mode for each token and layer, [T][L]; -1 in a forced routing leaves the choice to the router.
+using RoutingTable = std::vector<std::vector<int8_t>>;
+
+struct OracleResult {
+  /// [T][V]
+  std::vector<std::vector<double>> logits;
+  /// [T][L]: the admitted mode, by canonical index.
+  RoutingTable routing;
+  /// The least distance between the best and the second best router score over all tokens and layers with a router: how
+  /// close any decision was. Infinity without routers.
+  double smallestMargin;
+  /// How many tokens, over all layers, were refused by the mode they wanted.
+  int64_t refusals;
+};
+
+/// Runs one sequence. `parameters` holds every tensor by the name it has in a model directory; an absent router bias is
+/// zero. With `forced`, its modes override admission; counts follow what is forced.
+OracleResult runOracle(const Config &config, const TensorMap &parameters, const std::vector<int> &tokens,
+                       const RoutingTable *forced = nullptr);
+
+} // namespace chimera::test
+
+#endif

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "test/support/OracleMixers.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace chimera::test::oracle {
+
+//===-- State-space mixers --------------------------------------------------------------------------------------===//
+
+/// One step of the recurrence of one head: S = exp(dt A) S + dt x (outer) B, y = S C + D x. Advances `state` [P][N].
+static Vector advanceHead(double *state, const Vector &x, const Vector &inputMap, const Vector &outputMap, double dt,
+                          double decayRate, double writeWeight, double skip) {
+  size_t stateSize = inputMap.size();
+  double weightedDt = dt * writeWeight;
+  double decay = std::exp(weightedDt * decayRate);
+  Vector y(x.size());
+  for (size_t row = 0; row < x.size(); ++row) {
+    double sum = 0.0;
+    for (size_t column = 0; column < stateSize; ++column) {
+      double &element = state[row * stateSize + column];
+      element = decay * element + weightedDt * x[row] * inputMap[column];
+      sum += element * outputMap[column];
+    }
+    y[row] = sum + skip * x[row];
+  }
+  return y;
+}
+
+Vector advanceMamba2(const Config &config, const LayerParameters &parameters, const Vector &h, double weight,
+                     SsmState &ssm) {
+  size_t headSize = config.ssm.headDim, stateSize = config.ssm.stateSize, groups = config.ssm.groups;
+  size_t inner = config.ssm.expand * config.hiddenSize, heads = inner / headSize;
+  size_t groupWidth = groups * stateSize, convolved = inner + 2 * groupWidth;
+
+  // in_proj gives z, then what is convolved (x, B, C), then a dt for each head.
+  Vector projected = linear(parameters.tensor("ssm.in_proj.weight"), h);
+  Vector z = slice(projected, 0, inner);
+  Vector timeSteps = slice(projected, inner + convolved, heads);
+  ssm.convolutionInputs.push_back(slice(projected, inner, convolved));
+  Vector xBC = causalConvolution(ssm.convolutionInputs, parameters.tensor("ssm.conv.weight"),
+                                 parameters.vector("ssm.conv.bias"));
+  for (double &value : xBC)
+    value = silu(value);
+
+  if (ssm.state.empty())
+    ssm.state.assign(heads * headSize * stateSize, 0.0);
+  Vector gated;
+  for (size_t head = 0; head < heads; ++head) {
+    size_t group = head * groups / heads;
+    double dt = softplus(timeSteps[head] + parameters.vector("ssm.dt_bias").at(head));
+    dt = std::min(std::max(dt, config.ssm.timeStepMin), config.ssm.timeStepMax);
+    Vector y = advanceHead(
+        &ssm.state[head * headSize * stateSize], slice(xBC, head * headSize, headSize),
+        slice(xBC, inner + group * stateSize, stateSize), slice(xBC, inner + groupWidth + group * stateSize, stateSize),
+        dt, -std::exp(parameters.vector("ssm.A_log").at(head)), weight, parameters.vector("ssm.D").at(head));
+    for (size_t i = 0; i < headSize; ++i)
+      gated.push_back(y[i] * silu(z[head * headSize + i]));
+  }
+  return linear(parameters.tensor("ssm.out_proj.weight"),
+                groupedRmsNorm(gated, parameters.vector("ssm.norm.weight"), config.normEps, groups));
+}
+
+Vector advanceLti(const Config &config, const LayerParameters &parameters, const Vector &h, double weight,
+                  SsmState &ssm) {
+  Vector input = linear(parameters.tensor("ssm.in_proj.weight"), h);
+  if (ssm.state.empty())
+    ssm.state.assign(config.ssm.stateSize, 0.0);
+  for (size_t i = 0; i < ssm.state.size(); ++i)
+    ssm.state[i] = sigmoid(parameters.vector("ssm.decay").at(i)) * ssm.state[i] + weight * input.at(i);
+  return linear(parameters.tensor("ssm.out_proj.weight"), ssm.state);
+}
+
+//===-- Attention -----------------------------------------------------------------------------------------------===//
+
+/// Llama 3.1's scaling of one inverse frequency: long wavelengths are stretched by the factor, short ones kept, and
+/// those between the two bounds blended by how often they fit into the original context.
+static double scaleLlama3(const RopeScaling &scaling, double frequency) {
+  double original = static_cast<double>(scaling.originalMaxPositionEmbeddings);
+  double turns = original * frequency / (2.0 * 3.14159265358979323846);
+  if (turns < scaling.lowFreqFactor)
+    return frequency / scaling.factor;
+  if (turns > scaling.highFreqFactor)
+    return frequency;
+  double blend = (turns - scaling.lowFreqFactor) / (scaling.highFreqFactor - scaling.lowFreqFactor);
+  return (1.0 - blend) * frequency / scaling.factor + blend * frequency;
+}
+
+Vector rotaryFrequencies(const Config &config) {
+  auto rotated = static_cast<size_t>(std::llround(config.partialRotaryFactor * static_cast<double>(config.headDim)));
+  Vector frequencies;
+  for (size_t pair = 0; pair < rotated / 2; ++pair) {
+    double frequency = std::pow(config.ropeTheta, -2.0 * static_cast<double>(pair) / static_cast<double>(rotated));
+    if (config.ropeScaling.kind == RopeScalingKind::Linear)
+      frequency /= config.ropeScaling.factor;
+    if (config.ropeScaling.kind == RopeScalingKind::Llama3)
+      frequency = scaleLlama3(config.ropeScaling, frequency);
+    frequencies.push_back(frequency);
+  }
+  return frequencies;
+}
+
+/// Turns the first dimensions of each head of `x` [heads * head size]: the i-th of their first half with the i-th of
+/// their second half.
+static void rotateHeads(const Config &config, Vector &x, int64_t position) {
+  Vector frequencies = rotaryFrequencies(config);
+  size_t half = frequencies.size();
+  for (size_t head = 0; head < x.size(); head += config.headDim)
+    for (size_t pair = 0; pair < half; ++pair) {
+      double angle = static_cast<double>(position) * frequencies[pair];
+      double first = x[head + pair], second = x[head + half + pair];
+      x[head + pair] = first * std::cos(angle) - second * std::sin(angle);
+      x[head + half + pair] = second * std::cos(angle) + first * std::sin(angle);
+    }
+}
+
+Entry makeEntry(const Config &config, const LayerParameters &parameters, const Vector &h, int64_t position,
+                double logWeight) {
+  Entry entry{linear(parameters.tensor("attn.k_proj.weight"), h), linear(parameters.tensor("attn.v_proj.weight"), h),
+              logWeight};
+  rotateHeads(config, entry.key, position);
+  return entry;
+}
+
+/// One query head's weighted mean of the values of KV head `kvHead` over entries first .. end.
+static Vector attendHead(const Vector &query, size_t kvHead, const std::vector<Entry> &entries, size_t first) {
+  size_t headSize = query.size();
+  Vector scores;
+  for (size_t e = first; e < entries.size(); ++e) {
+    double score = 0.0;
+    for (size_t i = 0; i < headSize; ++i)
+      score += query[i] * entries[e].key[kvHead * headSize + i];
+    scores.push_back(score / std::sqrt(static_cast<double>(headSize)) + entries[e].logWeight);
+  }
+  double normalizer = logSumExp(scores);
+  Vector mean(headSize, 0.0);
+  for (size_t e = first; e < entries.size(); ++e)
+    for (size_t i = 0; i < headSize; ++i)
+      mean[i] += std::exp(scores[e - first] - normalizer) * entries[e].value[kvHead * headSize + i];
+  return mean;
+}
+
+Vector attend(const Config &config, const LayerParameters &parameters, const Vector &h, int64_t position,
+              const std::vector<Entry> &entries, size_t reach) {
+  size_t heads = config.numAttentionHeads, kvHeads = config.numKeyValueHeads, headSize = config.headDim;
+  size_t first = entries.size() > reach ? entries.size() - reach : 0;
+  Vector queries = linear(parameters.tensor("attn.q_proj.weight"), h);
+  rotateHeads(config, queries, position);
+  Vector outputs;
+  for (size_t head = 0; head < heads; ++head) {
+    Vector mean = attendHead(slice(queries, head * headSize, headSize), head * kvHeads / heads, entries, first);
+    outputs.insert(outputs.end(), mean.begin(), mean.end());
+  }
+  return linear(parameters.tensor("attn.o_proj.weight"), outputs);
+}
+
+} // namespace chimera::test::oracle

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// From settings of options to the text of a config.json.
+#include "test/support/Pairwise.h"
+#include "test/support/Random.h"
+#include "test/support/RandomModel.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+
+namespace chimera::test {
+namespace {
+
+using nlohmann::json;
+
+enum Option {
+  HiddenSize,
+  VocabSize,
+  Layers,
+  ModePattern,
+  Norm,
+  TokenConv,
+  Tied,
+  FeedForward,
+  Window,
+  CacheWriting,
+  IdentityOutputs,
+  Heads,
+  HeadDim,
+  Rotary,
+  Scaling,
+  StateSpace,
+  StateSize,
+  StateHeadDim,
+  Expand,
+  Groups,
+  ConvKernel,
+  TimeStepLimit,
+  RouterType,
+  RouterNorm,
+  Temperature,
+  Gate,
+  BiasInGate,
+  WriteGate,
+  Capacity,
+  OptionCount
+};
+
+const std::array<int, 6> hiddenSizes = {8, 16, 24, 32, 48, 64};
+const std::array<int, 4> vocabSizes = {17, 33, 64, 97};
+const std::array<int, 5> windows = {1, 3, 8, 64, 512};
+const std::array<std::array<int, 2>, 5> headCounts = {{{1, 1}, {2, 1}, {4, 2}, {3, 3}, {6, 2}}};
+const std::array<int, 4> headDims = {2, 4, 8, 16};
+const std::array<double, 3> rotaryFactors = {1.0, 0.5, 0.25};
+const std::array<int, 4> stateSizes = {1, 4, 8, 16};
+const std::array<int, 3> stateHeadDims = {2, 4, 8};
+const std::array<int, 4> tokenConvs = {0, 1, 2, 4};
+const std::array<int, 3> convKernels = {1, 2, 4};
+const std::array<double, 3> temperatures = {0.7, 1.0, 2.0};
+const std::array<const char *, 4> modeNames = {"ssm", "swa", "full", "identity"};
+
+std::vector<int> levelsOfOptions() {
+  std::vector<int> levels(OptionCount, 2);
+  levels[HiddenSize] = hiddenSizes.size();
+  levels[VocabSize] = vocabSizes.size();
+  levels[Layers] = 4;
+  levels[ModePattern] = 5;
+  levels[TokenConv] = tokenConvs.size();
+  levels[Window] = windows.size();
+  levels[Heads] = headCounts.size();
+  levels[HeadDim] = headDims.size();
+  levels[Rotary] = rotaryFactors.size();
+  levels[Scaling] = 3;
+  levels[StateSize] = stateSizes.size();
+  levels[StateHeadDim] = stateHeadDims.size();
+  levels[Groups] = 3;
+  levels[ConvKernel] = convKernels.size();
+  levels[RouterNorm] = 3;
+  levels[Temperature] = temperatures.size();
+  levels[Capacity] = 4;
+  return levels;
+}
+
+/// A list of `count` different modes in canonical order.
+json randomModes(int count, Random &random) {
+  std::vector<int> modes = {0, 1, 2, 3};
+  while (static_cast<int>(modes.size()) > count)
+    modes.erase(modes.begin() + random.below(static_cast<int64_t>(modes.size())));
+  json names = json::array();
+  for (int mode : modes)
+    names.push_back(modeNames[mode]);
+  return names;
+}
+
+/// One list for the model, or a list of lists, one a layer.
+json makeModes(int pattern, int layers, Random &random) {
+  if (pattern == 0)
+    return json(modeNames);
+  if (pattern == 1)
+    return randomModes(static_cast<int>(random.between(2, 3)), random);
+  json lists = json::array();
+  for (int layer = 0; layer < layers; ++layer) {
+    bool single = pattern == 3 || (pattern == 2 && layer % 2 == 1);
+    lists.push_back(randomModes(single ? 1 : static_cast<int>(random.between(2, 4)), random));
+  }
+  return lists;
+}
+
+bool usesMode(const json &modes, const char *name) {
+  return modes.dump().find('"' + std::string(name) + '"') != std::string::npos;
+}
+
+void addAttention(json &config, const std::vector<int> &row, Random &random) {
+  auto [heads, kvHeads] = headCounts[row[Heads]];
+  int headDim = headDims[row[HeadDim]];
+  double factor = rotaryFactors[row[Rotary]];
+  while (headDim * factor < 2) // at least one pair is rotated
+    factor *= 2;
+  config["num_attention_heads"] = heads;
+  if (heads != kvHeads || random.chance(0.5))
+    config["num_key_value_heads"] = kvHeads;
+  config["head_dim"] = headDim;
+  config["partial_rotary_factor"] = factor;
+  config["rope_theta"] = random.chance(0.5) ? 10000.0 : 500.0;
+  if (row[Scaling] == 1)
+    config["rope_scaling"] = {{"type", "linear"}, {"factor", 2.5}};
+  if (row[Scaling] == 2)
+    config["rope_scaling"] = {{"type", "llama3"},
+                              {"factor", 8.0},
+                              {"low_freq_factor", 1.0},
+                              {"high_freq_factor", 4.0},
+                              {"original_max_position_embeddings", 128}};
+}
+
+void addStateSpace(json &config, const std::vector<int> &row, int hidden, Random &random) {
+  json &ssm = config["ssm"];
+  ssm["state_size"] = stateSizes[row[StateSize]];
+  if (row[StateSpace] == 1) {
+    ssm["kind"] = "lti";
+    return;
+  }
+  int expand = row[Expand] + 1, headDim = stateHeadDims[row[StateHeadDim]];
+  int heads = expand * hidden / headDim, groups = 1 << row[Groups];
+  while (heads % groups != 0)
+    groups /= 2;
+  ssm["kind"] = "mamba2";
+  ssm["head_dim"] = headDim;
+  if (expand != 2 || random.chance(0.5))
+    ssm["expand"] = expand;
+  ssm["n_groups"] = groups;
+  ssm["conv_kernel"] = convKernels[row[ConvKernel]];
+  if (row[TimeStepLimit] == 1)
+    ssm["time_step_limit"] = {0.02, 0.5};
+}
+
+void addRouter(json &config, const std::vector<int> &row, Random &random) {
+  json &router = config["router"];
+  router["kind"] = row[RouterType] ? "mlp" : "linear";
+  if (row[RouterType] && random.chance(0.7))
+    router["hidden_size"] = random.between(3, 20);
+  router["input_norm"] = std::array<const char *, 3>{"none", "rms", "layer"}[row[RouterNorm]];
+  router["temperature"] = temperatures[row[Temperature]];
+  router["gate"] = row[Gate] ? "one" : "prob";
+  router["bias_in_gate"] = row[BiasInGate] == 1;
+  router["write_gate"] = row[WriteGate] == 1;
+  if (random.chance(0.6))
+    router["target"] = {{"ssm", 0.3}, {"swa", 0.35}, {"full", 0.2}, {"identity", 0.1}};
+  if (row[Capacity] & 1)
+    router["capacity_factor"] = random.uniform(0.6, 1.6);
+  if (row[Capacity] & 2)
+    for (const char *mode : modeNames)
+      if (random.chance(0.7))
+        router["max_tokens"][mode] = random.between(0, 12);
+}
+
+std::string makeConfig(const std::vector<int> &row, Random random) {
+  int hidden = hiddenSizes[row[HiddenSize]], layers = row[Layers] + 1;
+  json config;
+  config["model_type"] = "chimera";
+  config["vocab_size"] = vocabSizes[row[VocabSize]];
+  config["hidden_size"] = hidden;
+  config["num_hidden_layers"] = layers;
+  config["intermediate_size"] = row[FeedForward] ? random.between(8, 80) : 0;
+  config["norm"] = row[Norm] ? "layer" : "rms";
+  config["norm_eps"] = random.chance(0.5) ? 1e-5 : 1e-3;
+  config["token_conv_kernel"] = tokenConvs[row[TokenConv]];
+  config["tie_word_embeddings"] = row[Tied] == 1;
+  config["window"] = windows[row[Window]];
+  config["cache_write"] = row[CacheWriting] ? "all" : "routed";
+  config["identity_output"] = row[IdentityOutputs] ? "normed_input" : "zero";
+  config["modes"] = makeModes(row[ModePattern], layers, random);
+  if (usesMode(config["modes"], "swa") || usesMode(config["modes"], "full"))
+    addAttention(config, row, random);
+  if (usesMode(config["modes"], "ssm"))
+    addStateSpace(config, row, hidden, random);
+  addRouter(config, row, random);
+  return config.dump(1) + "\n";
+}
+
+} // namespace
+
+std::vector<std::string> pairwiseConfigs(uint64_t seed) {
+  Random random(seed);
+  std::vector<std::string> texts;
+  for (const std::vector<int> &row : pairwiseRows(levelsOfOptions(), random.next()))
+    texts.push_back(makeConfig(row, random.fork()));
+  return texts;
+}
+
+std::string randomConfig(uint64_t seed) {
+  Random random(seed);
+  std::vector<int> row;
+  for (int levels : levelsOfOptions())
+    row.push_back(static_cast<int>(random.below(levels)));
+  return makeConfig(row, random.fork());
+}
+
+} // namespace chimera::test
