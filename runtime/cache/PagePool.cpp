@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/cache/PagePool.h"
+
+#include <algorithm>
+
+namespace chimera::runtime {
+
+/// The most addresses to reserve for pages, whatever the memory limit.
+static constexpr int64_t mostReserved = int64_t(1) << 45;
+
+Result<PagePool> PagePool::create(Device &device, int64_t pageBytes, int64_t memoryLimit) {
+  PagePool pool;
+  pool.device = &device;
+  pool.bytes = pageBytes;
+  if (pageBytes == 0)
+    return pool;
+  pool.limit = std::min<int64_t>(std::min(memoryLimit, mostReserved) / pageBytes, INT32_MAX);
+  Result<Region> region = device.reserve(size_t(pool.limit) * size_t(pageBytes), "pages");
+  if (!region)
+    return region.error();
+  pool.region = OwnedRegion(device, *region);
+  return pool;
+}
+
+Failure PagePool::prepare(int64_t pages) {
+  int64_t more = pages - int64_t(free.size());
+  if (more <= 0)
+    return std::nullopt;
+  int64_t target = pagesEver() + more;
+  if (target > limit)
+    return Error("out of pages: " + std::to_string(pages) + " more needed, room for " + std::to_string(limit - taken()),
+                 CHIMERA_ERROR_LIMIT);
+  if (references.capacity() < size_t(target)) {
+    references.reserve(size_t(target) * 2);
+    free.reserve(size_t(target) * 2); // So that giveBack never allocates.
+  }
+  return device->commit(*region, size_t(target) * size_t(bytes));
+}
+
+int32_t PagePool::take() {
+  int32_t page;
+  if (free.empty()) {
+    page = int32_t(references.size());
+    references.push_back(1);
+  } else {
+    page = free.back();
+    free.pop_back();
+    references[size_t(page)] = 1;
+  }
+  device->fill(at(page), 0, size_t(bytes));
+  return page;
+}
+
+void PagePool::giveBack(int32_t page) {
+  if (--references[size_t(page)] == 0)
+    free.push_back(page);
+}
+
+} // namespace chimera::runtime

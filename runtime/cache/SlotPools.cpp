@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/cache/SlotPools.h"
+
+namespace chimera::runtime {
+
+/// No machine has more addresses than this for one pool.
+static constexpr size_t mostReserved = size_t(1) << 46;
+
+Result<SlotPools> SlotPools::create(Device &device, const std::vector<Pool> &pools, int64_t slots) {
+  SlotPools result;
+  result.device = &device;
+  result.limit = slots;
+  for (const Pool &pool : pools) {
+    size_t size;
+    if (__builtin_mul_overflow(size_t(pool.bytesPerSlot), size_t(slots), &size) || size > mostReserved)
+      return Error("pool " + io::quote(pool.name) + " is too large for " + std::to_string(slots) + " sequences",
+                   CHIMERA_ERROR_LIMIT);
+    Result<Region> region = device.reserve(size, "a cache");
+    if (!region)
+      return region.error();
+    result.regions.emplace_back(device, *region);
+    result.bytes.push_back(size_t(pool.bytesPerSlot));
+    result.total += pool.bytesPerSlot;
+  }
+  return result;
+}
+
+Result<int32_t> SlotPools::take() {
+  int32_t slot = free.empty() ? high : *free.begin();
+  if (slot >= limit)
+    return Error("all " + std::to_string(limit) + " places for sequences are taken", CHIMERA_ERROR_LIMIT);
+  for (size_t i = 0; i < regions.size(); ++i)
+    if (Failure failure = device->commit(*regions[i], (size_t(slot) + 1) * bytes[i]))
+      return *failure;
+  for (size_t i = 0; i < regions.size(); ++i)
+    device->fill(at(i, slot), 0, bytes[i]);
+  if (slot == high)
+    ++high;
+  else
+    free.erase(slot);
+  return slot;
+}
+
+} // namespace chimera::runtime

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The C interface: handles around the C++ classes, and a fence that no exception passes.
+#include "runtime/abi/chimera.h"
+
+#include "runtime/core/Model.h"
+#include "runtime/core/Session.h"
+#include "runtime/core/Weights.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <new>
+
+using namespace chimera::runtime;
+
+struct chimera_error {
+  std::string message;
+};
+struct chimera_model {
+  std::shared_ptr<const Model> model;
+};
+struct chimera_weights {
+  std::shared_ptr<const Weights> weights;
+};
+struct chimera_session {
+  std::unique_ptr<Session> session;
+};
+
+/// What is reported when there is no memory for an error object; never freed.
+static chimera_error &outOfMemory() {
+  static chimera_error error{"out of memory"};
+  return error;
+}
+
+static int32_t report(const Error &failure, chimera_error **error) {
+  if (error) {
+    try {
+      // A message is one line whatever name a file or a caller gave.
+      *error = new chimera_error{chimera::io::escaped(failure.message)};
+    } catch (const std::exception &) {
+      *error = &outOfMemory();
+    }
+  }
+  return failure.status;
+}
+
+/// Calls `body`, which returns a Failure, and turns what it throws into an error.
+template <typename Body> static int32_t guarded(chimera_error **error, Body body) {
+  try {
+    if (Failure failure = body())
+      return report(*failure, error);
+    return CHIMERA_OK;
+  } catch (const std::bad_alloc &) {
+    if (error)
+      *error = &outOfMemory();
+    return CHIMERA_ERROR_SYSTEM;
+  } catch (const std::exception &exception) {
+    return report(Error(exception.what(), CHIMERA_ERROR_SYSTEM), error);
+  }
+}
+
+static Error nullArgument(const char *name) {
+  return Error(std::string(name) + " is null");
+}
+
+/// Puts a result into `*out` by way of `wrap`.
+template <typename T, typename Out, typename Wrap> static Failure deliver(Result<T> &&result, Out *out, Wrap wrap) {
+  if (!result)
+    return result.error();
+  *out = wrap(std::move(*result));
+  return std::nullopt;
+}
+
+template <typename T, typename Out> static Failure deliver(Result<T> &&result, Out *out) {
+  return deliver(std::move(result), out, [](T &&value) { return std::move(value); });
+}
+
+uint32_t chimera_abi_version(void) {
+  return CHIMERA_ABI_VERSION;
+}
+
+const char *chimera_error_message(const chimera_error *error) {
+  return error ? error->message.c_str() : "";
+}
+
+void chimera_error_free(chimera_error *error) {
+  if (error != &outOfMemory())
+    delete error;
+}
+
+static chimera_model *wrapModel(std::shared_ptr<const Model> &&model) {
+  return new chimera_model{std::move(model)};
+}
+
+int32_t chimera_model_load(const char *path, chimera_model **model, chimera_error **error) {
+  return guarded(error, [&]() -> Failure {
+    if (!path || !model)
+      return nullArgument(path ? "model" : "path");
+    return deliver(Model::load(path), model, wrapModel);
+  });
+}
+
+int32_t chimera_model_load_bytes(const void *bytes, size_t size, const char *name, chimera_model **model,
+                                 chimera_error **error) {
+  return guarded(error, [&]() -> Failure {
+    if ((!bytes && size) || !model)
+      return nullArgument(model ? "bytes" : "model");
+    const uint8_t *begin = static_cast<const uint8_t *>(bytes);
+    return deliver(Model::load(name ? name : "model", std::vector<uint8_t>(begin, begin + size)), model, wrapModel);
+  });
+}
+
+void chimera_model_free(chimera_model *model) {
+  delete model;
+}
+
+const char *chimera_model_manifest(const chimera_model *model, size_t *length) {
+  if (length)
+    *length = model ? model->model->manifestText().size() : 0;
+  return model ? model->model->manifestText().data() : "";
+}
+
+int32_t chimera_model_get_info(const chimera_model *model, chimera_model_info *info, chimera_error **error) {
+  return guarded(error, [&]() -> Failure {
+    if (!model || !info)
+      return nullArgument(model ? "info" : "model");
+    if (info->struct_size < sizeof(size_t))
+      return Error("info: struct_size is not set");
+    const Manifest &manifest = model->model->manifest();
+    bool isF64 = manifest.dtype == chimera::io::DType::F64;
+    chimera_model_info full{};
+    full.struct_size = info->struct_size;
+    full.dtype = isF64                                        ? CHIMERA_DTYPE_F64
+                 : manifest.dtype == chimera::io::DType::BF16 ? CHIMERA_DTYPE_BF16
+                                                              : CHIMERA_DTYPE_F32;
+    full.logits_dtype = isF64 ? CHIMERA_DTYPE_F64 : CHIMERA_DTYPE_F32;
+    full.vocab_size = manifest.model.vocabSize;
+    full.layers = manifest.layers();
+    full.max_tokens = manifest.maxTokens;
+    full.max_seqs = manifest.maxSeqs;
+    full.bos_token_id = manifest.model.bosTokenId;
+    full.eos_token_id = manifest.model.eosTokenId;
+    std::memcpy(info, &full, std::min(info->struct_size, sizeof full));
+    return std::nullopt;
+  });
+}
+
+static LayerModes layerOf(const chimera_model *model, int64_t layer) {
+  if (!model || layer < 0 || layer >= model->model->manifest().layers())
+    return {};
+  return model->model->manifest().model.layers[size_t(layer)];
+}
+
+uint32_t chimera_model_layer_modes(const chimera_model *model, int64_t layer) {
+  return layerOf(model, layer).modes;
+}
+
+uint32_t chimera_model_layer_forceable(const chimera_model *model, int64_t layer) {
+  return layerOf(model, layer).forceable;
+}
+
+int32_t chimera_weights_load(const chimera_model *model, const char *path, chimera_weights **weights,
+                             chimera_error **error) {
+  return guarded(error, [&]() -> Failure {
+    if (!model || !path || !weights)
+      return nullArgument(!model ? "model" : !path ? "path" : "weights");
+    return deliver(Weights::load(model->model, std::string(path)), weights,
+                   [](auto &&loaded) { return new chimera_weights{std::move(loaded)}; });
+  });
+}
+
+void chimera_weights_free(chimera_weights *weights) {
+  delete weights;
+}
+
+size_t chimera_weights_unused_count(const chimera_weights *weights) {
+  return weights ? weights->weights->unused().size() : 0;
+}
+
+const char *chimera_weights_unused_name(const chimera_weights *weights, size_t index) {
+  return index < chimera_weights_unused_count(weights) ? weights->weights->unused()[index].c_str() : nullptr;
+}
+
+int32_t chimera_session_create(const chimera_model *model, const chimera_weights *weights,
+                               const chimera_session_options *options, chimera_session **session,
+                               chimera_error **error) {
+  return guarded(error, [&]() -> Failure {
+    if (!model || !session)
+      return nullArgument(model ? "session" : "model");
+    chimera_session_options given{};
+    if (options) {
+      if (options->struct_size < sizeof(size_t))
+        return Error("options: struct_size is not set");
+      std::memcpy(&given, options, std::min(options->struct_size, sizeof given));
+    }
+    if (given.flags & ~CHIMERA_SESSION_POISON)
+      return Error("options: flags has unknown bits");
+    SessionOptions wanted{given.threads, given.max_sequences, given.memory_limit,
+                          (given.flags & CHIMERA_SESSION_POISON) != 0};
+    return deliver(Session::create(model->model, weights ? weights->weights : nullptr, wanted), session,
+                   [](auto &&made) { return new chimera_session{std::move(made)}; });
+  });
+}
+
+void chimera_session_free(chimera_session *session) {
+  delete session;
+}
+
+int32_t chimera_sequence_add(chimera_session *session, chimera_sequence *sequence, chimera_error **error) {
+  return guarded(error, [&]() -> Failure {
+    if (!session || !sequence)
+      return nullArgument(session ? "sequence" : "session");
+    return deliver(session->session->add(), sequence);
+  });
+}
+
+int32_t chimera_sequence_drop(chimera_session *session, chimera_sequence sequence, chimera_error **error) {
+  return guarded(error, [&]() -> Failure {
+    if (!session)
+      return nullArgument("session");
+    return session->session->drop(sequence);
+  });
+}
+
+int32_t chimera_sequence_fork(chimera_session *session, chimera_sequence source, chimera_sequence *copy,
+                              chimera_error **error) {
+  return guarded(error, [&]() -> Failure {
+    if (!session || !copy)
+      return nullArgument(session ? "copy" : "session");
+    return deliver(session->session->fork(source), copy);
+  });
+}
+
+int32_t chimera_sequence_position(const chimera_session *session, chimera_sequence sequence, int64_t *position,
+                                  chimera_error **error) {
+  return guarded(error, [&]() -> Failure {
+    if (!session || !position)
+      return nullArgument(session ? "position" : "session");
+    return deliver(session->session->position(sequence), position);
+  });
+}
+
+int32_t chimera_sequence_snapshot(const chimera_session *session, chimera_sequence sequence, void **bytes, size_t *size,
+                                  chimera_error **error) {
+  return guarded(error, [&]() -> Failure {
+    if (!session || !bytes || !size)
+      return nullArgument(!session ? "session" : !bytes ? "bytes" : "size");
+    Result<std::vector<uint8_t>> snapshot = session->session->snapshot(sequence);
+    if (!snapshot)
+      return snapshot.error();
+    void *copy = std::malloc(snapshot->size());
+    if (!copy)
+      throw std::bad_alloc();
+    std::memcpy(copy, snapshot->data(), snapshot->size());
+    *bytes = copy;
+    *size = snapshot->size();
+    return std::nullopt;
+  });
+}
+
+void chimera_bytes_free(void *bytes) {
+  std::free(bytes);
+}
+
+int32_t chimera_sequence_restore(chimera_session *session, const void *bytes, size_t size, chimera_sequence *sequence,
+                                 chimera_error **error) {
+  return guarded(error, [&]() -> Failure {
+    if (!session || !bytes || !sequence)
+      return nullArgument(!session ? "session" : !bytes ? "bytes" : "sequence");
+    return deliver(session->session->restore({static_cast<const uint8_t *>(bytes), size}), sequence);
+  });
+}
+
+int32_t chimera_step(chimera_session *session, const chimera_step_item *items, size_t count, void *logits,
+                     size_t logits_bytes, int8_t *routing, size_t routing_bytes, chimera_error **error) {
+  return guarded(error, [&]() -> Failure {
+    if (!session || (!items && count))
+      return nullArgument(session ? "items" : "session");
+    return session->session->step(items, count, logits, logits_bytes, routing, routing_bytes);
+  });
+}
+
+int32_t chimera_memory_use(const chimera_session *session, chimera_sequence sequence, chimera_memory *memory,
+                           chimera_error **error) {
+  return guarded(error, [&]() -> Failure {
+    if (!session || !memory)
+      return nullArgument(session ? "memory" : "session");
+    if (memory->struct_size < sizeof(size_t))
+      return Error("memory: struct_size is not set");
+    Result<MemoryUse> use = session->session->memoryUse(sequence);
+    if (!use)
+      return use.error();
+    chimera_memory full{};
+    full.struct_size = memory->struct_size;
+    std::copy(use->reserved.begin(), use->reserved.end(), full.reserved);
+    std::copy(use->used.begin(), use->used.end(), full.used);
+    std::memcpy(memory, &full, std::min(memory->struct_size, sizeof full));
+    return std::nullopt;
+  });
+}

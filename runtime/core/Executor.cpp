@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/core/Executor.h"
+
+#include <algorithm>
+
+namespace chimera::runtime {
+
+Result<std::unique_ptr<Executor>> Executor::create(Device &device, const Model &model, const Weights *weights,
+                                                   const Cache &cache, bool poison) {
+  std::unique_ptr<Executor> executor(new Executor(device, model, weights, cache, poison));
+  if (Failure failure = executor->allocate())
+    return *failure;
+  const Manifest &manifest = model.manifest();
+  executor->bind(manifest.prefill, model.prefillKernels(), executor->prefill);
+  if (manifest.decode)
+    executor->bind(*manifest.decode, model.decodeKernels(), executor->decode);
+  return executor;
+}
+
+/// The bytes of a step buffer at the binary's limits.
+static size_t stepBytes(const Manifest &manifest, StepBuffer buffer) {
+  size_t tokens = size_t(manifest.maxTokens), seqs = size_t(manifest.maxSeqs);
+  switch (buffer) {
+  case StepBuffer::Tokens:
+  case StepBuffer::RowIndex:
+  case StepBuffer::RowSequence:
+  case StepBuffer::OutIndex:
+    return tokens * sizeof(int32_t);
+  case StepBuffer::RowPosition:
+    return tokens * sizeof(int64_t);
+  case StepBuffer::SeqStart:
+  case StepBuffer::OutStart:
+    return (seqs + 1) * sizeof(int32_t);
+  case StepBuffer::SeqSlot:
+    return seqs * sizeof(int32_t);
+  case StepBuffer::Forced:
+    return tokens * size_t(manifest.layers());
+  }
+  return 0;
+}
+
+Failure Executor::allocate() {
+  const Manifest &manifest = model.manifest();
+  auto get = [&](OwnedRegion &owned, size_t bytes, const char *what) -> Failure {
+    Result<Region> region = device.reserve(bytes, what);
+    if (!region)
+      return region.error();
+    owned = OwnedRegion(device, *region);
+    return device.commit(*owned, bytes);
+  };
+  int64_t arenaBytes = std::max(manifest.prefill.arenaBytes, manifest.decode ? manifest.decode->arenaBytes : 0);
+  if (Failure failure = get(arena, size_t(arenaBytes), "the arena"))
+    return failure;
+  for (int i = 0; i < stepBufferCount; ++i)
+    if (Failure failure = get(stepBuffers[size_t(i)], stepBytes(manifest, StepBuffer(i)), "a step buffer"))
+      return failure;
+  return std::nullopt;
+}
+
+void *Executor::resolve(const Buffer &buffer) {
+  switch (buffer.kind) {
+  case Buffer::Kind::Arena:
+    return arena->base + buffer.index;
+  case Buffer::Kind::Param: {
+    size_t bytes = size_t(model.manifest().parameters[size_t(buffer.index)].bytes);
+    return device.addressOf(weights->data(size_t(buffer.index)), bytes);
+  }
+  case Buffer::Kind::Pool:
+    return cache.slots().base(size_t(buffer.index));
+  case Buffer::Kind::Pages:
+    return cache.pages().base();
+  case Buffer::Kind::Step:
+    return stepBuffers[size_t(buffer.index)]->base;
+  case Buffer::Kind::Table:
+    break; // Set before each step.
+  }
+  return nullptr;
+}
+
+void Executor::bind(const Phase &phase, const std::vector<chimera_kernel> &kernels, BoundPhase &bound) {
+  bound.phase = &phase;
+  bound.kernels = &kernels;
+  for (const Launch &launch : phase.launches) {
+    bound.firstPointer.push_back(bound.pointers.size());
+    for (const Buffer &buffer : launch.buffers) {
+      if (buffer.kind == Buffer::Kind::Table)
+        bound.tables.push_back({bound.pointers.size(), size_t(buffer.index)});
+      bound.pointers.push_back(resolve(buffer));
+    }
+    bound.firstArg.push_back(bound.args.size());
+    bound.args.resize(bound.args.size() + CHIMERA_ARG_CONSTANTS);
+    bound.args.insert(bound.args.end(), launch.constants.begin(), launch.constants.end());
+  }
+}
+
+Executor::BoundPhase &Executor::phaseFor(const StepBatch &batch) {
+  bool single = batch.rows() == batch.seqs();
+  if (single && decode.phase && batch.seqs() <= std::min(decode.phase->maxSeqs, decode.phase->maxTokens))
+    return decode;
+  return prefill;
+}
+
+void Executor::uploadStep(const StepBatch &batch) {
+  auto upload = [&](StepBuffer buffer, const auto &array) {
+    device.upload(stepBuffers[size_t(buffer)]->base, array.data(), array.size() * sizeof(array[0]));
+  };
+  upload(StepBuffer::Tokens, batch.tokens);
+  upload(StepBuffer::RowIndex, batch.rowIndex);
+  upload(StepBuffer::RowPosition, batch.rowPosition);
+  upload(StepBuffer::RowSequence, batch.rowSequence);
+  upload(StepBuffer::SeqStart, batch.seqStart);
+  upload(StepBuffer::SeqSlot, batch.seqSlot);
+  upload(StepBuffer::OutIndex, batch.outIndex);
+  upload(StepBuffer::OutStart, batch.outStart);
+  upload(StepBuffer::Forced, batch.forced);
+}
+
+void Executor::refresh(BoundPhase &bound, const StepBatch &batch) {
+  for (const BoundPhase::TablePointer &entry : bound.tables) {
+    const std::vector<int32_t> &table = cache.table(entry.table);
+    bound.pointers[entry.pointer] = device.addressOf(table.data(), table.size() * sizeof(int32_t));
+  }
+  for (size_t first : bound.firstArg) {
+    bound.args[first + CHIMERA_ARG_TOKENS] = batch.rows();
+    bound.args[first + CHIMERA_ARG_SEQS] = batch.seqs();
+    bound.args[first + CHIMERA_ARG_OUTPUTS] = batch.outputs();
+    bound.args[first + CHIMERA_ARG_STRIDE] = cache.stride();
+  }
+}
+
+void Executor::run(const StepBatch &batch, void *logits, int8_t *routing) {
+  BoundPhase &bound = phaseFor(batch);
+  uploadStep(batch);
+  refresh(bound, batch);
+  const Phase &phase = *bound.phase;
+  if (poison)
+    device.fill(arena->base, 0xFF, size_t(phase.arenaBytes));
+  for (size_t l = 0; l < phase.launches.size(); ++l) {
+    int64_t blocks = phase.launches[l].grid.blocks(batch.rows(), batch.seqs(), batch.outputs());
+    if (blocks > 0)
+      device.launch({(*bound.kernels)[l], bound.pointers.data() + bound.firstPointer[l],
+                     bound.args.data() + bound.firstArg[l], blocks});
+  }
+  const Manifest &manifest = model.manifest();
+  size_t rowBytes = size_t(manifest.model.vocabSize * io::sizeOf(manifest.logitsType()));
+  if (batch.outputs() > 0)
+    device.download(logits, arena->base + phase.logits.offset, size_t(batch.outputs()) * rowBytes);
+  if (routing)
+    device.download(routing, arena->base + phase.routing.offset, size_t(batch.rows() * manifest.layers()));
+}
+
+} // namespace chimera::runtime

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/core/Manifest.h"
+
+#include "runtime/core/JsonReader.h"
+#include "runtime/core/ManifestCheck.h"
+
+#include <algorithm>
+
+namespace chimera::runtime {
+
+// Bounds that no model reaches, chosen so that the products below and in the runtime cannot overflow 64 bits.
+static constexpr int64_t mostTokens = int64_t(1) << 20;
+static constexpr int64_t mostLayers = 1024;
+static constexpr int64_t mostSize = int64_t(1) << 20;
+static constexpr int64_t mostBytes = int64_t(1) << 44;
+static constexpr int64_t mostElements = int64_t(1) << 41;
+static constexpr int64_t mostItems = int64_t(1) << 20;
+static constexpr int64_t mostGrid = int64_t(1) << 40;
+
+const char *nameOf(CacheMode mode) {
+  static const char *const names[] = {"ssm", "swa", "full", "token_conv", "route"};
+  return names[int(mode)];
+}
+
+static CacheMode readCacheMode(JsonReader json) {
+  return CacheMode(json.oneOf({"ssm", "swa", "full", "token_conv", "route"}));
+}
+
+static io::DType readDtype(JsonReader json) {
+  static constexpr io::DType types[] = {io::DType::F32, io::DType::BF16, io::DType::F64};
+  return types[json.oneOf({"f32", "bf16", "f64"})];
+}
+
+static uint32_t readModes(JsonReader json) {
+  uint32_t bits = 0;
+  json.each(
+      [&](JsonReader item) {
+        uint32_t bit = 1u << item.oneOf({"ssm", "swa", "full", "identity"});
+        if (bits & bit)
+          item.fail("is there twice");
+        bits |= bit;
+      },
+      4);
+  return bits;
+}
+
+static void readLayer(JsonReader json, ModelShape &model) {
+  LayerModes layer{readModes(json.at("modes")), readModes(json.at("forceable"))};
+  if (layer.modes == 0)
+    json.fail("has no mode");
+  if (layer.forceable & ~layer.modes)
+    json.fail("a mode is forceable that the layer does not have");
+  model.layers.push_back(layer);
+}
+
+static void readModel(JsonReader json, ModelShape &model) {
+  model.vocabSize = json.at("vocab_size").integer(1, mostSize);
+  model.hiddenSize = json.at("hidden_size").integer(1, mostSize);
+  // Without attention these are not used and may be 0.
+  model.window = std::max<int64_t>(json.at("window").integer(0, int64_t(1) << 31), 1);
+  model.headDim = json.at("head_dim").integer(0, mostSize);
+  model.heads = json.at("num_attention_heads").integer(0, mostSize);
+  model.keyValueHeads = json.at("num_key_value_heads").integer(0, mostSize);
+  auto tokenId = [&](const char *key) { return json.at(key).isNull() ? -1 : json.at(key).integer(0, INT32_MAX); };
+  model.bosTokenId = tokenId("bos_token_id");
+  model.eosTokenId = tokenId("eos_token_id");
+  json.at("layers").each([&](JsonReader layer) { readLayer(layer, model); }, mostLayers);
+  if (model.layers.empty())
+    json.at("layers").fail("must not be empty");
+}
+
+static void readPermutation(JsonReader json, Parameter &parameter) {
+  parameter.rowPermutation = json.integers(0, mostSize, mostItems);
+  if (parameter.rowPermutation.empty())
+    return;
+  std::vector<int64_t> sorted = parameter.rowPermutation;
+  std::sort(sorted.begin(), sorted.end());
+  bool fits = !parameter.shape.empty() && int64_t(sorted.size()) == parameter.shape[0];
+  for (size_t i = 0; i < sorted.size(); ++i)
+    fits &= sorted[i] == int64_t(i);
+  if (!fits)
+    json.fail("must be a permutation of the rows");
+}
+
+static void readParameter(JsonReader json, Manifest &manifest) {
+  Parameter parameter;
+  parameter.name = json.at("name").string();
+  parameter.source = json.has("source") ? json.at("source").string() : parameter.name;
+  parameter.shape = json.at("shape").integers(0, mostElements, 8);
+  parameter.dtype = readDtype(json.at("dtype"));
+  parameter.optional = json.at("optional").boolean();
+  if (json.has("row_permutation"))
+    readPermutation(json.at("row_permutation"), parameter);
+  parameter.elements = 1;
+  for (int64_t extent : parameter.shape)
+    if (__builtin_mul_overflow(parameter.elements, extent, &parameter.elements) || parameter.elements > mostElements)
+      return json.at("shape").fail("has more than 2^41 elements");
+  parameter.bytes = parameter.elements * io::sizeOf(parameter.dtype);
+  manifest.parameters.push_back(std::move(parameter));
+}
+
+static void readPool(JsonReader json, Manifest &manifest) {
+  manifest.pools.push_back({json.at("name").string(), json.at("layer").integer(0, manifest.layers() - 1),
+                            readCacheMode(json.at("mode")), json.at("bytes_per_slot").integer(0, mostBytes)});
+}
+
+static void readCache(JsonReader json, Manifest &manifest) {
+  CacheLayout cache;
+  cache.layer = json.at("layer").integer(0, manifest.layers() - 1);
+  cache.mode = readCacheMode(json.at("mode"));
+  cache.kind = CacheKind(json.at("kind").oneOf({"counts", "tail", "state", "ring", "list"}));
+  cache.pools = json.at("pools").integers(0, int64_t(manifest.pools.size()) - 1, 4);
+  if (json.has("table"))
+    cache.table = json.at("table").integer(0, std::max<int64_t>(manifest.pages.tables - 1, 0));
+  manifest.caches.push_back(std::move(cache));
+}
+
+static Buffer readBuffer(JsonReader json) {
+  Buffer buffer;
+  buffer.kind = Buffer::Kind(json.element(0).oneOf({"arena", "param", "pool", "pages", "table", "step"}));
+  size_t length = 2;
+  if (buffer.kind == Buffer::Kind::Arena) {
+    buffer.index = json.element(1).integer(0, mostBytes);
+    buffer.bytes = json.element(2).integer(0, mostBytes);
+    length = 3;
+  } else if (buffer.kind == Buffer::Kind::Pages) {
+    length = 1;
+  } else if (buffer.kind == Buffer::Kind::Step) {
+    buffer.index = json.element(1).oneOf({"tokens", "row_index", "row_position", "row_sequence", "seq_start",
+                                          "seq_slot", "out_index", "out_start", "forced"});
+  } else {
+    buffer.index = json.element(1).integer(0, mostItems);
+  }
+  if (json.size() > length)
+    json.fail("has more than " + std::to_string(length) + " elements");
+  return buffer;
+}
+
+static void readGrid(JsonReader json, const Phase &phase, Grid &grid) {
+  grid.tokens = json.at("tokens").integer(0, mostGrid);
+  grid.seqs = json.at("seqs").integer(0, mostGrid);
+  grid.outputs = json.at("outputs").integer(0, mostGrid);
+  grid.constant = json.at("constant").integer(0, mostGrid);
+  grid.divisor = json.at("divisor").integer(1, mostGrid);
+  // At most 3 * 2^60 + 2^41 before the division.
+  if (!json.failed() && grid.blocks(phase.maxTokens, phase.maxSeqs, phase.maxTokens) > mostGrid)
+    json.fail("has more than 2^40 blocks");
+}
+
+static void readLaunch(JsonReader json, Phase &phase) {
+  Launch launch;
+  launch.kernel = json.at("kernel").string();
+  launch.op = json.at("op").string();
+  launch.layer = json.at("layer").integer(-1, mostLayers - 1);
+  readGrid(json.at("grid"), phase, launch.grid);
+  json.at("buffers").each([&](JsonReader buffer) { launch.buffers.push_back(readBuffer(buffer)); }, mostItems);
+  launch.constants = json.at("constants").integers(INT64_MIN, INT64_MAX, mostItems);
+  phase.launches.push_back(std::move(launch));
+}
+
+static ArenaSpan readSpan(JsonReader json) {
+  if (json.size() != 2)
+    json.fail("must be [offset, bytes]");
+  return {json.element(0).integer(0, mostBytes), json.element(1).integer(0, mostBytes)};
+}
+
+static Phase readPhase(JsonReader json) {
+  Phase phase;
+  phase.maxTokens = json.at("max_tokens").integer(1, mostTokens);
+  phase.maxSeqs = json.at("max_seqs").integer(1, mostTokens);
+  phase.arenaBytes = json.at("arena_bytes").integer(0, mostBytes);
+  phase.logits = readSpan(json.at("logits"));
+  phase.routing = readSpan(json.at("routing"));
+  json.at("launches").each([&](JsonReader launch) { readLaunch(launch, phase); }, mostItems);
+  return phase;
+}
+
+static void readHeader(JsonReader json, Manifest &manifest) {
+  if (json.at("format").string() != "chimera-model")
+    json.at("format").fail("must be chimera-model");
+  manifest.version = json.at("version").integer(0, INT32_MAX);
+  if (!json.failed() && manifest.version != 1)
+    json.at("version").fail("is " + std::to_string(manifest.version) + "; this runtime reads 1");
+  manifest.producer = json.at("producer").string();
+  manifest.target = json.at("target").string();
+  manifest.variant = json.at("variant").string();
+  json.at("features").each([&](JsonReader item) { manifest.features.push_back(item.string()); }, 1024);
+  manifest.dtype = readDtype(json.at("dtype"));
+  manifest.numerics = json.at("numerics").string();
+  manifest.maxTokens = json.at("limits").at("max_tokens").integer(1, mostTokens);
+  manifest.maxSeqs = json.at("limits").at("max_seqs").integer(1, mostTokens);
+}
+
+static void readBody(JsonReader json, Manifest &manifest) {
+  readModel(json.at("model"), manifest.model);
+  json.at("parameters").each([&](JsonReader item) { readParameter(item, manifest); }, mostItems);
+  json.at("pools").each([&](JsonReader item) { readPool(item, manifest); }, mostItems);
+  JsonReader pages = json.at("pages");
+  manifest.pages.entries = pages.at("entries").integer(64, 64);
+  manifest.pages.bytes = pages.at("bytes").integer(0, mostBytes);
+  manifest.pages.tables = pages.at("tables").integer(0, mostItems);
+  json.at("caches").each([&](JsonReader item) { readCache(item, manifest); }, mostItems);
+  manifest.prefill = readPhase(json.at("phases").at("prefill"));
+  if (json.at("phases").has("decode"))
+    manifest.decode = readPhase(json.at("phases").at("decode"));
+}
+
+Result<Manifest> parseManifest(std::string_view text, const std::string &name) {
+  std::string error;
+  nlohmann::json document;
+  try {
+    document = nlohmann::json::parse(text.begin(), text.end());
+  } catch (const nlohmann::json::parse_error &failure) {
+    return Error(name + ": the manifest is not JSON: byte " + std::to_string(failure.byte));
+  } catch (const nlohmann::json::exception &failure) {
+    return Error(name + ": the manifest is not JSON: a number is out of range");
+  }
+  Manifest manifest;
+  JsonReader json(document, error);
+  readHeader(json, manifest);
+  if (error.empty())
+    readBody(json, manifest);
+  if (error.empty())
+    if (Failure failure = checkManifest(manifest))
+      error = failure->message;
+  if (!error.empty())
+    return Error(name + ": bad manifest: " + error);
+  return manifest;
+}
+
+} // namespace chimera::runtime

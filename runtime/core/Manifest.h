@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The manifest of a model binary (docs/model-binary.md) as plain data, every field checked.
+#ifndef CHIMERA_RUNTIME_CORE_MANIFEST_H
+#define CHIMERA_RUNTIME_CORE_MANIFEST_H
+
+#include "runtime/core/Error.h"
+#include "runtime/io/DType.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace chimera::runtime {
+
+/// What a cache is for; the values are CHIMERA_MEMORY_*.
+enum class CacheMode : uint8_t { Ssm, Swa, Full, TokenConv, Route };
+
+/// "ssm", "swa", "full", "token_conv", "route".
+const char *nameOf(CacheMode mode);
+
+enum class CacheKind : uint8_t { Counts, Tail, State, Ring, List };
+
+/// A layer's modes as bits, 1 << CHIMERA_MODE_*.
+struct LayerModes {
+  uint32_t modes = 0;
+  uint32_t forceable = 0;
+};
+
+struct ModelShape {
+  int64_t vocabSize = 0;
+  int64_t hiddenSize = 0;
+  int64_t window = 0;
+  int64_t headDim = 0;
+  int64_t heads = 0;
+  int64_t keyValueHeads = 0;
+  int64_t bosTokenId = -1; ///< -1: none.
+  int64_t eosTokenId = -1;
+  std::vector<LayerModes> layers;
+};
+
+struct Parameter {
+  std::string name;
+  std::string source; ///< Its name in the checkpoint.
+  std::vector<int64_t> shape;
+  io::DType dtype = io::DType::F32; ///< F64, F32 or BF16.
+  bool optional = false;
+  std::vector<int64_t> rowPermutation; ///< Row i is the checkpoint's row [i]; empty: as they are.
+  int64_t elements = 0;                ///< The product of the shape.
+  int64_t bytes = 0;
+};
+
+struct Pool {
+  std::string name;
+  int64_t layer = 0;
+  CacheMode mode = CacheMode::Ssm;
+  int64_t bytesPerSlot = 0;
+};
+
+struct CacheLayout {
+  int64_t layer = 0;
+  CacheMode mode = CacheMode::Ssm;
+  CacheKind kind = CacheKind::State;
+  std::vector<int64_t> pools; ///< Indices into Manifest::pools, in the order of the kind's layout.
+  int64_t table = -1;         ///< A list's page table.
+};
+
+struct PageLayout {
+  int64_t entries = 64;
+  int64_t bytes = 0; ///< A page; 0 without lists.
+  int64_t tables = 0;
+};
+
+/// ceil((tokens N + seqs S + outputs R + constant) / divisor) blocks.
+struct Grid {
+  int64_t tokens = 0, seqs = 0, outputs = 0, constant = 0, divisor = 1;
+
+  int64_t blocks(int64_t n, int64_t s, int64_t r) const {
+    return (tokens * n + seqs * s + outputs * r + constant + divisor - 1) / divisor;
+  }
+};
+
+enum class StepBuffer : uint8_t {
+  Tokens,
+  RowIndex,
+  RowPosition,
+  RowSequence,
+  SeqStart,
+  SeqSlot,
+  OutIndex,
+  OutStart,
+  Forced
+};
+constexpr int stepBufferCount = 9;
+
+struct Buffer {
+  enum class Kind : uint8_t { Arena, Param, Pool, Pages, Table, Step };
+  Kind kind = Kind::Arena;
+  int64_t index = 0; ///< The arena's offset; the index of the parameter, pool or table; the StepBuffer.
+  int64_t bytes = 0; ///< Arena only.
+};
+
+struct Launch {
+  std::string kernel;
+  std::string op;
+  int64_t layer = -1;
+  Grid grid;
+  std::vector<Buffer> buffers;
+  std::vector<int64_t> constants;
+};
+
+/// Bytes of the arena.
+struct ArenaSpan {
+  int64_t offset = 0;
+  int64_t bytes = 0;
+};
+
+struct Phase {
+  int64_t maxTokens = 0;
+  int64_t maxSeqs = 0;
+  int64_t arenaBytes = 0;
+  ArenaSpan logits;
+  ArenaSpan routing;
+  std::vector<Launch> launches;
+};
+
+struct Manifest {
+  int64_t version = 0;
+  std::string producer;
+  std::string target;
+  std::string variant;
+  std::vector<std::string> features;
+  io::DType dtype = io::DType::F32;
+  std::string numerics;
+  int64_t maxTokens = 0;
+  int64_t maxSeqs = 0;
+  ModelShape model;
+  std::vector<Parameter> parameters;
+  std::vector<Pool> pools;
+  std::vector<CacheLayout> caches;
+  PageLayout pages;
+  Phase prefill;
+  std::optional<Phase> decode;
+
+  /// F64 for an f64 model, else F32.
+  io::DType logitsType() const { return dtype == io::DType::F64 ? io::DType::F64 : io::DType::F32; }
+  int64_t layers() const { return int64_t(model.layers.size()); }
+};
+
+/// Parses and checks a manifest: every field for its type and range, every reference for what it refers to, every size
+/// for overflow. Does not ask whether this machine can run it. `name` stands in front of messages, which name the
+/// field.
+Result<Manifest> parseManifest(std::string_view text, const std::string &name);
+
+} // namespace chimera::runtime
+
+#endif // CHIMERA_RUNTIME_CORE_MANIFEST_H

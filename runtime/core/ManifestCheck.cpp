@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/core/ManifestCheck.h"
+
+#include <set>
+
+namespace chimera::runtime {
+
+static std::string indexed(const char *array, size_t index) {
+  return std::string(array) + "[" + std::to_string(index) + "]";
+}
+
+static int bitCount(uint32_t bits) {
+  return __builtin_popcount(bits);
+}
+
+/// The number of pools that a cache of this kind has.
+static bool poolCountFits(const CacheLayout &cache) {
+  size_t count = cache.pools.size();
+  return cache.kind == CacheKind::Ring ? count == 3 || count == 4 : count == 1;
+}
+
+/// Whether the i-th pool of the cache has a size that its kind allows.
+static bool poolSizeFits(const Manifest &manifest, const CacheLayout &cache, size_t i, int64_t bytes) {
+  bool last = i + 1 == cache.pools.size();
+  switch (cache.kind) {
+  case CacheKind::Counts:
+    return bytes == 8 * bitCount(manifest.model.layers[size_t(cache.layer)].modes);
+  case CacheKind::List:
+    return bytes == 8;
+  case CacheKind::Ring:
+    return last ? bytes == 8 : bytes % manifest.model.window == 0;
+  case CacheKind::Tail:
+  case CacheKind::State:
+    return true;
+  }
+  return false;
+}
+
+static Failure checkCache(const Manifest &manifest, size_t index, std::set<int64_t> &poolsTaken,
+                          std::set<int64_t> &tablesTaken) {
+  const CacheLayout &cache = manifest.caches[index];
+  auto error = [&](const std::string &what) { return Error(indexed("caches", index) + ": " + what); };
+  if (!poolCountFits(cache))
+    return error("has " + std::to_string(cache.pools.size()) + " pools, which its kind does not");
+  for (size_t i = 0; i < cache.pools.size(); ++i) {
+    const Pool &pool = manifest.pools[size_t(cache.pools[i])];
+    if (!poolsTaken.insert(cache.pools[i]).second)
+      return error("shares pool " + std::to_string(cache.pools[i]) + " with another cache");
+    if (pool.layer != cache.layer || pool.mode != cache.mode)
+      return error("pool " + std::to_string(cache.pools[i]) + " is of another layer or mode");
+    if (!poolSizeFits(manifest, cache, i, pool.bytesPerSlot))
+      return error("pool " + std::to_string(cache.pools[i]) + " has " + std::to_string(pool.bytesPerSlot) +
+                   " bytes a slot, which its kind does not");
+  }
+  if ((cache.kind == CacheKind::List) != (cache.table >= 0))
+    return error("a list has a table, and nothing else has");
+  if (cache.kind == CacheKind::List && !tablesTaken.insert(cache.table).second)
+    return error("shares table " + std::to_string(cache.table) + " with another list");
+  return std::nullopt;
+}
+
+static Failure checkCaches(const Manifest &manifest) {
+  std::set<int64_t> pools, tables;
+  for (size_t i = 0; i < manifest.caches.size(); ++i)
+    if (Failure failure = checkCache(manifest, i, pools, tables))
+      return failure;
+  if (int64_t(tables.size()) != manifest.pages.tables)
+    return Error("pages.tables: must be the number of lists, " + std::to_string(tables.size()));
+  if (!tables.empty() && manifest.pages.bytes == 0)
+    return Error("pages.bytes: must not be 0, as there are lists");
+  return std::nullopt;
+}
+
+static Failure checkBuffer(const Manifest &manifest, const Phase &phase, const Buffer &buffer) {
+  auto refersTo = [&](const char *what, size_t count) -> Failure {
+    if (buffer.index < int64_t(count))
+      return std::nullopt;
+    return Error(std::string(what) + " " + std::to_string(buffer.index) + " of " + std::to_string(count));
+  };
+  switch (buffer.kind) {
+  case Buffer::Kind::Arena:
+    if (buffer.index % 64 != 0)
+      return Error("the arena offset " + std::to_string(buffer.index) + " is not a multiple of 64");
+    if (buffer.index > phase.arenaBytes || buffer.bytes > phase.arenaBytes - buffer.index)
+      return Error("lies outside the arena");
+    return std::nullopt;
+  case Buffer::Kind::Param:
+    return refersTo("parameter", manifest.parameters.size());
+  case Buffer::Kind::Pool:
+    return refersTo("pool", manifest.pools.size());
+  case Buffer::Kind::Table:
+    return refersTo("table", size_t(manifest.pages.tables));
+  case Buffer::Kind::Pages:
+    return manifest.pages.bytes > 0 ? Failure() : Error("pages, of which there are none");
+  case Buffer::Kind::Step:
+    return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+static Failure checkSpan(const char *what, const ArenaSpan &span, const Phase &phase, int64_t needed) {
+  if (span.offset % 64 != 0 || span.offset > phase.arenaBytes || span.bytes > phase.arenaBytes - span.offset)
+    return Error(std::string(what) + ": lies outside the arena, or not at a multiple of 64");
+  if (span.bytes < needed)
+    return Error(std::string(what) + ": has " + std::to_string(span.bytes) + " bytes, needs " + std::to_string(needed));
+  return std::nullopt;
+}
+
+static Failure checkPhase(const Manifest &manifest, const Phase &phase) {
+  if (phase.maxTokens > manifest.maxTokens || phase.maxSeqs > manifest.maxSeqs)
+    return Error("max_tokens or max_seqs: more than the binary's limits");
+  int64_t elementSize = io::sizeOf(manifest.logitsType());
+  if (Failure failure =
+          checkSpan("logits", phase.logits, phase, phase.maxTokens * manifest.model.vocabSize * elementSize))
+    return failure;
+  if (Failure failure = checkSpan("routing", phase.routing, phase, phase.maxTokens * manifest.layers()))
+    return failure;
+  for (size_t l = 0; l < phase.launches.size(); ++l) {
+    const Launch &launch = phase.launches[l];
+    if (launch.layer >= manifest.layers())
+      return Error(indexed("launches", l) + ".layer: " + std::to_string(launch.layer) + " of " +
+                   std::to_string(manifest.layers()));
+    for (size_t b = 0; b < launch.buffers.size(); ++b)
+      if (Failure failure = checkBuffer(manifest, phase, launch.buffers[b]))
+        return Error(indexed("launches", l) + "." + indexed("buffers", b) + ": " + failure->message);
+  }
+  return std::nullopt;
+}
+
+template <typename T> static Failure checkUnique(const char *array, const std::vector<T> &items) {
+  std::set<std::string_view> names;
+  for (const T &item : items)
+    if (!names.insert(item.name).second)
+      return Error(std::string(array) + ": two are called " + io::quote(item.name));
+  return std::nullopt;
+}
+
+Failure checkManifest(const Manifest &manifest) {
+  if (Failure failure = checkUnique("parameters", manifest.parameters))
+    return failure;
+  if (Failure failure = checkUnique("pools", manifest.pools))
+    return failure;
+  if (Failure failure = checkCaches(manifest))
+    return failure;
+  if (Failure failure = checkPhase(manifest, manifest.prefill))
+    return Error("phases.prefill." + failure->message);
+  if (manifest.decode)
+    if (Failure failure = checkPhase(manifest, *manifest.decode))
+      return Error("phases.decode." + failure->message);
+  return std::nullopt;
+}
+
+} // namespace chimera::runtime

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/core/Session.h"
+
+#include "runtime/cache/Snapshot.h"
+#include "runtime/core/StepCheck.h"
+#include "runtime/device/CpuDevice.h"
+
+#include <algorithm>
+#include <thread>
+#include <unistd.h>
+#include <unordered_set>
+
+namespace chimera::runtime {
+
+static constexpr int64_t mostThreads = 1024;
+static constexpr int64_t mostSequences = int64_t(1) << 20;
+
+static int64_t physicalMemory() {
+  long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+  return pages > 0 && size > 0 ? int64_t(pages) * size : int64_t(1) << 36;
+}
+
+/// Checks options and puts defaults in the place of zeros.
+static Failure completeOptions(const Manifest &manifest, SessionOptions &options) {
+  auto check = [](const char *name, int64_t value, int64_t most) -> Failure {
+    if (value >= 0 && value <= most)
+      return std::nullopt;
+    return Error(std::string(name) + " must be in 0 .. " + std::to_string(most) + ", is " + std::to_string(value));
+  };
+  if (Failure failure = check("threads", options.threads, mostThreads))
+    return failure;
+  if (Failure failure = check("max_sequences", options.maxSequences, mostSequences))
+    return failure;
+  if (Failure failure = check("memory_limit", options.memoryLimit, INT64_MAX))
+    return failure;
+  if (options.threads == 0)
+    options.threads = std::clamp<int64_t>(std::thread::hardware_concurrency(), 1, mostThreads);
+  if (options.maxSequences == 0)
+    options.maxSequences = std::max<int64_t>(1024, manifest.maxSeqs);
+  if (options.memoryLimit == 0)
+    options.memoryLimit = physicalMemory();
+  return std::nullopt;
+}
+
+Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> model,
+                                                 std::shared_ptr<const Weights> weights, const SessionOptions &given) {
+  const Manifest &manifest = model->manifest();
+  if (!weights && !manifest.parameters.empty())
+    return Error(model->name() + ": a session needs weights");
+  if (weights && weights->model().digest() != model->digest())
+    return Error(model->name() + ": the weights were loaded for another binary, " + weights->model().name());
+  SessionOptions options = given;
+  if (Failure failure = completeOptions(manifest, options))
+    return *failure;
+  std::unique_ptr<Session> session(new Session);
+  session->owner = std::move(model);
+  session->weights = std::move(weights);
+  Result<std::unique_ptr<CpuDevice>> device = CpuDevice::create(options.threads);
+  if (!device)
+    return device.error();
+  session->device = std::move(*device);
+  Result<Cache> cache = Cache::create(*session->device, manifest, options.maxSequences, options.memoryLimit);
+  if (!cache)
+    return cache.error();
+  session->cache = std::make_unique<Cache>(std::move(*cache));
+  Result<std::unique_ptr<Executor>> executor =
+      Executor::create(*session->device, *session->owner, session->weights.get(), *session->cache, options.poison);
+  if (!executor)
+    return executor.error();
+  session->executor = std::move(*executor);
+  return session;
+}
+
+Result<Session::Sequence> Session::find(int64_t sequence) const {
+  auto found = sequences.find(sequence);
+  if (found == sequences.end())
+    return Error("there is no sequence " + std::to_string(sequence));
+  return found->second;
+}
+
+int64_t Session::insert(Sequence sequence) {
+  sequences.emplace(nextSequence, sequence);
+  return nextSequence++;
+}
+
+Result<int64_t> Session::add() {
+  Result<int32_t> slot = cache->add();
+  if (!slot)
+    return slot.error();
+  return insert({*slot, 0});
+}
+
+Failure Session::drop(int64_t sequence) {
+  Result<Sequence> found = find(sequence);
+  if (!found)
+    return found.error();
+  cache->drop(found->slot);
+  sequences.erase(sequence);
+  return std::nullopt;
+}
+
+Result<int64_t> Session::fork(int64_t source) {
+  Result<Sequence> found = find(source);
+  if (!found)
+    return found.error();
+  Result<int32_t> slot = cache->fork(found->slot);
+  if (!slot)
+    return slot.error();
+  return insert({*slot, found->position});
+}
+
+Result<int64_t> Session::position(int64_t sequence) const {
+  Result<Sequence> found = find(sequence);
+  if (!found)
+    return found.error();
+  return found->position;
+}
+
+Result<std::vector<uint8_t>> Session::snapshot(int64_t sequence) const {
+  Result<Sequence> found = find(sequence);
+  if (!found)
+    return found.error();
+  return writeSnapshot(*owner, *device, *cache, found->slot, found->position);
+}
+
+Result<int64_t> Session::restore(ByteSpan bytes) {
+  Result<SnapshotView> view = readSnapshot(*owner, bytes);
+  if (!view)
+    return view.error();
+  Result<int32_t> slot = cache->restore(*view);
+  if (!slot)
+    return slot.error();
+  return insert({*slot, view->position});
+}
+
+Result<std::vector<StepItem>> Session::checkItems(const chimera_step_item *items, size_t count) const {
+  std::vector<StepItem> checked;
+  std::unordered_set<int64_t> seen;
+  for (size_t i = 0; i < count; ++i) {
+    Result<Sequence> found = find(items[i].sequence);
+    if (!found)
+      return found.error();
+    if (!seen.insert(items[i].sequence).second)
+      return Error("sequence " + std::to_string(items[i].sequence) + " occurs twice in a step");
+    StepItem item{items[i].sequence,
+                  found->slot,
+                  found->position,
+                  items[i].tokens,
+                  items[i].count,
+                  items[i].forced,
+                  chimera_logits(items[i].logits)};
+    if (Failure failure = checkStepItem(owner->manifest(), item))
+      return *failure;
+    if (item.count > 0)
+      checked.push_back(item);
+  }
+  return checked;
+}
+
+Failure Session::checkResults(const std::vector<StepItem> &items, const void *logits, size_t logitsBytes,
+                              const int8_t *routing, size_t routingBytes) const {
+  const Manifest &manifest = owner->manifest();
+  // At most 2^20 sequences of 2^31 rows; a row of logits has at most 2^23 bytes.
+  __int128 outputs = 0, rows = 0;
+  for (const StepItem &item : items) {
+    outputs += item.wanted();
+    rows += item.count;
+  }
+  __int128 needed = outputs * manifest.model.vocabSize * io::sizeOf(manifest.logitsType());
+  if (outputs > 0 && !logits)
+    return Error("logits are wanted, but there is no buffer for them");
+  if (needed > __int128(logitsBytes) && outputs > 0)
+    return Error("the buffer for logits has " + std::to_string(logitsBytes) + " bytes, the step needs " +
+                 std::to_string(uint64_t(std::min<__int128>(needed, UINT64_MAX))));
+  if (routing && rows * manifest.layers() > __int128(routingBytes))
+    return Error("the buffer for routing has " + std::to_string(routingBytes) + " bytes, the step needs " +
+                 std::to_string(uint64_t(rows * manifest.layers())));
+  return std::nullopt;
+}
+
+Failure Session::prepare(const std::vector<StepItem> &items) {
+  const Phase &phase = owner->manifest().prefill;
+  std::vector<Growth> growth;
+  int64_t rows = 0;
+  for (const StepItem &item : items) {
+    growth.push_back({item.slot, item.count});
+    rows += item.count;
+  }
+  batch.allocate(std::min(rows, phase.maxTokens), std::min<int64_t>(int64_t(items.size()), phase.maxSeqs),
+                 owner->manifest().layers());
+  return cache->prepare(growth);
+}
+
+void Session::runSteps(const std::vector<StepItem> &items, void *logits, int8_t *routing) {
+  const Manifest &manifest = owner->manifest();
+  size_t rowBytes = size_t(manifest.model.vocabSize * io::sizeOf(manifest.logitsType()));
+  uint8_t *logitsAt = static_cast<uint8_t *>(logits);
+  StepCutter cutter(items, manifest.prefill.maxTokens, manifest.prefill.maxSeqs, manifest.layers());
+  for (size_t first; cutter.next(batch, first);) {
+    cache->reserve(batch.growth);
+    executor->run(batch, logitsAt, routing);
+    cache->settle(batch.growth);
+    for (size_t i = 0; i < batch.growth.size(); ++i)
+      sequences.at(items[first + i].sequence).position += batch.growth[i].rows;
+    if (logitsAt)
+      logitsAt += size_t(batch.outputs()) * rowBytes;
+    if (routing)
+      routing += batch.rows() * manifest.layers();
+  }
+}
+
+Failure Session::step(const chimera_step_item *items, size_t count, void *logits, size_t logitsBytes, int8_t *routing,
+                      size_t routingBytes) {
+  Result<std::vector<StepItem>> checked = checkItems(items, count);
+  if (!checked)
+    return checked.error();
+  if (Failure failure = checkResults(*checked, logits, logitsBytes, routing, routingBytes))
+    return failure;
+  if (Failure failure = prepare(*checked))
+    return failure;
+  runSteps(*checked, logits, routing);
+  return std::nullopt;
+}
+
+Result<MemoryUse> Session::memoryUse(int64_t sequence) const {
+  MemoryUse use;
+  if (sequence != CHIMERA_ALL_SEQUENCES) {
+    Result<Sequence> found = find(sequence);
+    if (!found)
+      return found.error();
+    cache->addMemoryUse(found->slot, found->position > 0, use);
+    return use;
+  }
+  std::vector<bool> seen(size_t(cache->pages().pagesEver()));
+  for (const auto &entry : sequences)
+    cache->addMemoryUse(entry.second.slot, entry.second.position > 0, use, &seen);
+  return use;
+}
+
+} // namespace chimera::runtime

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Sequences and steps of one model: what the C interface calls a session.
+#ifndef CHIMERA_RUNTIME_CORE_SESSION_H
+#define CHIMERA_RUNTIME_CORE_SESSION_H
+
+#include "runtime/cache/Cache.h"
+#include "runtime/core/Executor.h"
+#include "runtime/core/Model.h"
+#include "runtime/core/StepBatch.h"
+#include "runtime/core/Weights.h"
+#include "runtime/device/Device.h"
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace chimera::runtime {
+
+/// Zero stands for the default that chimera_session_options names.
+struct SessionOptions {
+  int64_t threads = 0;
+  int64_t maxSequences = 0;
+  int64_t memoryLimit = 0;
+  bool poison = false;
+};
+
+/// The functions are those of runtime/abi/chimera.h; each says there what it does. One that fails changes nothing.
+class Session {
+public:
+  /// `weights` may be null for a model without parameters.
+  static Result<std::unique_ptr<Session>> create(std::shared_ptr<const Model> model,
+                                                 std::shared_ptr<const Weights> weights, const SessionOptions &options);
+
+  const Model &model() const { return *owner; }
+
+  Result<int64_t> add();
+  Failure drop(int64_t sequence);
+  Result<int64_t> fork(int64_t source);
+  Result<int64_t> position(int64_t sequence) const;
+  Result<std::vector<uint8_t>> snapshot(int64_t sequence) const;
+  Result<int64_t> restore(ByteSpan bytes);
+
+  /// See chimera_step.
+  Failure step(const chimera_step_item *items, size_t count, void *logits, size_t logitsBytes, int8_t *routing,
+               size_t routingBytes);
+
+  /// Of one sequence, or of CHIMERA_ALL_SEQUENCES.
+  Result<MemoryUse> memoryUse(int64_t sequence) const;
+
+private:
+  struct Sequence {
+    int32_t slot = 0;
+    int64_t position = 0;
+  };
+
+  Session() = default;
+  Result<Sequence> find(int64_t sequence) const;
+  int64_t insert(Sequence sequence);
+  Result<std::vector<StepItem>> checkItems(const chimera_step_item *items, size_t count) const;
+  Failure checkResults(const std::vector<StepItem> &items, const void *logits, size_t logitsBytes,
+                       const int8_t *routing, size_t routingBytes) const;
+  Failure prepare(const std::vector<StepItem> &items);
+  void runSteps(const std::vector<StepItem> &items, void *logits, int8_t *routing);
+
+  // The order matters: regions are released to the device, which goes last.
+  std::shared_ptr<const Model> owner;
+  std::shared_ptr<const Weights> weights;
+  std::unique_ptr<Device> device;
+  std::unique_ptr<Cache> cache;
+  std::unique_ptr<Executor> executor;
+  std::unordered_map<int64_t, Sequence> sequences;
+  int64_t nextSequence = 1;
+  StepBatch batch; ///< Kept for its memory.
+};
+
+} // namespace chimera::runtime
+
+#endif // CHIMERA_RUNTIME_CORE_SESSION_H

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#ifndef CHIMERA_RUNTIME_DEVICE_CPUDEVICE_H
+#define CHIMERA_RUNTIME_DEVICE_CPUDEVICE_H
+
+#include "runtime/device/Device.h"
+#include "runtime/device/ThreadPool.h"
+
+namespace chimera::runtime {
+
+/// The CPU: regions are anonymous mappings, a block of a launch is a task of the thread pool.
+class CpuDevice final : public Device {
+public:
+  /// `threads` >= 1, the caller included.
+  static Result<std::unique_ptr<CpuDevice>> create(int64_t threads);
+
+  Result<Region> reserve(size_t bytes, const char *what) override;
+  Failure commit(Region &region, size_t bytes) override;
+  void release(Region &region) override;
+  void fill(void *to, int byte, size_t bytes) override;
+  void copy(void *to, const void *from, size_t bytes) override;
+  void upload(void *to, const void *fromHost, size_t bytes) override { copy(to, fromHost, bytes); }
+  void download(void *toHost, const void *from, size_t bytes) override { copy(toHost, from, bytes); }
+  void *addressOf(const void *host, size_t bytes) override { return const_cast<void *>(host); }
+  void launch(const BoundLaunch &launch) override;
+
+private:
+  explicit CpuDevice(std::unique_ptr<ThreadPool> pool) : pool(std::move(pool)) {}
+
+  std::unique_ptr<ThreadPool> pool;
+};
+
+} // namespace chimera::runtime
+
+#endif // CHIMERA_RUNTIME_DEVICE_CPUDEVICE_H

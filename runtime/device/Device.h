@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What the executor and the caches ask of the place where kernels run.
+#ifndef CHIMERA_RUNTIME_DEVICE_DEVICE_H
+#define CHIMERA_RUNTIME_DEVICE_DEVICE_H
+
+#include "runtime/core/Error.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace chimera::runtime {
+
+/// A range of a device's addresses. It is reserved as a whole and gets memory from its start as it grows, so that its
+/// base never moves.
+struct Region {
+  uint8_t *base = nullptr;
+  size_t reserved = 0;
+  size_t committed = 0; ///< The first bytes that may be touched.
+};
+
+/// One launch with its buffers resolved to device addresses.
+struct BoundLaunch {
+  chimera_kernel kernel = nullptr;
+  void *const *buffers = nullptr;
+  const int64_t *args = nullptr;
+  int64_t blocks = 0;
+};
+
+/// A device. Calls come from one thread at a time and take effect in order; `download` waits for what it reads.
+class Device {
+public:
+  virtual ~Device() = default;
+
+  /// Reserves addresses, page aligned, without memory behind them. `what` names the use in messages.
+  virtual Result<Region> reserve(size_t bytes, const char *what) = 0;
+  /// Makes at least the first `bytes` of a region usable; new memory is zero. `bytes` <= reserved.
+  virtual Failure commit(Region &region, size_t bytes) = 0;
+  virtual void release(Region &region) = 0;
+
+  virtual void fill(void *to, int byte, size_t bytes) = 0;
+  virtual void copy(void *to, const void *from, size_t bytes) = 0;
+  virtual void upload(void *to, const void *fromHost, size_t bytes) = 0;
+  virtual void download(void *toHost, const void *from, size_t bytes) = 0;
+  /// The device's address of host bytes that stay where they are.
+  virtual void *addressOf(const void *host, size_t bytes) = 0;
+
+  virtual void launch(const BoundLaunch &launch) = 0;
+};
+
+/// The region of a device, released at the end of its life. Move-only.
+class OwnedRegion {
+public:
+  OwnedRegion() = default;
+  OwnedRegion(Device &device, Region region) : device(&device), content(region) {}
+  OwnedRegion(OwnedRegion &&other) noexcept : device(other.device), content(other.content) { other.device = nullptr; }
+  OwnedRegion &operator=(OwnedRegion &&other) noexcept {
+    std::swap(device, other.device);
+    std::swap(content, other.content);
+    return *this;
+  }
+  ~OwnedRegion() {
+    if (device)
+      device->release(content);
+  }
+
+  Region &operator*() { return content; }
+  const Region &operator*() const { return content; }
+  Region *operator->() { return &content; }
+  const Region *operator->() const { return &content; }
+
+private:
+  Device *device = nullptr;
+  Region content;
+};
+
+} // namespace chimera::runtime
+
+#endif // CHIMERA_RUNTIME_DEVICE_DEVICE_H
