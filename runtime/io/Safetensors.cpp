@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/io/Safetensors.h"
 
-#include "runtime/io/Json.h"
 #include "runtime/io/SafetensorsHeader.h"
 
 #include <set>
 #include <sys/stat.h>
 
 namespace chimera::io {
-
-using nlohmann::json;
 
 static bool isDirectory(const std::string &path) {
   struct stat info;
@@ -34,30 +31,6 @@ static Result<std::pair<MappedFile, SafetensorsHeader>> openFile(const std::stri
   if (!header)
     return Error{quote(path) + ": " + header.error().message};
   return std::make_pair(std::move(*file), std::move(*header));
-}
-
-/// The index's "weight_map" as shard -> tensors.
-static Result<std::map<std::string, std::set<std::string>>> readIndex(const std::string &path) {
-  Result<MappedFile> file = MappedFile::open(path);
-  if (!file)
-    return file.error();
-  auto fail = [&](const std::string &what) { return Error{quote(path) + ": " + what}; };
-  Result<json> parsed = parseJson(file->data(), file->size());
-  if (!parsed)
-    return fail(parsed.error().message);
-  if (!parsed->is_object() || !parsed->contains("weight_map") || !(*parsed)["weight_map"].is_object())
-    return fail("not an index of a checkpoint: no object \"weight_map\"");
-  std::map<std::string, std::set<std::string>> shards;
-  for (const auto &[tensor, shard] : (*parsed)["weight_map"].items()) {
-    if (!shard.is_string())
-      return fail("weight_map: the shard of " + quote(tensor) + " is not a string");
-    // A shard lies beside its index, so that an index names no file elsewhere.
-    const auto &name = shard.get_ref<const std::string &>();
-    if (name.empty() || name == "." || name == ".." || name.find_first_of(std::string("/\0", 2)) != std::string::npos)
-      return fail("weight_map: " + quote(name) + " is not the name of a file beside the index");
-    shards[name].insert(tensor);
-  }
-  return shards;
 }
 
 Result<Checkpoint> Checkpoint::open(const std::string &path) {
@@ -86,9 +59,12 @@ Result<Checkpoint> Checkpoint::open(const std::string &path) {
     return checkpoint;
   }
 
-  auto shards = readIndex(file);
+  Result<MappedFile> index = MappedFile::open(file);
+  if (!index)
+    return index.error();
+  Result<ShardMap> shards = readSafetensorsIndex(index->data(), index->size());
   if (!shards)
-    return shards.error();
+    return Error{quote(file) + ": " + shards.error().message};
   size_t slash = file.rfind('/');
   std::string folder = slash == std::string::npos ? "" : file.substr(0, slash + 1);
   for (const auto &[shard, wanted] : *shards) {

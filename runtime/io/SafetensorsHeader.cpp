@@ -152,4 +152,23 @@ Result<SafetensorsHeader> readSafetensorsHeader(const uint8_t *data, size_t size
   return header;
 }
 
+Result<ShardMap> readSafetensorsIndex(const uint8_t *data, size_t size) {
+  Result<json> parsed = parseJson(data, size);
+  if (!parsed)
+    return parsed.error();
+  if (!parsed->is_object() || !parsed->contains("weight_map") || !(*parsed)["weight_map"].is_object())
+    return Error{"not an index of a checkpoint: no object \"weight_map\""};
+  ShardMap shards;
+  for (const auto &[tensor, shard] : (*parsed)["weight_map"].items()) {
+    if (!shard.is_string())
+      return Error{"weight_map: the shard of " + quote(tensor) + " is not a string"};
+    // A shard lies beside its index, so that an index names no file elsewhere.
+    const auto &name = shard.get_ref<const std::string &>();
+    if (name.empty() || name == "." || name == ".." || name.find_first_of(std::string("/\0", 2)) != std::string::npos)
+      return Error{"weight_map: " + quote(name) + " is not the name of a file beside the index"};
+    shards[name].insert(tensor);
+  }
+  return shards;
+}
+
 } // namespace chimera::io
