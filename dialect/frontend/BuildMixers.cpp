@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The regions of chimera.mix: what each mode does with the tokens it sees. A region does not rely on seeing only its
+// own rows: what is needed for the own ones alone is gathered, and the gather folds where the two are the same.
+#include "dialect/frontend/ModelBuilder.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <cmath>
+
+using namespace mlir;
+
+namespace chimera {
+
+namespace {
+
+/// The block arguments of a mixer's region.
+struct MixerInput {
+  Value tokens; ///< [seen, D] in T
+  Value seen, own;
+  Value write; ///< [seen], or null
+  ValueRange caches;
+};
+
+/// What a mixer yields: its output (or null: it skips) and the new versions of its caches.
+struct MixerOutput {
+  Value output;
+  SmallVector<Value> caches;
+};
+
+/// Key/value attention over a ring or a list; q is made for the own rows, k and v for all seen ones.
+MixerOutput buildAttention(ModelBuilder &model, const MixerInput &in) {
+  const Config &config = model.getConfig();
+  OpBuilder &builder = model.ops();
+  Location loc = model.loc();
+  std::vector<double> frequencies = ropeFrequencies(config);
+  auto rope = [&](Value x, Value rows, int64_t heads) -> Value {
+    return builder.create<ir::RopeOp>(loc, x.getType(), x, rows, model.i64(heads),
+                                      builder.getDenseF64ArrayAttr(frequencies));
+  };
+  Value tokens = model.gather(in.tokens, in.seen, in.own);
+  Value query = model.toOperand(rope(model.linear(tokens, "attn.q_proj.weight"), in.own, config.numAttentionHeads));
+  Value key = model.toOperand(rope(model.linear(in.tokens, "attn.k_proj.weight"), in.seen, config.numKeyValueHeads));
+  Value value = model.toOperand(model.linear(in.tokens, "attn.v_proj.weight"));
+  double scale = 1.0 / std::sqrt(static_cast<double>(config.headDim));
+  Type type = model.rowsOfAccumulators(config.numAttentionHeads * config.headDim);
+  Value attended = builder.create<ir::AttendOp>(loc, type, query, key, value, in.write, in.caches[0], in.own, in.seen,
+                                                model.f64(scale));
+  Value cache = builder.create<ir::AppendOp>(loc, in.caches[0].getType(), key, value, in.caches[0], in.seen, in.write);
+  return {model.linear(attended, "attn.o_proj.weight"), {cache}};
+}
+
+/// Mamba-2. The state advances on every seen row; the output is made for the own ones.
+MixerOutput buildMamba2(ModelBuilder &model, const MixerInput &in) {
+  const Config &config = model.getConfig();
+  OpBuilder &builder = model.ops();
+  Location loc = model.loc();
+  int64_t inner = config.ssmInner(), channels = config.ssmConvChannels(), heads = config.ssmHeads();
+  Value projected = model.linear(in.tokens, "ssm.in_proj.weight");
+  Value z = model.columns(projected, 0, inner);
+  Value xbc = model.columns(projected, inner, channels);
+  Value dt = model.columns(projected, inner + channels, heads);
+
+  bool hasTail = config.ssm.convKernel > 1;
+  Value tail = hasTail ? in.caches[0] : Value();
+  auto silu = ir::ActivationAttr::get(builder.getContext(), ir::Activation::SiLU);
+  Value convolved = builder.create<ir::CausalConvOp>(loc, xbc.getType(), xbc, model.parameter("ssm.conv.weight"),
+                                                     model.parameter("ssm.conv.bias"), tail, in.seen, silu);
+  MixerOutput out;
+  if (hasTail)
+    out.caches.push_back(builder.create<ir::ShiftTailOp>(loc, tail.getType(), xbc, tail, in.seen));
+
+  Value state = in.caches[hasTail ? 1 : 0];
+  auto scan = builder.create<ir::SsmScanOp>(
+      loc, model.rowsOfAccumulators(inner), state.getType(), convolved, dt, model.parameter("ssm.A_log"),
+      model.parameter("ssm.D"), model.parameter("ssm.dt_bias"), in.write, state, in.seen, model.i64(config.ssm.groups),
+      model.f64(config.ssm.timeStepMin), model.f64(config.ssm.timeStepMax));
+  out.caches.push_back(scan.getStateOut());
+  Value y = model.gather(scan.getResult(), in.seen, in.own), gate = model.gather(z, in.seen, in.own);
+  Value normed = builder.create<ir::GatedNormOp>(loc, y.getType(), y, gate, model.parameter("ssm.norm.weight"),
+                                                 model.i64(config.ssm.groups), model.f64(config.normEps));
+  out.output = model.linear(normed, "ssm.out_proj.weight");
+  return out;
+}
+
+MixerOutput buildLti(ModelBuilder &model, const MixerInput &in) {
+  Value u = model.linear(in.tokens, "ssm.in_proj.weight");
+  Value state = in.caches[0];
+  auto scan = model.ops().create<ir::LtiScanOp>(model.loc(), u.getType(), state.getType(), u,
+                                                model.parameter("ssm.decay"), state, in.seen, in.write);
+  Value y = model.gather(scan.getResult(), in.seen, in.own);
+  return {model.linear(y, "ssm.out_proj.weight"), {scan.getStateOut()}};
+}
+
+MixerOutput buildIdentity(ModelBuilder &model, const MixerInput &in) {
+  if (model.getConfig().identityOutput == IdentityOutput::Zero)
+    return {};
+  return {model.gather(in.tokens, in.seen, in.own), {}};
+}
+
+MixerOutput buildMode(ModelBuilder &model, const MixerInput &in, Mode mode) {
+  switch (mode) {
+  case Mode::Ssm:
+    return model.getConfig().ssm.kind == SsmKind::Lti ? buildLti(model, in) : buildMamba2(model, in);
+  case Mode::Swa:
+  case Mode::Full:
+    return buildAttention(model, in);
+  case Mode::Identity:
+    return buildIdentity(model, in);
+  }
+  llvm_unreachable("no such mode");
+}
+
+} // namespace
+
+SmallVector<Type> mixerCaches(ModelBuilder &model, Mode mode, bool weighted) {
+  const Config &config = model.getConfig();
+  MLIRContext *context = model.ops().getContext();
+  Type accumulator = model.accumulator(), weights = weighted ? accumulator : NoneType::get(context);
+  switch (mode) {
+  case Mode::Ssm: {
+    if (config.ssm.kind == SsmKind::Lti)
+      return {ir::StateType::get(context, 1, 1, config.ssm.stateSize, accumulator)};
+    SmallVector<Type> caches;
+    if (config.ssm.convKernel > 1)
+      caches.push_back(ir::TailType::get(context, config.ssm.convKernel - 1, config.ssmConvChannels(), accumulator));
+    caches.push_back(
+        ir::StateType::get(context, config.ssmHeads(), config.ssm.headDim, config.ssm.stateSize, accumulator));
+    return caches;
+  }
+  case Mode::Swa:
+    return {
+        ir::RingType::get(context, config.window, config.numKeyValueHeads, config.headDim, model.operand(), weights)};
+  case Mode::Full:
+    return {ir::ListType::get(context, config.numKeyValueHeads, config.headDim, model.operand(), weights)};
+  case Mode::Identity:
+    return {};
+  }
+  llvm_unreachable("no such mode");
+}
+
+StringRef mixerCacheName(Type cache) {
+  return mlir::cast<ir::CacheTypeInterface>(cache).getKind();
+}
+
+void buildMixer(ModelBuilder &model, Region &region, Mode mode, bool weighted) {
+  OpBuilder &builder = model.ops();
+  OpBuilder::InsertionGuard guard(builder);
+  Location loc = model.loc();
+  SmallVector<Type> types = {model.rowsOfAccumulators(model.getConfig().hiddenSize), model.rowsType(),
+                             model.rowsType()};
+  if (weighted)
+    types.push_back(RankedTensorType::get({ShapedType::kDynamic}, model.accumulator()));
+  size_t leading = types.size();
+  types.append(mixerCaches(model, mode, weighted));
+  Block *block = builder.createBlock(&region, {}, types, SmallVector<Location>(types.size(), loc));
+
+  SmallVector<Value> caches(block->args_begin() + leading, block->args_end());
+  MixerInput in{block->getArgument(0), block->getArgument(1), block->getArgument(2),
+                weighted ? Value(block->getArgument(3)) : Value(), caches};
+  MixerOutput out = buildMode(model, in, mode);
+  SmallVector<Value> values;
+  if (out.output)
+    values.push_back(out.output);
+  values.append(out.caches);
+  builder.create<ir::YieldOp>(loc, values);
+}
+
+} // namespace chimera

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "dialect/frontend/BuildModel.h"
+
+#include "dialect/frontend/ModelBuilder.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+
+#include <limits>
+
+using namespace mlir;
+
+namespace chimera {
+
+namespace {
+
+ir::Mode toIr(Mode mode) {
+  return static_cast<ir::Mode>(static_cast<uint32_t>(mode));
+}
+static_assert(static_cast<int>(ir::Mode::SSM) == static_cast<int>(Mode::Ssm) &&
+              static_cast<int>(ir::Mode::SWA) == static_cast<int>(Mode::Swa) &&
+              static_cast<int>(ir::Mode::Full) == static_cast<int>(Mode::Full) &&
+              static_cast<int>(ir::Mode::Identity) == static_cast<int>(Mode::Identity));
+
+/// One cache argument of @model.
+struct CacheSlot {
+  Type type;
+  int64_t layer;
+  std::string mode, name;
+};
+
+/// Builds @model: its signature from the config, then the layers in order.
+class FunctionBuilder {
+public:
+  FunctionBuilder(MLIRContext &context, const Config &config, DType dtype)
+      : model(context, config, dtype), config(config) {}
+
+  void build(ModuleOp module);
+
+private:
+  void declareCaches();
+  void addCache(Type type, int64_t layer, StringRef mode, StringRef what);
+  func::FuncOp createFunction(ModuleOp module);
+  void buildLayer(int64_t layer);
+  Value buildTokenConv(Value h);
+  struct Routing {
+    Value mode, gate, logP;
+  };
+  Routing buildRoute(Value h);
+  std::pair<DenseF64ArrayAttr, DenseI64ArrayAttr> capacity();
+  Value buildMix(Value h, const Routing &routing);
+  Value buildFeedForward(Value z);
+
+  bool weighted() const { return config.router.writeGate && config.hasRouter(model.getLayer()); }
+  ArrayAttr layerModes() {
+    SmallVector<ir::Mode> modes;
+    for (Mode mode : config.layerModes[model.getLayer()])
+      modes.push_back(toIr(mode));
+    return ir::modesAttr(model.ops().getContext(), modes);
+  }
+
+  ModelBuilder model;
+  const Config &config;
+  SmallVector<CacheSlot> slots;
+  SmallVector<Value> caches; ///< the current version of each slot
+  size_t nextCache = 0;      ///< the first slot that the layers so far have not used
+  SmallVector<Value> layerRouting;
+  Value tokens, rows, outputs, forced;
+  Value x; ///< the residual stream
+};
+
+void FunctionBuilder::addCache(Type type, int64_t layer, StringRef mode, StringRef what) {
+  std::string name = ("layers." + Twine(layer) + "." + mode + "." + what).str();
+  slots.push_back({type, layer, mode.str(), std::move(name)});
+}
+
+void FunctionBuilder::declareCaches() {
+  MLIRContext *context = model.ops().getContext();
+  for (int64_t layer = 0; layer < config.numLayers; ++layer) {
+    model.enterLayer(layer);
+    if (config.tokenConvKernel > 1)
+      addCache(ir::TailType::get(context, config.tokenConvKernel - 1, config.hiddenSize, model.accumulator()), layer,
+               "token_conv", "tail");
+    if (config.hasRouter(layer))
+      addCache(ir::CountsType::get(context, static_cast<int64_t>(config.layerModes[layer].size())), layer, "route",
+               "counts");
+    for (Mode mode : config.layerModes[layer])
+      for (Type type : mixerCaches(model, mode, weighted()))
+        addCache(type, layer, StringRef(modeName(mode)), mixerCacheName(type));
+  }
+  model.enterLayer(-1);
+}
+
+func::FuncOp FunctionBuilder::createFunction(ModuleOp module) {
+  OpBuilder &builder = model.ops();
+  MLIRContext *context = builder.getContext();
+  Type modesOfRows = RankedTensorType::get({ShapedType::kDynamic, config.numLayers}, builder.getI8Type());
+  SmallVector<Type> inputs = {RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type()), model.rowsType(),
+                              model.rowsType(), modesOfRows};
+  SmallVector<Type> results = {model.rowsOfAccumulators(config.vocabSize), modesOfRows};
+  for (const CacheSlot &slot : slots) {
+    inputs.push_back(slot.type);
+    results.push_back(slot.type);
+  }
+  builder.setInsertionPointToEnd(module.getBody());
+  auto function = builder.create<func::FuncOp>(model.loc(), "model", FunctionType::get(context, inputs, results));
+  const std::array<StringRef, 4> stepNames = {"tokens", "rows", "outputs", "forced"};
+  for (auto [index, name] : llvm::enumerate(stepNames))
+    function.setArgAttr(index, "chimera.step", builder.getStringAttr(name));
+  for (auto [index, slot] : llvm::enumerate(slots))
+    function.setArgAttr(4 + index, "chimera.cache",
+                        builder.getDictionaryAttr({builder.getNamedAttr("layer", model.i64(slot.layer)),
+                                                   builder.getNamedAttr("mode", builder.getStringAttr(slot.mode)),
+                                                   builder.getNamedAttr("name", builder.getStringAttr(slot.name))}));
+  Block *block = function.addEntryBlock();
+  builder.setInsertionPointToStart(block);
+  tokens = block->getArgument(0);
+  rows = block->getArgument(1);
+  outputs = block->getArgument(2);
+  forced = block->getArgument(3);
+  caches.assign(block->args_begin() + 4, block->args_end());
+  return function;
+}
+
+Value FunctionBuilder::buildTokenConv(Value h) {
+  if (config.tokenConvKernel == 0)
+    return h;
+  OpBuilder &builder = model.ops();
+  Value tail = config.tokenConvKernel > 1 ? caches[nextCache] : Value();
+  auto none = ir::ActivationAttr::get(builder.getContext(), ir::Activation::None);
+  Value convolved = builder.create<ir::CausalConvOp>(model.loc(), h.getType(), h, model.parameter("token_conv.weight"),
+                                                     model.parameter("token_conv.bias"), tail, rows, none);
+  if (tail)
+    caches[nextCache++] = builder.create<ir::ShiftTailOp>(model.loc(), tail.getType(), h, tail, rows);
+  return builder.create<ir::AddOp>(model.loc(), h.getType(), h, convolved);
+}
+
+/// The limits of each of the layer's modes; null attributes when there is none.
+std::pair<DenseF64ArrayAttr, DenseI64ArrayAttr> FunctionBuilder::capacity() {
+  SmallVector<double> rates;
+  SmallVector<int64_t> counts;
+  bool limited = false;
+  for (Mode mode : config.layerModes[model.getLayer()]) {
+    auto index = static_cast<size_t>(mode);
+    std::optional<int64_t> most = config.router.maxTokens[index];
+    rates.push_back(config.router.capacityFactor ? *config.router.capacityFactor * config.router.target[index]
+                                                 : std::numeric_limits<double>::infinity());
+    counts.push_back(most.value_or(-1));
+    limited |= config.router.capacityFactor || most;
+  }
+  if (!limited)
+    return {};
+  return {model.ops().getDenseF64ArrayAttr(rates), model.ops().getDenseI64ArrayAttr(counts)};
+}
+
+FunctionBuilder::Routing FunctionBuilder::buildRoute(Value h) {
+  OpBuilder &builder = model.ops();
+  const RouterConfig &router = config.router;
+  Value u = model.norm(router.inputNorm, h, "router.norm"), logits;
+  if (router.kind == RouterKind::Linear) {
+    logits = model.linear(u, "router.proj.weight");
+  } else {
+    Value hidden = model.linear(u, "router.fc1.weight");
+    hidden = builder.create<ir::SiluOp>(model.loc(), hidden.getType(), hidden);
+    logits = model.linear(hidden, "router.fc2.weight");
+  }
+  Value counts = caches[nextCache];
+  auto gateKind = ir::GateKindAttr::get(builder.getContext(),
+                                        router.gate == GateKind::One ? ir::GateKind::One : ir::GateKind::Prob);
+  auto [rates, most] = capacity();
+  auto route = builder.create<ir::RouteOp>(
+      model.loc(), RankedTensorType::get({ShapedType::kDynamic}, builder.getI8Type()),
+      RankedTensorType::get({ShapedType::kDynamic}, model.accumulator()), logits.getType(), counts.getType(),
+      layerModes(), logits, model.parameter("router.bias"), forced, counts, rows, model.i64(model.getLayer()), gateKind,
+      model.f64(router.temperature), router.biasInGate ? builder.getUnitAttr() : UnitAttr(), rates, most);
+  caches[nextCache++] = route.getCountsOut();
+  return {route.getMode(), route.getGate(), route.getLogP()};
+}
+
+Value FunctionBuilder::buildMix(Value h, const Routing &routing) {
+  OpBuilder &builder = model.ops();
+  const std::vector<Mode> &modes = config.layerModes[model.getLayer()];
+  SmallVector<int64_t> cacheCounts;
+  SmallVector<Value> mixCaches;
+  SmallVector<Type> cacheTypes;
+  for (Mode mode : modes) {
+    SmallVector<Type> types = mixerCaches(model, mode, weighted());
+    cacheCounts.push_back(static_cast<int64_t>(types.size()));
+    for (Type type : types) {
+      mixCaches.push_back(caches[nextCache + mixCaches.size()]);
+      cacheTypes.push_back(type);
+    }
+  }
+  auto policy = ir::CachePolicyAttr::get(
+      builder.getContext(), config.cacheWrite == CacheWrite::All ? ir::CachePolicy::All : ir::CachePolicy::Routed);
+  bool hasWeights = weighted();
+  auto mix = builder.create<ir::MixOp>(model.loc(), x.getType(), cacheTypes, layerModes(), policy, x, h, routing.mode,
+                                       routing.gate, hasWeights ? routing.logP : Value(), rows, mixCaches,
+                                       hasWeights ? layerModes() : ArrayAttr(),
+                                       builder.getDenseI64ArrayAttr(cacheCounts), static_cast<unsigned>(modes.size()));
+  for (auto [region, mode] : llvm::zip_equal(mix.getMixers(), modes))
+    buildMixer(model, region, mode, hasWeights);
+  for (Value version : mix.getCachesOut())
+    caches[nextCache++] = version;
+  return mix.getResult();
+}
+
+Value FunctionBuilder::buildFeedForward(Value z) {
+  if (config.intermediateSize == 0)
+    return z;
+  OpBuilder &builder = model.ops();
+  Value u = model.norm(config.norm, z, "ffn_norm");
+  Value gate = model.linear(u, "ffn.gate_proj.weight"), up = model.linear(u, "ffn.up_proj.weight");
+  Value hidden = builder.create<ir::SwigluOp>(model.loc(), gate.getType(), gate, up);
+  return builder.create<ir::AddOp>(model.loc(), z.getType(), z, model.linear(hidden, "ffn.down_proj.weight"));
+}
+
+void FunctionBuilder::buildLayer(int64_t layer) {
+  model.enterLayer(layer);
+  Value h = buildTokenConv(model.norm(config.norm, x, "input_norm"));
+  Routing routing;
+  if (config.hasRouter(layer)) {
+    routing = buildRoute(h);
+    layerRouting.push_back(routing.mode);
+  } else {
+    auto mode = ir::ModeAttr::get(model.ops().getContext(), toIr(config.layerModes[layer].front()));
+    layerRouting.push_back(model.ops().create<ir::ConstantModeOp>(
+        model.loc(), RankedTensorType::get({ShapedType::kDynamic}, model.ops().getI8Type()), mode, rows));
+  }
+  x = buildFeedForward(buildMix(h, routing));
+}
+
+void FunctionBuilder::build(ModuleOp module) {
+  declareCaches();
+  func::FuncOp function = createFunction(module);
+  OpBuilder &builder = model.ops();
+  Value table = model.parameter("embed_tokens.weight");
+  x = builder.create<ir::EmbedOp>(model.loc(), model.rowsOfAccumulators(config.hiddenSize), tokens, table, rows);
+  for (int64_t layer = 0; layer < config.numLayers; ++layer)
+    buildLayer(layer);
+  model.enterLayer(-1);
+
+  Value last = model.norm(config.norm, model.gather(x, rows, outputs), "norm");
+  Value head = config.tieWordEmbeddings ? table : model.parameter("lm_head.weight");
+  SmallVector<Value> results = {model.linear(last, head)};
+  Value routing = builder.create<ir::StackModesOp>(model.loc(), function.getFunctionType().getResult(1), layerRouting);
+  results.push_back(routing);
+  results.append(caches);
+  builder.create<func::ReturnOp>(model.loc(), results);
+}
+
+/// The attribute `chimera.model`: what the manifest says of the model beyond its launches.
+DictionaryAttr describeModel(OpBuilder &builder, const Config &config, DType dtype) {
+  NamedAttrList list;
+  auto add = [&](StringRef name, int64_t value) { list.append(name, builder.getI64IntegerAttr(value)); };
+  list.append("dtype", builder.getStringAttr(StringRef(dtypeName(dtype))));
+  add("vocab_size", config.vocabSize);
+  add("hidden_size", config.hiddenSize);
+  add("window", config.window);
+  add("head_dim", config.headDim);
+  add("num_attention_heads", config.numAttentionHeads);
+  add("num_key_value_heads", config.numKeyValueHeads);
+  if (config.bosTokenId)
+    add("bos_token_id", *config.bosTokenId);
+  if (!config.eosTokenIds.empty())
+    add("eos_token_id", config.eosTokenIds.front());
+  SmallVector<Attribute> layers;
+  for (const std::vector<Mode> &modes : config.layerModes) {
+    SmallVector<Attribute> names;
+    for (Mode mode : modes)
+      names.push_back(builder.getStringAttr(StringRef(modeName(mode))));
+    layers.push_back(builder.getArrayAttr(names));
+  }
+  list.append("layers", builder.getArrayAttr(layers));
+  return list.getDictionary(builder.getContext());
+}
+
+} // namespace
+
+std::string_view dtypeName(DType dtype) {
+  switch (dtype) {
+  case DType::F64:
+    return "f64";
+  case DType::F32:
+    return "f32";
+  case DType::BF16:
+    return "bf16";
+  }
+  return {};
+}
+
+std::optional<DType> dtypeFromName(std::string_view name) {
+  for (DType dtype : {DType::F64, DType::F32, DType::BF16})
+    if (dtypeName(dtype) == name)
+      return dtype;
+  return std::nullopt;
+}
+
+OwningOpRef<ModuleOp> buildModel(MLIRContext &context, const Config &config, DType dtype) {
+  context.loadDialect<ir::ChimeraDialect, func::FuncDialect>();
+  OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
+  OpBuilder builder(&context);
+  (*module)->setAttr("chimera.model", describeModel(builder, config, dtype));
+  FunctionBuilder(context, config, dtype).build(*module);
+  return module;
+}
+
+} // namespace chimera

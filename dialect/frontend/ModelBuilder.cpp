@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "dialect/frontend/ModelBuilder.h"
+
+using namespace mlir;
+
+namespace chimera {
+
+ModelBuilder::ModelBuilder(MLIRContext &context, const Config &config, DType dtype)
+    : config(config), builder(&context), location(UnknownLoc::get(&context)) {
+  Type f32 = builder.getF32Type(), f64 = builder.getF64Type();
+  accumulatorType = dtype == DType::F64 ? f64 : f32;
+  operandType = dtype == DType::BF16 ? Type(builder.getBF16Type()) : accumulatorType;
+  for (ParameterSpec &spec : parameters(config)) {
+    std::string name = spec.name;
+    specs[name] = std::move(spec);
+  }
+}
+
+void ModelBuilder::enterLayer(int64_t index) {
+  layer = index;
+  location = index < 0 ? Location(UnknownLoc::get(builder.getContext()))
+                       : Location(NameLoc::get(builder.getStringAttr("layers." + Twine(index))));
+}
+
+Type ModelBuilder::rowsOfAccumulators(int64_t columns) const {
+  return RankedTensorType::get({ShapedType::kDynamic, columns}, accumulatorType);
+}
+
+Type ModelBuilder::rowsType() {
+  return ir::RowsType::get(builder.getContext());
+}
+
+Value ModelBuilder::parameter(StringRef name) {
+  std::string full = (layer < 0 ? name : "layers." + Twine(layer) + "." + name).str();
+  auto found = specs.find(full);
+  assert(found != specs.end() && "the list of parameters lacks one that the model uses");
+  const ParameterSpec &spec = found->second;
+  auto type = RankedTensorType::get(spec.shape, spec.kind == ParameterKind::Operand ? operandType : accumulatorType);
+  StringAttr source = spec.source == spec.name ? StringAttr() : builder.getStringAttr(spec.source);
+  DenseI64ArrayAttr permutation =
+      spec.rowPermutation.empty() ? DenseI64ArrayAttr() : builder.getDenseI64ArrayAttr(spec.rowPermutation);
+  UnitAttr optional = spec.optional ? builder.getUnitAttr() : UnitAttr();
+  DenseI64ArrayAttr sourceShape =
+      spec.sourceShape == spec.shape ? DenseI64ArrayAttr() : builder.getDenseI64ArrayAttr(spec.sourceShape);
+  return builder.create<ir::ParamOp>(location, type, builder.getStringAttr(full), source, sourceShape, permutation,
+                                     optional);
+}
+
+Value ModelBuilder::norm(NormKind kind, Value x, StringRef name) {
+  if (kind == NormKind::None)
+    return x;
+  Value weight = parameter((name + ".weight").str());
+  Value bias = kind == NormKind::Layer ? parameter((name + ".bias").str()) : Value();
+  auto kindAttr =
+      ir::NormKindAttr::get(builder.getContext(), kind == NormKind::Layer ? ir::NormKind::Layer : ir::NormKind::RMS);
+  return builder.create<ir::NormOp>(location, x.getType(), kindAttr, x, weight, bias, f64(config.normEps));
+}
+
+static Value round(OpBuilder &builder, Location loc, Value x, Type element) {
+  auto type = mlir::cast<RankedTensorType>(x.getType());
+  if (type.getElementType() == element)
+    return x;
+  return builder.create<ir::CastOp>(loc, RankedTensorType::get(type.getShape(), element), x);
+}
+
+Value ModelBuilder::toOperand(Value x) {
+  return round(builder, location, x, operandType);
+}
+
+Value ModelBuilder::linear(Value x, Value weight) {
+  auto weightType = mlir::cast<RankedTensorType>(weight.getType());
+  Value input = round(builder, location, x, weightType.getElementType());
+  return builder.create<ir::LinearOp>(location, rowsOfAccumulators(weightType.getDimSize(0)), input, weight);
+}
+
+Value ModelBuilder::columns(Value x, int64_t offset, int64_t count) {
+  auto type =
+      RankedTensorType::get({ShapedType::kDynamic, count}, mlir::cast<RankedTensorType>(x.getType()).getElementType());
+  return builder.create<ir::ColumnsOp>(location, type, x, i64(offset));
+}
+
+Value ModelBuilder::gather(Value x, Value from, Value to) {
+  return builder.create<ir::GatherOp>(location, x.getType(), x, from, to);
+}
+
+} // namespace chimera

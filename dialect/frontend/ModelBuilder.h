@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What the two halves of the model builder share: types, parameters, and the ops that round.
+#ifndef CHIMERA_DIALECT_FRONTEND_MODELBUILDER_H
+#define CHIMERA_DIALECT_FRONTEND_MODELBUILDER_H
+
+#include "dialect/IR/Ops.h"
+#include "dialect/frontend/BuildModel.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace chimera {
+
+/// Builds ops at the builder's insertion point. Row matrices are tensor<?xC>; T is the accumulator type, U the operand
+/// type.
+class ModelBuilder {
+public:
+  ModelBuilder(mlir::MLIRContext &context, const Config &config, DType dtype);
+
+  /// Later ops and parameters belong to layer `index`; -1: to none.
+  void enterLayer(int64_t index);
+
+  mlir::OpBuilder &ops() { return builder; }
+  mlir::Location loc() const { return location; }
+  const Config &getConfig() const { return config; }
+  int64_t getLayer() const { return layer; }
+  mlir::Type accumulator() const { return accumulatorType; }
+  mlir::Type operand() const { return operandType; }
+  /// tensor<?xCxT>.
+  mlir::Type rowsOfAccumulators(int64_t columns) const;
+  mlir::Type rowsType();
+
+  /// The parameter of that name, inside the current layer if there is one ("attn.q_proj.weight").
+  mlir::Value parameter(llvm::StringRef name);
+  /// norm(x) with the parameters NAME.weight and, of a layer norm, NAME.bias.
+  mlir::Value norm(NormKind kind, mlir::Value x, llvm::StringRef name);
+  /// x [R, K] in T times `weight` [N, K]: x is rounded to the weight's type; the result is [R, N] in T.
+  mlir::Value linear(mlir::Value x, mlir::Value weight);
+  mlir::Value linear(mlir::Value x, llvm::StringRef weightName) { return linear(x, parameter(weightName)); }
+  /// x rounded to U.
+  mlir::Value toOperand(mlir::Value x);
+  /// `count` columns of x from `offset`.
+  mlir::Value columns(mlir::Value x, int64_t offset, int64_t count);
+  /// The entries of x, one a row of `from`, for the rows of `to`.
+  mlir::Value gather(mlir::Value x, mlir::Value from, mlir::Value to);
+
+  mlir::FloatAttr f64(double value) { return builder.getF64FloatAttr(value); }
+  mlir::IntegerAttr i64(int64_t value) { return builder.getI64IntegerAttr(value); }
+
+private:
+  const Config &config;
+  mlir::OpBuilder builder;
+  mlir::Type accumulatorType, operandType;
+  mlir::Location location;
+  int64_t layer = -1;
+  llvm::StringMap<ParameterSpec> specs;
+};
+
+/// The types of the caches that a mode's mixer has in the current layer, in order: ssm: tail (of a convolution with
+/// more than one tap), state; swa: ring; full: list; identity: none. `weighted`: entries carry write weights.
+llvm::SmallVector<mlir::Type> mixerCaches(ModelBuilder &model, Mode mode, bool weighted);
+
+/// The name of the k-th of them, such as "state".
+llvm::StringRef mixerCacheName(mlir::Type cache);
+
+/// Fills the region of one mode: creates its block, with the signature that chimera.mix asks for, and the mixer's ops.
+void buildMixer(ModelBuilder &model, mlir::Region &region, Mode mode, bool weighted);
+
+} // namespace chimera
+
+#endif // CHIMERA_DIALECT_FRONTEND_MODELBUILDER_H
