@@ -17,7 +17,8 @@ const std::vector<bool> kept = {true, false, true, true, false, false, true, tru
 
 /// The tail of sequence s followed by its rows of the rows value.
 template <typename T>
-std::vector<T> history(const RowSet &rows, const std::vector<T> &x, const std::vector<T> &tail, size_t depth, size_t s) {
+std::vector<T> history(const RowSet &rows, const std::vector<T> &x, const std::vector<T> &tail, size_t depth,
+                       size_t s) {
   std::vector<T> all(tail.begin() + batch.slot[s] * depth * channels,
                      tail.begin() + (batch.slot[s] + 1) * depth * channels);
   size_t first = rows.start[s] - rows.start[0], last = rows.start[s + 1] - rows.start[0];

@@ -15,7 +15,9 @@ using AccumulatorTypes = testing::Types<double, float>;
 TYPED_TEST_SUITE(RefRowwise, AccumulatorTypes);
 
 /// What the bits of silu are compared with: within an ulp or so of T.
-template <typename T> double tolerance() { return sizeof(T) == 8 ? 1e-14 : 1e-6; }
+template <typename T> double tolerance() {
+  return sizeof(T) == 8 ? 1e-14 : 1e-6;
+}
 
 template <typename T> T plainSilu(T x) {
   long double wide = x;
@@ -228,8 +230,14 @@ TEST(RefRowwiseTypes, EmbedWidensTheRowsOfATable) {
 
 /// Values whose rounding to bf16 is of every kind: ties both ways, carries, overflow, specials.
 std::vector<float> roundingCases() {
-  std::vector<float> x = {0.0f, -0.0f, 1.0f, 3.3895314e38f, 3.39e38f, std::numeric_limits<float>::max(),
-                          std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()};
+  std::vector<float> x = {0.0f,
+                          -0.0f,
+                          1.0f,
+                          3.3895314e38f,
+                          3.39e38f,
+                          std::numeric_limits<float>::max(),
+                          std::numeric_limits<float>::infinity(),
+                          -std::numeric_limits<float>::infinity()};
   for (uint32_t low : {0x0000u, 0x0001u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu})
     for (uint32_t high : {0x3f80u, 0x3f81u, 0x3fffu, 0x0100u, 0x7f7fu, 0xbf80u, 0xc2ffu}) {
       uint32_t bits = high << 16 | low;
@@ -268,7 +276,11 @@ TEST(RefRowwiseTypes, CastOfANaNToBF16StaysANaN) {
 
 TEST(RefRowwiseTypes, CastFromF64ToBF16RoundsOnce) {
   // Just above a tie between two bf16 values, but so little that f32 cannot tell: rounding twice would go down.
-  std::vector<double> x = {1 + 0x1p-8 + 0x1p-40, 1 + 0x1p-8 - 0x1p-40, 1 + 0x1p-8, -(1 + 0x1p-8 + 0x1p-40), 1e300,
+  std::vector<double> x = {1 + 0x1p-8 + 0x1p-40,
+                           1 + 0x1p-8 - 0x1p-40,
+                           1 + 0x1p-8,
+                           -(1 + 0x1p-8 + 0x1p-40),
+                           1e300,
                            std::numeric_limits<double>::quiet_NaN()};
   Launch launch;
   launch.add(std::vector<int32_t>{0, 1});
@@ -298,7 +310,8 @@ TEST(RefRowwiseTypes, CastWidensExactly) {
 
 TEST(RefKernels, AnEqualSpecGivesTheSameKernelOnce) {
   KernelJit jit;
-  Kernel a = jit.add(AddSpec{5, Scalar::F32}), b = jit.add(AddSpec{5, Scalar::F32}), c = jit.add(AddSpec{6, Scalar::F32});
+  Kernel a = jit.add(AddSpec{5, Scalar::F32}), b = jit.add(AddSpec{5, Scalar::F32}),
+         c = jit.add(AddSpec{6, Scalar::F32});
   EXPECT_EQ(a.symbol, b.symbol);
   EXPECT_NE(a.symbol, c.symbol);
   EXPECT_EQ(std::distance(jit.module().begin(), jit.module().end()), 2);
