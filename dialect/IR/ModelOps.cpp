@@ -18,6 +18,11 @@ LogicalResult ParamOp::verify() {
   if (getName().empty()) {
     return emitOpError("must have a name");
   }
+  if (auto shape = getSourceShape()) {
+    if (ShapedType::getNumElements(*shape) != type.getNumElements()) {
+      return emitOpError("source_shape of '") << getName() << "' must have as many elements as " << type;
+    }
+  }
   if (auto permutation = getRowPermutation()) {
     SmallVector<int64_t> sorted(*permutation);
     llvm::sort(sorted);

@@ -21,8 +21,8 @@ def ParamOp : Chimera_Op<"param", [Pure]> {
   let summary = "a parameter of the model";
   let description = [{
     The tensor named `name` of the checkpoint, rounded to the result's element type (to nearest, ties to even) when it is
-    loaded. `source` is its name on disk where that differs, `row_permutation` the order in which the rows on disk are taken, and an `optional` parameter that the checkpoint lacks is
-    all zeros.
+    loaded. `source` is its name on disk and `source_shape` its shape there, where they differ; row i is row `row_permutation[i]` of
+    the tensor on disk; an `optional` parameter that the checkpoint lacks is all zeros.
 
     Example:
     ```mlir
@@ -30,7 +30,8 @@ def ParamOp : Chimera_Op<"param", [Pure]> {
     %b = chimera.param "layers.0.router.bias" {optional} : tensor<4xf32>
     ```
   }];
-  let arguments = (ins StrAttr:$name, OptionalAttr<StrAttr>:$source, OptionalAttr<DenseI64ArrayAttr>:$row_permutation,
+  let arguments = (ins StrAttr:$name, OptionalAttr<StrAttr>:$source,
+                       OptionalAttr<DenseI64ArrayAttr>:$source_shape, OptionalAttr<DenseI64ArrayAttr>:$row_permutation,
                        UnitAttr:$optional);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$name attr-dict `:` type($result)";

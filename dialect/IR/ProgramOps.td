@@ -40,25 +40,43 @@ def BufferArrayAttr : TypedArrayAttrBase<BufferAttr, "buffers">;
 def CallOp : Chimera_Op<"call", [Pure, DeclareOpInterfaceMethods<CacheOpInterface>]> {
   let summary = "one launch of a kernel, on values";
   let description = [{
-    Launches `kernel` with the buffers of `inputs`, in the order of `order`: a number below the number of inputs stands for that input, a larger one
-    for a result. A rows value stands for its five arrays, a cache for its pools. A cache result is the new version of the
-    `updated` cache input, in order. `op` names the op that this launch came from, `layer` its layer (-1: none).
+    Launches `kernel` with the buffers of `inputs` and `results` in the order of `order`, which numbers the inputs and
+    then the results. A rows value stands for its five arrays, a cache for its pools. `starts` lists values of which only the
+    array of S + 1 starts is meant: a rows input that stands for it alone, a tensor result that is one. A cache result is the new version of
+    the `updated` cache input, in order, and has no buffer of its own. `op` names the op that this launch came from, `layer` its layer (-1:
+    none); `constants` follow the step's symbols in the kernel's arguments.
 
     Example:
     ```mlir
     %y = chimera.call @chimera_add_f32_64(%rows, %a, %b) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
-        {op = "chimera.add", layer = 0 : i64, order = array<i64: 0, 1, 2, 3>} : (!chimera.rows, tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
+        {op = "chimera.add", layer = 0 : i64, order = array<i64: 0, 1, 2, 3>, starts = array<i64: 0>} : (!chimera.rows, tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyType>:$inputs, GridAttr:$grid, StrAttr:$op,
                        I64Attr:$layer, DenseI64ArrayAttr:$order, DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$updated,
                        DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$constants,
-                       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$row_shape);
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$starts);
   let results = (outs Variadic<AnyType>:$results);
   let assemblyFormat = [{
     $kernel `(` $inputs `)` `grid` $grid attr-dict `:` functional-type($inputs, $results)
   }];
   let hasVerifier = 1;
+}
+
+def SliceRowsOp : Chimera_Op<"slice_rows", [Pure]> {
+  let summary = "a rows value from its arrays";
+  let description = [{
+    The rows whose indices are `index[start[s]] .. index[start[s + 1] - 1]` for sequence s of `batch`: what `chimera.dispatch` gives,
+    once its arrays are values. index i32 [N], start i32 [S + 1].
+
+    Example:
+    ```mlir
+    %ssm = chimera.slice_rows %index, %start of %rows : tensor<?xi32>, tensor<?xi32>
+    ```
+  }];
+  let arguments = (ins IndexVector:$index, IndexVector:$start, RowsType:$batch);
+  let results = (outs RowsType:$result);
+  let assemblyFormat = "$index `,` $start `of` $batch attr-dict `:` type($index) `,` type($start)";
 }
 
 def ProgramOp : Chimera_Op<"program", [Symbol, IsolatedFromAbove, NoTerminator, SingleBlock]> {

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The manifest of a planned module.
+#include "codegen/binary/FromIR.h"
+
+#include "dialect/IR/Ops.h"
+#include "mlir/IR/BuiltinOps.h"
+
+using namespace mlir;
+
+namespace chimera::binary {
+
+namespace {
+
+llvm::Error fault(const llvm::Twine &what) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), what);
+}
+
+std::string text(Type element) {
+  return element.isF64() ? "f64" : element.isF32() ? "f32" : "bf16";
+}
+
+/// Reads attributes of a dictionary; the first that is missing is kept as the error.
+class Fields {
+public:
+  Fields(DictionaryAttr dictionary, llvm::StringRef where) : dictionary(dictionary), where(where) {}
+
+  int64_t integer(llvm::StringRef name) {
+    auto attr = get<IntegerAttr>(name);
+    return attr ? attr.getInt() : 0;
+  }
+
+  std::optional<int64_t> optionalInteger(llvm::StringRef name) {
+    return has(name) ? std::optional<int64_t>(integer(name)) : std::nullopt;
+  }
+
+  std::string string(llvm::StringRef name) {
+    auto attr = get<StringAttr>(name);
+    return attr ? attr.getValue().str() : std::string();
+  }
+
+  std::vector<int64_t> optionalIntegers(llvm::StringRef name) {
+    auto attr = has(name) ? get<DenseI64ArrayAttr>(name) : DenseI64ArrayAttr();
+    return attr ? std::vector<int64_t>(attr.asArrayRef()) : std::vector<int64_t>();
+  }
+
+  Type type(llvm::StringRef name) {
+    auto attr = get<TypeAttr>(name);
+    return attr ? attr.getValue() : Type();
+  }
+
+  ArrayAttr array(llvm::StringRef name) { return get<ArrayAttr>(name); }
+
+  bool has(llvm::StringRef name) const { return dictionary && dictionary.contains(name); }
+
+  /// The first fault, once all has been read.
+  llvm::Error takeError() {
+    return missing.empty() ? llvm::Error::success() : fault(llvm::Twine(where) + ": '" + missing + "' is missing or of another kind");
+  }
+
+private:
+  template <typename Attr> Attr get(llvm::StringRef name) {
+    auto attr = dictionary ? dictionary.getAs<Attr>(name) : Attr();
+    if (!attr && missing.empty())
+      missing = name.str();
+    return attr;
+  }
+
+  DictionaryAttr dictionary;
+  std::string where, missing;
+};
+
+llvm::Error readModel(ModuleOp module, Manifest &manifest) {
+  auto attr = module->getAttrOfType<DictionaryAttr>("chimera.model");
+  Fields fields(attr, "chimera.model");
+  manifest.dtype = fields.string("dtype");
+  ModelInfo &model = manifest.model;
+  model.vocabSize = fields.integer("vocab_size");
+  model.hiddenSize = fields.integer("hidden_size");
+  model.window = fields.integer("window");
+  model.headDim = fields.integer("head_dim");
+  model.numAttentionHeads = fields.integer("num_attention_heads");
+  model.numKeyValueHeads = fields.integer("num_key_value_heads");
+  model.bosTokenId = fields.optionalInteger("bos_token_id");
+  model.eosTokenId = fields.optionalInteger("eos_token_id");
+  ArrayAttr layers = fields.array("layers");
+  if (llvm::Error error = fields.takeError())
+    return error;
+  for (Attribute layer : layers) {
+    ModelLayer info;
+    auto modes = dyn_cast<ArrayAttr>(layer);
+    for (Attribute mode : modes ? modes.getValue() : ArrayRef<Attribute>()) {
+      auto name = dyn_cast<StringAttr>(mode);
+      if (!name || !ir::symbolizeMode(name.getValue()))
+        return fault("chimera.model: 'layers' must hold a list of modes for each layer");
+      info.modes.push_back(name.getValue().str());
+    }
+    info.forceable = info.modes;
+    model.layers.push_back(std::move(info));
+  }
+  return llvm::Error::success();
+}
+
+/// Layers whose route takes no forced modes cannot be forced.
+void readForceable(ModuleOp module, Manifest &manifest) {
+  auto attr = module->getAttrOfType<ArrayAttr>("chimera.unforced_layers");
+  for (Attribute layer : attr ? attr.getValue() : ArrayRef<Attribute>()) {
+    auto index = dyn_cast<IntegerAttr>(layer);
+    if (index && index.getInt() >= 0 && index.getInt() < static_cast<int64_t>(manifest.model.layers.size()))
+      manifest.model.layers[index.getInt()].forceable.clear();
+  }
+}
+
+llvm::Error readParameters(ModuleOp module, Manifest &manifest) {
+  auto attr = module->getAttrOfType<ArrayAttr>("chimera.parameters");
+  if (!attr)
+    return fault("the module has no chimera.parameters: its programs are not planned");
+  for (Attribute entry : attr) {
+    Fields fields(dyn_cast<DictionaryAttr>(entry), "chimera.parameters");
+    Parameter parameter;
+    parameter.name = fields.string("name");
+    parameter.optional = fields.has("optional");
+    parameter.source = fields.has("source") ? fields.string("source") : std::string();
+    parameter.sourceShape = fields.optionalIntegers("source_shape");
+    parameter.rowPermutation = fields.optionalIntegers("row_permutation");
+    auto type = dyn_cast_or_null<RankedTensorType>(fields.type("type"));
+    if (llvm::Error error = fields.takeError())
+      return error;
+    if (!type)
+      return fault("chimera.parameters: the type of '" + parameter.name + "' is not a tensor");
+    parameter.shape.assign(type.getShape().begin(), type.getShape().end());
+    parameter.dtype = text(type.getElementType());
+    manifest.parameters.push_back(std::move(parameter));
+  }
+  return llvm::Error::success();
+}
+
+/// Bytes of a page of `list`: keys, values and weights of its entries, to a whole number of cache lines.
+int64_t pageBytes(ir::ListType list) {
+  int64_t entry = 2 * list.getHeads() * list.getDim() * ir::elementBytes(list.getElement());
+  if (!isa<NoneType>(list.getWeights()))
+    entry += ir::elementBytes(list.getWeights());
+  return (entry * ir::listPageEntries + 63) / 64 * 64;
+}
+
+llvm::Error readCaches(ModuleOp module, Manifest &manifest) {
+  auto attr = module->getAttrOfType<ArrayAttr>("chimera.caches");
+  if (!attr)
+    return fault("the module has no chimera.caches: its programs are not planned");
+  manifest.pages.entries = ir::listPageEntries;
+  for (Attribute entry : attr) {
+    Fields fields(dyn_cast<DictionaryAttr>(entry), "chimera.caches");
+    Cache cache;
+    cache.layer = fields.integer("layer");
+    cache.mode = fields.string("mode");
+    std::string name = fields.string("name");
+    auto type = dyn_cast_or_null<ir::CacheTypeInterface>(fields.type("type"));
+    if (llvm::Error error = fields.takeError())
+      return error;
+    if (!type)
+      return fault("chimera.caches: the type of '" + name + "' is not a cache");
+    cache.kind = type.getKind().str();
+    for (const ir::PoolInfo &pool : type.getPools()) {
+      cache.pools.push_back(static_cast<int64_t>(manifest.pools.size()));
+      manifest.pools.push_back({name + "." + pool.name, cache.layer, cache.mode, pool.bytes});
+    }
+    if (auto list = dyn_cast<ir::ListType>(entry ? fields.type("type") : Type())) {
+      cache.table = manifest.pages.tables++;
+      int64_t bytes = pageBytes(list);
+      if (manifest.pages.bytes != 0 && manifest.pages.bytes != bytes)
+        return fault("chimera.caches: '" + name + "' has other pages than the lists before it");
+      manifest.pages.bytes = bytes;
+    }
+    manifest.caches.push_back(std::move(cache));
+  }
+  return llvm::Error::success();
+}
+
+Buffer readBuffer(ir::BufferAttr attr) {
+  switch (attr.getKind()) {
+  case ir::BufferKind::Arena:
+    return Buffer::arena(attr.getIndex(), attr.getBytes());
+  case ir::BufferKind::Param:
+    return Buffer::param(attr.getIndex());
+  case ir::BufferKind::Pool:
+    return Buffer::pool(attr.getIndex());
+  case ir::BufferKind::Pages:
+    return Buffer::pages();
+  case ir::BufferKind::Table:
+    return Buffer::table(attr.getIndex());
+  case ir::BufferKind::Step:
+    return Buffer::stepBuffer(attr.getName().str());
+  }
+  llvm_unreachable("no such kind of buffer");
+}
+
+Phase readProgram(ir::ProgramOp program) {
+  Phase phase;
+  phase.name = program.getSymName().str();
+  phase.limits = {static_cast<int64_t>(program.getMaxTokens()), static_cast<int64_t>(program.getMaxSeqs())};
+  phase.arenaBytes = static_cast<int64_t>(program.getArenaBytes());
+  phase.logits = {program.getLogits()[0], program.getLogits()[1]};
+  phase.routing = {program.getRouting()[0], program.getRouting()[1]};
+  for (auto op : program.getBody().getOps<ir::LaunchOp>()) {
+    Launch launch;
+    launch.kernel = op.getKernel().str();
+    launch.op = op.getOp().str();
+    launch.layer = static_cast<int64_t>(op.getLayer());
+    ir::GridAttr grid = op.getGrid();
+    launch.grid = {grid.getTokens(), grid.getSeqs(), grid.getOutputs(), grid.getConstant(), grid.getDivisor()};
+    for (Attribute buffer : op.getBuffers())
+      launch.buffers.push_back(readBuffer(cast<ir::BufferAttr>(buffer)));
+    launch.constants.assign(op.getConstants().begin(), op.getConstants().end());
+    phase.launches.push_back(std::move(launch));
+  }
+  return phase;
+}
+
+} // namespace
+
+llvm::Expected<Manifest> manifestFromIR(ModuleOp module) {
+  Manifest manifest;
+  for (auto read : {readModel, readParameters, readCaches})
+    if (llvm::Error error = read(module, manifest))
+      return error;
+  readForceable(module, manifest);
+  for (auto program : module.getOps<ir::ProgramOp>()) {
+    manifest.phases.push_back(readProgram(program));
+    manifest.limits.maxTokens = std::max(manifest.limits.maxTokens, manifest.phases.back().limits.maxTokens);
+    manifest.limits.maxSeqs = std::max(manifest.limits.maxSeqs, manifest.phases.back().limits.maxSeqs);
+  }
+  if (manifest.phases.empty())
+    return fault("the module has no chimera.program");
+  return manifest;
+}
+
+} // namespace chimera::binary

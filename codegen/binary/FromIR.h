@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The manifest of a planned module.
+#ifndef CHIMERA_CODEGEN_BINARY_FROMIR_H
+#define CHIMERA_CODEGEN_BINARY_FROMIR_H
+
+#include "codegen/binary/Manifest.h"
+
+namespace mlir {
+class ModuleOp;
+} // namespace mlir
+
+namespace chimera::binary {
+
+/// The manifest of `module`, in which chimera-plan-arena has made the programs: its attributes chimera.model,
+/// chimera.parameters and chimera.caches, and one phase a chimera.program. Target, variant, features and numerics are the
+/// caller's to fill in.
+///
+/// Errors: an attribute that is missing or not of the form that the dialect documents.
+llvm::Expected<Manifest> manifestFromIR(mlir::ModuleOp module);
+
+} // namespace chimera::binary
+
+#endif // CHIMERA_CODEGEN_BINARY_FROMIR_H

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What a model's launches refer to by number: parameters, caches and their pools. The same for all its phases.
+
+#ifndef CHIMERA_PASSES_MODEL_LAYOUT_H
+#define CHIMERA_PASSES_MODEL_LAYOUT_H
+
+#include "dialect/IR/Ops.h"
+
+#include "llvm/ADT/MapVector.h"
+
+namespace mlir::func {
+class FuncOp;
+} // namespace mlir::func
+
+namespace chimera {
+
+/// Where a cache's buffers are numbered.
+struct CachePlace {
+  int64_t firstPool = 0; ///< of its slot pools, which follow each other
+  int64_t table = -1;    ///< a list's page table
+};
+
+/// Numbers the parameters and caches of a model.
+class ModelLayout {
+public:
+  /// Adds the parameters of `phase`, in the order in which it first uses them, and, the first time, its caches, in the order
+  /// of its arguments. Fails with a diagnostic if a cache argument is not described or two phases disagree.
+  mlir::LogicalResult add(mlir::func::FuncOp phase);
+
+  /// The number of a parameter.
+  int64_t parameter(mlir::StringRef name) const { return parameters.find(name)->second.first; }
+
+  /// The place of the `index`-th cache argument.
+  const CachePlace &cache(unsigned index) const { return places[index]; }
+
+  /// The module attribute `chimera.parameters`: [{name, type, optional, source, row_permutation}].
+  mlir::ArrayAttr parametersAttr(mlir::MLIRContext *context) const;
+
+  /// The module attribute `chimera.caches`: [{layer, mode, name, type}].
+  mlir::ArrayAttr cachesAttr(mlir::MLIRContext *context) const;
+
+private:
+  mlir::LogicalResult addParameter(ir::ParamOp op);
+  mlir::LogicalResult addCaches(mlir::func::FuncOp phase);
+
+  llvm::MapVector<mlir::StringRef, std::pair<int64_t, mlir::DictionaryAttr>> parameters;
+  llvm::SmallVector<mlir::Attribute> caches;
+  llvm::SmallVector<CachePlace> places;
+};
+
+/// Arguments of `phase` that are caches, in order.
+llvm::SmallVector<mlir::BlockArgument> cacheArguments(mlir::func::FuncOp phase);
+
+} // namespace chimera
+
+#endif // CHIMERA_PASSES_MODEL_LAYOUT_H

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The pipelines, and their registration.
+
+#include "passes/Pipelines.h"
+#include "passes/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+void chimera::buildDispatchedPipeline(OpPassManager &manager, const StepLimits &limits) {
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(createSpecializePhases({limits.maxTokens, limits.maxSeqs}));
+  manager.addNestedPass<func::FuncOp>(createDispatchMix());
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(createCSEPass());
+}
+
+void chimera::buildRefCallsPipeline(OpPassManager &manager) { manager.addPass(createLowerToRef()); }
+
+void chimera::buildProgramsPipeline(OpPassManager &manager) { manager.addPass(createPlanArena()); }
+
+namespace {
+struct LimitOptions : PassPipelineOptions<LimitOptions> {
+  Option<int64_t> maxTokens{*this, "max-tokens", llvm::cl::desc("the most rows in a step"), llvm::cl::init(1024)};
+  Option<int64_t> maxSeqs{*this, "max-seqs", llvm::cl::desc("the most sequences in a step"), llvm::cl::init(64)};
+
+  chimera::StepLimits limits() const { return {maxTokens, maxSeqs}; }
+};
+} // namespace
+
+namespace chimera {
+#define GEN_PASS_REGISTRATION
+#include "passes/Passes.h.inc"
+} // namespace chimera
+
+void chimera::registerPasses() {
+  registerChimeraPasses();
+  PassPipelineRegistration<LimitOptions>("chimera-to-dispatched", "model level to dispatched",
+                                         [](OpPassManager &manager, const LimitOptions &options) {
+                                           buildDispatchedPipeline(manager, options.limits());
+                                         });
+  PassPipelineRegistration<LimitOptions>("chimera-to-ref-calls", "model level to one op a launch, for the ref target",
+                                         [](OpPassManager &manager, const LimitOptions &options) {
+                                           buildDispatchedPipeline(manager, options.limits());
+                                           buildRefCallsPipeline(manager);
+                                         });
+  PassPipelineRegistration<LimitOptions>("chimera-to-ref-programs", "model level to launch tables, for the ref target",
+                                         [](OpPassManager &manager, const LimitOptions &options) {
+                                           buildDispatchedPipeline(manager, options.limits());
+                                           buildRefCallsPipeline(manager);
+                                           buildProgramsPipeline(manager);
+                                         });
+}

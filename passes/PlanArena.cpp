@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// chimera-plan-arena: tensors become slices of one arena, functions launch tables.
+
+#include "passes/ArenaPlanner.h"
+#include "passes/ModelLayout.h"
+#include "passes/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/CheckedArithmetic.h"
+
+namespace chimera {
+#define GEN_PASS_DEF_PLANARENA
+#include "passes/Passes.h.inc"
+} // namespace chimera
+
+using namespace mlir;
+using namespace chimera;
+using namespace chimera::ir;
+
+namespace {
+
+/// Plans one phase and writes its program.
+class PhasePlan {
+public:
+  PhasePlan(func::FuncOp phase, const ModelLayout &layout)
+      : phase(phase), layout(layout), limits(phase->getAttrOfType<DenseI64ArrayAttr>("chimera.limits")) {}
+
+  /// Writes the program before the phase. Fails with a diagnostic.
+  LogicalResult write(OpBuilder &builder);
+
+private:
+  LogicalResult collect();
+  void use(Value value, int64_t launch);
+  FailureOr<int64_t> bytesOf(CallOp call, unsigned result);
+  LogicalResult appendBuffers(CallOp call, int64_t number, SmallVectorImpl<Attribute> &buffers);
+  LogicalResult appendArgument(BlockArgument argument, Location loc, SmallVectorImpl<Attribute> &buffers);
+  LogicalResult appendStepRows(BlockArgument rows, bool startOnly, SmallVectorImpl<Attribute> &buffers);
+  Attribute arenaBuffer(Value value);
+  Attribute stepBuffer(StringRef name) { return buffer(BufferKind::Step, 0, 0, name); }
+  Attribute buffer(BufferKind kind, int64_t index, int64_t bytes = 0, StringRef name = "") {
+    return BufferAttr::get(phase.getContext(), kind, index, bytes, name);
+  }
+  StringRef stepName(BlockArgument argument) {
+    auto attr = phase.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "chimera.step");
+    return attr ? attr.getValue() : StringRef();
+  }
+
+  func::FuncOp phase;
+  const ModelLayout &layout;
+  DenseI64ArrayAttr limits;
+  SmallVector<CallOp> calls;
+  SmallVector<ArenaRequest> requests;
+  DenseMap<Value, size_t> requestOf;
+};
+
+} // namespace
+
+/// The bytes that a tensor result needs at the phase's limits: one entry a row, or one a sequence and one more.
+FailureOr<int64_t> PhasePlan::bytesOf(CallOp call, unsigned result) {
+  auto type = cast<RankedTensorType>(call.getResult(result).getType());
+  bool starts = llvm::is_contained(call.getStarts(), static_cast<int64_t>(call.getInputs().size() + result));
+  std::optional<int64_t> bytes = starts ? limits[1] + 1 : limits[0];
+  for (int64_t size : type.getShape().drop_front()) {
+    bytes = bytes ? llvm::checkedMul(*bytes, size) : std::nullopt;
+  }
+  bytes = bytes ? llvm::checkedMul(*bytes, elementBytes(type.getElementType())) : std::nullopt;
+  if (!bytes || *bytes > (int64_t(1) << 50)) {
+    return call.emitOpError("result #") << result << " is too large at " << limits[0] << " rows a step";
+  }
+  return *bytes;
+}
+
+/// `value` is needed at `launch`. A slice of rows needs its arrays.
+void PhasePlan::use(Value value, int64_t launch) {
+  if (auto slice = value.getDefiningOp<SliceRowsOp>()) {
+    use(slice.getIndex(), launch);
+    use(slice.getStart(), launch);
+  } else if (auto it = requestOf.find(value); it != requestOf.end()) {
+    requests[it->second].last = std::max(requests[it->second].last, launch);
+  }
+}
+
+LogicalResult PhasePlan::collect() {
+  for (Operation &op : phase.getBody().front()) {
+    if (isa<ParamOp, SliceRowsOp, func::ReturnOp>(op)) {
+      continue;
+    }
+    auto call = dyn_cast<CallOp>(op);
+    if (!call) {
+      return op.emitOpError("is not a launch: lower to a target's kernels first");
+    }
+    int64_t launch = static_cast<int64_t>(calls.size());
+    calls.push_back(call);
+    for (auto [i, result] : llvm::enumerate(call.getResults())) {
+      if (!isa<RankedTensorType>(result.getType())) {
+        continue;
+      }
+      FailureOr<int64_t> bytes = bytesOf(call, i);
+      if (failed(bytes)) {
+        return failure();
+      }
+      requestOf[result] = requests.size();
+      requests.push_back({*bytes, launch, launch});
+    }
+    for (Value input : call.getInputs()) {
+      use(input, launch);
+    }
+  }
+  // The step's results are read after the last launch.
+  for (Value result : phase.getBody().front().getTerminator()->getOperands().take_front(2)) {
+    use(result, static_cast<int64_t>(calls.size()));
+  }
+  return success();
+}
+
+Attribute PhasePlan::arenaBuffer(Value value) {
+  const ArenaRequest &request = requests[requestOf.lookup(value)];
+  return buffer(BufferKind::Arena, request.offset, request.bytes);
+}
+
+LogicalResult PhasePlan::appendStepRows(BlockArgument rows, bool startOnly, SmallVectorImpl<Attribute> &buffers) {
+  StringRef name = stepName(rows);
+  if (name != "rows" && name != "outputs") {
+    return phase.emitOpError("argument #") << rows.getArgNumber() << " is rows but not \"rows\" or \"outputs\"";
+  }
+  bool outputs = name == "outputs";
+  if (!startOnly) {
+    buffers.push_back(stepBuffer(outputs ? "out_index" : "row_index"));
+  }
+  buffers.push_back(stepBuffer(outputs ? "out_start" : "seq_start"));
+  return success();
+}
+
+/// The buffers of a function argument: a cache's pools, or an array of the step.
+LogicalResult PhasePlan::appendArgument(BlockArgument argument, Location loc, SmallVectorImpl<Attribute> &buffers) {
+  auto type = dyn_cast<CacheTypeInterface>(argument.getType());
+  if (!type) {
+    StringRef name = stepName(argument);
+    if (name.empty()) {
+      return emitError(loc) << "argument #" << argument.getArgNumber() << " has no chimera.step";
+    }
+    buffers.push_back(stepBuffer(name));
+    return success();
+  }
+  auto arguments = cacheArguments(phase);
+  const CachePlace &place = layout.cache(llvm::find(arguments, argument) - arguments.begin());
+  if (place.table >= 0) {
+    buffers.push_back(buffer(BufferKind::Pages, 0));
+    buffers.push_back(buffer(BufferKind::Table, place.table));
+  }
+  for (size_t i = 0; i < type.getPools().size(); ++i) {
+    buffers.push_back(buffer(BufferKind::Pool, place.firstPool + static_cast<int64_t>(i)));
+  }
+  return success();
+}
+
+/// The function argument that a cache value is a version of.
+static Value cacheRoot(Value cache) {
+  while (auto call = cache.getDefiningOp<CallOp>()) {
+    unsigned version = 0;
+    for (Value result : call.getResults()) {
+      if (result == cache) {
+        break;
+      }
+      version += isa<CacheTypeInterface>(result.getType());
+    }
+    cache = call.getInputs()[call.getUpdated()[version]];
+  }
+  return cache;
+}
+
+/// The buffers of the call's value `number`: inputs, then results.
+LogicalResult PhasePlan::appendBuffers(CallOp call, int64_t number, SmallVectorImpl<Attribute> &buffers) {
+  int64_t inputs = static_cast<int64_t>(call.getInputs().size());
+  Value value = number < inputs ? call.getInputs()[number] : call.getResults()[number - inputs];
+  bool startOnly = llvm::is_contained(call.getStarts(), number);
+  if (isa<CacheTypeInterface>(value.getType())) {
+    value = cacheRoot(value);
+  }
+  if (auto param = value.getDefiningOp<ParamOp>()) {
+    buffers.push_back(buffer(BufferKind::Param, layout.parameter(param.getName())));
+    return success();
+  }
+  if (isa<RowsType>(value.getType())) {
+    if (auto slice = value.getDefiningOp<SliceRowsOp>()) {
+      if (!startOnly) {
+        buffers.push_back(arenaBuffer(slice.getIndex()));
+      }
+      buffers.push_back(arenaBuffer(slice.getStart()));
+    } else if (failed(appendStepRows(cast<BlockArgument>(value), startOnly, buffers))) {
+      return failure();
+    }
+    if (!startOnly) {
+      llvm::append_values(buffers, stepBuffer("row_position"), stepBuffer("row_sequence"), stepBuffer("seq_slot"));
+    }
+    return success();
+  }
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    return appendArgument(argument, call.getLoc(), buffers);
+  }
+  buffers.push_back(arenaBuffer(value));
+  return success();
+}
+
+LogicalResult PhasePlan::write(OpBuilder &builder) {
+  Operation *terminator = phase.getBody().front().getTerminator();
+  if (limits.size() != 2 || terminator->getNumOperands() < 2) {
+    return phase.emitOpError("is not a phase: it needs chimera.limits, and logits and routing as its first results");
+  }
+  if (failed(collect())) {
+    return failure();
+  }
+  SmallVector<DenseI64ArrayAttr> results;
+  for (Value result : terminator->getOperands().take_front(2)) {
+    if (!requestOf.count(result)) {
+      return terminator->emitOpError("logits and routing must be results of launches");
+    }
+  }
+  int64_t arenaBytes = planArena(requests);
+  for (Value result : terminator->getOperands().take_front(2)) {
+    const ArenaRequest &request = requests[requestOf.lookup(result)];
+    results.push_back(builder.getDenseI64ArrayAttr({request.offset, request.bytes}));
+  }
+  auto program = builder.create<ProgramOp>(phase.getLoc(), phase.getName(), arenaBytes, limits[0], limits[1],
+                                           results[0], results[1]);
+  OpBuilder inside = OpBuilder::atBlockBegin(&program.getBody().emplaceBlock());
+  for (CallOp call : calls) {
+    SmallVector<Attribute> buffers;
+    for (int64_t number : call.getOrder()) {
+      if (failed(appendBuffers(call, number, buffers))) {
+        return failure();
+      }
+    }
+    inside.create<LaunchOp>(call.getLoc(), call.getKernelAttr(), call.getGridAttr(), inside.getArrayAttr(buffers),
+                            call.getOpAttr(), call.getLayerAttr(), call.getConstantsAttr());
+  }
+  return success();
+}
+
+namespace {
+struct PlanArena : chimera::impl::PlanArenaBase<PlanArena> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    ModelLayout layout;
+    SmallVector<func::FuncOp> phases;
+    for (auto phase : module.getOps<func::FuncOp>()) {
+      if (!phase->hasAttr("chimera.limits")) {
+        continue;
+      }
+      phases.push_back(phase);
+      if (failed(layout.add(phase))) {
+        return signalPassFailure();
+      }
+    }
+    for (func::FuncOp phase : phases) {
+      OpBuilder builder(phase);
+      if (failed(PhasePlan(phase, layout).write(builder))) {
+        return signalPassFailure();
+      }
+      phase.erase();
+    }
+    module->setAttr("chimera.parameters", layout.parametersAttr(&getContext()));
+    module->setAttr("chimera.caches", layout.cachesAttr(&getContext()));
+  }
+};
+} // namespace

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// One op to one launch of a ref kernel: which kernel, and its buffers in the order that codegen/ref/Kernels.h gives.
+
+#include "passes/RefCalls.h"
+
+#include "codegen/ref/Kernels.h"
+#include "dialect/IR/Checks.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace chimera;
+using namespace chimera::ir;
+
+static ref::Scalar scalarOf(Type type) {
+  return type.isF64() ? ref::Scalar::F64 : type.isF32() ? ref::Scalar::F32 : ref::Scalar::BF16;
+}
+
+static ref::Scalar scalarOf(Value tensor) { return scalarOf(elementOf(tensor)); }
+
+static std::vector<int> modeIndices(ArrayAttr modes) {
+  std::vector<int> indices;
+  for (Mode mode : modesOf(modes)) {
+    indices.push_back(static_cast<int>(mode));
+  }
+  return indices;
+}
+
+/// The layer that an op belongs to: the number in its location's name, "layers.I"; -1 outside layers.
+static int64_t layerOf(Operation *op) {
+  auto name = op->getLoc()->findInstanceOf<NameLoc>();
+  int64_t layer = -1;
+  StringRef text = name ? name.getName().getValue() : StringRef();
+  if (!text.consume_front("layers.") || text.getAsInteger(10, layer)) {
+    return -1;
+  }
+  return layer;
+}
+
+//===----------------------------------------------------------------------===//
+// Building a call
+//===----------------------------------------------------------------------===//
+
+/// A call under construction: its buffers in kernel order, then the kernel.
+class RefCalls::Call {
+public:
+  Call(RefCalls &calls, Operation *op) : calls(calls), op(op) {}
+
+  /// The five arrays of a rows value.
+  Call &rows(Value rows) { return in(rows); }
+
+  /// Only the starts of a rows value.
+  Call &start(Value rows) {
+    starts.push_back({false, inputs.size()});
+    return in(rows);
+  }
+
+  Call &in(Value value) {
+    buffers.push_back({false, inputs.size()});
+    inputs.push_back(value);
+    return *this;
+  }
+
+  Call &in(ValueRange values) {
+    for (Value value : values) {
+      in(value);
+    }
+    return *this;
+  }
+
+  Call &optional(Value value) { return value ? in(value) : *this; }
+
+  /// A cache that the kernel brings up to date in place; its new version is a result.
+  Call &update(Value cache) {
+    updated.push_back(static_cast<int64_t>(inputs.size()));
+    updatedTypes.push_back(cache.getType());
+    return in(cache);
+  }
+
+  Call &out(Type type) {
+    buffers.push_back({true, results.size()});
+    results.push_back(type);
+    return *this;
+  }
+
+  /// A result with one entry a sequence, and one more.
+  Call &outStart() {
+    starts.push_back({true, results.size()});
+    return out(RankedTensorType::get({ShapedType::kDynamic}, calls.rewriter.getI32Type()));
+  }
+
+  Call &constant(int64_t value) {
+    constants.push_back(value);
+    return *this;
+  }
+
+  /// Makes the call; the new versions of updated caches come last among its results.
+  ResultRange emit(const ref::Kernel &kernel) {
+    llvm::append_range(results, updatedTypes);
+    auto number = [&](std::pair<bool, size_t> buffer) {
+      return static_cast<int64_t>(buffer.second + (buffer.first ? inputs.size() : 0));
+    };
+    IRRewriter &rewriter = calls.rewriter;
+    auto grid = GridAttr::get(rewriter.getContext(), kernel.grid.tokens, kernel.grid.seqs, kernel.grid.outputs,
+                              kernel.grid.constant, kernel.grid.divisor);
+    auto call = rewriter.create<CallOp>(op->getLoc(), results, FlatSymbolRefAttr::get(rewriter.getContext(), kernel.symbol),
+                                        inputs, grid, rewriter.getStringAttr(op->getName().getStringRef()),
+                                        rewriter.getI64IntegerAttr(layerOf(op)),
+                                        rewriter.getDenseI64ArrayAttr(llvm::map_to_vector(buffers, number)),
+                                        rewriter.getDenseI64ArrayAttr(updated),
+                                        rewriter.getDenseI64ArrayAttr(constants),
+                                        rewriter.getDenseI64ArrayAttr(llvm::map_to_vector(starts, number)));
+    return call.getResults();
+  }
+
+  /// Makes the call and replaces the op by its results.
+  void replace(const ref::Kernel &kernel) { calls.rewriter.replaceOp(op, emit(kernel)); }
+
+private:
+  RefCalls &calls;
+  Operation *op;
+  SmallVector<Value> inputs;
+  SmallVector<Type> results, updatedTypes;
+  SmallVector<std::pair<bool, size_t>> buffers, starts; // (is a result, number)
+  SmallVector<int64_t> updated, constants;
+};
+
+//===----------------------------------------------------------------------===//
+// Row by row
+//===----------------------------------------------------------------------===//
+
+void RefCalls::lowerNorm(NormOp op) {
+  auto kind = op.getKind() == NormKind::RMS ? ref::NormKind::RMS : ref::NormKind::Layer;
+  ref::NormSpec spec{columnsOf(op.getInput()), kind, op.getEps().convertToDouble(), scalarOf(op.getInput())};
+  Call(*this, op)
+      .start(rowsOf(op.getInput()))
+      .in({op.getInput(), op.getWeight()})
+      .optional(op.getBias())
+      .out(op.getResult().getType())
+      .replace(getOrEmit(kernels, spec));
+}
+
+void RefCalls::lowerLinear(LinearOp op) {
+  ref::LinearSpec spec{columnsOf(op.getInput()), columnsOf(op.getResult()), scalarOf(op.getInput()),
+                       scalarOf(op.getWeight()), scalarOf(op.getResult())};
+  Call(*this, op)
+      .start(rowsOf(op.getInput()))
+      .in({op.getInput(), op.getWeight()})
+      .out(op.getResult().getType())
+      .replace(getOrEmit(kernels, spec));
+}
+
+LogicalResult RefCalls::lowerRowwise(Operation *op) {
+  auto elementwise = [&](const ref::Kernel &kernel) {
+    Call(*this, op)
+        .start(rowsOf(op->getResult(0)))
+        .in(op->getOperands())
+        .out(op->getResult(0).getType())
+        .replace(kernel);
+  };
+  TypeSwitch<Operation *>(op)
+      .Case([&](EmbedOp embed) {
+        ref::EmbedSpec spec{columnsOf(embed.getTable()), scalarOf(embed.getTable()), scalarOf(embed.getResult())};
+        Call(*this, op)
+            .start(embed.getRows())
+            .in({embed.getTokens(), embed.getTable()})
+            .out(embed.getResult().getType())
+            .replace(getOrEmit(kernels, spec));
+      })
+      .Case([&](NormOp norm) { lowerNorm(norm); })
+      .Case([&](LinearOp linear) { lowerLinear(linear); })
+      .Case([&](CastOp cast) {
+        elementwise(getOrEmit(
+            kernels, ref::CastSpec{columnsOf(cast.getInput()), scalarOf(cast.getInput()), scalarOf(cast.getResult())}));
+      })
+      .Case([&](AddOp add) {
+        elementwise(getOrEmit(kernels, ref::AddSpec{columnsOf(add.getLhs()), scalarOf(add.getLhs())}));
+      })
+      .Case([&](SiluOp silu) {
+        elementwise(getOrEmit(kernels, ref::SiluSpec{columnsOf(silu.getInput()), scalarOf(silu.getInput())}));
+      })
+      .Case([&](SwigluOp swiglu) {
+        elementwise(getOrEmit(kernels, ref::SwigluSpec{columnsOf(swiglu.getGate()), scalarOf(swiglu.getGate())}));
+      })
+      .Case([&](ColumnsOp columns) {
+        elementwise(getOrEmit(kernels, ref::ColumnsSpec{columnsOf(columns.getInput()), int64_t(columns.getOffset()),
+                                                        columnsOf(columns.getResult()), scalarOf(columns.getInput())}));
+      })
+      .Case([&](GatedNormOp norm) {
+        elementwise(getOrEmit(kernels, ref::GatedNormSpec{columnsOf(norm.getInput()), int64_t(norm.getGroups()),
+                                                          norm.getEps().convertToDouble(), scalarOf(norm.getInput())}));
+      })
+      .Case([&](RopeOp rope) {
+        int64_t heads = rope.getHeads(), rotated = 2 * static_cast<int64_t>(rope.getFrequencies().size());
+        ref::RopeSpec spec{heads, columnsOf(rope.getInput()) / heads, rotated,
+                           std::vector<double>(rope.getFrequencies()), scalarOf(rope.getInput())};
+        Call(*this, op)
+            .rows(rope.getRows())
+            .in(rope.getInput())
+            .out(rope.getResult().getType())
+            .replace(getOrEmit(kernels, spec));
+      });
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Routing
+//===----------------------------------------------------------------------===//
+
+void RefCalls::lowerRoute(RouteOp op) {
+  ref::RouteSpec spec;
+  spec.modes = modeIndices(op.getModes());
+  spec.temperature = op.getTemperature().convertToDouble();
+  spec.gate = op.getGateKind() == GateKind::One ? ref::GateKind::One : ref::GateKind::Prob;
+  spec.biasInGate = op.getBiasInGate();
+  spec.type = scalarOf(op.getLogits());
+  if (op.getCapacity() || op.getMaxTokens()) {
+    spec.capacity.resize(spec.modes.size());
+    for (size_t k = 0; k < spec.modes.size(); ++k) {
+      if (op.getCapacity() && !std::isinf((*op.getCapacity())[k])) {
+        spec.capacity[k].rate = (*op.getCapacity())[k];
+      }
+      if (op.getMaxTokens() && (*op.getMaxTokens())[k] >= 0) {
+        spec.capacity[k].maxTokens = (*op.getMaxTokens())[k];
+      }
+    }
+  }
+  Call(*this, op)
+      .rows(op.getRows())
+      .in({op.getLogits(), op.getBias()})
+      .in(op.getForced() ? op.getForced() : forced)
+      .update(op.getCounts())
+      .out(op.getMode().getType())
+      .out(op.getGate().getType())
+      .out(op.getLogP().getType())
+      .constant(op.getLayer())
+      .constant(columnsOf(forced))
+      .replace(getOrEmit(kernels, spec));
+}
+
+void RefCalls::lowerDispatch(DispatchOp op) {
+  Call call(*this, op);
+  call.rows(op.getRows()).in(op.getMode()).out(op.getInverse().getType()).out(op.getInverse().getType());
+  for (size_t k = 0; k < op.getModes().size(); ++k) {
+    call.outStart();
+  }
+  ResultRange results = call.emit(getOrEmit(kernels, ref::DispatchSpec{modeIndices(op.getModes())}));
+  SmallVector<Value> replacements = {results[1]};
+  for (Value start : results.drop_front(2)) {
+    replacements.push_back(rewriter.create<SliceRowsOp>(op.getLoc(), op.getRows().getType(), results[0], start,
+                                                        op.getRows()));
+  }
+  rewriter.replaceOp(op, replacements);
+}
+
+void RefCalls::lowerCombine(CombineOp op) {
+  ref::CombineSpec spec{columnsOf(op.getResidual()), modeIndices(op.getModes()), true, scalarOf(op.getResidual())};
+  Call(*this, op)
+      .start(rowsOf(op.getResidual()))
+      .in({op.getMode(), op.getInverse(), op.getResidual(), op.getGate()})
+      .out(op.getResult().getType())
+      .in(op.getOutputs())
+      .replace(getOrEmit(kernels, spec));
+}
+
+LogicalResult RefCalls::lowerRouting(Operation *op) {
+  return TypeSwitch<Operation *, LogicalResult>(op)
+      .Case([&](RouteOp route) {
+        if (!forced) {
+          return LogicalResult(route.emitOpError("is in a function without an argument of forced modes"));
+        }
+        lowerRoute(route);
+        return success();
+      })
+      .Case([&](DispatchOp dispatch) {
+        lowerDispatch(dispatch);
+        return success();
+      })
+      .Case([&](CombineOp combine) {
+        lowerCombine(combine);
+        return success();
+      })
+      .Case([&](GatherOp gather) {
+        if (gather.getFrom() != batch) {
+          return LogicalResult(gather.emitOpError("gathers from a part of the batch, which the ref target cannot"));
+        }
+        ref::GatherSpec spec{columnsOf(gather.getInput()), scalarOf(gather.getInput())};
+        Call(*this, op)
+            .rows(gather.getTo())
+            .in(gather.getInput())
+            .out(gather.getResult().getType())
+            .replace(getOrEmit(kernels, spec));
+        return success();
+      })
+      .Case([&](WriteWeightOp weight) {
+        ref::WriteWeightSpec spec{columnsOf(weight.getLogP()), int64_t(weight.getColumn()), scalarOf(weight.getLogP())};
+        Call(*this, op)
+            .rows(weight.getTo())
+            .in(weight.getLogP())
+            .out(weight.getResult().getType())
+            .replace(getOrEmit(kernels, spec));
+        return success();
+      })
+      .Case([&](ConstantModeOp mode) {
+        Call(*this, op)
+            .start(mode.getRows())
+            .out(mode.getResult().getType())
+            .constant(static_cast<int64_t>(mode.getMode()))
+            .replace(getOrEmit(kernels, ref::ConstantModeSpec{}));
+        return success();
+      })
+      .Case([&](StackModesOp stack) {
+        ref::StackModesSpec spec{static_cast<int64_t>(stack.getInputs().size())};
+        Call(*this, op)
+            .start(rowsOf(stack.getResult()))
+            .out(stack.getResult().getType())
+            .in(stack.getInputs())
+            .replace(getOrEmit(kernels, spec));
+        return success();
+      });
+}
+
+//===----------------------------------------------------------------------===//
+// Mixers
+//===----------------------------------------------------------------------===//
+
+static ref::CacheSpec cacheSpec(Type type, Type accumulator) {
+  auto cache = cast<KeyValueTypeInterface>(type);
+  auto ring = dyn_cast<RingType>(type);
+  return {ring ? ref::CacheKind::Ring : ref::CacheKind::List,
+          cache.getHeads(),
+          cache.getDim(),
+          ring ? ring.getWindow() : 0,
+          !isa<NoneType>(cache.getWeights()),
+          scalarOf(cache.getElement()),
+          scalarOf(accumulator)};
+}
+
+void RefCalls::lowerAttend(AttendOp op) {
+  auto cache = cast<KeyValueTypeInterface>(op.getCache().getType());
+  ref::AttendSpec spec{cacheSpec(op.getCache().getType(), elementOf(op.getResult())),
+                       columnsOf(op.getQuery()) / cache.getDim(), op.getScale().convertToDouble(),
+                       op.getOwn() != op.getRows()};
+  Call(*this, op)
+      .rows(op.getOwn())
+      .rows(op.getRows())
+      .in({op.getQuery(), op.getKey(), op.getValue()})
+      .optional(op.getWrite())
+      .in(op.getCache())
+      .out(op.getResult().getType())
+      .replace(getOrEmit(kernels, spec));
+}
+
+void RefCalls::lowerAppend(AppendOp op) {
+  Type element = elementOf(op.getKey());
+  Type accumulator = element.isF64() ? element : Type(rewriter.getF32Type());
+  Call(*this, op)
+      .rows(op.getRows())
+      .in({op.getKey(), op.getValue()})
+      .optional(op.getWrite())
+      .update(op.getCache())
+      .replace(getOrEmit(kernels, ref::AppendSpec{cacheSpec(op.getCache().getType(), accumulator)}));
+}
+
+void RefCalls::lowerConv(CausalConvOp op) {
+  ref::CausalConvSpec spec{columnsOf(op.getInput()), columnsOf(op.getWeight()),
+                           op.getActivation() == Activation::SiLU, scalarOf(op.getInput())};
+  Call(*this, op)
+      .rows(op.getRows())
+      .in({op.getInput(), op.getWeight(), op.getBias()})
+      .optional(op.getTail())
+      .out(op.getResult().getType())
+      .replace(getOrEmit(kernels, spec));
+}
+
+void RefCalls::lowerSsmScan(SsmScanOp op) {
+  StateType state = op.getState().getType();
+  ref::SsmScanSpec spec{state.getHeads(),
+                        state.getDim(),
+                        state.getSize(),
+                        int64_t(op.getGroups()),
+                        op.getDtMin().convertToDouble(),
+                        op.getDtMax().convertToDouble(),
+                        bool(op.getWrite()),
+                        scalarOf(state.getElement())};
+  Call(*this, op)
+      .rows(op.getRows())
+      .in({op.getXbc(), op.getDt(), op.getALog(), op.getSkip(), op.getDtBias()})
+      .optional(op.getWrite())
+      .update(op.getState())
+      .out(op.getResult().getType())
+      .replace(getOrEmit(kernels, spec));
+}
+
+void RefCalls::lowerLtiScan(LtiScanOp op) {
+  StateType state = op.getState().getType();
+  ref::LtiScanSpec spec{state.getSize(), bool(op.getWrite()), scalarOf(state.getElement())};
+  Call(*this, op)
+      .rows(op.getRows())
+      .in({op.getInput(), op.getDecay()})
+      .optional(op.getWrite())
+      .update(op.getState())
+      .out(op.getResult().getType())
+      .replace(getOrEmit(kernels, spec));
+}
+
+LogicalResult RefCalls::lowerMixer(Operation *op) {
+  auto attend = dyn_cast<AttendOp>(op);
+  if (attend && attend.getOwn() != attend.getRows() && attend.getRows() != batch) {
+    return attend.emitOpError("attends from a part of its keys' rows, which must then be the whole batch");
+  }
+  TypeSwitch<Operation *>(op)
+      .Case([&](AttendOp attend) { lowerAttend(attend); })
+      .Case([&](AppendOp append) { lowerAppend(append); })
+      .Case([&](CausalConvOp conv) { lowerConv(conv); })
+      .Case([&](ShiftTailOp shift) {
+        TailType tail = shift.getTail().getType();
+        ref::ShiftTailSpec spec{tail.getChannels(), tail.getRows(), scalarOf(tail.getElement())};
+        Call(*this, op)
+            .rows(shift.getRows())
+            .in(shift.getInput())
+            .update(shift.getTail())
+            .replace(getOrEmit(kernels, spec));
+      })
+      .Case([&](SsmScanOp scan) { lowerSsmScan(scan); })
+      .Case([&](LtiScanOp scan) { lowerLtiScan(scan); });
+  return success();
+}
+
+LogicalResult RefCalls::lower(Operation *op) {
+  if (!isa<ChimeraDialect>(op->getDialect()) || isa<ParamOp>(op)) {
+    return success();
+  }
+  if (isa<MixOp>(op)) {
+    return op->emitOpError("must be dispatched before kernels are chosen");
+  }
+  for (Value result : op->getResults()) {
+    if (isa<RankedTensorType>(result.getType()) && !isa<DispatchOp>(op) && !rowsOf(result)) {
+      return op->emitOpError("nothing says which rows its result has");
+    }
+  }
+  rewriter.setInsertionPoint(op);
+  if (isa<RouteOp, DispatchOp, CombineOp, GatherOp, WriteWeightOp, ConstantModeOp, StackModesOp>(op)) {
+    return lowerRouting(op);
+  }
+  if (isa<AttendOp, AppendOp, CausalConvOp, ShiftTailOp, SsmScanOp, LtiScanOp>(op)) {
+    return lowerMixer(op);
+  }
+  return lowerRowwise(op);
+}
