@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/core/Manifest.h"
+#include "runtime/core/Model.h"
+#include "test/runtime/ToyModel.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace chimera::runtime {
+namespace {
+
+using nlohmann::json;
+
+std::string parseError(const std::string &text) {
+  Result<Manifest> manifest = parseManifest(text, "m.chm");
+  return manifest ? "" : manifest.error().message;
+}
+
+std::string errorWith(const std::string &pointer, const json &value) {
+  json manifest = toy::manifest();
+  manifest[json::json_pointer(pointer)] = value;
+  return parseError(manifest.dump());
+}
+
+TEST(Manifest, FieldsArriveAsTheyAre) {
+  Result<Manifest> parsed = parseManifest(toy::manifest().dump(), "m.chm");
+  ASSERT_TRUE(bool(parsed));
+  EXPECT_EQ(parsed->maxTokens, toy::maxTokens);
+  EXPECT_EQ(parsed->model.layers[1].modes, 1u << CHIMERA_MODE_SSM | 1u << CHIMERA_MODE_FULL);
+  EXPECT_EQ(parsed->model.bosTokenId, 1);
+  EXPECT_EQ(parsed->model.eosTokenId, -1);
+  EXPECT_EQ(parsed->caches[3].kind, CacheKind::List);
+  EXPECT_EQ(parsed->caches[3].table, 0);
+  EXPECT_EQ(parsed->parameters[0].source, "scale");
+  EXPECT_EQ(parsed->prefill.launches[2].grid.blocks(5, 2, 3), 3 * toy::vocab);
+  EXPECT_EQ(parsed->prefill.launches[0].buffers[9].kind, Buffer::Kind::Pages);
+}
+
+TEST(Manifest, AGridRoundsUp) {
+  Grid grid{3, 5, 7, 1, 4};
+  EXPECT_EQ(grid.blocks(1, 1, 1), 4);
+  EXPECT_EQ(grid.blocks(2, 1, 1), 5);
+  EXPECT_EQ(Grid().blocks(9, 9, 9), 0);
+}
+
+TEST(Manifest, AWrongFieldIsNamed) {
+  const char *begin = "m.chm: bad manifest: ";
+  std::vector<std::tuple<std::string, json, std::string>> cases = {
+      {"/format", "other", "format: must be chimera-model"},
+      {"/version", 2, "version: is 2; this runtime reads 1"},
+      {"/dtype", "f16", "dtype: must be one of f32, bf16, f64, is 'f16'"},
+      {"/limits/max_tokens", 0, "limits.max_tokens: must be in 1 .. 1048576, is 0"},
+      {"/model/vocab_size", "11", "model.vocab_size: must be an integer"},
+      {"/model/vocab_size", 11.0, "model.vocab_size: must be an integer"},
+      {"/model/layers/1/modes", json::array(), "model.layers[1]: has no mode"},
+      {"/model/layers/1/forceable", json::array({"swa"}),
+       "model.layers[1]: a mode is forceable that the layer does not have"},
+      {"/parameters/1/name", "scale", "parameters: two are called 'scale'"},
+      {"/parameters/0/shape", json::array({int64_t(1) << 30, int64_t(1) << 30}),
+       "parameters[0].shape: has more than 2^41 elements"},
+      {"/parameters/0/row_permutation", json::array({0, 0}),
+       "parameters[0].row_permutation: must be a permutation of the rows"},
+      {"/pools/0/bytes_per_slot", -1, "pools[0].bytes_per_slot: must be in 0 .. 17592186044416, is -1"},
+      {"/pools/0/bytes_per_slot", 8, "caches[0]: pool 0 has 8 bytes a slot, which its kind does not"},
+      {"/caches/0/pools", json::array({0, 1}), "caches[0]: has 2 pools, which its kind does not"},
+      {"/caches/4/pools", json::array({0}), "caches[4]: shares pool 0 with another cache"},
+      {"/caches/3/table", 1, "caches[7]: shares table 1 with another list"},
+      {"/caches/0/table", 0, "caches[0]: a list has a table, and nothing else has"},
+      {"/pages/tables", 3, "pages.tables: must be the number of lists, 2"},
+      {"/pages/bytes", 0, "pages.bytes: must not be 0, as there are lists"},
+      {"/phases/decode/max_tokens", 8, "phases.decode.max_tokens or max_seqs: more than the binary's limits"},
+      {"/phases/prefill/logits", json::array({192, 4}), "phases.prefill.logits: has 4 bytes, needs 308"},
+      {"/phases/prefill/routing", json::array({129, 14}),
+       "phases.prefill.routing: lies outside the arena, or not at a multiple of 64"},
+      {"/phases/prefill/launches/2/grid/divisor", 0,
+       "phases.prefill.launches[2].grid.divisor: must be in 1 .. 1099511627776, is 0"},
+      {"/phases/prefill/launches/2/grid/tokens", int64_t(1) << 40,
+       "phases.prefill.launches[2].grid: has more than 2^40 blocks"},
+      {"/phases/prefill/launches/2/buffers/3", json::array({"param", 2}),
+       "phases.prefill.launches[2].buffers[3]: parameter 2 of 2"},
+      {"/phases/prefill/launches/2/buffers/5", json::array({"arena", 192, 321}),
+       "phases.prefill.launches[2].buffers[5]: lies outside the arena"},
+      {"/phases/prefill/launches/2/buffers/5", json::array({"arena", 190, 4}),
+       "phases.prefill.launches[2].buffers[5]: the arena offset 190 is not a multiple of 64"},
+      {"/phases/prefill/launches/0/buffers/0", json::array({"step", "no"}),
+       "phases.prefill.launches[0].buffers[0][1]: must be one of tokens, row_index, row_position, row_sequence, "
+       "seq_start, seq_slot, out_index, out_start, forced, is 'no'"},
+      {"/phases/prefill/launches/0/layer", 2, "phases.prefill.launches[0].layer: 2 of 2"},
+  };
+  for (const auto &[pointer, value, message] : cases)
+    EXPECT_EQ(errorWith(pointer, value), begin + message) << pointer;
+}
+
+TEST(Manifest, AMissingFieldIsNamed) {
+  json manifest = toy::manifest();
+  manifest["phases"]["prefill"].erase("arena_bytes");
+  EXPECT_EQ(parseError(manifest.dump()), "m.chm: bad manifest: phases.prefill: lacks 'arena_bytes'");
+  EXPECT_EQ(parseError("[]"), "m.chm: bad manifest: must be an object");
+}
+
+TEST(Manifest, DecodeMayBeAbsent) {
+  json manifest = toy::manifest();
+  manifest["phases"].erase("decode");
+  EXPECT_EQ(parseError(manifest.dump()), "");
+}
+
+TEST(Manifest, WhatIsNotJsonIsAnError) {
+  EXPECT_EQ(parseError(""), "m.chm: the manifest is not JSON: byte 1");
+  EXPECT_NE(parseError("{\"format\": 1e999}"), "");
+  EXPECT_NE(parseError(std::string(100000, '[')), "");
+  EXPECT_NE(parseError(std::string("{\"format\": \"\xFF\"}")), "");
+}
+
+/// All places in a document.
+void collect(const json &value, const json::json_pointer &at, std::vector<json::json_pointer> &places) {
+  places.push_back(at);
+  if (value.is_object())
+    for (auto item = value.begin(); item != value.end(); ++item)
+      collect(item.value(), at / item.key(), places);
+  if (value.is_array())
+    for (size_t i = 0; i < value.size(); ++i)
+      collect(value[i], at / i, places);
+}
+
+json replacement(std::mt19937 &random) {
+  switch (random() % 12) {
+  case 0:
+    return nullptr;
+  case 1:
+    return true;
+  case 2:
+    return -1;
+  case 3:
+    return INT64_MAX;
+  case 4:
+    return INT64_MIN;
+  case 5:
+    return UINT64_MAX;
+  case 6:
+    return 0.5;
+  case 7:
+    return "\n";
+  case 8:
+    return json::array();
+  case 9:
+    return json::object();
+  case 10:
+    return int64_t(random()) << 20;
+  default:
+    return random() % 70;
+  }
+}
+
+// A manifest that is well-formed may still lie about its own kernels, so what loads is not run.
+TEST(Manifest, EveryPlaceReplacedOrRemovedLoadsOrIsOneLineOfError) {
+  const json good = toy::manifest();
+  std::vector<json::json_pointer> places;
+  collect(good, json::json_pointer(), places);
+  std::mt19937 random(3);
+  int refused = 0, rounds = 0;
+  for (const json::json_pointer &at : places)
+    for (int variant = 0; variant < 4; ++variant, ++rounds) {
+      json bad = good;
+      if (variant == 0 && !at.empty()) {
+        json &parent = bad[at.parent_pointer()];
+        parent.is_object() ? (void)parent.erase(at.back()) : parent.erase(std::stoul(at.back()));
+      } else {
+        bad[at] = replacement(random);
+      }
+      Result<std::shared_ptr<const Model>> model = Model::load("m.chm", toy::binary(bad.dump()));
+      if (model)
+        continue;
+      ++refused;
+      EXPECT_EQ(model.error().message.rfind("m.chm: ", 0), 0u);
+      EXPECT_EQ(model.error().message.find('\n'), std::string::npos);
+    }
+  EXPECT_GT(refused, rounds / 2);
+}
+
+TEST(Manifest, EveryByteOfTheTextChangedIsParsedOrAnError) {
+  const std::string good = toy::manifest().dump();
+  std::mt19937 random(4);
+  int refused = 0;
+  for (size_t at = 0; at < good.size(); ++at) {
+    std::string bad = good;
+    bad[at] = char(random());
+    refused += !parseError(bad).empty();
+    bad = good.substr(0, at);
+    EXPECT_NE(parseError(bad), "") << at;
+  }
+  EXPECT_GT(refused, int(good.size()) / 2);
+}
+
+} // namespace
+} // namespace chimera::runtime

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/device/ThreadPool.h"
+#include "runtime/device/FloatingPoint.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <set>
+#include <vector>
+
+namespace chimera::runtime {
+namespace {
+
+std::unique_ptr<ThreadPool> makePool(int64_t threads) {
+  Result<std::unique_ptr<ThreadPool>> pool = ThreadPool::create(threads);
+  EXPECT_TRUE(bool(pool));
+  return std::move(*pool);
+}
+
+TEST(ThreadPool, RunsEveryBlockOnceWhateverTheNumberOfThreadsAndBlocks) {
+  for (int64_t threads : {1, 2, 3, 8}) {
+    std::unique_ptr<ThreadPool> pool = makePool(threads);
+    ASSERT_EQ(pool->threads(), threads);
+    for (int64_t blocks : {0, 1, 2, 3, 5, 17, 1000}) {
+      std::vector<std::atomic<int>> counts(size_t(blocks) + 1);
+      pool->run(
+          [](void *context, int64_t begin, int64_t end) {
+            for (int64_t b = begin; b < end; ++b)
+              ++(*static_cast<std::vector<std::atomic<int>> *>(context))[size_t(b)];
+          },
+          &counts, blocks);
+      for (int64_t b = 0; b < blocks; ++b)
+        EXPECT_EQ(counts[size_t(b)], 1) << threads << " threads, block " << b;
+      EXPECT_EQ(counts[size_t(blocks)], 0);
+    }
+  }
+}
+
+TEST(ThreadPool, ManyShortJobsInARowAllFinishBeforeRunReturns) {
+  std::unique_ptr<ThreadPool> pool = makePool(3);
+  struct Context {
+    int64_t job = 0;
+    std::atomic<int64_t> wrong{0}, done{0};
+  } context;
+  for (context.job = 0; context.job < 20000; ++context.job) {
+    context.done = 0;
+    pool->run([](void *raw, int64_t begin, int64_t end) { static_cast<Context *>(raw)->done += end - begin; }, &context,
+              12);
+    context.wrong += context.done != 12;
+  }
+  EXPECT_EQ(context.wrong, 0);
+}
+
+TEST(ThreadPool, SleepingWorkersWakeForTheNextJob) {
+  std::unique_ptr<ThreadPool> pool = makePool(2);
+  for (int round = 0; round < 3; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    // Both threads have to be in the job at once for it to end.
+    std::atomic<int> inside{0};
+    pool->run(
+        [](void *context, int64_t, int64_t) {
+          auto &inside = *static_cast<std::atomic<int> *>(context);
+          ++inside;
+          auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+          while (inside < 2 && std::chrono::steady_clock::now() < limit)
+            std::this_thread::yield();
+        },
+        &inside, 2);
+    EXPECT_EQ(inside, 2);
+  }
+}
+
+struct Modes {
+  std::atomic<int> wrong{0}, seen{0};
+};
+
+void checkMode(void *context, int64_t begin, int64_t end) {
+  Modes &modes = *static_cast<Modes *>(context);
+  // The six low bits are sticky flags.
+  modes.wrong += (_mm_getcsr() & ~0x3Fu) != KernelFloatingPoint::mode;
+  volatile float tiny = 1e-30f, flushed = tiny * tiny;
+  modes.wrong += flushed != 0;
+  modes.seen += int(end - begin);
+}
+
+TEST(ThreadPool, EveryThreadHasTheKernelsFloatingPointModeAndTheCallersIsRestored) {
+  unsigned before = _mm_getcsr();
+  for (int64_t threads : {1, 3}) {
+    std::unique_ptr<ThreadPool> pool = makePool(threads);
+    // Round towards zero, no flushing, exceptions masked, the sticky flag of an inexact result set.
+    unsigned mine = 0x1F80u | 0x6000u | 0x20u;
+    _mm_setcsr(mine);
+    Modes modes;
+    for (int i = 0; i < 50; ++i)
+      pool->run(checkMode, &modes, 24);
+    EXPECT_EQ(_mm_getcsr(), mine);
+    _mm_setcsr(before);
+    EXPECT_EQ(modes.wrong, 0);
+    EXPECT_EQ(modes.seen, 50 * 24);
+  }
+}
+
+TEST(ThreadPool, AnUnmaskedExceptionOfTheCallerDoesNotReachTheJob) {
+  std::unique_ptr<ThreadPool> pool = makePool(2);
+  unsigned before = _mm_getcsr();
+  _mm_setcsr(before & ~0x0200u & ~0x3Fu); // Division by zero would trap.
+  pool->run(
+      [](void *, int64_t, int64_t) {
+        volatile float zero = 0.0f, infinite = 1.0f / zero;
+        (void)infinite;
+      },
+      nullptr, 8);
+  unsigned after = _mm_getcsr();
+  _mm_setcsr(before);
+  EXPECT_EQ(after, before & ~0x0200u & ~0x3Fu);
+}
+
+} // namespace
+} // namespace chimera::runtime
