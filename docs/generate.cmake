@@ -11,6 +11,7 @@ function(append_docs file)
   endif()
   # Trailing blanks are noise in a committed file.
   string(REGEX REPLACE "[ \t]+\n" "\n" text "${text}")
+  string(REPLACE "[TOC]\n\n" "" text "${text}")
   set(page "${page}${text}" PARENT_SCOPE)
 endfunction()
 
@@ -27,7 +28,7 @@ endfunction()
 
 set(page "")
 append_docs(dialect/IR/ChimeraOps.td -gen-dialect-doc -dialect=chimera)
-string(APPEND page "\n# Interfaces\n")
+string(APPEND page "\n")
 append_docs(dialect/IR/ChimeraInterfaces.td -gen-op-interface-docs)
 append_docs(dialect/IR/ChimeraInterfaces.td -gen-type-interface-docs)
 write_page(dialect.md)
