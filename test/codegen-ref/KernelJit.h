@@ -11,7 +11,9 @@
 
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace llvm::orc {
@@ -74,13 +76,20 @@ private:
   std::vector<std::vector<uint8_t>> buffers;
 };
 
-/// Compiles and runs one kernel.
+/// Compiles a kernel, or finds it compiled, and runs it.
 template <typename Spec>
 void runKernel(const Spec &spec, Launch &launch, const StepSizes &sizes, std::vector<int64_t> constants = {}) {
-  KernelJit jit;
-  Kernel kernel = jit.add(spec);
-  if (KernelFunction function = jit.compile(kernel.symbol))
-    launch.run(function, kernel.grid, sizes, std::move(constants));
+  static std::map<std::string, KernelFunction> compiled;
+  static std::vector<std::unique_ptr<KernelJit>> keepers;
+  auto jit = std::make_unique<KernelJit>();
+  Kernel kernel = jit->add(spec);
+  auto [found, isNew] = compiled.try_emplace(kernel.symbol, nullptr);
+  if (isNew) {
+    found->second = jit->compile(kernel.symbol);
+    keepers.push_back(std::move(jit));
+  }
+  if (found->second)
+    launch.run(found->second, kernel.grid, sizes, std::move(constants));
 }
 
 /// The arrays of a ragged step, and of rows values that are parts of it.
