@@ -46,7 +46,8 @@ void readSizes(ObjectReader &reader, Config &config) {
   }
 }
 
-void readRopeScaling(ObjectReader &parent, std::string_view key, RopeScaling &scaling) {
+void readRopeScaling(ObjectReader &parent, std::string_view key, RopeScaling &scaling,
+                     const std::vector<std::string_view> &others) {
   if (!parent.hasValue(key))
     return;
   ObjectReader reader = parent.child(key);
@@ -62,16 +63,17 @@ void readRopeScaling(ObjectReader &parent, std::string_view key, RopeScaling &sc
                                                  {"linear", RopeScalingKind::Linear},
                                                  {"llama3", RopeScalingKind::Llama3}});
   if (scaling.kind == RopeScalingKind::None) {
-    reader.allowOnly({"type", "rope_type"});
+    reader.allowOnly({"type", "rope_type"}, others);
     return;
   }
   scaling.factor = reader.number("factor", std::nullopt, NumberRange::atLeast(1.0));
   if (scaling.kind == RopeScalingKind::Linear) {
-    reader.allowOnly({"type", "rope_type", "factor"});
+    reader.allowOnly({"type", "rope_type", "factor"}, others);
     return;
   }
   reader.allowOnly(
-      {"type", "rope_type", "factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"});
+      {"type", "rope_type", "factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"},
+      others);
   scaling.lowFreqFactor = reader.number("low_freq_factor", std::nullopt, NumberRange::positive());
   scaling.highFreqFactor = reader.number("high_freq_factor", std::nullopt, NumberRange::positive());
   scaling.originalMaxPositionEmbeddings =

@@ -17,8 +17,10 @@ inline constexpr int64_t largestCount = int64_t{1} << 53; ///< of tokens
 /// vocab_size, hidden_size, num_hidden_layers, bos_token_id and eos_token_id (null and absent: none).
 void readSizes(ObjectReader &reader, Config &config);
 
-/// The object at `key`: {"type" or "rope_type": "none", "linear", "llama3", ...}; null and absent: none.
-void readRopeScaling(ObjectReader &reader, std::string_view key, RopeScaling &scaling);
+/// The object at `key`: {"type" or "rope_type": "none", "linear", "llama3", ...}; null and absent: none. `others`: keys
+/// that the object may have besides those of its type.
+void readRopeScaling(ObjectReader &reader, std::string_view key, RopeScaling &scaling,
+                     const std::vector<std::string_view> &others = {});
 
 /// The pair at `key`: [low, high]; high may be `Infinity`, null or {"__float__": "Infinity"}. Default [0, infinity].
 void readTimeStepLimit(ObjectReader &reader, std::string_view key, SsmConfig &ssm);

@@ -35,7 +35,7 @@ std::string describeRange(NumberRange range) {
   return text;
 }
 
-bool contains(std::initializer_list<std::string_view> list, std::string_view key) {
+bool contains(const std::vector<std::string_view> &list, std::string_view key) {
   return std::find(list.begin(), list.end(), key) != list.end();
 }
 
@@ -61,11 +61,11 @@ ObjectReader::ObjectReader(const JsonValue *object, std::string prefix, ErrorSin
   this->object = &emptyObject;
 }
 
-void ObjectReader::allowOnly(std::initializer_list<std::string_view> known,
-                             std::initializer_list<std::string_view> ignored) {
+void ObjectReader::allowOnly(const std::vector<std::string_view> &known, const std::vector<std::string_view> &ignored,
+                             std::string_view text) {
   for (const auto &[key, value] : object->members)
     if (!contains(known, key) && !contains(ignored, key))
-      error(key, "unknown");
+      error(key, text);
 }
 
 bool ObjectReader::hasValue(std::string_view key) const {

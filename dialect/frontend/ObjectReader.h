@@ -49,8 +49,9 @@ public:
   /// Reads `object`; `prefix` is its path ("" for the whole text, "router"). A value that is no object is an error.
   ObjectReader(const JsonValue *object, std::string prefix, ErrorSink &errors);
 
-  /// Reports each key that is in none of the lists.
-  void allowOnly(std::initializer_list<std::string_view> known, std::initializer_list<std::string_view> ignored = {});
+  /// Reports each key that is in none of the lists, with `text`.
+  void allowOnly(const std::vector<std::string_view> &known, const std::vector<std::string_view> &ignored = {},
+                 std::string_view text = "unknown");
 
   /// Whether the key is there (`null` counts).
   bool has(std::string_view key) const { return find(key) != nullptr; }

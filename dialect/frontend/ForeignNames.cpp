@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What the tensors of other programs' checkpoints are called, and how they are laid out.
+#include "dialect/frontend/ConfigFields.h"
+
+namespace chimera {
+
+namespace {
+
+/// One name, or the beginning of several names, of ours and theirs. Within layers both leave out the layer's prefix.
+struct Rename {
+  std::string_view ours, theirs;
+};
+
+struct NameTable {
+  std::string_view layerPrefix; ///< theirs, up to the layer's number
+  std::vector<Rename> global, inLayer;
+};
+
+NameTable llamaNames() {
+  return {"model.layers.",
+          {{"embed_tokens.", "model.embed_tokens."}, {"norm.", "model.norm."}, {"lm_head.", "lm_head."}},
+          {{"input_norm.", "input_layernorm."},
+           {"attn.", "self_attn."},
+           {"ffn_norm.", "post_attention_layernorm."},
+           {"ffn.", "mlp."}}};
+}
+
+NameTable mamba2Names() {
+  return {"backbone.layers.",
+          {{"embed_tokens.", "backbone.embeddings."}, {"norm.", "backbone.norm_f."}, {"lm_head.", "lm_head."}},
+          {{"input_norm.", "norm."}, {"ssm.conv.", "mixer.conv1d."}, {"ssm.", "mixer."}}};
+}
+
+NameTable bambaNames() {
+  return {"model.layers.",
+          {{"embed_tokens.", "model.embed_tokens."}, {"norm.", "model.final_layernorm."}, {"lm_head.", "lm_head."}},
+          {{"input_norm.", "input_layernorm."},
+           {"attn.", "self_attn."},
+           {"ssm.conv.", "mamba.conv1d."},
+           {"ssm.", "mamba."},
+           {"ffn_norm.", "pre_ff_layernorm."},
+           {"ffn.", "feed_forward."}}};
+}
+
+NameTable chimeraLmNames() {
+  return {"layers.",
+          {{"embed_tokens.", "tok_embed."}, {"norm.", "norm_final."}, {"lm_head.", "unembed."}},
+          {{"input_norm.", "norm_in."},
+           {"router.bias", "router.balancer.bias"},
+           {"router.", "router."},
+           {"attn.q_proj.", "proj_q."},
+           {"attn.k_proj.", "proj_k."},
+           {"attn.v_proj.", "proj_v."},
+           {"attn.o_proj.", "proj_o."},
+           {"ssm.", "ssm."},
+           {"ffn_norm.", "norm_post."},
+           {"ffn.gate_proj.", "ffn.w_gate."},
+           {"ffn.up_proj.", "ffn.w_up."},
+           {"ffn.down_proj.", "ffn.w_down."}}};
+}
+
+std::string rename(const std::vector<Rename> &table, std::string_view name) {
+  for (const auto &[ours, theirs] : table)
+    if (name.substr(0, ours.size()) == ours)
+      return std::string(theirs) + std::string(name.substr(ours.size()));
+  return std::string(name);
+}
+
+std::string sourceName(const NameTable &table, std::string_view name) {
+  constexpr std::string_view layers = "layers.";
+  if (name.substr(0, layers.size()) != layers)
+    return rename(table.global, name);
+  size_t end = name.find('.', layers.size()) + 1; // past the layer's number
+  std::string_view number = name.substr(layers.size(), end - layers.size());
+  return std::string(table.layerPrefix) + std::string(number) + rename(table.inLayer, name.substr(end));
+}
+
+bool endsWith(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+} // namespace
+
+void nameSources(const Config &config, std::vector<ParameterSpec> &parameters) {
+  if (config.style == CheckpointStyle::Chimera)
+    return;
+  NameTable table = config.style == CheckpointStyle::Llama    ? llamaNames()
+                    : config.style == CheckpointStyle::Mamba2 ? mamba2Names()
+                    : config.style == CheckpointStyle::Bamba  ? bambaNames()
+                                                              : chimeraLmNames();
+  for (ParameterSpec &spec : parameters) {
+    spec.source = sourceName(table, spec.name);
+    // A depthwise convolution of PyTorch has one input channel a group: [C, 1, K].
+    if (endsWith(spec.name, ".ssm.conv.weight"))
+      spec.sourceShape = {spec.shape[0], 1, spec.shape[1]};
+    // chimera-lm orders modes identity, ssm, swa, full.
+    if (config.style == CheckpointStyle::ChimeraLm &&
+        (endsWith(spec.name, ".router.proj.weight") || endsWith(spec.name, ".router.bias")))
+      spec.rowPermutation = {1, 2, 3, 0};
+  }
+}
+
+} // namespace chimera

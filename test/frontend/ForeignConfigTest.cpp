@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "test/frontend/ConfigTestSupport.h"
+
+#include <cmath>
+#include <map>
+
+using namespace chimera;
+using namespace chimera::test;
+
+namespace {
+
+/// `text` with `"key": <anything without comma or bracket>` set to `value`, or the key added.
+std::string with(std::string text, const std::string &key, const std::string &value) {
+  std::string written = "\"" + key + "\": ";
+  size_t at = text.find(written);
+  if (at == std::string::npos) {
+    text.insert(text.rfind('}'), ", " + written + value);
+    return text;
+  }
+  at += written.size();
+  size_t end = text[at] == '[' ? text.find(']', at) + 1 : text.find_first_of(",}", at);
+  return text.replace(at, end - at, value);
+}
+
+const std::string llama = R"({
+  "architectures": ["LlamaForCausalLM"], "attention_bias": false, "attention_dropout": 0.0, "bos_token_id": 1,
+  "eos_token_id": [2, 5], "hidden_act": "silu", "hidden_size": 16, "initializer_range": 0.02, "intermediate_size": 24,
+  "max_position_embeddings": 131072, "mlp_bias": false, "model_type": "llama", "num_attention_heads": 4,
+  "num_hidden_layers": 2, "num_key_value_heads": 2, "pretraining_tp": 1, "rms_norm_eps": 1e-05,
+  "rope_theta": 500000.0, "tie_word_embeddings": false, "torch_dtype": "bfloat16", "transformers_version": "4.43.0",
+  "use_cache": true, "vocab_size": 33})";
+
+const std::string mamba2 = R"({
+  "architectures": ["Mamba2ForCausalLM"], "bos_token_id": 0, "chunk_size": 256, "conv_kernel": 4, "eos_token_id": 0,
+  "expand": 2, "head_dim": 8, "hidden_act": "silu", "hidden_size": 16, "initializer_range": 0.1,
+  "layer_norm_epsilon": 1e-05, "model_type": "mamba2", "n_groups": 2, "num_heads": 4, "num_hidden_layers": 1,
+  "pad_token_id": 0, "rescale_prenorm_residual": false, "residual_in_fp32": true, "rms_norm": true, "state_size": 5,
+  "tie_word_embeddings": true, "time_step_floor": 0.0001, "time_step_limit": [0.0, Infinity], "time_step_max": 0.1,
+  "time_step_min": 0.001, "time_step_rank": 256, "use_bias": false, "use_cache": true, "use_conv_bias": true,
+  "vocab_size": 33})";
+
+const std::string bamba = R"({
+  "architectures": ["BambaForCausalLM"], "attention_bias": false, "attn_layer_indices": [1], "attn_rotary_emb": 2,
+  "hidden_act": "silu", "hidden_size": 16, "intermediate_size": 24, "mamba_chunk_size": 256, "mamba_conv_bias": true,
+  "mamba_d_conv": 4, "mamba_d_head": 8, "mamba_d_state": 5, "mamba_expand": 2, "mamba_n_groups": 1,
+  "mamba_n_heads": 4, "mamba_proj_bias": false, "mlp_bias": false, "model_type": "bamba", "num_attention_heads": 4,
+  "num_hidden_layers": 3, "num_key_value_heads": 2, "num_logits_to_keep": 1, "partial_rotary_factor": 0.5,
+  "rms_norm_eps": 1e-05, "rope_scaling": null, "rope_theta": 10000.0, "tie_word_embeddings": false,
+  "use_mamba_kernels": true, "vocab_size": 33})";
+
+const std::string chimeraLm =
+    R"({"model_type": "chimera-lm", "vocab_size": 33, "num_layers": 2, "dim": 16, "num_heads": 2,
+  "window": 7, "ssm_state": 5, "target_dist": [0.1, 0.6, 0.2, 0.1], "ffn_mult": 2.6666666666666665,
+  "max_seq_len": 1024, "rope_base": 10000.0, "tie_embeddings": true})";
+
+std::map<std::string, ParameterSpec> byName(const Config &config) {
+  std::map<std::string, ParameterSpec> result;
+  for (ParameterSpec &spec : parameters(config)) {
+    std::string name = spec.name;
+    result[name] = std::move(spec);
+  }
+  return result;
+}
+
+std::vector<std::string> sources(const Config &config) {
+  std::vector<std::string> names;
+  for (const ParameterSpec &spec : parameters(config))
+    names.push_back(spec.source);
+  return names;
+}
+
+TEST(ForeignConfig, LlamaIsFullAttentionEverywhere) {
+  Config config = valid(llama);
+  EXPECT_EQ(config.style, CheckpointStyle::Llama);
+  EXPECT_EQ(config.layerModes, (std::vector<std::vector<Mode>>{{Mode::Full}, {Mode::Full}}));
+  EXPECT_EQ(config.headDim, 4);
+  EXPECT_EQ(config.numKeyValueHeads, 2);
+  EXPECT_EQ(config.intermediateSize, 24);
+  EXPECT_EQ(config.ropeTheta, 500000.0);
+  EXPECT_EQ(config.normEps, 1e-5);
+  EXPECT_EQ(config.eosTokenIds, (std::vector<int64_t>{2, 5}));
+  EXPECT_FALSE(config.tieWordEmbeddings);
+  std::vector<std::string> names = sources(config);
+  EXPECT_EQ(
+      std::vector<std::string>(names.begin(), names.begin() + 10),
+      (std::vector<std::string>{"model.embed_tokens.weight", "model.layers.0.input_layernorm.weight",
+                                "model.layers.0.self_attn.q_proj.weight", "model.layers.0.self_attn.k_proj.weight",
+                                "model.layers.0.self_attn.v_proj.weight", "model.layers.0.self_attn.o_proj.weight",
+                                "model.layers.0.post_attention_layernorm.weight", "model.layers.0.mlp.gate_proj.weight",
+                                "model.layers.0.mlp.up_proj.weight", "model.layers.0.mlp.down_proj.weight"}));
+  EXPECT_EQ(names[19], "model.norm.weight");
+  EXPECT_EQ(names[20], "lm_head.weight");
+  EXPECT_EQ(names.size(), 21U);
+}
+
+TEST(ForeignConfig, LlamaDefaultsAreThoseOfTheLibrary) {
+  Config config = valid(R"({"model_type": "llama", "vocab_size": 9, "hidden_size": 64, "num_hidden_layers": 1})");
+  EXPECT_EQ(config.numAttentionHeads, 32);
+  EXPECT_EQ(config.numKeyValueHeads, 32);
+  EXPECT_EQ(config.intermediateSize, 11008);
+  EXPECT_EQ(config.normEps, 1e-6);
+  EXPECT_EQ(config.ropeTheta, 10000.0);
+  EXPECT_FALSE(config.tieWordEmbeddings);
+}
+
+TEST(ForeignConfig, RopeScalingHasAnOldAndANewForm) {
+  const std::string scaling = R"("factor": 8.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0,
+                                 "original_max_position_embeddings": 8192, "rope_type": "llama3")";
+  Config old = valid(with(llama, "rope_scaling", "{" + scaling + "}"));
+  EXPECT_EQ(old.ropeScaling.kind, RopeScalingKind::Llama3);
+  std::string without = llama;
+  without.erase(without.find("\"rope_theta\": 500000.0, "), 23);
+  Config recent = valid(with(without, "rope_parameters", R"({"rope_theta": 500000.0, )" + scaling + "}"));
+  EXPECT_EQ(ropeFrequencies(old), ropeFrequencies(recent));
+  EXPECT_EQ(valid(with(without, "rope_parameters", R"({"rope_theta": 7.0, "rope_type": "default"})")).ropeTheta, 7.0);
+  EXPECT_EQ(errorOf(with(llama, "rope_parameters", R"({"rope_type": "default"})")),
+            "key 'rope_parameters': given beside rope_theta or rope_scaling");
+  EXPECT_EQ(errorOf(with(llama, "rope_scaling", R"({"type": "dynamic", "factor": 2.0})")),
+            "key 'rope_scaling.type': must be one of \"none\", \"default\", \"linear\", \"llama3\", got \"dynamic\"");
+}
+
+TEST(ForeignConfig, Mamba2IsSsmEverywhere) {
+  Config config = valid(mamba2);
+  EXPECT_EQ(config.layerModes, (std::vector<std::vector<Mode>>{{Mode::Ssm}}));
+  EXPECT_EQ(config.intermediateSize, 0);
+  EXPECT_EQ(config.ssmHeads(), 4);
+  EXPECT_EQ(config.ssm.groups, 2);
+  EXPECT_TRUE(std::isinf(config.ssm.timeStepMax));
+  EXPECT_EQ(sources(config),
+            (std::vector<std::string>{"backbone.embeddings.weight", "backbone.layers.0.norm.weight",
+                                      "backbone.layers.0.mixer.in_proj.weight", "backbone.layers.0.mixer.conv1d.weight",
+                                      "backbone.layers.0.mixer.conv1d.bias", "backbone.layers.0.mixer.dt_bias",
+                                      "backbone.layers.0.mixer.A_log", "backbone.layers.0.mixer.D",
+                                      "backbone.layers.0.mixer.norm.weight", "backbone.layers.0.mixer.out_proj.weight",
+                                      "backbone.norm_f.weight"}));
+  ParameterSpec conv = byName(config)["layers.0.ssm.conv.weight"];
+  EXPECT_EQ(conv.shape, (std::vector<int64_t>{52, 4}));
+  EXPECT_EQ(conv.sourceShape, (std::vector<int64_t>{52, 1, 4}));
+}
+
+TEST(ForeignConfig, BambaMixesMamba2AndHalfRotatedAttention) {
+  Config config = valid(bamba);
+  EXPECT_EQ(config.layerModes, (std::vector<std::vector<Mode>>{{Mode::Ssm}, {Mode::Full}, {Mode::Ssm}}));
+  EXPECT_EQ(config.rotaryDims(), 2);
+  EXPECT_EQ(config.ssm.stateSize, 5);
+  std::map<std::string, ParameterSpec> specs = byName(config);
+  EXPECT_EQ(specs["layers.0.ssm.conv.weight"].source, "model.layers.0.mamba.conv1d.weight");
+  EXPECT_EQ(specs["layers.0.ssm.A_log"].source, "model.layers.0.mamba.A_log");
+  EXPECT_EQ(specs["layers.2.ssm.norm.weight"].source, "model.layers.2.mamba.norm.weight");
+  EXPECT_EQ(specs["layers.1.attn.o_proj.weight"].source, "model.layers.1.self_attn.o_proj.weight");
+  EXPECT_EQ(specs["layers.1.ffn_norm.weight"].source, "model.layers.1.pre_ff_layernorm.weight");
+  EXPECT_EQ(specs["layers.1.ffn.up_proj.weight"].source, "model.layers.1.feed_forward.up_proj.weight");
+  EXPECT_EQ(specs["norm.weight"].source, "model.final_layernorm.weight");
+  EXPECT_EQ(valid(with(bamba, "mamba_d_head", "\"auto\"")).ssm.headDim, 8);
+}
+
+TEST(ForeignConfig, ChimeraLmHasItsModesInAnotherOrder) {
+  Config config = valid(chimeraLm);
+  EXPECT_EQ(config.layerModes[1], (std::vector<Mode>{Mode::Ssm, Mode::Swa, Mode::Full, Mode::Identity}));
+  EXPECT_EQ(config.norm, NormKind::Layer);
+  EXPECT_EQ(config.normEps, 1e-5);
+  EXPECT_EQ(config.router.inputNorm, NormKind::Layer);
+  EXPECT_EQ(config.router.gate, GateKind::One);
+  EXPECT_TRUE(config.router.biasInGate);
+  EXPECT_FALSE(config.router.writeGate);
+  EXPECT_EQ(config.router.target, (std::array<double, 4>{0.6, 0.2, 0.1, 0.1}));
+  EXPECT_EQ(config.cacheWrite, CacheWrite::All);
+  EXPECT_EQ(config.identityOutput, IdentityOutput::NormedInput);
+  EXPECT_EQ(config.ssm.kind, SsmKind::Lti);
+  EXPECT_EQ(config.intermediateSize, 64); // 42.67, rounded up to a multiple of 64
+  EXPECT_EQ(config.window, 7);
+  EXPECT_TRUE(config.tieWordEmbeddings);
+  std::map<std::string, ParameterSpec> specs = byName(config);
+  EXPECT_EQ(specs["layers.0.router.proj.weight"].rowPermutation, (std::vector<int64_t>{1, 2, 3, 0}));
+  EXPECT_EQ(specs["layers.0.router.bias"].rowPermutation, (std::vector<int64_t>{1, 2, 3, 0}));
+  EXPECT_TRUE(specs["layers.0.router.norm.weight"].rowPermutation.empty());
+  const std::vector<std::pair<std::string, std::string>> names = {
+      {"embed_tokens.weight", "tok_embed.weight"},
+      {"layers.1.input_norm.bias", "layers.1.norm_in.bias"},
+      {"layers.1.router.norm.bias", "layers.1.router.norm.bias"},
+      {"layers.1.router.proj.weight", "layers.1.router.proj.weight"},
+      {"layers.1.router.bias", "layers.1.router.balancer.bias"},
+      {"layers.1.attn.q_proj.weight", "layers.1.proj_q.weight"},
+      {"layers.1.attn.o_proj.weight", "layers.1.proj_o.weight"},
+      {"layers.1.ssm.decay", "layers.1.ssm.decay"},
+      {"layers.1.ffn_norm.weight", "layers.1.norm_post.weight"},
+      {"layers.1.ffn.gate_proj.weight", "layers.1.ffn.w_gate.weight"},
+      {"layers.1.ffn.up_proj.weight", "layers.1.ffn.w_up.weight"},
+      {"layers.1.ffn.down_proj.weight", "layers.1.ffn.w_down.weight"},
+      {"norm.bias", "norm_final.bias"}};
+  for (const auto &[ours, theirs] : names)
+    EXPECT_EQ(specs[ours].source, theirs);
+  EXPECT_EQ(byName(valid(with(chimeraLm, "tie_embeddings", "false")))["lm_head.weight"].source, "unembed.weight");
+  valid(R"({"model_type": "chimera-lm"})");
+}
+
+TEST(ForeignConfig, UnsupportedValuesAndKeysAreNamed) {
+  const std::string key = "not supported for this model_type";
+  const std::vector<std::tuple<std::string, std::string, std::string, std::string>> cases = {
+      {llama, "attention_bias", "true", "key 'attention_bias': only false is supported"},
+      {llama, "mlp_bias", "true", "key 'mlp_bias': only false is supported"},
+      {llama, "hidden_act", "\"gelu\"", "key 'hidden_act': must be one of \"silu\", \"swish\", got \"gelu\""},
+      {llama, "quantization_config", "{}", "key 'quantization_config': " + key},
+      {llama, "sliding_window", "4096", "key 'sliding_window': " + key},
+      {llama, "partial_rotary_factor", "0.5", "key 'partial_rotary_factor': must be 1"},
+      {llama, "num_attention_heads", "5", "key 'num_attention_heads': must divide hidden_size (16), got 5"},
+      {llama, "num_attention_heads", "16", "key 'num_attention_heads': a head must have an even size, got 1"},
+      {llama, "num_key_value_heads", "3", "key 'num_key_value_heads': must divide num_attention_heads (4), got 3"},
+      {llama, "modes", "[\"ssm\"]", "key 'modes': " + key},
+      {mamba2, "use_bias", "true", "key 'use_bias': only false is supported"},
+      {mamba2, "use_conv_bias", "false", "key 'use_conv_bias': only true is supported"},
+      {mamba2, "expand", "1.5", "key 'expand': must be a whole number from 1 to 1048576, got 1.5"},
+      {mamba2, "num_heads", "5", "key 'num_heads': times the head size (8) must be the inner size (32), got 5"},
+      {mamba2, "intermediate_size", "31", "key 'intermediate_size': must be expand * hidden_size (32)"},
+      {mamba2, "rms_norm", "false", "key 'rms_norm': only true is supported"},
+      {mamba2, "num_attention_heads", "2", "key 'num_attention_heads': " + key},
+      {bamba, "mamba_proj_bias", "true", "key 'mamba_proj_bias': only false is supported"},
+      {bamba, "mamba_conv_bias", "false", "key 'mamba_conv_bias': only true is supported"},
+      {bamba, "partial_rotary_factor", "1.0", "key 'partial_rotary_factor': must be 0.5"},
+      {bamba, "attn_rotary_emb", "4", "key 'attn_rotary_emb': must be half the head size (2), got 4"},
+      {bamba, "attn_layer_indices", "[1, 3]", "key 'attn_layer_indices[1]': must be a whole number from 0 to 2, got 3"},
+      {bamba, "attn_layer_indices", "7", "key 'attn_layer_indices': must be a list of layers, got 7"},
+      {bamba, "mamba_n_heads", "3", "key 'mamba_n_heads': times the head size (8) must be the inner size (32), got 3"},
+      {chimeraLm, "num_heads", "3", "key 'num_heads': must divide dim (16) into even parts, got 3"},
+      {chimeraLm, "target_dist", "[0.5, 0.5]", "key 'target_dist': must be a list of four numbers, got a list"},
+      {chimeraLm, "target_dist", "[0.5, 0.5, 0.5, 0.5]", "key 'target_dist': the numbers must sum to 1, got 2.000000"},
+      {chimeraLm, "ffn_mult", "0.01",
+       "key 'ffn_mult': the feed-forward network would be 0 wide; it must be 1 to 1048576"},
+      {chimeraLm, "hidden_size", "16", "key 'hidden_size': " + key},
+  };
+  for (const auto &[text, name, value, error] : cases)
+    EXPECT_EQ(errorOf(with(text, name, value)), error) << with(text, name, value);
+}
+
+TEST(ForeignConfig, AnyByteChangedOrCutIsAConfigOrOneError) {
+  for (const std::string &text : {llama, mamba2, bamba, chimeraLm}) {
+    for (size_t i = 0; i < text.size(); ++i)
+      for (char c : std::string("\0\xff\"{[,-09e", 10)) {
+        std::string changed = text;
+        changed[i] = c;
+        ConfigOrError result = parseConfig(changed, "config.json");
+        if (const std::string *error = std::get_if<std::string>(&result))
+          EXPECT_EQ(error->find('\n'), std::string::npos);
+        else
+          EXPECT_FALSE(parameters(std::get<Config>(result)).empty());
+        EXPECT_TRUE(std::holds_alternative<std::string>(parseConfig(text.substr(0, i), "config.json")));
+      }
+  }
+}
+
+} // namespace
