@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The command line of chimera-compile.
+#ifndef CHIMERA_TOOLS_CHIMERACOMPILE_OPTIONS_H
+#define CHIMERA_TOOLS_CHIMERACOMPILE_OPTIONS_H
+
+#include "llvm/Support/Error.h"
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace chimera::compile {
+
+/// What to write; each stops the compiler at that level.
+enum class Emit { Chimera, Dispatched, Fused, Kernels, LLVM, Assembly, PTX, Cubin, Memory, Resources, Binary };
+
+struct Options {
+  /// A model directory, a config.json or a .mlir file.
+  std::string input;
+  /// Empty: standard output (never for a binary).
+  std::string output;
+  /// cpu, cuda, sim or ref.
+  std::string target;
+  /// f32, bf16 or f64; absent: f32 for a config, what the file says for IR.
+  std::optional<std::string> dtype;
+  /// infer, train.
+  std::vector<std::string> phases;
+  /// invariant or fast.
+  std::string numerics;
+  int64_t maxTokens = 0;
+  /// At most maxTokens.
+  int64_t maxSeqs = 0;
+  Emit emit = Emit::Binary;
+};
+
+/// Reads the command line. A misuse is an error of one line. --help and --version print and end the process with 0.
+llvm::Expected<Options> parseCommandLine(int argc, char **argv);
+
+} // namespace chimera::compile
+
+#endif // CHIMERA_TOOLS_CHIMERACOMPILE_OPTIONS_H

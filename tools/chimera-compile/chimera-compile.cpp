@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// chimera-compile: a model's config.json (or IR) to a model binary. Exit status: 0, 1 for an error in the input (one
+// line on standard error), 2 for a misuse of the command line.
+#include "tools/chimera-compile/Driver.h"
+#include "tools/chimera-compile/Options.h"
+#include "llvm/Support/CrashRecoveryContext.h"
+#include "llvm/Support/ErrorHandling.h"
+#include "llvm/Support/Signals.h"
+#include "llvm/Support/raw_ostream.h"
+#include <unistd.h>
+
+namespace {
+
+/// MLIR's parser and LLVM's passes recurse; a thread of our own does not depend on the shell's limit.
+constexpr unsigned stackBytes = 256u << 20;
+
+/// LLVM's own last words are a stack trace; one line is enough.
+[[noreturn]] void reportFatal(void *, const char *reason, bool) {
+  llvm::errs() << "error: " << reason << "\n";
+  llvm::sys::RunInterruptHandlers();
+  ::_exit(1);
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  llvm::install_fatal_error_handler(reportFatal);
+  llvm::install_bad_alloc_error_handler(reportFatal);
+  llvm::install_out_of_memory_new_handler();
+  auto options = chimera::compile::parseCommandLine(argc, argv);
+  if (!options) {
+    llvm::errs() << "chimera-compile: " << llvm::toString(options.takeError()) << " (--help says more)\n";
+    return 2;
+  }
+  int status = 0;
+  llvm::CrashRecoveryContext::Enable();
+  llvm::CrashRecoveryContext recovery;
+  bool finished = recovery.RunSafelyOnThread(
+      [&] {
+        if (llvm::Error error = chimera::compile::compile(*options)) {
+          llvm::errs() << "error: " << llvm::toString(std::move(error)) << "\n";
+          status = 1;
+        }
+      },
+      stackBytes);
+  if (finished)
+    return status;
+  llvm::errs() << "error: " << options->input
+               << ": the compiler failed on this model; this is a fault of the compiler\n";
+  llvm::sys::RunInterruptHandlers();
+  ::_exit(1);
+}
