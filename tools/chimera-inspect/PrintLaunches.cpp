@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "tools/chimera-inspect/Print.h"
+
+#include <cstdio>
+
+namespace chimera::inspect {
+
+using runtime::Buffer;
+using runtime::Manifest;
+
+/// In the order of runtime::StepBuffer.
+static constexpr const char *stepNames[runtime::stepBufferCount] = {
+    "tokens", "row_index", "row_position", "row_sequence", "seq_start", "seq_slot", "out_index", "out_start", "forced"};
+
+/// "ceil((2 N + S + 63) / 64)" without what is 0 or 1.
+static std::string gridText(const runtime::Grid &grid) {
+  std::string sum;
+  auto add = [&](int64_t factor, const char *symbol) {
+    if (!factor)
+      return;
+    sum += sum.empty() ? "" : " + ";
+    if (!*symbol || factor != 1)
+      sum += std::to_string(factor) + (*symbol ? " " : "");
+    sum += symbol;
+  };
+  add(grid.tokens, "N");
+  add(grid.seqs, "S");
+  add(grid.outputs, "R");
+  add(grid.constant, "");
+  if (sum.empty())
+    sum = "0";
+  return grid.divisor == 1 ? sum : "ceil((" + sum + ") / " + std::to_string(grid.divisor) + ")";
+}
+
+static std::string bufferText(const Manifest &manifest, const Buffer &buffer) {
+  switch (buffer.kind) {
+  case Buffer::Kind::Arena:
+    return "arena+" + std::to_string(buffer.index) + ":" + std::to_string(buffer.bytes);
+  case Buffer::Kind::Param:
+    return "param " + io::escaped(manifest.parameters[size_t(buffer.index)].name);
+  case Buffer::Kind::Pool:
+    return "pool " + io::escaped(manifest.pools[size_t(buffer.index)].name);
+  case Buffer::Kind::Pages:
+    return "pages";
+  case Buffer::Kind::Table:
+    return "table " + std::to_string(buffer.index);
+  case Buffer::Kind::Step:
+    return stepNames[buffer.index];
+  }
+  return "";
+}
+
+static void printPhase(const Manifest &manifest, const char *name, const runtime::Phase &phase) {
+  std::printf("%s: %zu launches\n", name, phase.launches.size());
+  for (size_t i = 0; i < phase.launches.size(); ++i) {
+    const runtime::Launch &launch = phase.launches[i];
+    std::string layer = launch.layer < 0 ? "-" : std::to_string(launch.layer);
+    std::printf("  %4zu  layer %-3s  %-28s %s [%s](", i, layer.c_str(), io::escaped(launch.op).c_str(),
+                io::escaped(launch.kernel).c_str(), gridText(launch.grid).c_str());
+    for (size_t b = 0; b < launch.buffers.size(); ++b)
+      std::printf("%s%s", b ? ", " : "", bufferText(manifest, launch.buffers[b]).c_str());
+    std::printf(")");
+    for (size_t c = 0; c < launch.constants.size(); ++c)
+      std::printf("%s%lld", c ? ", " : " constants ", static_cast<long long>(launch.constants[c]));
+    std::printf("\n");
+  }
+}
+
+void printLaunches(const Manifest &manifest) {
+  printPhase(manifest, "prefill", manifest.prefill);
+  if (manifest.decode)
+    printPhase(manifest, "decode", *manifest.decode);
+}
+
+} // namespace chimera::inspect

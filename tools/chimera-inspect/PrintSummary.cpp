@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/abi/chimera.h"
+#include "runtime/io/Safetensors.h"
+#include "tools/chimera-inspect/Print.h"
+
+#include <cstdio>
+
+namespace chimera::inspect {
+
+using runtime::CacheMode;
+using runtime::Manifest;
+
+static std::string modeList(uint32_t modes) {
+  std::string text;
+  for (int mode = 0; mode < CHIMERA_MODE_COUNT; ++mode)
+    if (modes >> mode & 1)
+      text += (text.empty() ? "" : ", ") + std::string(modeName(mode));
+  return text;
+}
+
+static std::string number(int64_t value) {
+  return std::to_string(value);
+}
+
+static void line(const char *name, const std::string &value) {
+  std::printf("%-12s %s\n", name, value.c_str());
+}
+
+/// Runs of layers with the same modes on a line each.
+static void printLayers(const Manifest &manifest) {
+  const auto &layers = manifest.model.layers;
+  for (size_t first = 0; first < layers.size();) {
+    size_t last = first;
+    while (last + 1 < layers.size() && layers[last + 1].modes == layers[first].modes &&
+           layers[last + 1].forceable == layers[first].forceable)
+      ++last;
+    std::string span = first == last ? "layer " + number(int64_t(first))
+                                     : "layers " + number(int64_t(first)) + "-" + number(int64_t(last));
+    std::string forceable =
+        layers[first].forceable == layers[first].modes
+            ? ""
+            : " (can be forced: " + (layers[first].forceable ? modeList(layers[first].forceable) : "none") + ")";
+    line(span.c_str(), modeList(layers[first].modes) + forceable);
+    first = last + 1;
+  }
+}
+
+static void printCaches(const Manifest &manifest) {
+  int64_t bytes[MemoryEstimate::purposes] = {};
+  for (const runtime::Pool &pool : manifest.pools)
+    if (__builtin_add_overflow(bytes[size_t(pool.mode)], pool.bytesPerSlot, &bytes[size_t(pool.mode)]))
+      bytes[size_t(pool.mode)] = INT64_MAX;
+  std::string text;
+  for (size_t purpose = 0; purpose < MemoryEstimate::purposes; ++purpose)
+    if (bytes[purpose])
+      text +=
+          (text.empty() ? "" : ", ") + std::string(runtime::nameOf(CacheMode(purpose))) + " " + number(bytes[purpose]);
+  line("slot bytes", text.empty() ? "none" : text);
+  if (manifest.pages.tables)
+    line("pages", number(manifest.pages.bytes) + " bytes hold " + number(manifest.pages.entries) + " entries; " +
+                      number(manifest.pages.tables) + " growing list(s)");
+}
+
+static void printPhase(const char *name, const runtime::Phase &phase) {
+  line(name, number(int64_t(phase.launches.size())) + " launches, " + number(phase.arenaBytes) +
+                 " bytes of arena, at most " + number(phase.maxTokens) + " tokens of " + number(phase.maxSeqs) +
+                 " sequences a step");
+}
+
+void printSummary(const runtime::ModelFile &file, const Manifest &manifest) {
+  std::string digest;
+  for (uint8_t byte : file.digest) {
+    char hex[3];
+    std::snprintf(hex, sizeof hex, "%02x", byte);
+    digest += hex;
+  }
+  line("file", io::escaped(file.name));
+  line("bytes", number(int64_t(file.bytes.size() + runtime::ModelFile::trailerSize)));
+  line("digest", digest);
+  line("producer", io::escaped(manifest.producer) + ", format " + number(manifest.version));
+  std::string features;
+  for (const std::string &feature : manifest.features)
+    features += (features.empty() ? " with " : " ") + io::escaped(feature);
+  line("target", io::escaped(manifest.target) + ", " + io::escaped(manifest.variant) + features);
+  line("dtype", std::string(io::nameOf(manifest.dtype)) + ", numerics " + io::escaped(manifest.numerics));
+  const runtime::ModelShape &model = manifest.model;
+  line("model", "vocab_size " + number(model.vocabSize) + ", hidden_size " + number(model.hiddenSize) + ", " +
+                    number(manifest.layers()) + " layers");
+  if (model.heads)
+    line("attention", number(model.heads) + " heads of " + number(model.headDim) + ", " + number(model.keyValueHeads) +
+                          " for keys and values, window " + number(model.window));
+  if (model.bosTokenId >= 0)
+    line("bos token", number(model.bosTokenId));
+  if (model.eosTokenId >= 0)
+    line("eos token", number(model.eosTokenId));
+  printLayers(manifest);
+  double elements = 0, bytes = 0;
+  for (const runtime::Parameter &parameter : manifest.parameters) {
+    elements += double(parameter.elements);
+    bytes += double(parameter.bytes);
+  }
+  std::printf("%-12s %zu tensors, %.0f elements, %.0f bytes\n", "parameters", manifest.parameters.size(), elements,
+              bytes);
+  printCaches(manifest);
+  printPhase("prefill", manifest.prefill);
+  if (manifest.decode)
+    printPhase("decode", *manifest.decode);
+}
+
+void printParameters(const Manifest &manifest) {
+  for (const runtime::Parameter &parameter : manifest.parameters) {
+    std::string source =
+        parameter.source == parameter.name ? "" : " from the checkpoint's " + io::escaped(parameter.source);
+    std::printf("%-5s %-16s %s%s%s\n", io::nameOf(parameter.dtype), io::shapeText(parameter.shape).c_str(),
+                io::escaped(parameter.name).c_str(), source.c_str(), parameter.optional ? " (optional)" : "");
+  }
+}
+
+} // namespace chimera::inspect

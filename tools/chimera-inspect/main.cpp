@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "tools/chimera-inspect/Print.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+
+using namespace chimera;
+
+namespace {
+/// The command line.
+struct Options {
+  std::string model;
+  bool summary = false, parameters = false, launches = false, json = false, memory = false;
+  int64_t batch = 1, context = 4096;
+  std::string fractions;
+};
+} // namespace
+
+static int fail(int exitStatus, const std::string &message) {
+  std::fprintf(stderr, "chimera-inspect: %s\n", message.c_str());
+  return exitStatus;
+}
+
+static void addOptions(CLI::App &app, Options &options) {
+  app.set_version_flag("--version", "chimera-inspect " CHIMERA_VERSION);
+  app.add_option("model", options.model, "the model binary (model.chm)")->required();
+  app.add_flag("--summary", options.summary, "what the model is, needs and holds; the default");
+  app.add_flag("--parameters", options.parameters, "the parameters: dtype, shape, name");
+  app.add_flag("--launches", options.launches, "the launch table of each phase");
+  app.add_flag("--json", options.json, "the manifest as it is in the file");
+  app.add_flag("--memory", options.memory,
+               "cache bytes by layer and mode, beside a dense Transformer of the same size");
+  auto *batch = app.add_option("--batch", options.batch, "with --memory: the number of sequences")
+                    ->check(CLI::Range(int64_t(1), int64_t(1) << 40))
+                    ->type_name("B")
+                    ->capture_default_str();
+  auto *context = app.add_option("--context", options.context, "with --memory: the tokens of each sequence")
+                      ->check(CLI::Range(int64_t(1), int64_t(1) << 40))
+                      ->type_name("T")
+                      ->capture_default_str();
+  auto *fractions = app.add_option("--fractions", options.fractions,
+                                   "with --memory: the modes' shares of the tokens, ssm=.6,swa=.2,full=.1,identity=.1");
+  for (CLI::Option *option : {batch, context, fractions})
+    option->needs("--memory");
+}
+
+static int inspectModel(const Options &options, const inspect::Fractions &fractions) {
+  auto file = runtime::readModelFile(options.model);
+  if (!file)
+    return fail(1, file.error().message);
+  auto manifest = runtime::parseManifest(file->manifest(), file->name);
+  if (!manifest)
+    return fail(1, manifest.error().message);
+  if (options.summary || !(options.parameters || options.launches || options.json || options.memory))
+    inspect::printSummary(*file, *manifest);
+  if (options.parameters)
+    inspect::printParameters(*manifest);
+  if (options.launches)
+    inspect::printLaunches(*manifest);
+  if (options.json) {
+    std::fwrite(file->manifest().data(), 1, file->manifest().size(), stdout);
+    std::fputc('\n', stdout);
+  }
+  if (options.memory)
+    inspect::printMemory(*manifest, options.batch, options.context, fractions, options.fractions.empty());
+  if (std::fflush(stdout) != 0 || std::ferror(stdout))
+    return fail(1, "the output cannot be written");
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  try {
+    Options options;
+    CLI::App app("Shows what is in a compiled model. Runs none of its code.", "chimera-inspect");
+    addOptions(app, options);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::Success &wanted) {
+      return app.exit(wanted);
+    } catch (const CLI::ParseError &error) {
+      return fail(2, io::escaped(error.what()));
+    }
+    inspect::Fractions fractions = inspect::defaultFractions();
+    if (!options.fractions.empty()) {
+      auto parsed = inspect::parseFractions(options.fractions);
+      if (!parsed)
+        return fail(2, "--fractions: " + parsed.error().message);
+      fractions = *parsed;
+    }
+    return inspectModel(options, fractions);
+  } catch (const std::bad_alloc &) {
+    return fail(1, "out of memory");
+  }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "tools/chimera-run/Engine.h"
+
+#include <chrono>
+
+namespace chimera::run {
+
+using io::Result;
+using io::Status;
+
+namespace {
+/// Takes an error object from a call and gives it as a value.
+class ErrorSlot {
+public:
+  ~ErrorSlot() { chimera_error_free(error); }
+  operator chimera_error **() { return &error; }
+  io::Error take() const { return io::Error{chimera_error_message(error)}; }
+
+private:
+  chimera_error *error = nullptr;
+};
+} // namespace
+
+Result<Engine> Engine::open(const std::string &modelPath, const std::string &weightsPath) {
+  Engine engine;
+  ErrorSlot error;
+  chimera_model *model = nullptr;
+  if (chimera_model_load(modelPath.c_str(), &model, error))
+    return error.take();
+  engine.model.reset(model);
+  chimera_weights *weights = nullptr;
+  if (chimera_weights_load(model, weightsPath.c_str(), &weights, error))
+    return error.take();
+  engine.weights.reset(weights);
+  engine.about.struct_size = sizeof engine.about;
+  if (chimera_model_get_info(model, &engine.about, error))
+    return error.take();
+  return engine;
+}
+
+Status Engine::start(int64_t threads, int64_t maxSequences) {
+  chimera_session_options options = {};
+  options.struct_size = sizeof options;
+  options.threads = threads;
+  options.max_sequences = maxSequences;
+  ErrorSlot error;
+  chimera_session *made = nullptr;
+  if (chimera_session_create(model.get(), weights.get(), &options, &made, error))
+    return error.take();
+  session.reset(made);
+  return {};
+}
+
+io::DType Engine::logitsType() const {
+  return about.logits_dtype == CHIMERA_DTYPE_F64 ? io::DType::F64 : io::DType::F32;
+}
+
+Result<chimera_sequence> Engine::addSequence() {
+  ErrorSlot error;
+  chimera_sequence sequence = 0;
+  if (chimera_sequence_add(session.get(), &sequence, error))
+    return error.take();
+  return sequence;
+}
+
+Status Engine::step(const std::vector<chimera_step_item> &items, std::vector<uint8_t> &logits,
+                    std::vector<int8_t> *routing) {
+  int64_t rows = 0, outputs = 0;
+  bool decode = true;
+  for (const chimera_step_item &item : items) {
+    rows += item.count;
+    decode &= item.count <= 1;
+    if (item.count)
+      outputs += item.logits == CHIMERA_LOGITS_ALL ? item.count : item.logits == CHIMERA_LOGITS_LAST ? 1 : 0;
+  }
+  logits.resize(size_t(outputs * logitsRowBytes()));
+  if (routing)
+    routing->resize(size_t(rows * about.layers));
+
+  ErrorSlot error;
+  auto begin = std::chrono::steady_clock::now();
+  if (chimera_step(session.get(), items.data(), items.size(), logits.data(), logits.size(),
+                   routing ? routing->data() : nullptr, routing ? routing->size() : 0, error))
+    return error.take();
+  std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  (decode ? spent.decodeTokens : spent.prefillTokens) += rows;
+  (decode ? spent.decodeSeconds : spent.prefillSeconds) += seconds.count();
+  return {};
+}
+
+Result<chimera_memory> Engine::memory() const {
+  ErrorSlot error;
+  chimera_memory memory = {};
+  memory.struct_size = sizeof memory;
+  if (chimera_memory_use(session.get(), CHIMERA_ALL_SEQUENCES, &memory, error))
+    return error.take();
+  return memory;
+}
+
+} // namespace chimera::run

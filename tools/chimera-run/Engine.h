@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The runtime's C interface with owned handles and errors as values.
+#ifndef CHIMERA_TOOLS_CHIMERARUN_ENGINE_H
+#define CHIMERA_TOOLS_CHIMERARUN_ENGINE_H
+
+#include "runtime/abi/chimera.h"
+#include "runtime/io/DType.h"
+#include "runtime/io/Result.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace chimera::run {
+
+/// Time spent in steps, by kind. A step is decode when every sequence has one token.
+struct StepTimes {
+  int64_t prefillTokens = 0, decodeTokens = 0;
+  double prefillSeconds = 0, decodeSeconds = 0;
+};
+
+/// A loaded model with its weights, and one session.
+class Engine {
+public:
+  /// Loads the model binary and the checkpoint.
+  static io::Result<Engine> open(const std::string &modelPath, const std::string &weightsPath);
+
+  /// Makes the session; once, before the calls below it.
+  io::Status start(int64_t threads, int64_t maxSequences);
+
+  const chimera_model_info &info() const { return about; }
+  const chimera_model *handle() const { return model.get(); }
+  /// f32 or f64.
+  io::DType logitsType() const;
+  /// Bytes of one row of logits.
+  int64_t logitsRowBytes() const { return about.vocab_size * io::sizeOf(logitsType()); }
+
+  io::Result<chimera_sequence> addSequence();
+
+  /// One step; `logits` and `routing` are sized to what it gives. `routing` may be null.
+  io::Status step(const std::vector<chimera_step_item> &items, std::vector<uint8_t> &logits,
+                  std::vector<int8_t> *routing);
+
+  io::Result<chimera_memory> memory() const;
+  const StepTimes &times() const { return spent; }
+  /// Tensors of the checkpoint that the model does not use.
+  size_t unusedTensors() const { return chimera_weights_unused_count(weights.get()); }
+
+private:
+  struct Free {
+    void operator()(chimera_model *handle) const { chimera_model_free(handle); }
+    void operator()(chimera_weights *handle) const { chimera_weights_free(handle); }
+    void operator()(chimera_session *handle) const { chimera_session_free(handle); }
+  };
+
+  Engine() = default;
+
+  std::unique_ptr<chimera_model, Free> model;
+  std::unique_ptr<chimera_weights, Free> weights;
+  std::unique_ptr<chimera_session, Free> session;
+  chimera_model_info about = {};
+  StepTimes spent;
+};
+
+} // namespace chimera::run
+
+#endif // CHIMERA_TOOLS_CHIMERARUN_ENGINE_H

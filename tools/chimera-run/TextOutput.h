@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Printing tokens as text, coloured by mode.
+#ifndef CHIMERA_TOOLS_CHIMERARUN_TEXTOUTPUT_H
+#define CHIMERA_TOOLS_CHIMERARUN_TEXTOUTPUT_H
+
+#include "tools/chimera-run/Options.h"
+
+#include <cstdint>
+#include <cstdio>
+#include <string>
+
+namespace chimera::run {
+
+/// Writes bytes to a stream as they come. For a reader's eyes (a terminal, or
+/// colours wanted) a control character or a byte that is not UTF-8 is shown as
+/// \xNN, so that no text steers the terminal; otherwise bytes pass unchanged.
+class TextOutput {
+public:
+  TextOutput(std::FILE *stream, Color color);
+
+  bool coloured() const { return colours; }
+
+  /// A line that names the modes of `modes` (bits) in their colours; nothing without colours.
+  void legend(uint32_t modes);
+
+  /// Writes bytes in the colour of `mode` (canonical index), or plain for -1. A character whose bytes come one by one
+  /// has the colour of its first.
+  void write(const std::string &bytes, int mode = -1);
+
+  /// Shows what is complete; the first bytes of a character wait for the others.
+  void flushComplete() { std::fflush(stream); }
+
+  /// Writes what is held back and flushes. The error: something could not be written.
+  io::Status close();
+
+private:
+  void emit(const std::string &text, int mode);
+
+  std::FILE *stream;
+  bool colours, plain;
+  std::string held; ///< The first bytes of a character.
+  int heldMode = -1;
+};
+
+} // namespace chimera::run
+
+#endif // CHIMERA_TOOLS_CHIMERARUN_TEXTOUTPUT_H

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// From text to tokens and back.
+#ifndef CHIMERA_TOOLS_CHIMERARUN_TOKENIZER_H
+#define CHIMERA_TOOLS_CHIMERARUN_TOKENIZER_H
+
+#include "runtime/io/Result.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace chimera::run {
+
+/// A reversible map between texts and token ids.
+class Tokenizer {
+public:
+  /// The tokenizer of a model directory; for an empty path, bytes are tokens.
+  /// The error says what can be read, or that the vocabulary is too small.
+  static io::Result<std::unique_ptr<Tokenizer>> open(const std::string &directory, int64_t vocabSize);
+
+  virtual ~Tokenizer() = default;
+  virtual std::vector<int32_t> encode(const std::string &text) const = 0;
+  /// The bytes of one token, which may be a part of a character.
+  virtual std::string decode(int32_t token) const = 0;
+};
+
+} // namespace chimera::run
+
+#endif // CHIMERA_TOOLS_CHIMERARUN_TOKENIZER_H
