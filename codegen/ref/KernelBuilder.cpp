@@ -298,6 +298,19 @@ Buffer KernelBuilder::buffer(Elem elem) {
   return bufferAt(integer(nextBuffer++), elem);
 }
 
+Buffer KernelBuilder::constants(StringRef name, ArrayRef<double> values) {
+  auto count = static_cast<int64_t>(values.size());
+  auto global = module.lookupSymbol<LLVM::GlobalOp>(name);
+  if (!global) {
+    OpBuilder::InsertionGuard guard(ops);
+    ops.setInsertionPointToStart(module.getBody());
+    global = ops.create<LLVM::GlobalOp>(loc, LLVM::LLVMArrayType::get(f64Type(), count), /*isConstant=*/true,
+                                        LLVM::Linkage::Internal, name,
+                                        DenseElementsAttr::get(RankedTensorType::get({count}, f64Type()), values));
+  }
+  return {*this, ops.create<LLVM::AddressOfOp>(loc, global), Elem::F64};
+}
+
 Rows KernelBuilder::rows() {
   Rows rows;
   rows.index = buffer(Elem::I32);

@@ -119,6 +119,8 @@ public:
   Buffer buffer(Elem elem);
   Buffer buffer(Scalar type) { return buffer(elemOf(type)); }
   Buffer bufferAt(Val index, Elem elem);
+  /// A constant array of f64 in the module.
+  Buffer constants(llvm::StringRef name, llvm::ArrayRef<double> values);
   /// The next five.
   Rows rows();
   int64_t buffersTaken() const { return nextBuffer; }

@@ -147,7 +147,7 @@ Kernel getOrEmit(ModuleOp kernels, const ColumnsSpec &spec) {
   return {symbol, perRow};
 }
 
-/// Rotates one head's first 2h dimensions; `frequency(d)` gives the radians a position of pair d.
+/// Rotates dimensions d and d + dims/2 of every head of a row by position * frequency radians.
 static void rotate(KernelBuilder &k, const RopeSpec &spec, Val position, Val d, Val frequency, const Buffer &from,
                    const Buffer &to) {
   int64_t half = spec.dims / 2;
@@ -172,13 +172,13 @@ Kernel getOrEmit(ModuleOp kernels, const RopeSpec &spec) {
     Rows rows = k.rows();
     Elem bits = rawElemOf(spec.type);
     Buffer x = k.buffer(spec.type), out = k.buffer(spec.type);
+    Buffer frequencies = k.constants(symbol + "_frequencies", spec.frequencies);
     int64_t width = spec.heads * spec.headSize;
     forEachRow(k, rows.start, [&](Val row) {
       Val index = rows.index.load(rows.start.load(0) + row);
       Val position = intToFloat(rows.position.load(index), k.f64Type());
       Buffer from = x.at(row * width), to = out.at(row * width);
-      for (auto [d, frequency] : llvm::enumerate(spec.frequencies))
-        rotate(k, spec, position, k.integer(d), k.real(frequency, k.f64Type()), from, to);
+      k.forEach(0, spec.dims / 2, [&](Val d) { rotate(k, spec, position, d, frequencies.load(d), from, to); });
       Buffer fromBits(k, from.base().value, bits), toBits(k, to.base().value, bits);
       k.forEach(0, spec.heads, [&](Val head) {
         Val first = head * spec.headSize;
