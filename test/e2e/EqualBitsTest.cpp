@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The logits and the routing of a sequence are bitwise the same however its work is cut and whatever runs beside it.
+#include "test/e2e/Scenario.h"
+#include "test/support/Subprocess.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <tuple>
+
+using namespace chimera;
+using namespace chimera::test;
+
+namespace {
+
+class EqualBitsTest : public testing::TestWithParam<std::tuple<size_t, Precision>> {};
+
+TEST_P(EqualBitsTest, EveryScheduleGivesTheBitsOfOnePrefillAlone) {
+  const ModelCase &modelCase = modelCases()[std::get<0>(GetParam())];
+  Precision precision = std::get<1>(GetParam());
+  RandomModel model = makeModel(modelCase.configText, precision, modelCase.seed);
+  poisonEmbedding(model);
+  SCOPED_TRACE("seed " + std::to_string(modelCase.seed) + ", config:\n" + model.configText);
+  TemporaryDirectory directory;
+  writeModel(model, directory.path());
+  Engine engine(compileModel(modelCase, precision), directory.path());
+
+  Random random(modelCase.seed);
+  std::vector<Prompt> prompts = makePrompts(engine, modelCase, model.config, random.fork());
+  std::vector<Snapshot> snapshots;
+  ScenarioCounts counts;
+  int schedules = longMode() ? 400 : 50;
+  for (int schedule = 0; schedule < schedules; ++schedule) {
+    std::string difference = runScenario(engine, prompts, snapshots, random.fork(), counts);
+    ASSERT_EQ(difference, "") << "schedule " << schedule;
+  }
+  EXPECT_GT(counts.forks, 0);
+  EXPECT_GT(counts.drops, 0);
+  EXPECT_GT(counts.restores, 0);
+  EXPECT_GT(counts.poisonedRows, 0);
+  EXPECT_LT(counts.poisonedRows, counts.rows);
+}
+
+std::string testName(const testing::TestParamInfo<std::tuple<size_t, Precision>> &info) {
+  return modelCases()[std::get<0>(info.param)].name + "_" + precisionName(std::get<1>(info.param));
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, EqualBitsTest,
+                         testing::Combine(testing::Range(size_t(0), modelCases().size()),
+                                          testing::Values(Precision::F64, Precision::F32, Precision::BF16)),
+                         testName);
+
+} // namespace

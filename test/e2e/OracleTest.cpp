@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Compiled models against the oracle: f64 closely and with the router's own choices, f32 and bf16 under forced routing.
+#include "test/support/Oracle.h"
+#include "test/e2e/Cases.h"
+#include "test/e2e/Engine.h"
+#include "test/support/Random.h"
+#include "test/support/Subprocess.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+using namespace chimera;
+using namespace chimera::test;
+
+namespace {
+
+/// The greatest difference that is allowed, as a fraction of the largest logit.
+double tolerance(Precision precision) {
+  switch (precision) {
+  case Precision::F64:
+    return 1e-11;
+  case Precision::F32:
+    return 1e-4;
+  case Precision::BF16:
+    return 3e-2;
+  }
+  return 0;
+}
+
+class OracleTest : public testing::TestWithParam<std::tuple<size_t, Precision>> {
+protected:
+  const ModelCase &modelCase() const { return modelCases()[std::get<0>(GetParam())]; }
+  Precision precision() const { return std::get<1>(GetParam()); }
+};
+
+/// The worst difference of any logit at any position, as a fraction of the largest logit of the sequence. A NaN counts
+/// as infinitely far.
+double worstDifference(const std::vector<std::vector<double>> &actual,
+                       const std::vector<std::vector<double>> &expected) {
+  double largest = 0, worst = 0;
+  for (const std::vector<double> &row : expected)
+    for (double logit : row)
+      largest = std::max(largest, std::abs(logit));
+  for (size_t t = 0; t < expected.size(); ++t)
+    for (size_t v = 0; v < expected[t].size(); ++v) {
+      double difference = std::abs(actual.at(t).at(v) - expected[t][v]);
+      worst = std::isnan(difference) ? INFINITY : std::max(worst, difference);
+    }
+  return worst / largest;
+}
+
+std::vector<int8_t> flatten(const RoutingTable &routing) {
+  std::vector<int8_t> flat;
+  for (const std::vector<int8_t> &row : routing)
+    flat.insert(flat.end(), row.begin(), row.end());
+  return flat;
+}
+
+TEST_P(OracleTest, LogitsAndRoutingAgreeAtEveryPosition) {
+  RandomModel model = makeModel(modelCase().configText, precision(), modelCase().seed);
+  SCOPED_TRACE("seed " + std::to_string(modelCase().seed) + ", config:\n" + model.configText);
+  TemporaryDirectory directory;
+  writeModel(model, directory.path());
+  Engine engine(compileModel(modelCase(), precision()), directory.path());
+  Session session(engine, 2, 4, true);
+
+  // Three sequences of one batch: the longest, a middling one, one token.
+  Random random(modelCase().seed);
+  std::vector<StepItem> items;
+  std::vector<OracleResult> expected;
+  for (int length : {modelCase().length, static_cast<int>(random.between(2, 20)), 1}) {
+    std::vector<int> tokens = randomTokens(length, model.config.vocabSize, random.next());
+    expected.push_back(runOracle(model.config, model.parameters, tokens));
+    StepItem item{session.add(), {tokens.begin(), tokens.end()}, {}, CHIMERA_LOGITS_ALL};
+    if (precision() != Precision::F64)
+      item.forced = flatten(expected.back().routing);
+    items.push_back(std::move(item));
+  }
+
+  std::vector<StepResult> actual = session.step(items);
+  for (size_t i = 0; i < items.size(); ++i) {
+    EXPECT_EQ(actual[i].routing, expected[i].routing)
+        << "sequence " << i << ", least distance of two router scores " << expected[i].smallestMargin;
+    double worst = worstDifference(actual[i].logits, expected[i].logits);
+    EXPECT_LE(worst, tolerance(precision())) << "sequence " << i << " of " << items[i].tokens.size() << " tokens";
+    RecordProperty("worst_difference_" + std::to_string(i), std::to_string(worst));
+  }
+}
+
+std::string testName(const testing::TestParamInfo<std::tuple<size_t, Precision>> &info) {
+  return modelCases()[std::get<0>(info.param)].name + "_" + precisionName(std::get<1>(info.param));
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, OracleTest,
+                         testing::Combine(testing::Range(size_t(0), modelCases().size()),
+                                          testing::Values(Precision::F64, Precision::F32, Precision::BF16)),
+                         testName);
+
+} // namespace
