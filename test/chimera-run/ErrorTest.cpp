@@ -29,6 +29,7 @@ TEST_F(ErrorTest, MisuseIsStatusTwoAndOneLine) {
   expectMisuse({}, "one of --tokens and --prompt is required");
   expectMisuse({"--tokens", "t", "--prompt", "x"}, "--tokens excludes --prompt");
   expectMisuse({"--prompt", "x", "--logits", "l"}, "--logits requires --tokens");
+  expectMisuse({"--tokens", "t", "--logits", "x", "--routing", "x"}, "--logits and --routing name the same file");
   expectMisuse({"--tokens", "t", "--seed", "1"}, "--seed requires --prompt");
   expectMisuse({"--tokens", "t", "--bo\ngus"}, "The following argument was not expected: --bo\\x0agus");
   expectMisuse({"--tokens", "t", "--schedule=chunks:5,0"},

@@ -150,7 +150,7 @@ TEST_F(GenerateTest, ColoursEachTokenByItsMode) {
   ProcessResult result = run({"--prompt", "ab\x1b", "--max-new-tokens", "0", "--color", "always"});
   expectSuccess(result);
   EXPECT_EQ(result.out, "modes: \x1b[38;5;39mssm\x1b[0m \x1b[38;5;203mfull\x1b[0m\n"
-                        "\x1b[38;5;203ma\x1b[0m\x1b[38;5;39mb\x1b[0m\x1b[38;5;203m\\x1b\x1b[0m\n");
+                        "\x1b[38;5;203ma\x1b[38;5;39mb\x1b[38;5;203m\\x1b\x1b[0m\n");
   EXPECT_EQ(run({"--prompt", "ab\x1b", "--max-new-tokens", "0", "--color", "always", "--color-layer", "1"}).out,
             result.out);
   EXPECT_EQ(run({"--prompt", "ab", "--max-new-tokens", "0"}).out, "ab\n") << "no colours into a pipe";

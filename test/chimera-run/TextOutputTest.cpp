@@ -8,9 +8,11 @@ using namespace chimera::run;
 /// What `use` writes.
 template <typename Use> static std::string written(Color color, Use use) {
   std::FILE *stream = std::tmpfile();
-  TextOutput out(stream, color);
-  use(out);
-  EXPECT_TRUE(out.close());
+  {
+    TextOutput out(stream, color);
+    use(out);
+    EXPECT_TRUE(out.close());
+  }
   std::rewind(stream);
   std::string result;
   for (int c; (c = std::fgetc(stream)) != EOF;)
@@ -42,10 +44,20 @@ TEST(TextOutput, ACharacterIsColouredWhole) {
                       out.write("x", 1);
                       out.write("\xE2");
                     }),
-            "\x1b[38;5;39m\xE2\x82\xAC\x1b[0m\x1b[38;5;245m\\xe2\\x82\x1b[0m\x1b[38;5;178mx\x1b[0m\\xe2");
+            "\x1b[38;5;39m\xE2\x82\xAC\x1b[38;5;245m\\xe2\\x82\x1b[38;5;178mx\x1b[0m\\xe2");
 }
 
 TEST(TextOutput, ControlCharactersDoNotReachAReader) {
   EXPECT_EQ(written(Color::Always, [](TextOutput &out) { out.write("a\tb\n\r\x07\x1b[31m"); }),
             "a\tb\n\\x0d\\x07\\x1b[31m");
+}
+
+TEST(TextOutput, AColourIsSetOnceAndTurnedOffAtTheEnd) {
+  EXPECT_EQ(written(Color::Always,
+                    [](TextOutput &out) {
+                      out.write("ab", 2);
+                      out.write("c", 2);
+                      out.write("d", 0);
+                    }),
+            "\x1b[38;5;203mabc\x1b[38;5;39md\x1b[0m");
 }

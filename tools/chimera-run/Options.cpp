@@ -71,6 +71,8 @@ static void addPromptOptions(CLI::App &app, Options &options, RawOptions &raw) {
 static io::Status finish(const RawOptions &raw, Options &options) {
   if (!options.tokens && !options.prompt)
     return io::Error{"one of --tokens and --prompt is required"};
+  if (!options.logits.empty() && options.logits == options.routing)
+    return io::Error{"--logits and --routing name the same file"};
   io::Result<Schedule> schedule = Schedule::parse(raw.schedule);
   if (!schedule)
     return io::Error{"--schedule: " + schedule.error().message};

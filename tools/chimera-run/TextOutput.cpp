@@ -33,11 +33,12 @@ void TextOutput::legend(uint32_t modes) {
 }
 
 void TextOutput::emit(const std::string &text, int mode) {
-  bool inColour = colours && mode >= 0;
-  std::string out = inColour ? colourCodes[mode] : "";
+  std::string out;
+  int wanted = colours ? mode : -1;
+  if (wanted != current)
+    out = wanted >= 0 ? colourCodes[wanted] : resetCode;
+  current = wanted;
   out += plain || text == "\n" || text == "\t" ? text : io::escaped(text);
-  if (inColour)
-    out += resetCode;
   std::fwrite(out.data(), 1, out.size(), stream);
 }
 
@@ -67,6 +68,9 @@ io::Status TextOutput::close() {
   if (!held.empty())
     emit(held, heldMode);
   held.clear();
+  if (current >= 0)
+    std::fputs(resetCode, stream);
+  current = -1;
   if (std::fflush(stream) != 0 || std::ferror(stream))
     return io::Error{"the text cannot be written: an error of the output"};
   return {};

@@ -18,6 +18,10 @@ namespace chimera::run {
 class TextOutput {
 public:
   TextOutput(std::FILE *stream, Color color);
+  /// Closes, so that no colour outlives a failure.
+  ~TextOutput() { (void)close(); }
+  TextOutput(const TextOutput &) = delete;
+  TextOutput &operator=(const TextOutput &) = delete;
 
   bool coloured() const { return colours; }
 
@@ -31,7 +35,7 @@ public:
   /// Shows what is complete; the first bytes of a character wait for the others.
   void flushComplete() { std::fflush(stream); }
 
-  /// Writes what is held back and flushes. The error: something could not be written.
+  /// Writes what is held back, turns colours off and flushes. The error: something could not be written.
   io::Status close();
 
 private:
@@ -41,6 +45,7 @@ private:
   bool colours, plain;
   std::string held; ///< The first bytes of a character.
   int heldMode = -1;
+  int current = -1; ///< The mode whose colour is on.
 };
 
 } // namespace chimera::run
