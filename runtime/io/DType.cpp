@@ -75,51 +75,55 @@ uint16_t f64ToBf16(double value) {
   return f32ToBf16(bitCast<float>(bits));
 }
 
-/// Reads one element as `Wide`, which holds each value of the type exactly.
-template <typename Wide> static Wide load(DType type, const uint8_t *from) {
-  switch (type) {
-  case DType::F64: {
-    double value;
-    std::memcpy(&value, from, sizeof value);
-    return Wide(value);
+template <typename From, typename To>
+static void mapElements(const void *from, void *to, int64_t count, To (*convertOne)(From)) {
+  const auto *source = static_cast<const uint8_t *>(from);
+  auto *target = static_cast<uint8_t *>(to);
+  for (int64_t i = 0; i < count; ++i) {
+    From value;
+    std::memcpy(&value, source + size_t(i) * sizeof value, sizeof value);
+    To converted = convertOne(value);
+    std::memcpy(target + size_t(i) * sizeof converted, &converted, sizeof converted);
   }
-  case DType::F32: {
-    float value;
-    std::memcpy(&value, from, sizeof value);
-    return Wide(value);
-  }
-  default: {
-    uint16_t bits;
-    std::memcpy(&bits, from, sizeof bits);
-    return Wide(type == DType::F16 ? f16ToF32(bits) : bf16ToF32(bits));
-  }
-  }
+}
+
+static void toF64(DType fromType, const void *from, void *to, int64_t count) {
+  if (fromType == DType::F32)
+    mapElements<float, double>(from, to, count, [](float value) { return double(value); });
+  else if (fromType == DType::F16)
+    mapElements<uint16_t, double>(from, to, count, [](uint16_t bits) { return double(f16ToF32(bits)); });
+  else
+    mapElements<uint16_t, double>(from, to, count, [](uint16_t bits) { return double(bf16ToF32(bits)); });
+}
+
+static void toF32(DType fromType, const void *from, void *to, int64_t count) {
+  if (fromType == DType::F64)
+    mapElements<double, float>(from, to, count, [](double value) { return float(value); });
+  else
+    mapElements<uint16_t, float>(from, to, count, fromType == DType::F16 ? f16ToF32 : bf16ToF32);
+}
+
+static void toBf16(DType fromType, const void *from, void *to, int64_t count) {
+  if (fromType == DType::F64)
+    mapElements<double, uint16_t>(from, to, count, f64ToBf16);
+  else if (fromType == DType::F32)
+    mapElements<float, uint16_t>(from, to, count, f32ToBf16);
+  else
+    mapElements<uint16_t, uint16_t>(from, to, count, [](uint16_t bits) { return f32ToBf16(f16ToF32(bits)); });
 }
 
 void convertElements(DType fromType, const void *from, DType toType, void *to, int64_t count) {
   assert(isFloat(fromType) && isFloat(toType) && toType != DType::F16);
   if (count == 0)
     return;
-  if (fromType == toType) {
+  if (fromType == toType)
     std::memcpy(to, from, size_t(count * sizeOf(toType)));
-    return;
-  }
-  const auto *source = static_cast<const uint8_t *>(from);
-  auto *target = static_cast<uint8_t *>(to);
-  int64_t sourceStep = sizeOf(fromType), targetStep = sizeOf(toType);
-  for (int64_t i = 0; i < count; ++i, source += sourceStep, target += targetStep) {
-    if (toType == DType::F64) {
-      double value = load<double>(fromType, source);
-      std::memcpy(target, &value, sizeof value);
-    } else if (toType == DType::F32) {
-      float value = load<float>(fromType, source);
-      std::memcpy(target, &value, sizeof value);
-    } else {
-      uint16_t bits =
-          fromType == DType::F64 ? f64ToBf16(load<double>(fromType, source)) : f32ToBf16(load<float>(fromType, source));
-      std::memcpy(target, &bits, sizeof bits);
-    }
-  }
+  else if (toType == DType::F64)
+    toF64(fromType, from, to, count);
+  else if (toType == DType::F32)
+    toF32(fromType, from, to, count);
+  else
+    toBf16(fromType, from, to, count);
 }
 
 } // namespace chimera::io
