@@ -69,14 +69,18 @@ def GateKind : I32EnumAttr<"GateKind", "how a mixer's output is gated", [
   let cppNamespace = "::chimera::ir";
   let genSpecializedAttr = 0;
 }
-def GateKindAttr : EnumAttr<ChimeraDialect, GateKind, "gate_kind">;
+def GateKindAttr : EnumAttr<ChimeraDialect, GateKind, "gate_kind"> {
+  let assemblyFormat = "`<` $value `>`";
+}
 
 def Activation : I32EnumAttr<"Activation", "an elementwise function", [
     I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"SiLU", 1, "silu">]> {
   let cppNamespace = "::chimera::ir";
   let genSpecializedAttr = 0;
 }
-def ActivationAttr : EnumAttr<ChimeraDialect, Activation, "activation">;
+def ActivationAttr : EnumAttr<ChimeraDialect, Activation, "activation"> {
+  let assemblyFormat = "`<` $value `>`";
+}
 
 def CachePolicy : I32EnumAttr<"CachePolicy", "which tokens write into a mode's cache", [
     I32EnumAttrCase<"Routed", 0, "routed">, I32EnumAttrCase<"All", 1, "all">]> {

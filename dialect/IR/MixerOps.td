@@ -71,8 +71,8 @@ def AppendOp : Chimera_Op<"append", [Pure, AllTypesMatch<["cache", "result"]>,
         : tensor<?x32xf32>, tensor<?x32xf32> cache !chimera.ring<window = 8, heads = 2, dim = 16, element = f32, weights = none>
     ```
   }];
-  let arguments = (ins RowMatrix:$key, RowMatrix:$value, Optional<RowVector>:$write, KeyValueCache:$cache,
-                       RowsType:$rows);
+  let arguments = (ins RowMatrix:$key, RowMatrix:$value, KeyValueCache:$cache, RowsType:$rows,
+                       Optional<RowVector>:$write);
   let results = (outs KeyValueCache:$result);
   let assemblyFormat = [{
     $key `,` $value (`write` $write^)? `cache` $cache `rows` $rows attr-dict `:` type($key) `,` type($value)
@@ -167,8 +167,8 @@ def LtiScanOp : Chimera_RowOp<"lti_scan", [AllTypesMatch<["state", "state_out"]>
         : tensor<?x16xf32>, tensor<16xf32> state !chimera.state<heads = 1, dim = 1, size = 16, element = f32>
     ```
   }];
-  let arguments = (ins AccMatrix:$input, WeightVector:$decay, Optional<RowVector>:$write, StateType:$state,
-                       RowsType:$rows);
+  let arguments = (ins AccMatrix:$input, WeightVector:$decay, StateType:$state, RowsType:$rows,
+                       Optional<RowVector>:$write);
   let results = (outs AccMatrix:$result, StateType:$state_out);
   let assemblyFormat = [{
     $input `,` $decay (`write` $write^)? `state` $state `rows` $rows attr-dict `:` type($input) `,` type($decay)

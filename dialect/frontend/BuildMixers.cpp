@@ -46,7 +46,7 @@ MixerOutput buildAttention(ModelBuilder &model, const MixerInput &in) {
   Type type = model.rowsOfAccumulators(config.numAttentionHeads * config.headDim);
   Value attended = builder.create<ir::AttendOp>(loc, type, query, key, value, in.write, in.caches[0], in.own, in.seen,
                                                 model.f64(scale));
-  Value cache = builder.create<ir::AppendOp>(loc, in.caches[0].getType(), key, value, in.write, in.caches[0], in.seen);
+  Value cache = builder.create<ir::AppendOp>(loc, in.caches[0].getType(), key, value, in.caches[0], in.seen, in.write);
   return {model.linear(attended, "attn.o_proj.weight"), {cache}};
 }
 
@@ -87,7 +87,7 @@ MixerOutput buildLti(ModelBuilder &model, const MixerInput &in) {
   Value u = model.linear(in.tokens, "ssm.in_proj.weight");
   Value state = in.caches[0];
   auto scan = model.ops().create<ir::LtiScanOp>(model.loc(), u.getType(), state.getType(), u,
-                                                model.parameter("ssm.decay"), in.write, state, in.seen);
+                                                model.parameter("ssm.decay"), state, in.seen, in.write);
   Value y = model.gather(scan.getResult(), in.seen, in.own);
   return {model.linear(y, "ssm.out_proj.weight"), {scan.getStateOut()}};
 }

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What is wrong with an op of the model level is said where it is.
+// RUN: chimera-opt %s --split-input-file --verify-diagnostics
+
+func.func @param_dynamic() {
+  // expected-error @+1 {{'chimera.param' op parameter 'w' must have a static shape, got 'tensor<?x4xf32>'}}
+  %w = chimera.param "w" : tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @param_name() {
+  // expected-error @+1 {{must have a name}}
+  %w = chimera.param "" : tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @param_permutation() {
+  // expected-error @+1 {{row_permutation of 'w' must be a permutation of its rows}}
+  %w = chimera.param "w" {row_permutation = array<i64: 0, 2>} : tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @param_source_shape() {
+  // expected-error @+1 {{source_shape of 'w' must have as many elements as 'tensor<2x4xf32>'}}
+  %w = chimera.param "w" {source_shape = array<i64: 2, 3>} : tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @embed(%tokens: tensor<?xi32>, %rows: !chimera.rows, %table: tensor<16x8xf32>) {
+  // expected-error @+1 {{result must have 8 columns, got 4}}
+  %x = chimera.embed %tokens, %table rows %rows : tensor<?xi32>, tensor<16x8xf32> -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @norm_weight(%x: tensor<?x8xf32>, %w: tensor<4xf32>) {
+  // expected-error @+1 {{weight must have 8 elements, got 4}}
+  %y = chimera.norm rms %x, %w {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @norm_bias(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
+  // expected-error @+1 {{layer norm needs a bias}}
+  %y = chimera.norm layer %x, %w {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @norm_no_bias(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
+  // expected-error @+1 {{rms norm takes no bias}}
+  %y = chimera.norm rms %x, %w, %w {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @norm_eps(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
+  // expected-error @+1 {{eps must be finite and above 0}}
+  %y = chimera.norm rms %x, %w {eps = 0.0 : f64} : tensor<?x8xf32>, tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @linear_columns(%x: tensor<?x8xf32>, %w: tensor<16x4xf32>) {
+  // expected-error @+1 {{input has 8 columns, but weight 4}}
+  %y = chimera.linear %x, %w : tensor<?x8xf32>, tensor<16x4xf32> -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+func.func @linear_result(%x: tensor<?x8xf32>, %w: tensor<16x8xf32>) {
+  // expected-error @+1 {{result must have 16 columns, got 8}}
+  %y = chimera.linear %x, %w : tensor<?x8xf32>, tensor<16x8xf32> -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @linear_operands(%x: tensor<?x8xf32>, %w: tensor<16x8xbf16>) {
+  // expected-error @+1 {{input and weight must have one element type, got 'f32' and 'bf16'}}
+  %y = chimera.linear %x, %w : tensor<?x8xf32>, tensor<16x8xbf16> -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+func.func @linear_accumulator(%x: tensor<?x8xf64>, %w: tensor<16x8xf64>) {
+  // expected-error @+1 {{result must accumulate in 'f64', got 'f32'}}
+  %y = chimera.linear %x, %w : tensor<?x8xf64>, tensor<16x8xf64> -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+func.func @cast(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{result must have 8 columns, got 4}}
+  %y = chimera.cast %x : tensor<?x8xf32> to tensor<?x4xbf16>
+  return
+}
+
+// -----
+
+func.func @add(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>) {
+  // expected-error @+1 {{requires the same type for all operands and results}}
+  %z = "chimera.add"(%x, %y) : (tensor<?x8xf32>, tensor<?x4xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @silu(%x: tensor<?x8xbf16>) {
+  // expected-error @+1 {{operand #0 must be 2D tensor of 64-bit float or 32-bit float values}}
+  %z = chimera.silu %x : tensor<?x8xbf16>
+  return
+}
+
+// -----
+
+func.func @swiglu(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>) {
+  // expected-error @+1 {{requires the same type for all operands and results}}
+  %z = "chimera.swiglu"(%x, %y) : (tensor<?x8xf32>, tensor<?x4xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @columns(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{columns 6 to 10 are not within the input's 8}}
+  %y = chimera.columns %x at 6 : tensor<?x8xf32> to tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @columns_negative(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{columns -1 to 3 are not within the input's 8}}
+  %y = chimera.columns %x at -1 : tensor<?x8xf32> to tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @gather(%x: tensor<?x8xf32> , %rows: !chimera.rows {chimera.step = "rows"}, %a: !chimera.rows, %b: !chimera.rows) {
+  // expected-error @+1 {{the input does not have the rows that it is gathered from}}
+  %y = chimera.gather %x from %a to %b : tensor<?x8xf32> to tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @gather_type(%x: tensor<?x8xf32>, %a: !chimera.rows, %b: !chimera.rows) {
+  // expected-error @+1 {{input and result must have one type}}
+  %y = chimera.gather %x from %a to %b : tensor<?x8xf32> to tensor<?x4xf32>
+  return
+}
