@@ -82,19 +82,35 @@ static void readPermutation(JsonReader json, Parameter &parameter) {
     json.fail("must be a permutation of the rows");
 }
 
+/// A shape, and the product of its extents.
+static std::vector<int64_t> readShape(JsonReader json, int64_t &elements) {
+  std::vector<int64_t> shape = json.integers(0, mostElements, 8);
+  elements = 1;
+  for (int64_t extent : shape)
+    if (__builtin_mul_overflow(elements, extent, &elements) || elements > mostElements) {
+      json.fail("has more than 2^41 elements");
+      elements = 0;
+      break;
+    }
+  return shape;
+}
+
 static void readParameter(JsonReader json, Manifest &manifest) {
   Parameter parameter;
   parameter.name = json.at("name").string();
   parameter.source = json.has("source") ? json.at("source").string() : parameter.name;
-  parameter.shape = json.at("shape").integers(0, mostElements, 8);
+  parameter.shape = readShape(json.at("shape"), parameter.elements);
+  parameter.sourceShape = parameter.shape;
+  if (json.has("source_shape")) {
+    int64_t elements;
+    parameter.sourceShape = readShape(json.at("source_shape"), elements);
+    if (elements != parameter.elements)
+      json.at("source_shape").fail("must have as many elements as shape");
+  }
   parameter.dtype = readDtype(json.at("dtype"));
   parameter.optional = json.at("optional").boolean();
   if (json.has("row_permutation"))
     readPermutation(json.at("row_permutation"), parameter);
-  parameter.elements = 1;
-  for (int64_t extent : parameter.shape)
-    if (__builtin_mul_overflow(parameter.elements, extent, &parameter.elements) || parameter.elements > mostElements)
-      return json.at("shape").fail("has more than 2^41 elements");
   parameter.bytes = parameter.elements * io::sizeOf(parameter.dtype);
   manifest.parameters.push_back(std::move(parameter));
 }

@@ -45,6 +45,7 @@ struct Parameter {
   std::string name;
   std::string source; ///< Its name in the checkpoint.
   std::vector<int64_t> shape;
+  std::vector<int64_t> sourceShape; ///< Its shape in the checkpoint: the same elements in the same order.
   io::DType dtype = io::DType::F32; ///< F64, F32 or BF16.
   bool optional = false;
   std::vector<int64_t> rowPermutation; ///< Row i is the checkpoint's row [i]; empty: as they are.

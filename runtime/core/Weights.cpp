@@ -38,9 +38,10 @@ static Failure checkParameter(const io::Checkpoint &checkpoint, const Parameter 
   const io::TensorView *tensor = checkpoint.find(parameter.source);
   if (!tensor)
     return parameter.optional ? Failure()
-                              : error("missing; the model needs it with shape " + io::shapeText(parameter.shape));
-  if (tensor->shape != parameter.shape)
-    return error("has shape " + io::shapeText(tensor->shape) + ", the model needs " + io::shapeText(parameter.shape));
+                              : error("missing; the model needs it with shape " + io::shapeText(parameter.sourceShape));
+  if (tensor->shape != parameter.sourceShape)
+    return error("has shape " + io::shapeText(tensor->shape) + ", the model needs " +
+                 io::shapeText(parameter.sourceShape));
   if (!io::isFloat(tensor->dtype))
     return error(std::string("has dtype ") + io::nameOf(tensor->dtype) + ", the model needs a floating-point one");
   return std::nullopt;

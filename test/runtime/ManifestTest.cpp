@@ -61,6 +61,8 @@ TEST(Manifest, AWrongFieldIsNamed) {
        "parameters[0].shape: has more than 2^41 elements"},
       {"/parameters/0/row_permutation", json::array({0, 0}),
        "parameters[0].row_permutation: must be a permutation of the rows"},
+      {"/parameters/0/source_shape", json::array({12}),
+       "parameters[0].source_shape: must have as many elements as shape"},
       {"/pools/0/bytes_per_slot", -1, "pools[0].bytes_per_slot: must be in 0 .. 17592186044416, is -1"},
       {"/pools/0/bytes_per_slot", 8, "caches[0]: pool 0 has 8 bytes a slot, which its kind does not"},
       {"/caches/0/pools", json::array({0, 1}), "caches[0]: has 2 pools, which its kind does not"},

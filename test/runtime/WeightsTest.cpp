@@ -84,6 +84,18 @@ TEST(Weights, SourceNamesAndRowPermutationsAreFollowed) {
   EXPECT_TRUE((*weights)->unused().empty());
 }
 
+TEST(Weights, TheShapeInTheCheckpointMayDiffer) {
+  nlohmann::json manifest = toy::manifest();
+  manifest["parameters"][0]["source_shape"] = {11, 1, 1};
+  std::shared_ptr<const Model> model = *Model::load("m", toy::binary(manifest.dump()));
+  Result<std::shared_ptr<const Weights>> weights = load({view("scale", {11, 1, 1}, io::DType::F64, values)}, model);
+  ASSERT_TRUE(bool(weights));
+  EXPECT_EQ(static_cast<const float *>((*weights)->data(0))[10], float(values[10]));
+  weights = load({view("scale", {11}, io::DType::F64, values)}, model);
+  ASSERT_FALSE(bool(weights));
+  EXPECT_EQ(weights.error().message, "tensor 'scale': has shape [11], the model needs [11, 1, 1]");
+}
+
 TEST(Weights, ACheckpointThatIsNotThereIsAnError) {
   EXPECT_FALSE(bool(Weights::load(toy::model(), "/no/such/folder")));
 }
