@@ -11,7 +11,9 @@ thread_local Block *currentBlock = nullptr;
 constexpr int kMostThreads = 1024;
 } // namespace
 
-Block *Block::current() { return currentBlock; }
+Block *Block::current() {
+  return currentBlock;
+}
 
 std::string Block::prepare(const Launch &wanted) {
   launch = &wanted;
@@ -108,8 +110,8 @@ void Block::reportDeadlock() {
     ended += fibers[i].state == State::Ended;
     if (fibers[i].state == State::InWarp && lanes.empty()) {
       const WarpMeeting &warp = warps[i / kWarpLanes];
-      lanes = ", " + std::to_string(warp.arrived) + " of 32 lanes of warp " + std::to_string(i / kWarpLanes) +
-              " at " + warpOpName(warp.lanes[i % kWarpLanes].op);
+      lanes = ", " + std::to_string(warp.arrived) + " of 32 lanes of warp " + std::to_string(i / kWarpLanes) + " at " +
+              warpOpName(warp.lanes[i % kWarpLanes].op);
     }
   }
   error = "block " + std::to_string(blockIndex) + ": deadlock: " + std::to_string(barrierCount) +
@@ -199,11 +201,13 @@ void Block::startCopy(void *destination, const void *source, int64_t bytes, int6
   if (!wrong.empty())
     fail(std::move(wrong));
   ++statistics.asyncCopies;
-  fibers[size_t(running)].copies.start({static_cast<char *>(destination), static_cast<const char *>(source), bytes,
-                                        filled});
+  fibers[size_t(running)].copies.start(
+      {static_cast<char *>(destination), static_cast<const char *>(source), bytes, filled});
 }
 
-void Block::commitCopies() { fibers[size_t(running)].copies.commit(); }
+void Block::commitCopies() {
+  fibers[size_t(running)].copies.commit();
+}
 
 void Block::waitCopies(int64_t groupsLeft) {
   for (const Copy &copy : fibers[size_t(running)].copies.wait(groupsLeft))

@@ -64,7 +64,9 @@ void enterContext(Context &caller) {
 #endif
 }
 
-FiberStack::FiberStack(FiberStack &&other) noexcept : memory(other.memory) { other.memory = nullptr; }
+FiberStack::FiberStack(FiberStack &&other) noexcept : memory(other.memory) {
+  other.memory = nullptr;
+}
 
 FiberStack::~FiberStack() {
   if (memory)

@@ -54,13 +54,25 @@ void loadMatrix(WarpOp op, uint32_t *out, const void *row) {
 
 extern "C" {
 
-uint32_t chimera_sim_tid() { return uint32_t(Block::current()->thread()); }
-uint32_t chimera_sim_ntid() { return uint32_t(Block::current()->threads()); }
-uint32_t chimera_sim_ctaid() { return uint32_t(Block::current()->index()); }
-uint32_t chimera_sim_nctaid() { return uint32_t(Block::current()->blocks()); }
-uint32_t chimera_sim_laneid() { return uint32_t(Block::current()->thread() % chimera::sim::kWarpLanes); }
+uint32_t chimera_sim_tid() {
+  return uint32_t(Block::current()->thread());
+}
+uint32_t chimera_sim_ntid() {
+  return uint32_t(Block::current()->threads());
+}
+uint32_t chimera_sim_ctaid() {
+  return uint32_t(Block::current()->index());
+}
+uint32_t chimera_sim_nctaid() {
+  return uint32_t(Block::current()->blocks());
+}
+uint32_t chimera_sim_laneid() {
+  return uint32_t(Block::current()->thread() % chimera::sim::kWarpLanes);
+}
 
-void *chimera_sim_shared_base() { return Block::current()->sharedBase(); }
+void *chimera_sim_shared_base() {
+  return Block::current()->sharedBase();
+}
 
 void chimera_sim_access_shared(const void *address, int64_t bytes, uint32_t isWrite) {
   Block::current()->accessShared(address, bytes, isWrite != 0);
@@ -70,7 +82,9 @@ void chimera_sim_access_global(const void *address, int64_t bytes, uint32_t isWr
   Block::current()->accessGlobal(address, bytes, isWrite != 0);
 }
 
-void chimera_sim_barrier() { Block::current()->barrier(); }
+void chimera_sim_barrier() {
+  Block::current()->barrier();
+}
 
 void chimera_sim_warp_sync(uint32_t mask) {
   WarpRequest request;
@@ -104,9 +118,13 @@ float chimera_sim_shuffle_index_f32(uint32_t mask, float value, uint32_t lane, u
   return exchangeFloat(WarpOp::ShuffleIndex, mask, value, lane, clamp);
 }
 
-uint32_t chimera_sim_ballot(uint32_t mask, uint32_t predicate) { return exchange(WarpOp::Ballot, mask, predicate); }
+uint32_t chimera_sim_ballot(uint32_t mask, uint32_t predicate) {
+  return exchange(WarpOp::Ballot, mask, predicate);
+}
 
-void chimera_sim_ldmatrix_x4(uint32_t *out, const void *row) { loadMatrix(WarpOp::LoadMatrix, out, row); }
+void chimera_sim_ldmatrix_x4(uint32_t *out, const void *row) {
+  loadMatrix(WarpOp::LoadMatrix, out, row);
+}
 
 void chimera_sim_ldmatrix_x4_trans(uint32_t *out, const void *row) {
   loadMatrix(WarpOp::LoadMatrixTransposed, out, row);
@@ -131,9 +149,13 @@ void chimera_sim_cp_async_16_fill(void *destination, const void *source, uint32_
   Block::current()->startCopy(destination, source, 16, int64_t(filled));
 }
 
-void chimera_sim_cp_async_commit() { Block::current()->commitCopies(); }
+void chimera_sim_cp_async_commit() {
+  Block::current()->commitCopies();
+}
 
-void chimera_sim_cp_async_wait_group(uint32_t groupsLeft) { Block::current()->waitCopies(int64_t(groupsLeft)); }
+void chimera_sim_cp_async_wait_group(uint32_t groupsLeft) {
+  Block::current()->waitCopies(int64_t(groupsLeft));
+}
 
 void chimera_sim_cp_async_wait_all() {
   Block::current()->commitCopies();

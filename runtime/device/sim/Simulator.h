@@ -17,7 +17,8 @@ struct Range {
   size_t bytes = 0;
 };
 
-/// A kernel's x86 code: runs one thread. `params[i]` points to the value of parameter i, as in the CUDA driver's launch.
+/// A kernel's x86 code: runs one thread. `params[i]` points to the value of parameter i, as in the CUDA driver's
+/// launch.
 using KernelEntry = void (*)(void *const *params);
 
 struct Launch {
@@ -37,12 +38,12 @@ struct Launch {
 };
 
 struct Statistics {
-  uint64_t switches = 0;    ///< of fibers
-  uint64_t barriers = 0;    ///< of whole blocks
-  uint64_t warpOps = 0;     ///< shuffles, votes and barriers of a warp
-  uint64_t matrixLoads = 0; ///< ldmatrix, counted a warp
-  uint64_t matrixOps = 0;   ///< mma, counted a warp
-  uint64_t asyncCopies = 0; ///< cp.async, counted a thread
+  uint64_t switches = 0;      ///< of fibers
+  uint64_t barriers = 0;      ///< of whole blocks
+  uint64_t warpOps = 0;       ///< shuffles, votes and barriers of a warp
+  uint64_t matrixLoads = 0;   ///< ldmatrix, counted a warp
+  uint64_t matrixOps = 0;     ///< mma, counted a warp
+  uint64_t asyncCopies = 0;   ///< cp.async, counted a thread
   uint64_t bankConflicts = 0; ///< ldmatrix: 8-row phases that need the same bank twice
 };
 
