@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include <cmath>
 #include <tuple>
 
 using namespace chimera;
@@ -39,6 +39,31 @@ TEST_P(EqualBitsTest, EveryScheduleGivesTheBitsOfOnePrefillAlone) {
   EXPECT_GT(counts.restores, 0);
   EXPECT_GT(counts.poisonedRows, 0);
   EXPECT_LT(counts.poisonedRows, counts.rows);
+}
+
+/// The check itself: a reference with one bit changed in each sequence's first logits is told from the true one.
+TEST(EqualBits, OneChangedBitOfAReferenceIsSeen) {
+  const ModelCase &modelCase = modelCases().front();
+  RandomModel model = makeModel(modelCase.configText, Precision::F64, modelCase.seed);
+  poisonEmbedding(model);
+  TemporaryDirectory directory;
+  writeModel(model, directory.path());
+  Engine engine(compileModel(modelCase, Precision::F64), directory.path());
+
+  Random random(modelCase.seed);
+  std::vector<Prompt> prompts = makePrompts(engine, modelCase, model.config, random.fork());
+  for (Prompt &prompt : prompts) {
+    double &logit = prompt.reference.logits.front().front();
+    logit = std::nextafter(logit, 0.0);
+  }
+  int seen = 0;
+  for (int schedule = 0; schedule < 20; ++schedule) {
+    std::vector<Snapshot> snapshots;
+    ScenarioCounts counts;
+    std::string difference = runScenario(engine, prompts, snapshots, random.fork(), counts);
+    seen += difference.find("logit 0 differs at position 0") != std::string::npos;
+  }
+  EXPECT_GE(seen, 15); // some ask for no logits of a first row
 }
 
 std::string testName(const testing::TestParamInfo<std::tuple<size_t, Precision>> &info) {

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 #include <tuple>
 
 using namespace chimera;
@@ -86,7 +87,9 @@ TEST_P(OracleTest, LogitsAndRoutingAgreeAtEveryPosition) {
         << "sequence " << i << ", least distance of two router scores " << expected[i].smallestMargin;
     double worst = worstDifference(actual[i].logits, expected[i].logits);
     EXPECT_LE(worst, tolerance(precision())) << "sequence " << i << " of " << items[i].tokens.size() << " tokens";
-    RecordProperty("worst_difference_" + std::to_string(i), std::to_string(worst));
+    std::ostringstream text;
+    text << worst;
+    RecordProperty("worst_difference_" + std::to_string(i), text.str());
   }
 }
 
