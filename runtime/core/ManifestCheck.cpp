@@ -24,7 +24,7 @@ static bool poolSizeFits(const Manifest &manifest, const CacheLayout &cache, siz
   bool last = i + 1 == cache.pools.size();
   switch (cache.kind) {
   case CacheKind::Counts:
-    return bytes == 8 * bitCount(manifest.model.layers[size_t(cache.layer)].modes);
+    return bytes % 8 == 0 && bytes <= 8 * CHIMERA_MODE_COUNT; // A mode that no token can take need not be counted.
   case CacheKind::List:
     return bytes == 8;
   case CacheKind::Ring:

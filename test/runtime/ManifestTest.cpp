@@ -64,7 +64,7 @@ TEST(Manifest, AWrongFieldIsNamed) {
       {"/parameters/0/source_shape", json::array({12}),
        "parameters[0].source_shape: must have as many elements as shape"},
       {"/pools/0/bytes_per_slot", -1, "pools[0].bytes_per_slot: must be in 0 .. 17592186044416, is -1"},
-      {"/pools/0/bytes_per_slot", 8, "caches[0]: pool 0 has 8 bytes a slot, which its kind does not"},
+      {"/pools/0/bytes_per_slot", 12, "caches[0]: pool 0 has 12 bytes a slot, which its kind does not"},
       {"/caches/0/pools", json::array({0, 1}), "caches[0]: has 2 pools, which its kind does not"},
       {"/caches/4/pools", json::array({0}), "caches[4]: shares pool 0 with another cache"},
       {"/caches/3/table", 1, "caches[7]: shares table 1 with another list"},
