@@ -54,10 +54,11 @@ llvm::Error runStage(mlir::ModuleOp module, const Options &options, llvm::String
   return llvm::Error::success();
 }
 
-std::string printed(mlir::ModuleOp module) {
+/// The module as text. Locations name an op's layer, so the level that can be read again has them.
+std::string printed(mlir::ModuleOp module, bool withLocations = false) {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  module.print(stream);
+  module.print(stream, mlir::OpPrintingFlags().enableDebugInfo(withLocations));
   stream << "\n";
   return text;
 }
@@ -114,7 +115,7 @@ llvm::Expected<std::string> emitCode(mlir::ModuleOp module, const Options &optio
 /// The levels of IR from the model down, stopping where --emit says.
 llvm::Expected<std::string> emit(mlir::ModuleOp module, const Options &options) {
   if (options.emit == Emit::Chimera)
-    return printed(module);
+    return printed(module, /*withLocations=*/true);
   StepLimits limits{options.maxTokens, options.maxSeqs};
   if (llvm::Error error = runStage(module, options, "dispatched",
                                    [&](mlir::OpPassManager &manager) { buildDispatchedPipeline(manager, limits); }))

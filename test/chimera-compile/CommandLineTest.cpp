@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What chimera-compile says about a wrong command line or a wrong input, and how it ends.
+#include "test/chimera-compile/Compile.h"
+#include <filesystem>
+#include <unistd.h>
+
+using namespace chimera::test;
+
+namespace {
+
+struct Misuse {
+  const char *name;
+  std::vector<std::string> arguments;
+  const char *message;
+};
+
+void PrintTo(const Misuse &misuse, std::ostream *out) {
+  *out << misuse.name;
+}
+
+class CompileMisuse : public CompileTest, public testing::WithParamInterface<Misuse> {};
+
+TEST_P(CompileMisuse, IsOneLineAndStatusTwo) {
+  ProcessResult result = compile(GetParam().arguments);
+  EXPECT_EQ(result.status, 2) << result.describe();
+  EXPECT_EQ(result.err, "chimera-compile: " + std::string(GetParam().message) + " (--help says more)\n");
+  EXPECT_EQ(result.out, "");
+}
+
+const Misuse misuses[] = {
+    {"NoModel", {}, "no model: give a model directory, a config.json or a .mlir file"},
+    {"TwoModels", {"a", "b", "-o", "c"}, "more than one model: 'a' and 'b'"},
+    {"NoOutput", {"a.json"}, "no output: give -o model.chm"},
+    {"UnknownOption", {"a.json", "-o", "b", "--fast"}, "unknown option '--fast'"},
+    {"OptionOfLLVM", {"a.json", "-o", "b", "--debug-pass-manager"}, "unknown option '--debug-pass-manager'"},
+    {"MissingValue", {"a.json", "-o"}, "'-o' needs a value"},
+    {"HelpWithValue", {"--help=1"}, "unknown option '--help=1'"},
+    {"Target", {"a", "-o", "b", "--target=gpu"}, "--target: 'gpu' is none of cpu, cuda, sim, ref"},
+    {"DType", {"a", "-o", "b", "--dtype=f16"}, "--dtype: 'f16' is none of f32, bf16, f64"},
+    {"Numerics", {"a", "-o", "b", "--numerics=exact"}, "--numerics: 'exact' is none of invariant, fast"},
+    {"Phase", {"a", "-o", "b", "--phases=infer,eval"}, "--phases: 'eval' is none of infer, train"},
+    {"PhaseTwice", {"a", "-o", "b", "--phases=infer,infer"}, "--phases: 'infer' twice"},
+    {"Emit",
+     {"a", "-o", "b", "--emit=elf"},
+     "--emit: 'elf' is none of chimera, dispatched, fused, kernels, llvm, asm, ptx, cubin, memory, resources, binary"},
+    {"ZeroTokens", {"a", "-o", "b", "--max-tokens=0"}, "--max-tokens: '0' is not a whole number from 1 to 65536"},
+    {"TokensNoNumber",
+     {"a", "-o", "b", "--max-tokens=12x"},
+     "--max-tokens: '12x' is not a whole number from 1 to 65536"},
+    {"TooManySeqs",
+     {"a", "-o", "b", "--max-seqs=99999999999999999999"},
+     "--max-seqs: '99999999999999999999' is not a whole number from 1 to 16384"},
+    {"MoreSeqsThanTokens",
+     {"a", "-o", "b", "--max-tokens=8", "--max-seqs=9"},
+     "--max-seqs: 9 is more than --max-tokens, 8"},
+};
+
+INSTANTIATE_TEST_SUITE_P(All, CompileMisuse, testing::ValuesIn(misuses),
+                         [](const testing::TestParamInfo<Misuse> &info) { return std::string(info.param.name); });
+
+/// Compiles and expects one line of error with status 1.
+class CompileInput : public CompileTest {
+protected:
+  std::string errorOf(std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"-o", folder.file("out.chm")});
+    ProcessResult result = compile(arguments);
+    EXPECT_EQ(result.status, 1) << result.describe();
+    EXPECT_EQ(countLines(result.err), 1) << result.err;
+    EXPECT_EQ(result.err.rfind("error: ", 0), 0u) << result.err;
+    EXPECT_FALSE(std::filesystem::exists(folder.file("out.chm")));
+    return result.err;
+  }
+
+  std::string errorOfIR(const std::string &text) { return errorOf({write("model.mlir", text)}); }
+};
+
+TEST_F(CompileInput, HelpAndVersionSucceed) {
+  EXPECT_NE(output({"--help"}).find("--max-tokens"), std::string::npos);
+  EXPECT_EQ(output({"--version"}).find("chimera-compile "), 0u);
+}
+
+TEST_F(CompileInput, NamesAFileThatDoesNotExist) {
+  std::string path = folder.file("none.json");
+  EXPECT_EQ(errorOf({path}), "error: " + path + ": No such file or directory\n");
+}
+
+TEST_F(CompileInput, NamesAFolderWithoutConfig) {
+  EXPECT_NE(errorOf({folder.path()}).find("config.json"), std::string::npos);
+}
+
+TEST_F(CompileInput, NamesAFileOfAnotherKind) {
+  std::string path = write("model.txt", "");
+  EXPECT_EQ(errorOf({path}), "error: " + path + ": neither a model directory nor a .json or .mlir file\n");
+}
+
+TEST_F(CompileInput, NamesTheKeyOfAWrongConfig) {
+  std::string config = smallConfig;
+  config.replace(config.find("20"), 2, "-3");
+  EXPECT_NE(errorOf({write("config.json", config)}).find("vocab_size"), std::string::npos);
+}
+
+TEST_F(CompileInput, RefusesWhatIsNotBuilt) {
+  std::string config = write("config.json", smallConfig);
+  EXPECT_EQ(errorOf({config, "--target=cuda"}),
+            "error: --target=cuda: this target is not built yet; use --target=ref\n");
+  EXPECT_EQ(errorOf({config, "--emit=ptx"}), "error: --emit: ptx and cubin need a GPU target, not --target=ref\n");
+  EXPECT_EQ(errorOf({config, "--phases=infer,train"}),
+            "error: --phases: 'train' is not built yet; use --phases=infer\n");
+  EXPECT_EQ(errorOf({config, "--numerics=fast"}), "error: --numerics=fast: not built yet; use --numerics=invariant\n");
+}
+
+TEST_F(CompileInput, GivesThePlaceOfASyntaxError) {
+  std::string error = errorOfIR("module {\n  func.func @model(\n}\n");
+  EXPECT_NE(error.find("model.mlir:2:20: "), std::string::npos) << error;
+}
+
+TEST_F(CompileInput, RefusesUnknownDialects) {
+  std::string error = errorOfIR("module {\n  \"other.op\"() : () -> ()\n}\n");
+  EXPECT_NE(error.find("model.mlir:2:13: "), std::string::npos) << error;
+}
+
+TEST_F(CompileInput, RefusesAModuleWithoutAModel) {
+  EXPECT_NE(errorOfIR("module {}\n").find("chimera.model"), std::string::npos);
+  EXPECT_NE(errorOfIR("").find("chimera.model"), std::string::npos);
+  EXPECT_NE(errorOfIR("module attributes {chimera.model = {dtype = \"f32\"}} {}\n").find("model.mlir"),
+            std::string::npos);
+}
+
+TEST_F(CompileInput, RefusesBytecode) {
+  EXPECT_NE(errorOfIR("ML\xefR\x05").find("bytecode"), std::string::npos);
+}
+
+TEST_F(CompileInput, RefusesDeepNesting) {
+  std::string deep(100000, '(');
+  EXPECT_NE(errorOfIR("module attributes {a = affine_map<(d0) -> (" + deep).find("nested too deeply"),
+            std::string::npos);
+  std::string lists(100000, '[');
+  EXPECT_NE(errorOfIR("module attributes {a = " + lists).find("nested too deeply"), std::string::npos);
+  std::string signs(100000, '-');
+  EXPECT_NE(errorOfIR("module attributes {a = affine_map<(d0) -> (" + signs + "d0)>} {}").find("nested too deeply"),
+            std::string::npos);
+}
+
+TEST_F(CompileInput, BracketsInStringsAndCommentsDoNotNest) {
+  std::string brackets(1000, '(');
+  std::string error = errorOfIR("// " + brackets + "\nmodule attributes {chimera.note = \"" + brackets + "\"} {}\n");
+  EXPECT_NE(error.find("chimera.model"), std::string::npos) << error;
+}
+
+TEST_F(CompileInput, RefusesIRofAnotherDType) {
+  std::string ir = output({write("config.json", smallConfig), "--emit=chimera", "--dtype=f64"});
+  EXPECT_NE(errorOf({write("model.mlir", ir), "--dtype=bf16"}).find("the model is f64, not bf16"), std::string::npos);
+}
+
+TEST_F(CompileTest, NamesAnOutputThatCannotBeWritten) {
+  std::string path = folder.file("missing/model.chm");
+  ProcessResult result = compile({write("config.json", smallConfig), "-o", path});
+  EXPECT_EQ(result.status, 1) << result.describe();
+  EXPECT_EQ(result.err, "error: cannot write " + path + ": No such file or directory\n");
+}
+
+TEST_F(CompileTest, AFailureLeavesTheOldOutput) {
+  std::string path = write("model.chm", "the old one");
+  EXPECT_EQ(compile({write("config.json", "{}"), "-o", path}).status, 1);
+  EXPECT_EQ(readFile(path), "the old one");
+}
+
+TEST_F(CompileTest, WorksWithAnUnusableTemporaryFolderOrSaysSo) {
+  std::vector<std::string> command = {
+      "/usr/bin/env", "TMPDIR=/nonexistent",   CHIMERA_COMPILE, write("config.json", smallConfig),
+      "-o",           folder.file("model.chm")};
+  ProcessResult result = runProcess(command);
+  EXPECT_EQ(result.status, 1) << result.describe();
+  EXPECT_EQ(countLines(result.err), 1) << result.err;
+  EXPECT_NE(result.err.find("temporary folder /nonexistent/"), std::string::npos) << result.err;
+}
+
+} // namespace
