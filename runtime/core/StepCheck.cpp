@@ -19,7 +19,9 @@ static Failure checkForced(const Manifest &manifest, const StepItem &item) {
       std::string where = place(item, row) + ", layer " + std::to_string(layer) + ": ";
       if (mode < -1 || mode >= CHIMERA_MODE_COUNT)
         return Error(where + "forced mode " + std::to_string(mode) + " is not in -1 .. 3");
-      if (!(manifest.model.layers[size_t(layer)].forceable >> mode & 1))
+      // The only mode of a layer is admitted anyway, so that routing that was written out can be forced as it is.
+      const LayerModes &modes = manifest.model.layers[size_t(layer)];
+      if (!(modes.forceable >> mode & 1) && modes.modes != 1u << mode)
         return Error(where + "mode " + names[mode] + " cannot be forced");
     }
   return std::nullopt;

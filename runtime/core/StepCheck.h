@@ -7,7 +7,8 @@
 
 namespace chimera::runtime {
 
-/// Whether every token is one of the vocabulary, every forced mode one that its layer has and may force, and the
+/// Whether every token is one of the vocabulary, every forced mode one that its layer may force or its only
+/// one, and the
 /// sequence does not become too long. An error names the sequence, the position and the layer.
 Failure checkStepItem(const Manifest &manifest, const StepItem &item);
 

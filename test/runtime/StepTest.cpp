@@ -2,6 +2,7 @@
 #include "test/runtime/Runner.h"
 
 #include "runtime/core/StepBatch.h"
+#include "runtime/core/StepCheck.h"
 
 #include <random>
 
@@ -108,6 +109,19 @@ TEST(Step, ForcedModesAreAdmitted) {
   std::unique_ptr<Session> runner = session();
   int64_t sequence = must(runner->add());
   expectRows(feed(*runner, sequence, tokens, forced.data()), 0, expected(tokens, forced), 0, tokens.size());
+}
+
+TEST(Step, TheOnlyModeOfALayerMayBeForcedAndNoOther) {
+  Manifest manifest = model()->manifest();
+  manifest.model.layers[1] = {1u << CHIMERA_MODE_FULL, 0};
+  std::vector<int32_t> tokens = {1, 2};
+  std::vector<int8_t> forced = {CHIMERA_MODE_SSM, CHIMERA_MODE_FULL, -1, CHIMERA_MODE_FULL};
+  StepItem item{5, 0, 8, tokens.data(), 2, forced.data(), CHIMERA_LOGITS_NONE};
+  EXPECT_FALSE(checkStepItem(manifest, item));
+  forced[3] = CHIMERA_MODE_SSM;
+  Failure failure = checkStepItem(manifest, item);
+  ASSERT_TRUE(bool(failure));
+  EXPECT_EQ(failure->message, "sequence 5, position 9, layer 1: mode ssm cannot be forced");
 }
 
 /// Each bad step, and the message it gives; then the session goes on as if nothing had been asked.
