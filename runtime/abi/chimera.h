@@ -186,7 +186,7 @@ typedef struct chimera_step_item {
   const int32_t *tokens; /* [count], each in 0 .. vocab_size-1 */
   int64_t count;         /* >= 0; an item without tokens does nothing */
   const int8_t *forced;  /* [count][layers]: CHIMERA_MODE_* to admit, or -1 to let the router decide; NULL: all -1. A
-                            mode must  be one of the layer's forceable ones, or its only one */
+                            mode must be one of the layer's forceable ones, or its only one */
   int32_t logits;        /* chimera_logits: the rows whose logits are wanted */
 } chimera_step_item;
 

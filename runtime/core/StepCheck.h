@@ -8,8 +8,7 @@
 namespace chimera::runtime {
 
 /// Whether every token is one of the vocabulary, every forced mode one that its layer may force or its only
-/// one, and the
-/// sequence does not become too long. An error names the sequence, the position and the layer.
+/// one, and the sequence does not become too long. An error names the sequence, the position and the layer.
 Failure checkStepItem(const Manifest &manifest, const StepItem &item);
 
 } // namespace chimera::runtime
