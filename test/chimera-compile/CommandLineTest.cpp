@@ -126,6 +126,26 @@ TEST_F(CompileInput, RefusesAModuleWithoutAModel) {
             std::string::npos);
 }
 
+TEST_F(CompileInput, RefusesANameThatAnotherRegionDefines) {
+  // %32 of one region of chimera.mix is deleted, and a later region that defines that name has a syntax error.
+  std::string ir = output({write("config.json", smallConfig), "--emit=chimera"});
+  size_t key = ir.find("layers.0.attn.k_proj.weight");
+  ASSERT_NE(key, std::string::npos);
+  size_t line = ir.rfind('\n', key);
+  ir.erase(line, ir.find('\n', key) - line);
+  size_t later = ir.find("= chimera.rope", ir.find("}, {", line));
+  ASSERT_NE(later, std::string::npos);
+  ir.replace(later, 2, "= ?");
+  errorOfIR(ir);
+}
+
+TEST_F(CompileInput, NamesAnAttributeThatIsMissing) {
+  std::string ir = output({write("config.json", smallConfig), "--emit=chimera"});
+  ir.replace(ir.find("head_dim"), 8, "head_xyz");
+  std::string error = errorOfIR(ir);
+  EXPECT_NE(error.find("model.mlir: chimera.model: 'head_dim' is missing"), std::string::npos) << error;
+}
+
 TEST_F(CompileInput, RefusesBytecode) {
   EXPECT_NE(errorOfIR("ML\xefR\x05").find("bytecode"), std::string::npos);
 }

@@ -5,6 +5,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/raw_ostream.h"
+#include <unistd.h>
 
 namespace chimera::compile {
 
@@ -36,14 +37,23 @@ std::string oneLine(mlir::Diagnostic &diagnostic, const std::string &input) {
 
 } // namespace
 
-FirstDiagnostic::FirstDiagnostic(mlir::MLIRContext *context, std::string inputName)
-    : input(std::move(inputName)), handler(context, [this](mlir::Diagnostic &diagnostic) {
-        if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning)
-          llvm::errs() << "warning: " << oneLine(diagnostic, input) << "\n";
-        if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error && message.empty())
-          message = oneLine(diagnostic, input);
+FirstDiagnostic::FirstDiagnostic(mlir::MLIRContext *context, std::string inputName, OnError onError)
+    : input(std::move(inputName)), onError(onError), handler(context, [this](mlir::Diagnostic &diagnostic) {
+        take(diagnostic);
         return mlir::success();
       }) {}
+
+void FirstDiagnostic::take(mlir::Diagnostic &diagnostic) {
+  if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning)
+    llvm::errs() << "warning: " << oneLine(diagnostic, input) << "\n";
+  if (diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error || !message.empty())
+    return;
+  message = oneLine(diagnostic, input);
+  if (onError == OnError::Keep)
+    return;
+  llvm::errs() << "error: " << message << "\n";
+  ::_exit(1);
+}
 
 llvm::Error FirstDiagnostic::takeError(const std::string &otherwise) {
   std::string text = message.empty() ? input + ": " + otherwise : message;

@@ -13,14 +13,22 @@ namespace chimera::compile {
 /// standard error, a line each.
 class FirstDiagnostic {
 public:
+  /// What happens at the first error: it is kept for takeError, or printed as "error: ..." and the process ends with
+  /// status 1 right there. The latter is for MLIR's parser, which in version 19 may write to freed memory while it
+  /// cleans up after an error (a value of one region that stood for another region's undefined name).
+  enum class OnError { Keep, Exit };
+
   /// `input` stands where an error has no place of its own.
-  FirstDiagnostic(mlir::MLIRContext *context, std::string input);
+  FirstDiagnostic(mlir::MLIRContext *context, std::string input, OnError onError = OnError::Keep);
 
   /// The error as "file:line:column: what", or `otherwise` if the context reported none.
   llvm::Error takeError(const std::string &otherwise);
 
 private:
+  void take(mlir::Diagnostic &diagnostic);
+
   std::string input;
+  OnError onError;
   std::string message;
   mlir::ScopedDiagnosticHandler handler;
 };

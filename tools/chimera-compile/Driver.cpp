@@ -64,10 +64,9 @@ std::string printed(mlir::ModuleOp module, bool withLocations = false) {
 }
 
 llvm::Expected<binary::Manifest> makeManifest(mlir::ModuleOp module, const Options &options) {
-  FirstDiagnostic diagnostics(module.getContext(), options.input);
   auto manifest = binary::manifestFromIR(module);
   if (!manifest)
-    return manifest.takeError();
+    return fault(options.input + ": " + llvm::toString(manifest.takeError()));
   auto variant = binary::isaVariant(refVariant);
   if (!variant)
     return variant.takeError();
@@ -76,7 +75,7 @@ llvm::Expected<binary::Manifest> makeManifest(mlir::ModuleOp module, const Optio
   manifest->variant = variant->name;
   manifest->features = variant->features;
   if (llvm::Error error = binary::validate(*manifest))
-    return error;
+    return fault(options.input + ": " + llvm::toString(std::move(error)));
   return manifest;
 }
 

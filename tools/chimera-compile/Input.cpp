@@ -63,7 +63,7 @@ llvm::Expected<ModuleRef> fromIR(mlir::MLIRContext &context, const Options &opti
   auto buffer = readText(options.input);
   if (!buffer)
     return buffer.takeError();
-  FirstDiagnostic diagnostics(&context, options.input);
+  FirstDiagnostic diagnostics(&context, options.input, FirstDiagnostic::OnError::Exit);
   llvm::SourceMgr sources;
   sources.AddNewSourceBuffer(std::move(*buffer), llvm::SMLoc());
   ModuleRef module = mlir::parseSourceFile<mlir::ModuleOp>(sources, &context);
