@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What is wrong with a call, a program or a launch is said where it is.
+// RUN: chimera-opt %s --split-input-file --verify-diagnostics
+
+func.func @call_order(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{'chimera.call' op order names value 2 of 2}}
+  %y = chimera.call @k(%x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "chimera.silu", layer = 0 : i64, order = array<i64: 0, 2>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @call_negative_order(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{order names value -1 of 2}}
+  %y = chimera.call @k(%x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "chimera.silu", layer = 0 : i64, order = array<i64: -1>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @call_updated(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{updated names input 0, which is not a cache}}
+  %y = chimera.call @k(%x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "chimera.silu", layer = 0 : i64, order = array<i64: 0>, updated = array<i64: 0>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @call_updated_range(%c: !chimera.counts<modes = 2>) {
+  // expected-error @+1 {{updated names input 1, which is not a cache}}
+  %y = chimera.call @k(%c) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "chimera.route", layer = 0 : i64, order = array<i64: 0>, updated = array<i64: 1>}
+      : (!chimera.counts<modes = 2>) -> !chimera.counts<modes = 2>
+  return
+}
+
+// -----
+
+func.func @call_version_missing(%c: !chimera.counts<modes = 2>) {
+  // expected-error @+1 {{its cache results must be the new versions of its updated inputs}}
+  chimera.call @k(%c) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "chimera.route", layer = 0 : i64, order = array<i64: 0>, updated = array<i64: 0>} : (!chimera.counts<modes = 2>) -> ()
+  return
+}
+
+// -----
+
+func.func @call_version_type(%c: !chimera.counts<modes = 2>) {
+  // expected-error @+1 {{its cache results must be the new versions of its updated inputs}}
+  %c1 = chimera.call @k(%c) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "chimera.route", layer = 0 : i64, order = array<i64: 0>, updated = array<i64: 0>}
+      : (!chimera.counts<modes = 2>) -> !chimera.counts<modes = 3>
+  return
+}
+
+// -----
+
+func.func @call_grid(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{a grid's divisor must be at least 1, got 0}}
+  %y = chimera.call @k(%x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 0>
+      {op = "chimera.silu", layer = 0 : i64, order = array<i64: 0, 1>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @slice_rows(%index: tensor<?xi64>, %start: tensor<?xi32>, %rows: !chimera.rows) {
+  // expected-error @+1 {{'chimera.slice_rows' op operand #0 must be 1D tensor of 32-bit signless integer values}}
+  %r = chimera.slice_rows %index, %start of %rows : tensor<?xi64>, tensor<?xi32>
+  return
+}
+
+// -----
+
+// expected-error @+1 {{'chimera.program' op must hold at least one row and one sequence}}
+chimera.program @tokens arena 64 limits 0, 1 logits [0, 64] routing [0, 0] {
+}
+
+// -----
+
+// expected-error @+1 {{logits must be an offset and a size within the arena's 64 bytes}}
+chimera.program @logits arena 64 limits 1, 1 logits [32, 64] routing [0, 0] {
+}
+
+// -----
+
+// expected-error @+1 {{logits must be an offset and a size within the arena's 64 bytes}}
+chimera.program @logits_length arena 64 limits 1, 1 logits [32] routing [0, 0] {
+}
+
+// -----
+
+// expected-error @+1 {{routing must be an offset and a size within the arena's 64 bytes}}
+chimera.program @routing arena 64 limits 1, 1 logits [0, 64] routing [-1, 1] {
+}
+
+// -----
+
+// expected-error @+1 {{routing must be an offset and a size within the arena's 64 bytes}}
+chimera.program @routing_overflow arena 64 limits 1, 1 logits [0, 64] routing [64, 9223372036854775807] {
+}
+
+// -----
+
+chimera.program @body arena 64 limits 1, 1 logits [0, 64] routing [0, 0] {
+  // expected-error @+1 {{a program holds only launches}}
+  %w = chimera.param "w" : tensor<4xf32>
+}
+
+// -----
+
+func.func @launch_outside() {
+  // expected-error @+1 {{'chimera.launch' op expects parent op 'chimera.program'}}
+  chimera.launch @k grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1> [] {op = "chimera.silu", layer = 0 : i64}
+  return
+}
+
+// -----
+
+chimera.program @arena arena 64 limits 1, 1 logits [0, 64] routing [0, 0] {
+  // expected-error @+1 {{'chimera.launch' op buffer #1 is not within the arena's 64 bytes}}
+  chimera.launch @k grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      [#chimera.buffer<arena, 0, 64, "">, #chimera.buffer<arena, 32, 64, "">] {op = "chimera.silu", layer = 0 : i64}
+}
+
+// -----
+
+chimera.program @arena_overflow arena 64 limits 1, 1 logits [0, 64] routing [0, 0] {
+  // expected-error @+1 {{buffer #0 is not within the arena's 64 bytes}}
+  chimera.launch @k grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      [#chimera.buffer<arena, 9223372036854775807, 9223372036854775807, "">] {op = "chimera.silu", layer = 0 : i64}
+}
+
+// -----
+
+chimera.program @negative arena 64 limits 1, 1 logits [0, 64] routing [0, 0] {
+  // expected-error @+1 {{buffer #0 is not within the arena's 64 bytes}}
+  chimera.launch @k grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      [#chimera.buffer<param, -1, 0, "">] {op = "chimera.silu", layer = 0 : i64}
+}
+
+// -----
+
+chimera.program @step_name arena 64 limits 1, 1 logits [0, 64] routing [0, 0] {
+  // expected-error @+1 {{buffer #0: a step buffer has a name, and no other has}}
+  chimera.launch @k grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      [#chimera.buffer<step, 0, 0, "">] {op = "chimera.silu", layer = 0 : i64}
+}
+
+// -----
+
+chimera.program @param_name arena 64 limits 1, 1 logits [0, 64] routing [0, 0] {
+  // expected-error @+1 {{buffer #0: a step buffer has a name, and no other has}}
+  chimera.launch @k grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      [#chimera.buffer<param, 0, 0, "w">] {op = "chimera.silu", layer = 0 : i64}
+}
