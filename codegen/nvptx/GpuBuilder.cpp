@@ -139,6 +139,10 @@ void GpuBuilder::countDown(Val from, function_ref<Val(Val)> condition, function_
   builder.create<scf::YieldOp>(location(), (i - 1).value);
 }
 
+void GpuBuilder::warpBarrier() {
+  intrinsic("llvm.nvvm.bar.warp.sync", {}, constant(-1));
+}
+
 void GpuBuilder::barrier() {
   intrinsic("llvm.nvvm.barrier0", {}, {});
 }

@@ -133,6 +133,8 @@ public:
 
   // What the threads of a block or warp do together: every thread, or every lane, must come here.
   void barrier();
+  /// Orders the memory accesses of a warp's lanes.
+  void warpBarrier();
   /// The value of lane XOR `lanes`; of the lane `lanes` below (the own one for the lowest); of lane `from`.
   Val shuffleXor(Val value, int64_t lanes);
   Val shuffleUp(Val value, int64_t lanes);

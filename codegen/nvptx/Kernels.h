@@ -80,7 +80,7 @@ struct RouteSpec {
   std::array<ModeLimit, 4> limits;
 
   /// See GemmSpec.
-  enum class Fault { None, NoScanBarrier, NoFlagBarrier };
+  enum class Fault { None, NoScanBarrier, NoFlagBarrier, NoAdmissionBarrier };
   Fault fault = Fault::None;
 };
 

@@ -114,7 +114,8 @@ std::optional<GpuKernel> emitRoute(mlir::ModuleOp module, const RouteSpec &spec,
   b.ifThen(row < c.p.rows, [&] { emitRouteRow(c, row); });
   b.ifThen(isLastBlock(c), [&] {
     emitAdmission(c);
-    b.barrier();
+    if (spec.fault != RouteSpec::Fault::NoAdmissionBarrier)
+      b.barrier();
     emitGates(c);
     emitCompaction(c);
   });

@@ -80,14 +80,20 @@ AdmissionEmitter::Chunk AdmissionEmitter::loadChunk(Val first, Val end, llvm::Ar
   Chunk chunk;
   chunk.row = first + lane;
   chunk.valid = chunk.row < end;
-  Val safe = select(chunk.valid, chunk.row, first); // a row that exists, for lanes past the end
-  chunk.wanted = convert(c.p.mode.load(safe), b.i32());
-  Val flat = convert(safe, b.i64()) * convert(c.p.layers, b.i64()) + convert(c.p.layer, b.i64());
-  Val forced = convert(c.p.forced.load(flat), b.i32());
+  // Lanes past the end load nothing: what they would find there, another lane may be writing.
+  Values loaded = b.ifElse(
+      chunk.valid, {b.i32(), b.i32(), b.i64()},
+      [&] {
+        Val flat = convert(chunk.row, b.i64()) * convert(c.p.layers, b.i64()) + convert(c.p.layer, b.i64());
+        return Values{convert(c.p.mode.load(chunk.row), b.i32()), convert(c.p.forced.load(flat), b.i32()),
+                      c.p.position.load(chunk.row)};
+      },
+      [&] { return Values{c.modeId(0), b.constant(-1), b.constant(0, b.i64())}; });
+  chunk.wanted = loaded[0];
   chunk.forced = b.constant(-1);
   for (int64_t k = 0; k < c.modeCount(); ++k)
-    chunk.forced = select(chunk.valid & (forced == c.modeId(k)), c.modeId(k), chunk.forced);
-  Val position = c.p.position.load(safe);
+    chunk.forced = select(loaded[1] == c.modeId(k), c.modeId(k), chunk.forced);
+  Val position = loaded[2];
   for (int64_t k = 0; k < c.modeCount(); ++k)
     chunk.capacity.push_back(capacityLeft(spec.limits[k], position, counts[k]));
   return chunk;
@@ -164,6 +170,7 @@ void AdmissionEmitter::admitSequence(Val sequence) {
     counts.push_back(stored.at(k).load());
   counts = b.loop(begin, end, warpLanes, counts,
                   [&](Val first, llvm::ArrayRef<Val> before) { return admitChunk(first, end, before); });
+  b.warpBarrier(); // all lanes have read the counts
   b.ifThen(lane == 0, [&] {
     for (int64_t k = 0; k < c.modeCount(); ++k)
       stored.at(k).store(counts[k]);

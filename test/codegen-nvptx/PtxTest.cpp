@@ -107,6 +107,15 @@ TEST_P(Ptx, HoldsTheExpectedInstructions) {
   EXPECT_EQ(ptx.find("call"), std::string::npos) << "a kernel calls nothing";
 }
 
+// ptxas may fuse a product and a sum that name no rounding mode.
+TEST_P(Ptx, NamesTheRoundingOfEveryOperation) {
+  const auto &[named, arch] = GetParam();
+  std::string error, ptx = ptxOf(named.emit, arch, error);
+  ASSERT_EQ(error, "");
+  for (const char *open : {"add.f32", "add.f64", "sub.f32", "sub.f64", "mul.f32", "mul.f64", ".approx", ".ftz"})
+    EXPECT_EQ(ptx.find(open), std::string::npos) << open;
+}
+
 TEST_P(Ptx, IsAssembledWithoutSpills) {
   const auto &[named, arch] = GetParam();
   std::string ptxas = findPtxas();

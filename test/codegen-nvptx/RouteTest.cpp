@@ -207,8 +207,8 @@ bool someOrderIsWrong(const SimKernel &kernel, const RouteSpec &spec, const Rout
   return false;
 }
 
-void expectSeen(RouteSpec::Fault fault) {
-  RouteSpec spec = specOf(32, {0, 1, 2, 3});
+void expectSeen(RouteSpec::Fault fault, const std::string &message) {
+  RouteSpec spec = capped(specOf(32, {0, 1, 2, 3}));
   RouteInput input = makeRouteInput(spec, {100, 180}, 110);
   SimKernel right(emitOf(spec));
   ASSERT_EQ(right.error(), "");
@@ -219,16 +219,20 @@ void expectSeen(RouteSpec::Fault fault) {
   SimKernel broken(emitOf(spec));
   ASSERT_EQ(broken.error(), "");
   std::string error = runRoute(broken, spec, input).error;
-  EXPECT_NE(error.find("reads 4 bytes at shared offset"), std::string::npos) << error;
+  EXPECT_NE(error.find(message), std::string::npos) << error;
   EXPECT_TRUE(someOrderIsWrong(broken, spec, input, expected));
 }
 
 TEST(BrokenRoute, MissingBarrierOfTheScanIsSeen) {
-  expectSeen(RouteSpec::Fault::NoScanBarrier);
+  expectSeen(RouteSpec::Fault::NoScanBarrier, "reads 4 bytes at shared offset");
 }
 
 TEST(BrokenRoute, MissingBarrierOfTheTicketIsSeen) {
-  expectSeen(RouteSpec::Fault::NoFlagBarrier);
+  expectSeen(RouteSpec::Fault::NoFlagBarrier, "reads 4 bytes at shared offset");
+}
+
+TEST(BrokenRoute, MissingBarrierAfterAdmissionIsSeen) {
+  expectSeen(RouteSpec::Fault::NoAdmissionBarrier, "with no barrier between"); // in the modes, in global memory
 }
 
 TEST(RouteSpecs, ImpossibleOnesAreRefused) {

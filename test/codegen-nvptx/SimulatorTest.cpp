@@ -123,8 +123,18 @@ TEST(Simulator, SharedAccessOutOfBoundsIsAnError) {
 
 TEST(Simulator, GlobalAccessOutOfBoundsIsAnError) {
   Probe probe = run(64, [](GpuBuilder &b, Pointer out) { out.store(b.thread(), b.thread()); }, 40);
-  EXPECT_EQ(probe.error, "block 0, thread 40 writes 4 bytes of global memory at offset 160 of buffer 0, which has 160 "
-                         "bytes");
+  EXPECT_EQ(probe.error, "block 0, thread 40 writes 4 bytes at offset 160 of buffer 0, which has 160 bytes");
+}
+
+TEST(Simulator, GlobalMemoryIsWatchedForRacesWithinABlock) {
+  Probe probe = run(64, [](GpuBuilder &b, Pointer out) {
+    out.store(b.thread(), b.thread());
+    Val other = out.load(b.thread() & 32);
+    b.barrier();
+    out.store(b.thread(), other);
+  });
+  EXPECT_EQ(probe.error,
+            "block 0, thread 1 reads 4 bytes at offset 0 of buffer 0, which thread 0 wrote with no barrier between");
 }
 
 TEST(Simulator, BarrierThatSomeThreadsSkipIsADeadlock) {

@@ -32,7 +32,7 @@ std::string Block::prepare(const Launch &wanted) {
   for (int i = 0; i < wanted.threads; ++i)
     order.push_back(i);
   randomState = wanted.seed;
-  checker.setBuffers(&wanted.buffers);
+  checker.beginLaunch(wanted.buffers, wanted.checkRaces);
   return {};
 }
 
@@ -46,7 +46,7 @@ void Block::threadMain() {
 bool Block::runBlock(int64_t index) {
   blockIndex = index;
   atBarrier = 0;
-  checker.beginBlock(launch->threads, launch->sharedBytes, launch->checkRaces);
+  checker.beginBlock(launch->threads, launch->sharedBytes);
   std::memset(window.base(), 0xff, size_t(launch->sharedBytes)); // garbage, the same each time: NaNs
   for (WarpMeeting &warp : warps)
     warp.arrived = 0;
@@ -176,13 +176,21 @@ int64_t Block::sharedOffset(const void *address) const {
 
 void Block::accessShared(const void *address, int64_t bytes, bool isWrite) {
   int64_t offset = sharedOffset(address);
-  std::string wrong = isWrite ? checker.write(running, offset, bytes) : checker.read(running, offset, bytes);
+  std::string wrong =
+      isWrite ? checker.writeShared(running, offset, bytes) : checker.readShared(running, offset, bytes);
   if (!wrong.empty())
     fail(std::move(wrong));
 }
 
 void Block::accessGlobal(const void *address, int64_t bytes, bool isWrite) {
-  std::string wrong = checker.global(address, bytes, isWrite);
+  std::string wrong =
+      isWrite ? checker.writeGlobal(running, address, bytes) : checker.readGlobal(running, address, bytes);
+  if (!wrong.empty())
+    fail(std::move(wrong));
+}
+
+void Block::accessAtomically(const void *address, int64_t bytes) {
+  std::string wrong = checker.atomicGlobal(address, bytes);
   if (!wrong.empty())
     fail(std::move(wrong));
 }

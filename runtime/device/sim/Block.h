@@ -37,6 +37,7 @@ public:
   void collective(WarpRequest request);
   void accessShared(const void *address, int64_t bytes, bool isWrite);
   void accessGlobal(const void *address, int64_t bytes, bool isWrite);
+  void accessAtomically(const void *address, int64_t bytes);
   void startCopy(void *destination, const void *source, int64_t bytes, int64_t filled);
   void commitCopies();
   void waitCopies(int64_t groupsLeft);

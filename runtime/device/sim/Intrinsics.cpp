@@ -163,7 +163,7 @@ void chimera_sim_cp_async_wait_all() {
 }
 
 uint32_t chimera_sim_atomic_inc(uint32_t *address, uint32_t limit) {
-  Block::current()->accessGlobal(address, sizeof *address, true);
+  Block::current()->accessAtomically(address, sizeof *address);
   uint32_t old = *address;
   *address = old >= limit ? 0 : old + 1;
   return old;

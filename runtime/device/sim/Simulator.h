@@ -31,7 +31,7 @@ struct Launch {
   int64_t sharedBytes = 0;
   /// Global accesses outside all of these end the launch with an error.
   std::vector<Range> buffers;
-  /// Look for reads and writes of shared memory that no barrier or wait orders, and for reads of what nobody wrote.
+  /// Look for reads and writes of one block that no barrier or wait orders, and for reads of unwritten shared memory.
   bool checkRaces = true;
   /// 0: blocks and threads run in ascending order. Else: in an order drawn from this seed, another one each time round.
   uint64_t seed = 0;
