@@ -128,7 +128,7 @@ TEST(Route, BlockAndThreadOrderChangeNoBit) {
   ASSERT_EQ(kernel.error(), "");
   RouteInput input = makeRouteInput(spec, {50, 2, 40}, 60, 13);
   RouteOutput expected = runRoute(kernel, spec, input);
-  for (uint64_t seed : {1, 2, 3, 4}) { // another block is the last one each time
+  for (uint64_t seed : {1, 2, 3}) { // another block is the last one each time
     RouteOutput got = runRoute(kernel, spec, input, seed);
     ASSERT_EQ(got.error, "");
     expectSameBits(spec, got, expected, 0);
@@ -165,7 +165,7 @@ TEST(Route, MoreRowsThanThreadsAreSorted) {
   RouteSpec spec = capped(specOf(4, {0, 1, 2, 3}));
   SimKernel kernel(emitOf(spec));
   ASSERT_EQ(kernel.error(), "");
-  RouteInput input = makeRouteInput(spec, {300, 1, 270, 5}, 80);
+  RouteInput input = makeRouteInput(spec, {200, 1, 70, 5}, 80);
   expectRight(spec, input, runRoute(kernel, spec, input));
 }
 
@@ -199,7 +199,7 @@ TEST(Route, TiesGoToTheFirstMode) {
 
 bool someOrderIsWrong(const SimKernel &kernel, const RouteSpec &spec, const RouteInput &input,
                       const RouteOutput &expected) {
-  for (uint64_t seed = 0; seed < 6; ++seed) {
+  for (uint64_t seed = 0; seed < 4; ++seed) {
     RouteOutput got = runRoute(kernel, spec, input, seed, /*checkRaces=*/false);
     if (!got.error.empty() || got.index != expected.index || got.counts != expected.counts)
       return true;
@@ -209,7 +209,7 @@ bool someOrderIsWrong(const SimKernel &kernel, const RouteSpec &spec, const Rout
 
 void expectSeen(RouteSpec::Fault fault, const std::string &message) {
   RouteSpec spec = capped(specOf(32, {0, 1, 2, 3}));
-  RouteInput input = makeRouteInput(spec, {100, 180}, 110);
+  RouteInput input = makeRouteInput(spec, {20, 50}, 110);
   SimKernel right(emitOf(spec));
   ASSERT_EQ(right.error(), "");
   RouteOutput expected = runRoute(right, spec, input);
