@@ -161,6 +161,11 @@ TEST_F(CompileInput, RefusesDeepNesting) {
             std::string::npos);
 }
 
+TEST_F(CompileInput, RefusesTheNumberOfAResultThatNoOpHas) {
+  std::string error = errorOfIR("module {\n  \"a.b\"(%c#2147483647) : (i1) -> ()\n}\n");
+  EXPECT_NE(error.find("model.mlir:2:11: no op has so many results"), std::string::npos) << error;
+}
+
 TEST_F(CompileInput, BracketsInStringsAndCommentsDoNotNest) {
   std::string brackets(1000, '(');
   std::string error = errorOfIR("// " + brackets + "\nmodule attributes {chimera.note = \"" + brackets + "\"} {}\n");

@@ -5,7 +5,7 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "tools/chimera-compile/Diagnostics.h"
-#include "tools/chimera-compile/Nesting.h"
+#include "tools/chimera-compile/Guard.h"
 #include "tools/chimera-compile/Options.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -33,7 +33,7 @@ llvm::Expected<ModuleRef> fromConfig(mlir::MLIRContext &context, const Options &
   return module;
 }
 
-/// The file's text; bytecode is refused, as only the text form is checked for nesting.
+/// The file's text; bytecode is refused, as only the text form is guarded.
 llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> readText(const std::string &path) {
   auto buffer = llvm::MemoryBuffer::getFile(path);
   if (!buffer)
@@ -41,7 +41,7 @@ llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> readText(const std::string &
   llvm::StringRef text = (*buffer)->getBuffer();
   if (text.starts_with("ML\xefR"))
     return fault(path + ": MLIR bytecode is not read; give the text form");
-  if (llvm::Error error = checkNesting(text, path))
+  if (llvm::Error error = checkText(text, path))
     return error;
   return std::move(*buffer);
 }

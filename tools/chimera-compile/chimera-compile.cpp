@@ -15,8 +15,8 @@ namespace {
 constexpr unsigned stackBytes = 256u << 20;
 
 /// LLVM's own last words are a stack trace; one line is enough.
-[[noreturn]] void reportFatal(void *, const char *reason, bool) {
-  llvm::errs() << "error: " << reason << "\n";
+[[noreturn]] void reportFatal(void *options, const char *reason, bool) {
+  llvm::errs() << "error: " << static_cast<const chimera::compile::Options *>(options)->input << ": " << reason << "\n";
   llvm::sys::RunInterruptHandlers();
   ::_exit(1);
 }
@@ -24,14 +24,14 @@ constexpr unsigned stackBytes = 256u << 20;
 } // namespace
 
 int main(int argc, char **argv) {
-  llvm::install_fatal_error_handler(reportFatal);
-  llvm::install_bad_alloc_error_handler(reportFatal);
-  llvm::install_out_of_memory_new_handler();
   auto options = chimera::compile::parseCommandLine(argc, argv);
   if (!options) {
     llvm::errs() << "chimera-compile: " << llvm::toString(options.takeError()) << " (--help says more)\n";
     return 2;
   }
+  llvm::install_fatal_error_handler(reportFatal, &*options);
+  llvm::install_bad_alloc_error_handler(reportFatal, &*options);
+  llvm::install_out_of_memory_new_handler();
   int status = 0;
   llvm::CrashRecoveryContext::Enable();
   llvm::CrashRecoveryContext recovery;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "tools/chimera-compile/Nesting.h"
+#include "tools/chimera-compile/Guard.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/Twine.h"
 
 namespace chimera::compile {
@@ -8,6 +9,7 @@ namespace {
 
 constexpr int deepest = 128;
 constexpr int mostSigns = 8;
+constexpr size_t mostResultDigits = 5;
 
 /// The end of the string literal or comment that starts at `at`, or `at` if none does.
 size_t skipText(llvm::StringRef text, size_t at) {
@@ -24,17 +26,17 @@ size_t skipText(llvm::StringRef text, size_t at) {
   return text.size();
 }
 
-llvm::Error tooDeep(llvm::StringRef text, size_t at, llvm::StringRef fileName) {
+llvm::Error faultAt(llvm::StringRef text, size_t at, llvm::StringRef fileName, llvm::StringRef what) {
   llvm::StringRef before = text.take_front(at);
   size_t lineStart = before.rfind('\n');
   size_t column = lineStart == llvm::StringRef::npos ? at + 1 : at - lineStart;
   return llvm::createStringError(llvm::inconvertibleErrorCode(), fileName + ":" + llvm::Twine(before.count('\n') + 1) +
-                                                                     ":" + llvm::Twine(column) + ": nested too deeply");
+                                                                     ":" + llvm::Twine(column) + ": " + what);
 }
 
 } // namespace
 
-llvm::Error checkNesting(llvm::StringRef text, llvm::StringRef fileName) {
+llvm::Error checkText(llvm::StringRef text, llvm::StringRef fileName) {
   int depth = 0, signs = 0;
   for (size_t i = 0; i < text.size(); ++i) {
     size_t end = skipText(text, i);
@@ -57,7 +59,9 @@ llvm::Error checkNesting(llvm::StringRef text, llvm::StringRef fileName) {
     else if ((c == ')' || c == ']' || c == '}' || (c == '>' && next != '=')) && depth > 0)
       --depth;
     if (depth > deepest || signs > mostSigns)
-      return tooDeep(text, i, fileName);
+      return faultAt(text, i, fileName, "nested too deeply");
+    if (c == '#' && text.substr(i + 1).take_while(llvm::isDigit).size() > mostResultDigits)
+      return faultAt(text, i, fileName, "no op has so many results");
   }
   return llvm::Error::success();
 }
