@@ -14,7 +14,10 @@ int64_t chimera::planArena(llvm::MutableArrayRef<ArenaRequest> requests) {
   for (ArenaRequest &request : requests) {
     order.push_back(&request);
   }
-  llvm::stable_sort(order, [](const ArenaRequest *a, const ArenaRequest *b) { return a->bytes > b->bytes; });
+  // Requests lie in an array, so their addresses tell the earlier one.
+  llvm::sort(order, [](const ArenaRequest *a, const ArenaRequest *b) {
+    return a->bytes != b->bytes ? a->bytes > b->bytes : a < b;
+  });
   int64_t arenaBytes = 0;
   for (ArenaRequest *request : order) {
     int64_t offset = 0;
