@@ -63,6 +63,8 @@ protected:
   template <typename Run> int corrupt(const std::string &path, int count, uint64_t seed, Run run) {
     std::string original = readFile(path);
     Random random(seed + baseSeed());
+    ProcessResult undamaged = run();
+    EXPECT_EQ(undamaged.status, 0) << "before any damage: " << undamaged.describe();
     int errors = 0;
     for (int i = 0; i < count; ++i) {
       std::string bytes = mutate(original, random);

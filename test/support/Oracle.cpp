@@ -32,8 +32,8 @@ struct Routing {
 
 class Evaluation {
 public:
-  Evaluation(const Config &config, const TensorMap &parameters)
-      : config(config), parameters(parameters), layers(config.numLayers) {}
+  Evaluation(const Config &config, const TensorMap &parameters, OperandRounding rounding)
+      : config(config), parameters(parameters), rounding(rounding), layers(config.numLayers) {}
 
   Vector step(int token, const std::vector<int8_t> *forced, std::vector<int8_t> &modes);
 
@@ -58,6 +58,7 @@ private:
 
   const Config &config;
   const TensorMap &parameters;
+  OperandRounding rounding;
   std::vector<LayerState> layers;
   int64_t position = 0;
 };
@@ -85,11 +86,11 @@ Vector Evaluation::step(int token, const std::vector<int8_t> *forced, std::vecto
     x = runLayer(layer, x, forced ? forced->at(layer) : static_cast<int8_t>(kNotForced), modes[layer]);
   ++position;
   return linear(config.tieWordEmbeddings ? embedding : parameters.at("lm_head.weight"),
-                norm(config.norm, parameters, "norm", x));
+                rounded(norm(config.norm, parameters, "norm", x), rounding));
 }
 
 Vector Evaluation::runLayer(size_t layer, const Vector &x, int8_t forced, int8_t &mode) {
-  LayerParameters tensors(parameters, layer);
+  LayerParameters tensors(parameters, layer, rounding);
   LayerState &state = layers[layer];
   Vector h = normOfLayer(layer, "input_norm", x);
   if (config.tokenConvKernel > 0) {
@@ -107,13 +108,13 @@ Vector Evaluation::runLayer(size_t layer, const Vector &x, int8_t forced, int8_t
 }
 
 Vector Evaluation::feedForward(size_t layer, const Vector &z) const {
-  LayerParameters tensors(parameters, layer);
+  LayerParameters tensors(parameters, layer, rounding);
   Vector u = normOfLayer(layer, "ffn_norm", z);
-  Vector gate = linear(tensors.tensor("ffn.gate_proj.weight"), u);
-  Vector up = linear(tensors.tensor("ffn.up_proj.weight"), u);
+  Vector gate = tensors.project("ffn.gate_proj.weight", u);
+  Vector up = tensors.project("ffn.up_proj.weight", u);
   for (size_t i = 0; i < gate.size(); ++i)
     up[i] *= silu(gate[i]);
-  return linear(tensors.tensor("ffn.down_proj.weight"), up);
+  return tensors.project("ffn.down_proj.weight", up);
 }
 
 Vector Evaluation::routerLogits(const LayerParameters &tensors, size_t layer, const Vector &h) const {
@@ -156,7 +157,7 @@ Routing Evaluation::route(size_t layer, const Vector &h, int8_t forced, LayerSta
   const std::vector<Mode> &modes = config.layerModes[layer];
   Routing routing{static_cast<int8_t>(modes.front()), 1.0, {}};
   if (modes.size() > 1) {
-    LayerParameters tensors(parameters, layer);
+    LayerParameters tensors(parameters, layer, rounding);
     Vector logits = routerLogits(tensors, layer, h);
     Vector scores = tensors.has("router.bias") ? add(logits, tensors.vector("router.bias")) : logits;
     size_t best = std::max_element(scores.begin(), scores.end()) - scores.begin(); // the first of equals
@@ -182,7 +183,7 @@ Routing Evaluation::route(size_t layer, const Vector &h, int8_t forced, LayerSta
 
 /// The output of the admitted mode [D]; every cache that the token writes is advanced.
 Vector Evaluation::mix(size_t layer, const Vector &h, const Routing &routing, LayerState &state) const {
-  LayerParameters tensors(parameters, layer);
+  LayerParameters tensors(parameters, layer, rounding);
   bool writesAll = config.cacheWrite == CacheWrite::All;
   bool weighted = config.router.writeGate && config.layerModes[layer].size() > 1;
   auto logWeight = [&](int8_t mode) { return weighted ? routing.logProbability[mode] : 0.0; };
@@ -212,8 +213,8 @@ Vector Evaluation::mix(size_t layer, const Vector &h, const Routing &routing, La
 } // namespace
 
 OracleResult runOracle(const Config &config, const TensorMap &parameters, const std::vector<int> &tokens,
-                       const RoutingTable *forced) {
-  Evaluation evaluation(config, parameters);
+                       const RoutingTable *forced, OperandRounding rounding) {
+  Evaluation evaluation(config, parameters, rounding);
   OracleResult result;
   for (size_t t = 0; t < tokens.size(); ++t) {
     result.routing.emplace_back();

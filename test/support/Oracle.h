@@ -19,6 +19,10 @@ constexpr int kModeCount = 4;
 /// A mode for each token and layer, [T][L]; -1 in a forced routing leaves the choice to the router.
 using RoutingTable = std::vector<std::vector<int8_t>>;
 
+/// Which values are rounded on the way. `BFloat16` follows what a bf16 model means: what enters a linear layer, and q,
+/// k and v as attention reads them, are rounded to bf16; the router, norms, states and sums are not.
+enum class OperandRounding { None, BFloat16 };
+
 struct OracleResult {
   /// [T][V]
   std::vector<std::vector<double>> logits;
@@ -34,7 +38,7 @@ struct OracleResult {
 /// Runs one sequence. `parameters` holds every tensor by the name it has in a model directory; an absent router bias is
 /// zero. With `forced`, its modes override admission; counts follow what is forced.
 OracleResult runOracle(const Config &config, const TensorMap &parameters, const std::vector<int> &tokens,
-                       const RoutingTable *forced = nullptr);
+                       const RoutingTable *forced = nullptr, OperandRounding rounding = OperandRounding::None);
 
 } // namespace chimera::test
 

@@ -18,6 +18,21 @@ double softplus(double x) {
   return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
 }
 
+/// Eight significant bits: scales the significand to 128 .. 256 and rounds it to a whole number.
+static double toBfloat16(double x) {
+  int exponent;
+  double significand = std::frexp(x, &exponent);
+  return std::ldexp(std::nearbyint(std::ldexp(significand, 8)), exponent - 8);
+}
+
+Vector rounded(const Vector &x, OperandRounding rounding) {
+  Vector y = x;
+  if (rounding == OperandRounding::BFloat16)
+    for (double &value : y)
+      value = toBfloat16(value);
+  return y;
+}
+
 Vector linear(const Tensor &weight, const Vector &x) {
   size_t outputs = weight.shape.at(0), inputs = weight.shape.at(1);
   Vector y(outputs, 0.0);

@@ -3,6 +3,7 @@
 #ifndef CHIMERA_TEST_SUPPORT_ORACLEMATH_H
 #define CHIMERA_TEST_SUPPORT_ORACLEMATH_H
 
+#include "test/support/Oracle.h"
 #include "test/support/Tensor.h"
 
 #include <cstddef>
@@ -20,6 +21,9 @@ double silu(double x);
 
 /// ln(1 + exp(x)), without overflow.
 double softplus(double x);
+
+/// Each element of `x` as an operand: rounded to the nearest bf16, ties to even, or unchanged.
+Vector rounded(const Vector &x, OperandRounding rounding);
 
 /// `weight` [out, in] times `x` [in], without a bias. Returns [out].
 Vector linear(const Tensor &weight, const Vector &x);

@@ -34,7 +34,7 @@ Vector advanceMamba2(const Config &config, const LayerParameters &parameters, co
   size_t groupWidth = groups * stateSize, convolved = inner + 2 * groupWidth;
 
   // in_proj gives z, then what is convolved (x, B, C), then a dt for each head.
-  Vector projected = linear(parameters.tensor("ssm.in_proj.weight"), h);
+  Vector projected = parameters.project("ssm.in_proj.weight", h);
   Vector z = slice(projected, 0, inner);
   Vector timeSteps = slice(projected, inner + convolved, heads);
   ssm.convolutionInputs.push_back(slice(projected, inner, convolved));
@@ -57,18 +57,18 @@ Vector advanceMamba2(const Config &config, const LayerParameters &parameters, co
     for (size_t i = 0; i < headSize; ++i)
       gated.push_back(y[i] * silu(z[head * headSize + i]));
   }
-  return linear(parameters.tensor("ssm.out_proj.weight"),
-                groupedRmsNorm(gated, parameters.vector("ssm.norm.weight"), config.normEps, groups));
+  return parameters.project("ssm.out_proj.weight",
+                            groupedRmsNorm(gated, parameters.vector("ssm.norm.weight"), config.normEps, groups));
 }
 
 Vector advanceLti(const Config &config, const LayerParameters &parameters, const Vector &h, double weight,
                   SsmState &ssm) {
-  Vector input = linear(parameters.tensor("ssm.in_proj.weight"), h);
+  Vector input = parameters.project("ssm.in_proj.weight", h);
   if (ssm.state.empty())
     ssm.state.assign(config.ssm.stateSize, 0.0);
   for (size_t i = 0; i < ssm.state.size(); ++i)
     ssm.state[i] = sigmoid(parameters.vector("ssm.decay").at(i)) * ssm.state[i] + weight * input.at(i);
-  return linear(parameters.tensor("ssm.out_proj.weight"), ssm.state);
+  return parameters.project("ssm.out_proj.weight", ssm.state);
 }
 
 //===-- Attention -----------------------------------------------------------------------------------------------===//
@@ -116,10 +116,10 @@ static void rotateHeads(const Config &config, Vector &x, int64_t position) {
 
 Entry makeEntry(const Config &config, const LayerParameters &parameters, const Vector &h, int64_t position,
                 double logWeight) {
-  Entry entry{linear(parameters.tensor("attn.k_proj.weight"), h), linear(parameters.tensor("attn.v_proj.weight"), h),
-              logWeight};
-  rotateHeads(config, entry.key, position);
-  return entry;
+  Vector key = parameters.project("attn.k_proj.weight", h);
+  Vector value = parameters.project("attn.v_proj.weight", h);
+  rotateHeads(config, key, position);
+  return {parameters.operand(key), parameters.operand(value), logWeight};
 }
 
 /// One query head's weighted mean of the values of KV head `kvHead` over entries first .. end.
@@ -144,14 +144,15 @@ Vector attend(const Config &config, const LayerParameters &parameters, const Vec
               const std::vector<Entry> &entries, size_t reach) {
   size_t heads = config.numAttentionHeads, kvHeads = config.numKeyValueHeads, headSize = config.headDim;
   size_t first = entries.size() > reach ? entries.size() - reach : 0;
-  Vector queries = linear(parameters.tensor("attn.q_proj.weight"), h);
+  Vector queries = parameters.project("attn.q_proj.weight", h);
   rotateHeads(config, queries, position);
+  queries = parameters.operand(queries);
   Vector outputs;
   for (size_t head = 0; head < heads; ++head) {
     Vector mean = attendHead(slice(queries, head * headSize, headSize), head * kvHeads / heads, entries, first);
     outputs.insert(outputs.end(), mean.begin(), mean.end());
   }
-  return linear(parameters.tensor("attn.o_proj.weight"), outputs);
+  return parameters.project("attn.o_proj.weight", outputs);
 }
 
 } // namespace chimera::test::oracle

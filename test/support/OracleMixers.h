@@ -4,6 +4,7 @@
 #define CHIMERA_TEST_SUPPORT_ORACLEMIXERS_H
 
 #include "dialect/frontend/Config.h"
+#include "test/support/Oracle.h"
 #include "test/support/OracleMath.h"
 
 #include <cstdint>
@@ -13,18 +14,25 @@
 
 namespace chimera::test::oracle {
 
-/// The tensors of one layer, by their names behind "layers.I.".
+/// The tensors of one layer, by their names behind "layers.I.", and how operands are rounded.
 class LayerParameters {
 public:
-  LayerParameters(const TensorMap &all, size_t layer) : all(all), prefix("layers." + std::to_string(layer) + ".") {}
+  LayerParameters(const TensorMap &all, size_t layer, OperandRounding rounding = OperandRounding::None)
+      : all(all), prefix("layers." + std::to_string(layer) + "."), rounding(rounding) {}
 
   const Tensor &tensor(const std::string &name) const { return all.at(prefix + name); }
   const Vector &vector(const std::string &name) const { return tensor(name).values; }
   bool has(const std::string &name) const { return all.count(prefix + name) != 0; }
 
+  /// The linear layer of that name applied to `x`, whose elements are rounded as operands are.
+  Vector project(const std::string &name, const Vector &x) const { return linear(tensor(name), rounded(x, rounding)); }
+  /// `x` rounded as operands are.
+  Vector operand(const Vector &x) const { return rounded(x, rounding); }
+
 private:
   const TensorMap &all;
   std::string prefix;
+  OperandRounding rounding;
 };
 
 /// What the state-space mixer of one layer and sequence remembers.

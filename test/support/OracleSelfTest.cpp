@@ -104,6 +104,24 @@ TEST(OracleFunctions, SoftplusAndSigmoidAreStableAtBothEnds) {
   EXPECT_DOUBLE_EQ(sigmoid(std::log(3.0)), 0.75);
 }
 
+TEST(OracleFunctions, OperandsAreRoundedToEightBitsTiesToEven) {
+  const Vector exact = {1 + 0x1p-7, 1 + 0x1p-8, 1 + 3 * 0x1p-8, -(1 + 0x1p-8 + 0x1p-40), 0, 3e38};
+  EXPECT_EQ(rounded(exact, OperandRounding::None), exact);
+  EXPECT_EQ(rounded(exact, OperandRounding::BFloat16),
+            (Vector{1 + 0x1p-7, 1, 1 + 0x1p-6, -(1 + 0x1p-7), 0, 0x1.c4p127}));
+}
+
+TEST(OracleModel, RoundingTouchesWhatEntersLinearLayersOnly) {
+  TinyModel model({{Mode::Identity}});
+  model.set("embed_tokens.weight", {2, 2}, {1.0078125, 1, 1, 1}); // 1 + 2^-7, itself a bf16
+  model.config.identityOutput = IdentityOutput::NormedInput;
+  std::vector<double> exact = model.run({0}).logits[0];
+  std::vector<double> coarse =
+      runOracle(model.config, model.tensors, {0}, nullptr, OperandRounding::BFloat16).logits[0];
+  EXPECT_EQ(coarse, rounded(exact, OperandRounding::BFloat16));
+  EXPECT_NE(coarse, exact);
+}
+
 TEST(OracleConvolution, LastTapMeetsTheCurrentInput) {
   Tensor weight{{1, 3}, {100, 10, 1}};
   expectNear(causalConvolution({{5}}, weight, {0.5}), {5.5});

@@ -142,7 +142,7 @@ void addStateSpace(json &config, const std::vector<int> &row, int hidden, Random
   }
   int expand = row[Expand] + 1, headDim = stateHeadDims[row[StateHeadDim]];
   int heads = expand * hidden / headDim, groups = 1 << row[Groups];
-  while (heads % groups != 0)
+  while (heads % groups != 0 || expand * hidden / groups < 8) // a norm over fewer channels magnifies rounding
     groups /= 2;
   ssm["kind"] = "mamba2";
   ssm["head_dim"] = headDim;
