@@ -54,7 +54,8 @@ public:
 
   /// The first fault, once all has been read.
   llvm::Error takeError() {
-    return missing.empty() ? llvm::Error::success() : fault(llvm::Twine(where) + ": '" + missing + "' is missing or of another kind");
+    return missing.empty() ? llvm::Error::success()
+                           : fault(llvm::Twine(where) + ": '" + missing + "' is missing or of another kind");
   }
 
 private:
@@ -69,6 +70,21 @@ private:
   std::string where, missing;
 };
 
+/// The shares that the layers' modes are meant to take; equal ones where the module does not say.
+llvm::Error readTargets(ArrayAttr targets, ModelInfo &model) {
+  if (!targets)
+    return llvm::Error::success();
+  if (targets.size() != model.layers.size())
+    return fault("chimera.model: 'targets' must hold one list of shares for each layer");
+  for (auto [attr, layer] : llvm::zip_equal(targets, model.layers)) {
+    auto shares = dyn_cast<DenseF64ArrayAttr>(attr);
+    if (!shares || shares.size() != static_cast<int64_t>(layer.modes.size()))
+      return fault("chimera.model: 'targets' must hold a share for each mode of each layer");
+    layer.target.assign(shares.asArrayRef().begin(), shares.asArrayRef().end());
+  }
+  return llvm::Error::success();
+}
+
 llvm::Error readModel(ModuleOp module, Manifest &manifest) {
   auto attr = module->getAttrOfType<DictionaryAttr>("chimera.model");
   Fields fields(attr, "chimera.model");
@@ -81,8 +97,8 @@ llvm::Error readModel(ModuleOp module, Manifest &manifest) {
   model.numAttentionHeads = fields.integer("num_attention_heads");
   model.numKeyValueHeads = fields.integer("num_key_value_heads");
   model.bosTokenId = fields.optionalInteger("bos_token_id");
-  model.eosTokenId = fields.optionalInteger("eos_token_id");
-  ArrayAttr layers = fields.array("layers");
+  model.eosTokenIds = fields.optionalIntegers("eos_token_ids");
+  ArrayAttr layers = fields.array("layers"), targets = fields.has("targets") ? fields.array("targets") : ArrayAttr();
   if (llvm::Error error = fields.takeError())
     return error;
   for (Attribute layer : layers) {
@@ -95,9 +111,10 @@ llvm::Error readModel(ModuleOp module, Manifest &manifest) {
       info.modes.push_back(name.getValue().str());
     }
     info.forceable = info.modes;
+    info.target.assign(info.modes.size(), 1.0 / static_cast<double>(info.modes.size()));
     model.layers.push_back(std::move(info));
   }
-  return llvm::Error::success();
+  return readTargets(targets, model);
 }
 
 /// Layers whose route takes no forced modes cannot be forced.

@@ -44,12 +44,13 @@ void writeModel(OStream &json, const ModelInfo &model) {
   json.attribute("num_attention_heads", model.numAttentionHeads);
   json.attribute("num_key_value_heads", model.numKeyValueHeads);
   writeOptional(json, "bos_token_id", model.bosTokenId);
-  writeOptional(json, "eos_token_id", model.eosTokenId);
+  writeList(json, "eos_token_ids", model.eosTokenIds);
   json.attributeArray("layers", [&] {
     for (const ModelLayer &layer : model.layers)
       json.object([&] {
         writeList(json, "modes", layer.modes);
         writeList(json, "forceable", layer.forceable);
+        writeList(json, "target", layer.target);
       });
   });
 }

@@ -113,10 +113,12 @@ struct Pages {
   int64_t tables = 0;
 };
 
-/// The modes of a layer, by name in canonical order, and those that a caller may force.
+/// The modes of a layer, by name in canonical order, those that a caller may force, and the share of the tokens that
+/// each of `modes` is meant to take: one number a mode, their sum 1.
 struct ModelLayer {
   std::vector<std::string> modes;
   std::vector<std::string> forceable;
+  std::vector<double> target;
 };
 
 /// What a user of the binary has to know about the model.
@@ -128,7 +130,8 @@ struct ModelInfo {
   int64_t numAttentionHeads = 0;
   int64_t numKeyValueHeads = 0;
   std::optional<int64_t> bosTokenId;
-  std::optional<int64_t> eosTokenId;
+  /// The tokens that end a text; may be empty.
+  std::vector<int64_t> eosTokenIds;
   std::vector<ModelLayer> layers;
 };
 

@@ -4,6 +4,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/ADT/Twine.h"
+#include <cmath>
 #include <functional>
 #include <numeric>
 #include <set>
@@ -137,11 +138,29 @@ llvm::Error checkCaches(const Manifest &manifest) {
   return llvm::Error::success();
 }
 
+llvm::Error checkModel(const ModelInfo &model) {
+  auto isToken = [&](int64_t id) { return id >= 0 && id < model.vocabSize; };
+  if (model.bosTokenId && !isToken(*model.bosTokenId))
+    return fault("model", "bos_token_id " + llvm::Twine(*model.bosTokenId) + " is not a token");
+  for (int64_t id : model.eosTokenIds)
+    if (!isToken(id))
+      return fault("model", "end token " + llvm::Twine(id) + " is not a token");
+  for (auto [index, layer] : llvm::enumerate(model.layers)) {
+    double sum = std::accumulate(layer.target.begin(), layer.target.end(), 0.0);
+    bool shares = llvm::all_of(layer.target, [](double share) { return share >= 0.0 && share <= 1.0; });
+    if (layer.target.size() != layer.modes.size() || !shares || !(std::abs(sum - 1.0) <= 1e-9))
+      return fault("layer " + llvm::Twine(index), "target must be a share for each mode, their sum 1");
+  }
+  return llvm::Error::success();
+}
+
 } // namespace
 
 llvm::Error validate(const Manifest &manifest) {
   if (manifest.limits.maxTokens <= 0 || manifest.limits.maxSeqs <= 0)
     return fault("limits", "must be positive");
+  if (llvm::Error error = checkModel(manifest.model))
+    return error;
   if (llvm::Error error = checkParameters(manifest))
     return error;
   if (llvm::Error error = checkCaches(manifest))

@@ -249,6 +249,19 @@ void FunctionBuilder::build(ModuleOp module) {
   builder.create<func::ReturnOp>(model.loc(), results);
 }
 
+/// The shares of the tokens that `modes` of a layer are meant to take: router.target renormalised over them; equal
+/// shares where it is 0 for all of them.
+SmallVector<double> targetShares(const Config &config, ArrayRef<Mode> modes) {
+  double sum = 0.0;
+  for (Mode mode : modes)
+    sum += config.router.target[static_cast<size_t>(mode)];
+  SmallVector<double> shares;
+  for (Mode mode : modes)
+    shares.push_back(sum > 0.0 ? config.router.target[static_cast<size_t>(mode)] / sum
+                               : 1.0 / static_cast<double>(modes.size()));
+  return shares;
+}
+
 /// The attribute `chimera.model`: what the manifest says of the model beyond its launches.
 DictionaryAttr describeModel(OpBuilder &builder, const Config &config, DType dtype) {
   NamedAttrList list;
@@ -263,15 +276,17 @@ DictionaryAttr describeModel(OpBuilder &builder, const Config &config, DType dty
   if (config.bosTokenId)
     add("bos_token_id", *config.bosTokenId);
   if (!config.eosTokenIds.empty())
-    add("eos_token_id", config.eosTokenIds.front());
-  SmallVector<Attribute> layers;
+    list.append("eos_token_ids", builder.getDenseI64ArrayAttr(config.eosTokenIds));
+  SmallVector<Attribute> layers, targets;
   for (const std::vector<Mode> &modes : config.layerModes) {
     SmallVector<Attribute> names;
     for (Mode mode : modes)
       names.push_back(builder.getStringAttr(StringRef(modeName(mode))));
     layers.push_back(builder.getArrayAttr(names));
+    targets.push_back(builder.getDenseF64ArrayAttr(targetShares(config, modes)));
   }
   list.append("layers", builder.getArrayAttr(layers));
+  list.append("targets", builder.getArrayAttr(targets));
   return list.getDictionary(builder.getContext());
 }
 

@@ -104,11 +104,13 @@ typedef struct chimera_model_info {
   int64_t max_tokens;   /* the most rows that one step of the binary holds; chimera_step cuts longer work itself */
   int64_t max_seqs;     /* the most sequences that one step of the binary holds, likewise */
   int64_t bos_token_id; /* -1: none */
-  int64_t eos_token_id; /* -1: none */
 } chimera_model_info;
 
 /* Fills the first info->struct_size bytes of *info. */
 CHIMERA_API int32_t chimera_model_get_info(const chimera_model *model, chimera_model_info *info, chimera_error **error);
+
+/* The tokens that end a text, by index from 0; -1 past the last. */
+CHIMERA_API int64_t chimera_model_eos_token(const chimera_model *model, size_t index);
 
 /* The modes of a layer as bits (1 << CHIMERA_MODE_*), and those of them that may be forced. 0 for no such layer. */
 CHIMERA_API uint32_t chimera_model_layer_modes(const chimera_model *model, int64_t layer);

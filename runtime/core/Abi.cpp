@@ -46,17 +46,22 @@ static int32_t report(const Error &failure, chimera_error **error) {
 }
 
 /// Calls `body`, which returns a Failure, and turns what it throws into an error.
-template <typename Body> static int32_t guarded(chimera_error **error, Body body) {
+template <typename Body> static int32_t guarded(chimera_error **error, Body body) noexcept {
   try {
-    if (Failure failure = body())
-      return report(*failure, error);
-    return CHIMERA_OK;
-  } catch (const std::bad_alloc &) {
+    try {
+      if (Failure failure = body())
+        return report(*failure, error);
+      return CHIMERA_OK;
+    } catch (const std::bad_alloc &) {
+      throw;
+    } catch (const std::exception &exception) {
+      return report(Error(exception.what(), CHIMERA_ERROR_SYSTEM), error);
+    }
+  } catch (...) {
+    // There was no memory, be it for the work or for the error's own text.
     if (error)
       *error = &outOfMemory();
     return CHIMERA_ERROR_SYSTEM;
-  } catch (const std::exception &exception) {
-    return report(Error(exception.what(), CHIMERA_ERROR_SYSTEM), error);
   }
 }
 
@@ -140,10 +145,15 @@ int32_t chimera_model_get_info(const chimera_model *model, chimera_model_info *i
     full.max_tokens = manifest.maxTokens;
     full.max_seqs = manifest.maxSeqs;
     full.bos_token_id = manifest.model.bosTokenId;
-    full.eos_token_id = manifest.model.eosTokenId;
     std::memcpy(info, &full, std::min(info->struct_size, sizeof full));
     return std::nullopt;
   });
+}
+
+int64_t chimera_model_eos_token(const chimera_model *model, size_t index) {
+  if (!model || index >= model->model->manifest().model.eosTokenIds.size())
+    return -1;
+  return model->model->manifest().model.eosTokenIds[index];
 }
 
 static LayerModes layerOf(const chimera_model *model, int64_t layer) {

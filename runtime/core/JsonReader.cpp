@@ -3,6 +3,8 @@
 
 #include "runtime/io/Result.h"
 
+#include <sstream>
+
 namespace chimera::runtime {
 
 using nlohmann::json;
@@ -61,6 +63,16 @@ int64_t JsonReader::integer(int64_t low, int64_t high) const {
   if (number >= low && number <= high)
     return number;
   fail("must be in " + std::to_string(low) + " .. " + std::to_string(high) + ", is " + std::to_string(number));
+  return low;
+}
+
+double JsonReader::number(double low, double high) const {
+  double number = value->is_number() ? value->get<double>() : 0;
+  if (value->is_number() && number >= low && number <= high)
+    return number;
+  std::ostringstream text;
+  text << "must be a number in " << low << " .. " << high;
+  fail(text.str());
   return low;
 }
 

@@ -39,6 +39,8 @@ public:
 
   /// An integer in low .. high.
   int64_t integer(int64_t low, int64_t high) const;
+  /// A number in low .. high.
+  double number(double low, double high) const;
   bool boolean() const;
   /// A string of at least one and at most 65536 bytes, none of them a control character.
   std::string string() const;

@@ -5,6 +5,7 @@
 #include "runtime/core/ManifestCheck.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace chimera::runtime {
 
@@ -44,12 +45,28 @@ static uint32_t readModes(JsonReader json) {
   return bits;
 }
 
+/// One share a mode, in the order of `modes`.
+static void readTarget(JsonReader modes, JsonReader json, std::array<double, 4> &target) {
+  if (json.size() != modes.size())
+    json.fail("must have a share for each of the modes");
+  double sum = 0;
+  for (size_t i = 0; i < json.size() && !json.failed(); ++i) {
+    double share = json.element(i).number(0, 1);
+    target[size_t(modes.element(i).oneOf({"ssm", "swa", "full", "identity"}))] = share;
+    sum += share;
+  }
+  // The shares are rounded, so their sum is 1 but for a few roundings.
+  if (std::abs(sum - 1) > 1e-9)
+    json.fail("the shares must sum to 1");
+}
+
 static void readLayer(JsonReader json, ModelShape &model) {
-  LayerModes layer{readModes(json.at("modes")), readModes(json.at("forceable"))};
+  LayerModes layer{readModes(json.at("modes")), readModes(json.at("forceable")), {}};
   if (layer.modes == 0)
     json.fail("has no mode");
   if (layer.forceable & ~layer.modes)
     json.fail("a mode is forceable that the layer does not have");
+  readTarget(json.at("modes"), json.at("target"), layer.target);
   model.layers.push_back(layer);
 }
 
@@ -61,9 +78,9 @@ static void readModel(JsonReader json, ModelShape &model) {
   model.headDim = json.at("head_dim").integer(0, mostSize);
   model.heads = json.at("num_attention_heads").integer(0, mostSize);
   model.keyValueHeads = json.at("num_key_value_heads").integer(0, mostSize);
-  auto tokenId = [&](const char *key) { return json.at(key).isNull() ? -1 : json.at(key).integer(0, INT32_MAX); };
-  model.bosTokenId = tokenId("bos_token_id");
-  model.eosTokenId = tokenId("eos_token_id");
+  JsonReader bos = json.at("bos_token_id");
+  model.bosTokenId = bos.isNull() ? -1 : bos.integer(0, model.vocabSize - 1);
+  model.eosTokenIds = json.at("eos_token_ids").integers(0, model.vocabSize - 1, mostItems);
   json.at("layers").each([&](JsonReader layer) { readLayer(layer, model); }, mostLayers);
   if (model.layers.empty())
     json.at("layers").fail("must not be empty");

@@ -7,6 +7,7 @@
 #include "runtime/core/Error.h"
 #include "runtime/io/DType.h"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,10 +24,12 @@ const char *nameOf(CacheMode mode);
 
 enum class CacheKind : uint8_t { Counts, Tail, State, Ring, List };
 
-/// A layer's modes as bits, 1 << CHIMERA_MODE_*.
+/// A layer's modes as bits, 1 << CHIMERA_MODE_*, and the share of the tokens that each mode is meant to take, by mode:
+/// 0 for a mode that the layer does not have.
 struct LayerModes {
   uint32_t modes = 0;
   uint32_t forceable = 0;
+  std::array<double, 4> target = {};
 };
 
 struct ModelShape {
@@ -36,8 +39,8 @@ struct ModelShape {
   int64_t headDim = 0;
   int64_t heads = 0;
   int64_t keyValueHeads = 0;
-  int64_t bosTokenId = -1; ///< -1: none.
-  int64_t eosTokenId = -1;
+  int64_t bosTokenId = -1;          ///< -1: none.
+  std::vector<int64_t> eosTokenIds; ///< The tokens that end a text.
   std::vector<LayerModes> layers;
 };
 

@@ -9,10 +9,6 @@ static std::string indexed(const char *array, size_t index) {
   return std::string(array) + "[" + std::to_string(index) + "]";
 }
 
-static int bitCount(uint32_t bits) {
-  return __builtin_popcount(bits);
-}
-
 /// The number of pools that a cache of this kind has.
 static bool poolCountFits(const CacheLayout &cache) {
   size_t count = cache.pools.size();

@@ -15,7 +15,7 @@ protected:
   static constexpr int64_t vocab = 300;
 
   GenerateTest() {
-    writeModel(nullptr, nullptr);
+    writeModel(nullptr, nlohmann::json::array());
     std::vector<float> scale = scales();
     io::TensorView view;
     view.name = "scale";
@@ -30,7 +30,7 @@ protected:
     int64_t bytes = toy::maxTokens * vocab * 4;
     manifest["model"]["vocab_size"] = vocab;
     manifest["model"]["bos_token_id"] = bos;
-    manifest["model"]["eos_token_id"] = eos;
+    manifest["model"]["eos_token_ids"] = eos;
     for (nlohmann::json &parameter : manifest["parameters"])
       parameter["shape"] = {vocab};
     for (nlohmann::json &phase : manifest["phases"]) {
@@ -124,8 +124,8 @@ TEST_F(GenerateTest, NoNewTokensPrintsThePrompt) {
   EXPECT_EQ(result.out, "caf\xC3\xA9\x01\xFF\n") << "bytes pass unchanged when nobody looks";
 }
 
-TEST_F(GenerateTest, BeginsWithBosAndEndsAtEos) {
-  writeModel(299, nullptr);
+TEST_F(GenerateTest, BeginsWithBosAndEndsAtAnyEos) {
+  writeModel(299, nlohmann::json::array());
   std::vector<int32_t> tokens = {299, 'h', 'i'};
   std::string text = continuation(tokens, 8, {});
   ProcessResult result = run({"--prompt", "hi", "--max-new-tokens", "8"});
@@ -136,9 +136,11 @@ TEST_F(GenerateTest, BeginsWithBosAndEndsAtEos) {
   EXPECT_EQ(run({"--prompt", "", "--max-new-tokens", "8"}).out, fromNothing + "\n");
 
   std::vector<int32_t> made = chosen(tokens, 8, {});
-  writeModel(299, made[4]);
   std::vector<int32_t> before(made.begin(), std::find(made.begin(), made.end(), made[4]));
-  EXPECT_EQ(run({"--prompt", "hi", "--max-new-tokens", "8"}).out, "hi" + textOf(before) + "\n");
+  for (const nlohmann::json &ends : {nlohmann::json{made[4]}, nlohmann::json{298, made[4]}}) {
+    writeModel(299, ends);
+    EXPECT_EQ(run({"--prompt", "hi", "--max-new-tokens", "8"}).out, "hi" + textOf(before) + "\n") << ends;
+  }
 }
 
 TEST_F(GenerateTest, AnEmptyPromptNeedsABosToken) {

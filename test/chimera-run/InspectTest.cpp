@@ -20,9 +20,9 @@ TEST_F(InspectTest, SaysWhatTheModelIs) {
   expectSuccess(result);
   for (const char *text :
        {"producer     toy, format 1", "target       ref, x86-64 with sse2", "dtype        f32, numerics invariant",
-        "vocab_size 11, hidden_size 1, 2 layers", "layers 0-1   ssm, full", "bos token    1",
-        "parameters   2 tensors, 22 elements, 88 bytes", "route 32", "pages        256 bytes hold 64",
-        "prefill      3 launches", "decode       3 launches"})
+        "vocab_size 11, hidden_size 1, 2 layers", "layers 0-1   ssm, full (target in percent: 75, 25)",
+        "bos token    1", "eos tokens   2, 9", "parameters   2 tensors, 22 elements, 88 bytes", "route 32",
+        "pages        256 bytes hold 64", "prefill      3 launches", "decode       3 launches"})
     EXPECT_NE(result.out.find(text), std::string::npos) << text << "\n" << result.out;
 }
 
@@ -53,8 +53,12 @@ TEST_F(InspectTest, PrintsMemoryBesideADenseTransformer) {
             std::string::npos)
       << result.out;
   EXPECT_EQ(countLines(result.out), 8) << result.out;
-  ProcessResult assumed = ToolTest::inspect({file("m.chm"), "--memory"});
-  EXPECT_NE(assumed.out.find("assumed shares of the tokens (router.target's defaults"), std::string::npos);
+  // Without shares those of the model: 250 of 1000 tokens are full, in 4 pages of 256 bytes and 4 of table each.
+  ProcessResult assumed = ToolTest::inspect({file("m.chm"), "--memory", "--context", "1000"});
+  EXPECT_NE(assumed.out.find("shares of the tokens: assumed to be each layer's target (--fractions gives others)\n"),
+            std::string::npos)
+      << assumed.out;
+  EXPECT_NE(assumed.out.find(" " + std::to_string(8 + 4 * (256 + 4)) + " "), std::string::npos) << assumed.out;
 }
 
 TEST_F(InspectTest, SaysWhatIsWrongInOneLine) {
@@ -72,7 +76,7 @@ TEST_F(InspectTest, SaysWhatIsWrongInOneLine) {
 }
 
 TEST(MemoryEstimate, CountsSlotsAndPages) {
-  MemoryEstimate estimate = estimateMemory(toyManifest(), 3, 1000, {0.5, 0, 0.5, 0});
+  MemoryEstimate estimate = estimateMemory(toyManifest(), 3, 1000, Fractions{0.5, 0, 0.5, 0});
   ASSERT_EQ(estimate.layers.size(), size_t(toy::layers));
   for (const auto &layer : estimate.layers) {
     EXPECT_EQ(layer[size_t(runtime::CacheMode::Route)], 3 * 16);
@@ -86,12 +90,20 @@ TEST(MemoryEstimate, CountsSlotsAndPages) {
   EXPECT_EQ(estimate.denseLayer, 3 * 16 * (64 * 2 * 4 + 4));
 }
 
+TEST(MemoryEstimate, WithoutSharesALayerHasItsTarget) {
+  runtime::Manifest manifest = toyManifest();
+  manifest.model.layers[1].target = {0.875, 0, 0.125, 0};
+  MemoryEstimate estimate = estimateMemory(manifest, 1, 1024, std::nullopt);
+  EXPECT_EQ(estimate.layers[0][size_t(runtime::CacheMode::Full)], 8 + 4 * (256 + 4));
+  EXPECT_EQ(estimate.layers[1][size_t(runtime::CacheMode::Full)], 8 + 2 * (256 + 4));
+}
+
 TEST(MemoryEstimate, TheDenseModelHasTheModelsHeads) {
   runtime::Manifest manifest = toyManifest();
   manifest.model.keyValueHeads = 2;
   manifest.model.headDim = 8;
   manifest.dtype = io::DType::BF16;
-  MemoryEstimate estimate = estimateMemory(manifest, 1, 64, defaultFractions());
+  MemoryEstimate estimate = estimateMemory(manifest, 1, 64, std::nullopt);
   EXPECT_FALSE(estimate.denseAssumed);
   EXPECT_EQ(estimate.denseLayer, 64 * 2 * 2 * 8 * 2 + 4);
 }

@@ -23,8 +23,8 @@ Manifest fullManifest() {
   manifest.model.headDim = 16;
   manifest.model.numAttentionHeads = 2;
   manifest.model.numKeyValueHeads = 1;
-  manifest.model.eosTokenId = 3;
-  manifest.model.layers = {{{"ssm", "full"}, {"ssm"}}};
+  manifest.model.eosTokenIds = {3, 7};
+  manifest.model.layers = {{{"ssm", "full"}, {"ssm"}, {0.75, 0.25}}};
   manifest.parameters = {
       {"embed_tokens.weight", {256, 32}, "bf16", false, "", {}, {}},
       {"layers.0.router.proj.weight", {2, 32}, "f32", true, "blocks.0.router.weight", {2, 1, 32}, {1, 0}}};
@@ -50,8 +50,8 @@ TEST(Manifest, JsonIsAsDocumented) {
       R"("variant":"x86-64-v3","features":["avx2","fma"],"dtype":"bf16","numerics":"invariant",)"
       R"("limits":{"max_tokens":16,"max_seqs":4},)"
       R"("model":{"vocab_size":256,"hidden_size":32,"window":8,"head_dim":16,"num_attention_heads":2,)"
-      R"("num_key_value_heads":1,"bos_token_id":null,"eos_token_id":3,)"
-      R"("layers":[{"modes":["ssm","full"],"forceable":["ssm"]}]},)"
+      R"("num_key_value_heads":1,"bos_token_id":null,"eos_token_ids":[3,7],)"
+      R"("layers":[{"modes":["ssm","full"],"forceable":["ssm"],"target":[0.75,0.25]}]},)"
       R"("parameters":[{"name":"embed_tokens.weight","shape":[256,32],"dtype":"bf16","optional":false},)"
       R"({"name":"layers.0.router.proj.weight","shape":[2,32],"dtype":"f32","optional":true,)"
       R"("source":"blocks.0.router.weight","source_shape":[2,1,32],"row_permutation":[1,0]}],)"
@@ -141,6 +141,14 @@ const Fault faults[] = {
      "manifest: parameter layers.0.router.proj.weight: row_permutation is not a permutation of its rows"},
     {"SourceOfAnotherSize", [](Manifest &m) { m.parameters[1].sourceShape = {2, 31}; },
      "manifest: parameter layers.0.router.proj.weight: source_shape has another number of elements"},
+    {"EndTokenOutsideTheVocabulary", [](Manifest &m) { m.model.eosTokenIds = {3, 256}; },
+     "manifest: model: end token 256 is not a token"},
+    {"BosTokenOutsideTheVocabulary", [](Manifest &m) { m.model.bosTokenId = -1; },
+     "manifest: model: bos_token_id -1 is not a token"},
+    {"TargetOfTooFewModes", [](Manifest &m) { m.model.layers[0].target = {1.0}; },
+     "manifest: layer 0: target must be a share for each mode, their sum 1"},
+    {"TargetThatIsNoShare", [](Manifest &m) { m.model.layers[0].target = {1.5, -0.5}; },
+     "manifest: layer 0: target must be a share for each mode, their sum 1"},
     {"ListWithoutTable", [](Manifest &m) { m.caches[1].table.reset(); },
      "manifest: cache 1: a list has a page table, and nothing else has"},
     {"CachePoolOutOfRange", [](Manifest &m) { m.caches[0].pools = {5}; }, "manifest: cache 0: pool 5 of 2"},

@@ -95,11 +95,15 @@ TEST_F(BuildModel, TheSignatureNamesStepAndCaches) {
 }
 
 TEST_F(BuildModel, TheModuleDescribesTheModel) {
-  build(valid(small(R"(, "bos_token_id": 3, "modes": [["ssm", "full"], ["identity"]])")), DType::F64);
-  EXPECT_NE(text.find("chimera.model = {bos_token_id = 3 : i64, dtype = \"f64\", head_dim = 6 : i64, hidden_size = 8 : "
-                      "i64, layers = [[\"ssm\", \"full\"], [\"identity\"]], num_attention_heads = 4 : i64, "
-                      "num_key_value_heads = 4 : i64, vocab_size = 17 : i64, window = 512 : i64}"),
-            std::string::npos)
+  build(valid(small(R"(, "bos_token_id": 3, "eos_token_id": [4, 16], "modes": [["ssm", "full"], ["identity"]],
+                       "router": {"target": {"ssm": 0.25, "swa": 0.5, "full": 0.25}})")),
+        DType::F64);
+  EXPECT_NE(
+      text.find("chimera.model = {bos_token_id = 3 : i64, dtype = \"f64\", eos_token_ids = array<i64: 4, 16>, "
+                "head_dim = 6 : i64, hidden_size = 8 : i64, layers = [[\"ssm\", \"full\"], [\"identity\"]], "
+                "num_attention_heads = 4 : i64, num_key_value_heads = 4 : i64, targets = [array<f64: 5.000000e-01, "
+                "5.000000e-01>, array<f64: 1.000000e+00>], vocab_size = 17 : i64, window = 512 : i64}"),
+      std::string::npos)
       << text;
 }
 

@@ -80,7 +80,11 @@ TEST_F(Abi, AModelDescribesItself) {
   EXPECT_EQ(info.max_tokens, toy::maxTokens);
   EXPECT_EQ(info.max_seqs, toy::maxSeqs);
   EXPECT_EQ(info.bos_token_id, 1);
-  EXPECT_EQ(info.eos_token_id, -1);
+  EXPECT_EQ(chimera_model_eos_token(model, 0), 2);
+  EXPECT_EQ(chimera_model_eos_token(model, 1), 9);
+  EXPECT_EQ(chimera_model_eos_token(model, 2), -1);
+  EXPECT_EQ(chimera_model_eos_token(model, SIZE_MAX), -1);
+  EXPECT_EQ(chimera_model_eos_token(nullptr, 0), -1);
   EXPECT_EQ(chimera_model_layer_modes(model, 1), 1u << CHIMERA_MODE_SSM | 1u << CHIMERA_MODE_FULL);
   EXPECT_EQ(chimera_model_layer_forceable(model, 0), 1u << CHIMERA_MODE_SSM | 1u << CHIMERA_MODE_FULL);
   EXPECT_EQ(chimera_model_layer_modes(model, 2), 0u);

@@ -29,7 +29,8 @@ TEST(Manifest, FieldsArriveAsTheyAre) {
   EXPECT_EQ(parsed->maxTokens, toy::maxTokens);
   EXPECT_EQ(parsed->model.layers[1].modes, 1u << CHIMERA_MODE_SSM | 1u << CHIMERA_MODE_FULL);
   EXPECT_EQ(parsed->model.bosTokenId, 1);
-  EXPECT_EQ(parsed->model.eosTokenId, -1);
+  EXPECT_EQ(parsed->model.eosTokenIds, (std::vector<int64_t>{2, 9}));
+  EXPECT_EQ(parsed->model.layers[0].target, (std::array<double, 4>{0.75, 0, 0.25, 0}));
   EXPECT_EQ(parsed->caches[3].kind, CacheKind::List);
   EXPECT_EQ(parsed->caches[3].table, 0);
   EXPECT_EQ(parsed->parameters[0].source, "scale");
@@ -56,6 +57,13 @@ TEST(Manifest, AWrongFieldIsNamed) {
       {"/model/layers/1/modes", json::array(), "model.layers[1]: has no mode"},
       {"/model/layers/1/forceable", json::array({"swa"}),
        "model.layers[1]: a mode is forceable that the layer does not have"},
+      {"/model/bos_token_id", 11, "model.bos_token_id: must be in 0 .. 10, is 11"},
+      {"/model/eos_token_ids", 3, "model.eos_token_ids: must be an array"},
+      {"/model/eos_token_ids/1", 11, "model.eos_token_ids[1]: must be in 0 .. 10, is 11"},
+      {"/model/layers/1/target", json::array({1}), "model.layers[1].target: must have a share for each of the modes"},
+      {"/model/layers/1/target", json::array({0.75, 0.5}), "model.layers[1].target: the shares must sum to 1"},
+      {"/model/layers/1/target/0", -0.25, "model.layers[1].target[0]: must be a number in 0 .. 1"},
+      {"/model/layers/1/target/0", "x", "model.layers[1].target[0]: must be a number in 0 .. 1"},
       {"/parameters/1/name", "scale", "parameters: two are called 'scale'"},
       {"/parameters/0/shape", json::array({int64_t(1) << 30, int64_t(1) << 30}),
        "parameters[0].shape: has more than 2^41 elements"},

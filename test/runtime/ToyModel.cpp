@@ -87,7 +87,7 @@ json manifest() {
     caches.push_back(
         {{"layer", layer}, {"mode", "full"}, {"kind", "list"}, {"pools", json::array({base + 4})}, {"table", layer}});
   }
-  json modes = {{"modes", {"ssm", "full"}}, {"forceable", {"ssm", "full"}}};
+  json modes = {{"modes", {"ssm", "full"}}, {"forceable", {"ssm", "full"}}, {"target", {0.75, 0.25}}};
   return {{"format", "chimera-model"},
           {"version", 1},
           {"producer", "toy"},
@@ -105,7 +105,7 @@ json manifest() {
             {"num_attention_heads", 0},
             {"num_key_value_heads", 0},
             {"bos_token_id", 1},
-            {"eos_token_id", nullptr},
+            {"eos_token_ids", {2, 9}},
             {"layers", {modes, modes}}}},
           {"parameters",
            {{{"name", "scale"}, {"shape", json::array({vocab})}, {"dtype", "f32"}, {"optional", false}},

@@ -16,10 +16,6 @@ const char *modeName(int mode) {
   return modeNames[mode];
 }
 
-Fractions defaultFractions() {
-  return {0.6, 0.2, 0.1, 0.1};
-}
-
 io::Result<Fractions> parseFractions(const std::string &text) {
   Fractions fractions = {};
   std::array<bool, 4> seen = {};
@@ -67,7 +63,7 @@ static double listBytes(double entries, double pageEntries, double pageBytes) {
 }
 
 MemoryEstimate estimateMemory(const runtime::Manifest &manifest, int64_t batch, int64_t context,
-                              const Fractions &fractions) {
+                              const std::optional<Fractions> &fractions) {
   MemoryEstimate estimate;
   estimate.layers.resize(size_t(manifest.layers()), {});
   double sequences = double(batch), pageEntries = double(manifest.pages.entries);
@@ -76,7 +72,8 @@ MemoryEstimate estimateMemory(const runtime::Manifest &manifest, int64_t batch, 
   for (const auto &cache : manifest.caches) {
     if (cache.kind != CacheKind::List)
       continue;
-    Fractions shares = layerFractions(fractions, manifest.model.layers[size_t(cache.layer)].modes);
+    const runtime::LayerModes &layer = manifest.model.layers[size_t(cache.layer)];
+    Fractions shares = fractions ? layerFractions(*fractions, layer.modes) : layer.target;
     double entries = std::ceil(shares[CHIMERA_MODE_FULL] * double(context));
     estimate.layers[size_t(cache.layer)][size_t(cache.mode)] +=
         sequences * listBytes(entries, pageEntries, double(manifest.pages.bytes));

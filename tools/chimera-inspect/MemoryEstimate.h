@@ -8,6 +8,7 @@
 #include "runtime/io/Result.h"
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,9 +16,6 @@ namespace chimera::inspect {
 
 /// Shares of the tokens by mode, in canonical order; each in 0 .. 1.
 using Fractions = std::array<double, 4>;
-
-/// The default of a config's router.target: ssm 0.6, swa 0.2, full 0.1, identity 0.1.
-Fractions defaultFractions();
 
 /// Reads "ssm=.6,full=.1"; modes not named have 0. The error says what is wrong.
 io::Result<Fractions> parseFractions(const std::string &text);
@@ -38,10 +36,11 @@ struct MemoryEstimate {
 };
 
 /// The bytes that `batch` sequences of `context` tokens hold: slots of every pool; for a growing list the pages of
-/// ceil(share of full * context) entries with their table entries. Beside it a dense Transformer: every layer full
+/// ceil(share of full * context) entries with their table entries. A layer's shares are `fractions`, renormalised over
+/// its modes; without them the layer's target. Beside it a dense Transformer: every layer full
 /// attention with the same key/value heads, dtype and pages.
 MemoryEstimate estimateMemory(const runtime::Manifest &manifest, int64_t batch, int64_t context,
-                              const Fractions &fractions);
+                              const std::optional<Fractions> &fractions);
 
 } // namespace chimera::inspect
 

@@ -21,10 +21,10 @@ void printParameters(const runtime::Manifest &manifest);
 /// One line a launch of each phase: grid, layer, op, kernel, buffers, constants.
 void printLaunches(const runtime::Manifest &manifest);
 
-/// The caches of `batch` sequences of `context` tokens by layer and mode, beside a dense Transformer's. `assumed` says
-/// that the fractions are the default.
-void printMemory(const runtime::Manifest &manifest, int64_t batch, int64_t context, const Fractions &fractions,
-                 bool assumed);
+/// The caches of `batch` sequences of `context` tokens by layer and mode, beside a dense Transformer's. Without
+/// `fractions` the layers' targets are taken.
+void printMemory(const runtime::Manifest &manifest, int64_t batch, int64_t context,
+                 const std::optional<Fractions> &fractions);
 
 } // namespace chimera::inspect
 

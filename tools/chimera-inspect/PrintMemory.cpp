@@ -22,16 +22,19 @@ static void printRow(const std::string &name, const Row &row, double dense) {
   std::printf(" %14.0f %18.0f\n", sumOf(row), dense);
 }
 
-void printMemory(const runtime::Manifest &manifest, int64_t batch, int64_t context, const Fractions &fractions,
-                 bool assumed) {
+void printMemory(const runtime::Manifest &manifest, int64_t batch, int64_t context,
+                 const std::optional<Fractions> &fractions) {
   MemoryEstimate estimate = estimateMemory(manifest, batch, context, fractions);
   std::printf("cache bytes of %lld sequence(s) of %lld tokens\n", static_cast<long long>(batch),
               static_cast<long long>(context));
-  std::printf("%s: ", assumed ? "assumed shares of the tokens (router.target's defaults; --fractions gives others)"
-                              : "shares of the tokens");
-  for (int mode = 0; mode < CHIMERA_MODE_COUNT; ++mode)
-    std::printf("%s%s %g", mode ? ", " : "", modeName(mode), fractions[size_t(mode)]);
-  std::printf("; renormalised over each layer's modes\n");
+  if (fractions) {
+    std::printf("shares of the tokens: ");
+    for (int mode = 0; mode < CHIMERA_MODE_COUNT; ++mode)
+      std::printf("%s%s %g", mode ? ", " : "", modeName(mode), (*fractions)[size_t(mode)]);
+    std::printf("; renormalised over each layer's modes\n");
+  } else {
+    std::printf("shares of the tokens: assumed to be each layer's target (--fractions gives others)\n");
+  }
   std::printf("dense: every layer full attention over all tokens, %s, the same dtype and pages\n",
               estimate.denseAssumed ? "keys and values of hidden_size each (the model has no attention)"
                                     : "the same key/value heads");

@@ -26,13 +26,26 @@ static void line(const char *name, const std::string &value) {
   std::printf("%-12s %s\n", name, value.c_str());
 }
 
-/// Runs of layers with the same modes on a line each.
+/// The targets of a layer with several modes, in percent; nothing for a lone mode.
+static std::string targetList(const runtime::LayerModes &layer) {
+  std::string text;
+  for (int mode = 0; mode < CHIMERA_MODE_COUNT; ++mode) {
+    if (!(layer.modes >> mode & 1))
+      continue;
+    char share[32];
+    std::snprintf(share, sizeof share, "%.4g", 100 * layer.target[size_t(mode)]);
+    text += (text.empty() ? "" : ", ") + std::string(share);
+  }
+  return layer.modes & (layer.modes - 1) ? " (target in percent: " + text + ")" : "";
+}
+
+/// Runs of layers that are alike on a line each.
 static void printLayers(const Manifest &manifest) {
   const auto &layers = manifest.model.layers;
   for (size_t first = 0; first < layers.size();) {
     size_t last = first;
     while (last + 1 < layers.size() && layers[last + 1].modes == layers[first].modes &&
-           layers[last + 1].forceable == layers[first].forceable)
+           layers[last + 1].forceable == layers[first].forceable && layers[last + 1].target == layers[first].target)
       ++last;
     std::string span = first == last ? "layer " + number(int64_t(first))
                                      : "layers " + number(int64_t(first)) + "-" + number(int64_t(last));
@@ -40,7 +53,7 @@ static void printLayers(const Manifest &manifest) {
         layers[first].forceable == layers[first].modes
             ? ""
             : " (can be forced: " + (layers[first].forceable ? modeList(layers[first].forceable) : "none") + ")";
-    line(span.c_str(), modeList(layers[first].modes) + forceable);
+    line(span.c_str(), modeList(layers[first].modes) + targetList(layers[first]) + forceable);
     first = last + 1;
   }
 }
@@ -91,8 +104,12 @@ void printSummary(const runtime::ModelFile &file, const Manifest &manifest) {
                           " for keys and values, window " + number(model.window));
   if (model.bosTokenId >= 0)
     line("bos token", number(model.bosTokenId));
-  if (model.eosTokenId >= 0)
-    line("eos token", number(model.eosTokenId));
+  if (!model.eosTokenIds.empty()) {
+    std::string ids;
+    for (int64_t id : model.eosTokenIds)
+      ids += (ids.empty() ? "" : ", ") + number(id);
+    line(model.eosTokenIds.size() == 1 ? "eos token" : "eos tokens", ids);
+  }
   printLayers(manifest);
   double elements = 0, bytes = 0;
   for (const runtime::Parameter &parameter : manifest.parameters) {

@@ -40,12 +40,13 @@ static void addOptions(CLI::App &app, Options &options) {
                       ->type_name("T")
                       ->capture_default_str();
   auto *fractions = app.add_option("--fractions", options.fractions,
-                                   "with --memory: the modes' shares of the tokens, ssm=.6,swa=.2,full=.1,identity=.1");
+                                   "with --memory: the modes' shares of the tokens, ssm=.6,swa=.2,full=.1,identity=.1; "
+                                   "else each layer's target");
   for (CLI::Option *option : {batch, context, fractions})
     option->needs("--memory");
 }
 
-static int inspectModel(const Options &options, const inspect::Fractions &fractions) {
+static int inspectModel(const Options &options, const std::optional<inspect::Fractions> &fractions) {
   auto file = runtime::readModelFile(options.model);
   if (!file)
     return fail(1, file.error().message);
@@ -63,7 +64,7 @@ static int inspectModel(const Options &options, const inspect::Fractions &fracti
     std::fputc('\n', stdout);
   }
   if (options.memory)
-    inspect::printMemory(*manifest, options.batch, options.context, fractions, options.fractions.empty());
+    inspect::printMemory(*manifest, options.batch, options.context, fractions);
   if (std::fflush(stdout) != 0 || std::ferror(stdout))
     return fail(1, "the output cannot be written");
   return 0;
@@ -81,7 +82,7 @@ int main(int argc, char **argv) {
     } catch (const CLI::ParseError &error) {
       return fail(2, io::escaped(error.what()));
     }
-    inspect::Fractions fractions = inspect::defaultFractions();
+    std::optional<inspect::Fractions> fractions;
     if (!options.fractions.empty()) {
       auto parsed = inspect::parseFractions(options.fractions);
       if (!parsed)

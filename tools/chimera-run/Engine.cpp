@@ -51,6 +51,14 @@ Status Engine::start(int64_t threads, int64_t maxSequences) {
   return {};
 }
 
+bool Engine::endsText(int32_t token) const {
+  int64_t end;
+  for (size_t index = 0; (end = chimera_model_eos_token(model.get(), index)) >= 0; ++index)
+    if (end == token)
+      return true;
+  return false;
+}
+
 io::DType Engine::logitsType() const {
   return about.logits_dtype == CHIMERA_DTYPE_F64 ? io::DType::F64 : io::DType::F32;
 }

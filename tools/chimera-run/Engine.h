@@ -32,6 +32,8 @@ public:
 
   const chimera_model_info &info() const { return about; }
   const chimera_model *handle() const { return model.get(); }
+  /// Whether `token` ends a text.
+  bool endsText(int32_t token) const;
   /// f32 or f64.
   io::DType logitsType() const;
   /// Bytes of one row of logits.

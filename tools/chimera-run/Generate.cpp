@@ -122,7 +122,7 @@ Status Generation::run() {
     Result<int32_t> token = next();
     if (!token)
       return token.error();
-    if (*token == engine.info().eos_token_id)
+    if (engine.endsText(*token))
       break;
     out.write(tokenizer.decode(*token));
     out.flushComplete();
