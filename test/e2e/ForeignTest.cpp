@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Checkpoints of other programs, compiled and run as they are on disk, against the oracle on the same numbers under
+// this project's names. Names and layouts are written out here, on both sides: the frontend's own tables are what is
+// tested.
+#include "test/e2e/Engine.h"
+#include "test/e2e/ForeignModel.h"
+#include "test/support/Oracle.h"
+#include "test/support/Subprocess.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+using namespace chimera;
+using namespace chimera::test;
+
+namespace {
+
+std::vector<int> someTokens(int count, int64_t vocab) {
+  Random random(5);
+  std::vector<int> tokens;
+  for (int i = 0; i < count; ++i)
+    tokens.push_back(static_cast<int>(random.below(vocab)));
+  return tokens;
+}
+
+ProcessResult compile(const std::string &directory, const std::string &output) {
+  return runProcess({CHIMERA_COMPILE_PATH, directory, "-o", output, "--target=ref", "--dtype=f64", "--max-tokens=16",
+                     "--max-seqs=2"});
+}
+
+Config parsed(const std::string &text) {
+  ConfigOrError config = parseConfig(text, "the equivalent config");
+  if (auto *message = std::get_if<std::string>(&config))
+    throw std::runtime_error(*message);
+  return std::get<Config>(config);
+}
+
+/// Compiles the checkpoint in f64, runs `length` tokens of it, and holds every logit and every mode against the oracle
+/// on `equivalent`. Returns the modes that occurred.
+std::set<int8_t> expectSameAsOracle(const ForeignModel &model, const std::string &equivalent, int length = 60) {
+  TemporaryDirectory directory;
+  model.write(directory.path());
+  ProcessResult compiled = compile(directory.path(), directory.file("m.chm"));
+  EXPECT_EQ(compiled.status, 0) << compiled.describe();
+  if (compiled.status != 0)
+    return {};
+
+  Config config = parsed(equivalent);
+  std::vector<int> tokens = someTokens(length, config.vocabSize);
+  OracleResult expected = runOracle(config, model.ours, tokens);
+  Engine engine(directory.file("m.chm"), directory.path());
+  Session session(engine, 2, 1, true);
+  StepResult actual = session.step({{session.add(), {tokens.begin(), tokens.end()}, {}, CHIMERA_LOGITS_ALL}}).front();
+
+  EXPECT_EQ(actual.routing, expected.routing);
+  EXPECT_EQ(actual.logits.size(), expected.logits.size());
+  double largest = 0, worst = 0;
+  for (size_t t = 0; t < expected.logits.size(); ++t)
+    for (size_t v = 0; v < expected.logits[t].size(); ++v) {
+      largest = std::max(largest, std::abs(expected.logits[t][v]));
+      double difference = std::abs(actual.logits.at(t).at(v) - expected.logits[t][v]);
+      worst = std::isnan(difference) ? INFINITY : std::max(worst, difference);
+    }
+  EXPECT_GT(largest, 0.1);
+  EXPECT_LE(worst / largest, 1e-11);
+  std::set<int8_t> modes;
+  for (const std::vector<int8_t> &row : expected.routing)
+    modes.insert(row.begin(), row.end());
+  return modes;
+}
+
+/// The tensors of transformers' attention and of its SwiGLU network, under the names of `prefix` on disk.
+void addAttention(ForeignModel &model, const std::string &prefix, const std::string &ours, int64_t width,
+                  int64_t queries, int64_t keys) {
+  model.add(prefix + "q_proj.weight", {queries, width}, ours + "q_proj.weight", Values::Matrix);
+  model.add(prefix + "k_proj.weight", {keys, width}, ours + "k_proj.weight", Values::Matrix);
+  model.add(prefix + "v_proj.weight", {keys, width}, ours + "v_proj.weight", Values::Matrix);
+  model.add(prefix + "o_proj.weight", {width, queries}, ours + "o_proj.weight", Values::Matrix);
+}
+
+void addFeedForward(ForeignModel &model, const std::string &prefix, const std::string &ours, int64_t width,
+                    int64_t inner) {
+  model.add(prefix + "gate_proj.weight", {inner, width}, ours + "gate_proj.weight", Values::Matrix);
+  model.add(prefix + "up_proj.weight", {inner, width}, ours + "up_proj.weight", Values::Matrix);
+  model.add(prefix + "down_proj.weight", {width, inner}, ours + "down_proj.weight", Values::Matrix);
+}
+
+/// Mamba-2 as transformers stores it: `width` to `heads` heads of `headDim`, with `groups` groups of `state` states and
+/// four taps; PyTorch's depthwise convolution is [channels, 1, taps].
+void addMamba2(ForeignModel &model, const std::string &prefix, const std::string &ours, int64_t width, int64_t heads,
+               int64_t headDim, int64_t groups, int64_t state) {
+  int64_t inner = heads * headDim, channels = inner + 2 * groups * state;
+  model.add(prefix + "in_proj.weight", {inner + channels + heads, width}, ours + "in_proj.weight", Values::Matrix);
+  model.add(prefix + "conv1d.weight", {channels, 1, 4}, ours + "conv.weight", Values::Taps, {channels, 4});
+  model.add(prefix + "conv1d.bias", {channels}, ours + "conv.bias", Values::Shift);
+  model.add(prefix + "dt_bias", {heads}, ours + "dt_bias", Values::StepBias);
+  model.add(prefix + "A_log", {heads}, ours + "A_log", Values::LogDecay);
+  model.add(prefix + "D", {heads}, ours + "D", Values::Scale);
+  model.add(prefix + "norm.weight", {inner}, ours + "norm.weight", Values::Scale);
+  model.add(prefix + "out_proj.weight", {width, inner}, ours + "out_proj.weight", Values::Matrix);
+}
+
+ForeignModel llama(const std::string &configText, int64_t vocab, int64_t width, int64_t queries, int64_t keys,
+                   int64_t inner) {
+  ForeignModel model(configText);
+  model.add("model.embed_tokens.weight", {vocab, width}, "embed_tokens.weight", Values::Table);
+  for (int layer = 0; layer < 2; ++layer) {
+    std::string theirs = "model.layers." + std::to_string(layer) + ".", ours = "layers." + std::to_string(layer) + ".";
+    model.add(theirs + "input_layernorm.weight", {width}, ours + "input_norm.weight", Values::Scale);
+    addAttention(model, theirs + "self_attn.", ours + "attn.", width, queries, keys);
+    model.add(theirs + "post_attention_layernorm.weight", {width}, ours + "ffn_norm.weight", Values::Scale);
+    addFeedForward(model, theirs + "mlp.", ours + "ffn.", width, inner);
+  }
+  model.add("model.norm.weight", {width}, "norm.weight", Values::Scale);
+  model.add("lm_head.weight", {vocab, width}, "lm_head.weight", Values::Matrix);
+  return model;
+}
+
+const char *const llamaConfig = R"({
+  "_name_or_path": "someone/llama", "architectures": ["LlamaForCausalLM"], "attention_bias": false,
+  "attention_dropout": 0.0, "bos_token_id": 1, "eos_token_id": [2, 7, 40], "head_dim": 8, "hidden_act": "silu",
+  "hidden_size": 24, "initializer_range": 0.02, "intermediate_size": 40, "max_position_embeddings": 131072,
+  "mlp_bias": false, "model_type": "llama", "num_attention_heads": 4, "num_hidden_layers": 2,
+  "num_key_value_heads": 2, "pretraining_tp": 1, "rms_norm_eps": 1e-05,
+  "rope_scaling": {"factor": 8.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0,
+                   "original_max_position_embeddings": 64, "rope_type": "llama3"},
+  "rope_theta": 500.0, "tie_word_embeddings": false, "torch_dtype": "bfloat16", "transformers_version": "4.43.0",
+  "use_cache": true, "vocab_size": 41})";
+
+TEST(Foreign, LlamaWithGroupedHeadsAndScaledRotation) {
+  // Of the four wavelengths 6.3, 30, 140 and 664 one is kept, one blended and two are stretched.
+  const char *equivalent = R"({
+    "model_type": "chimera", "vocab_size": 41, "hidden_size": 24, "num_hidden_layers": 2, "modes": ["full"],
+    "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 40, "norm": "rms",
+    "norm_eps": 1e-05, "rope_theta": 500.0,
+    "rope_scaling": {"type": "llama3", "factor": 8.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0,
+                     "original_max_position_embeddings": 64}})";
+  expectSameAsOracle(llama(llamaConfig, 41, 24, 32, 16, 40), equivalent, 150);
+}
+
+TEST(Foreign, LlamaWithTiedEmbeddingsInTheNewForm) {
+  // The lm_head.weight in the file is other numbers than the embedding, and must not be read.
+  ForeignModel model = llama(R"({
+    "architectures": ["LlamaForCausalLM"], "attention_bias": false, "attention_dropout": 0.0, "bos_token_id": 1,
+    "dtype": "float32", "eos_token_id": 2, "hidden_act": "silu", "hidden_size": 24, "intermediate_size": 40,
+    "max_position_embeddings": 2048, "mlp_bias": false, "model_type": "llama", "num_attention_heads": 4,
+    "num_hidden_layers": 2, "num_key_value_heads": 4, "pad_token_id": null, "rms_norm_eps": 1e-06,
+    "rope_parameters": {"rope_theta": 10000.0, "rope_type": "linear", "factor": 2.0}, "tie_word_embeddings": true,
+    "transformers_version": "5.0.0", "use_cache": true, "vocab_size": 41})",
+                             41, 24, 24, 24, 40);
+  model.ours.erase("lm_head.weight");
+  expectSameAsOracle(model, R"({
+    "model_type": "chimera", "vocab_size": 41, "hidden_size": 24, "num_hidden_layers": 2, "modes": ["full"],
+    "num_attention_heads": 4, "head_dim": 6, "intermediate_size": 40, "norm_eps": 1e-06,
+    "rope_scaling": {"type": "linear", "factor": 2.0}, "tie_word_embeddings": true})");
+}
+
+/// `limit`: the time_step_limit as it stands in the config.
+ForeignModel mamba2(const std::string &limit, bool tied) {
+  ForeignModel model(R"({
+    "architectures": ["Mamba2ForCausalLM"], "bos_token_id": 0, "chunk_size": 256, "conv_kernel": 4, "eos_token_id": 0,
+    "expand": 2, "head_dim": 8, "hidden_act": "silu", "hidden_size": 16, "initializer_range": 0.1,
+    "intermediate_size": 32, "layer_norm_epsilon": 1e-05, "model_type": "mamba2", "n_groups": 2,
+    "norm_before_gate": true, "num_heads": 4, "num_hidden_layers": 2, "pad_token_id": 0,
+    "rescale_prenorm_residual": false, "residual_in_fp32": true, "rms_norm": true, "state_size": 5,
+    "tie_word_embeddings": )" +
+                     std::string(tied ? "true" : "false") + R"(, "time_step_floor": 0.0001,
+    "time_step_init_scheme": "random", "time_step_limit": )" +
+                     limit + R"(, "time_step_max": 0.1, "time_step_min": 0.001, "time_step_rank": 256,
+    "time_step_scale": 1.0, "torch_dtype": "bfloat16", "transformers_version": "4.44.0", "use_bias": false,
+    "use_cache": true, "use_conv_bias": true, "vocab_size": 37})");
+  model.add("backbone.embeddings.weight", {37, 16}, "embed_tokens.weight", Values::Table);
+  for (int layer = 0; layer < 2; ++layer) {
+    std::string theirs = "backbone.layers." + std::to_string(layer) + ".",
+                ours = "layers." + std::to_string(layer) + ".";
+    model.add(theirs + "norm.weight", {16}, ours + "input_norm.weight", Values::Scale);
+    addMamba2(model, theirs + "mixer.", ours + "ssm.", 16, 4, 8, 2, 5);
+  }
+  model.add("backbone.norm_f.weight", {16}, "norm.weight", Values::Scale);
+  if (!tied)
+    model.add("lm_head.weight", {37, 16}, "lm_head.weight", Values::Matrix);
+  return model;
+}
+
+std::string mamba2Equivalent(const std::string &limit, bool tied) {
+  return R"({
+    "model_type": "chimera", "vocab_size": 37, "hidden_size": 16, "num_hidden_layers": 2, "modes": ["ssm"],
+    "intermediate_size": 0, "norm_eps": 1e-05, "tie_word_embeddings": )" +
+         std::string(tied ? "true" : "false") +
+         R"(, "ssm": {"kind": "mamba2", "state_size": 5, "head_dim": 8, "expand": 2, "n_groups": 2, "conv_kernel": 4,
+                      "time_step_limit": )" +
+         limit + "}}";
+}
+
+TEST(Foreign, Mamba2WithGroupsAndAStepLimit) {
+  expectSameAsOracle(mamba2("[0.05, 0.3]", false), mamba2Equivalent("[0.05, 0.3]", false));
+}
+
+TEST(Foreign, Mamba2WithTiedEmbeddingsAndEverySpellingOfInfinity) {
+  for (const char *limit : {"[0.0, Infinity]", R"([0.0, {"__float__": "Infinity"}])", "[0.0, null]"})
+    expectSameAsOracle(mamba2(limit, true), mamba2Equivalent("[0.0, Infinity]", true));
+}
+
+TEST(Foreign, BambaRotatesHalfAHeadAndAttendsWhereItSays) {
+  ForeignModel model(R"({
+    "architectures": ["BambaForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
+    "attn_layer_indices": [1], "bos_token_id": 1, "eos_token_id": 2, "hidden_act": "silu", "hidden_size": 32,
+    "initializer_range": 0.02, "intermediate_size": 40, "mamba_chunk_size": 256, "mamba_conv_bias": true,
+    "mamba_d_conv": 4, "mamba_d_head": 16, "mamba_d_state": 6, "mamba_expand": 2, "mamba_n_groups": 1,
+    "mamba_n_heads": 4, "mamba_proj_bias": false, "max_position_embeddings": 4096, "mlp_bias": false,
+    "model_type": "bamba", "num_attention_heads": 4, "num_hidden_layers": 3, "num_key_value_heads": 2,
+    "num_logits_to_keep": 1, "pad_token_id": 0, "partial_rotary_factor": 0.5, "rms_norm_eps": 1e-05,
+    "rope_scaling": null, "rope_theta": 10000.0, "tie_word_embeddings": false, "torch_dtype": "bfloat16",
+    "transformers_version": "4.48.0", "use_cache": true, "use_mamba_kernels": true, "vocab_size": 43})");
+  model.add("model.embed_tokens.weight", {43, 32}, "embed_tokens.weight", Values::Table);
+  for (int layer = 0; layer < 3; ++layer) {
+    std::string theirs = "model.layers." + std::to_string(layer) + ".", ours = "layers." + std::to_string(layer) + ".";
+    model.add(theirs + "input_layernorm.weight", {32}, ours + "input_norm.weight", Values::Scale);
+    if (layer == 1)
+      addAttention(model, theirs + "self_attn.", ours + "attn.", 32, 32, 16);
+    else
+      addMamba2(model, theirs + "mamba.", ours + "ssm.", 32, 4, 16, 1, 6);
+    model.add(theirs + "pre_ff_layernorm.weight", {32}, ours + "ffn_norm.weight", Values::Scale);
+    addFeedForward(model, theirs + "feed_forward.", ours + "ffn.", 32, 40);
+  }
+  model.add("model.final_layernorm.weight", {32}, "norm.weight", Values::Scale);
+  model.add("lm_head.weight", {43, 32}, "lm_head.weight", Values::Matrix);
+  std::set<int8_t> modes = expectSameAsOracle(model, R"({
+    "model_type": "chimera", "vocab_size": 43, "hidden_size": 32, "num_hidden_layers": 3,
+    "modes": [["ssm"], ["full"], ["ssm"]], "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
+    "intermediate_size": 40, "partial_rotary_factor": 0.5,
+    "ssm": {"state_size": 6, "head_dim": 16, "expand": 2, "n_groups": 1, "conv_kernel": 4}})");
+  EXPECT_EQ(modes, (std::set<int8_t>{kSsm, kFull}));
+}
+
+/// One block of chimera-lm. Its router's rows are identity, ssm, swa, full: ours are its rows 1, 2, 3, 0.
+void addChimeraLmLayer(ForeignModel &model, int layer, int64_t width, int64_t state) {
+  std::string name = "layers." + std::to_string(layer) + ".";
+  for (const char *part : {"weight", "bias"}) {
+    Values values = std::string(part) == "weight" ? Values::Scale : Values::Shift;
+    model.add(name + "norm_in." + part, {width}, name + "input_norm." + part, values);
+    model.add(name + "norm_post." + part, {width}, name + "ffn_norm." + part, values);
+    model.add(name + "router.norm." + part, {width}, name + "router.norm." + part, values);
+  }
+  model.add(name + "router.proj.weight", {4, width}, name + "router.proj.weight", Values::Router);
+  model.permuteRows(name + "router.proj.weight", {1, 2, 3, 0});
+  model.add(name + "router.balancer.bias", {4}, name + "router.bias", Values::Shift);
+  model.permuteRows(name + "router.bias", {1, 2, 3, 0});
+  model.addUnused(name + "router.balancer.target", {4});
+  model.addUnused(name + "router.balancer.ema_fraction", {4});
+  for (const char *projection : {"q", "k", "v", "o"})
+    model.add(name + "proj_" + projection + ".weight", {width, width}, name + "attn." + projection + "_proj.weight",
+              Values::Matrix);
+  model.add(name + "ssm.decay", {state}, name + "ssm.decay", Values::Shift);
+  model.add(name + "ssm.in_proj.weight", {state, width}, name + "ssm.in_proj.weight", Values::Matrix);
+  model.add(name + "ssm.out_proj.weight", {width, state}, name + "ssm.out_proj.weight", Values::Matrix);
+  model.add(name + "ffn.w_gate.weight", {64, width}, name + "ffn.gate_proj.weight", Values::Matrix);
+  model.add(name + "ffn.w_up.weight", {64, width}, name + "ffn.up_proj.weight", Values::Matrix);
+  model.add(name + "ffn.w_down.weight", {width, 64}, name + "ffn.down_proj.weight", Values::Matrix);
+}
+
+TEST(Foreign, ChimeraLmHasItsModesInAnotherOrder) {
+  for (bool tied : {true, false}) {
+    std::string ties = tied ? "true" : "false";
+    ForeignModel model(R"({
+      "model_type": "chimera-lm", "vocab_size": 41, "num_layers": 2, "dim": 16, "num_heads": 2, "window": 7,
+      "ssm_state": 5, "target_dist": [0.1, 0.6, 0.2, 0.1], "ffn_mult": 2.6666666666666665, "max_seq_len": 1024,
+      "rope_base": 1000.0, "tie_embeddings": )" +
+                       ties + "}");
+    model.add("tok_embed.weight", {41, 16}, "embed_tokens.weight", Values::Table);
+    for (int layer = 0; layer < 2; ++layer)
+      addChimeraLmLayer(model, layer, 16, 5);
+    model.add("norm_final.weight", {16}, "norm.weight", Values::Scale);
+    model.add("norm_final.bias", {16}, "norm.bias", Values::Shift);
+    if (!tied)
+      model.add("unembed.weight", {41, 16}, "lm_head.weight", Values::Matrix);
+    std::set<int8_t> modes = expectSameAsOracle(model, R"({
+      "model_type": "chimera", "vocab_size": 41, "hidden_size": 16, "num_hidden_layers": 2,
+      "num_attention_heads": 2, "head_dim": 8, "intermediate_size": 64, "window": 7, "norm": "layer",
+      "rope_theta": 1000.0, "cache_write": "all", "identity_output": "normed_input",
+      "router": {"input_norm": "layer", "gate": "one", "bias_in_gate": true},
+      "ssm": {"kind": "lti", "state_size": 5}, "tie_word_embeddings": )" +
+                                                           ties + "}");
+    EXPECT_EQ(modes, (std::set<int8_t>{kSsm, kSwa, kFull, kIdentity}));
+  }
+}
+
+TEST(Foreign, WhatIsNotSupportedIsOneLineThatNamesTheKey) {
+  const std::string base = llamaConfig;
+  auto with = [&](const std::string &from, const std::string &to) {
+    std::string text = base;
+    return text.replace(text.find(from), from.size(), to);
+  };
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"attention_bias", with(R"("attention_bias": false)", R"("attention_bias": true)")},
+      {"quantization_config",
+       with(R"("use_cache": true)", R"("quantization_config": {"bits": 4, "quant_method": "gptq"})")},
+      {"hidden_act", with(R"("hidden_act": "silu")", R"("hidden_act": "gelu")")},
+      {"sliding_window", with(R"("use_cache": true)", R"("sliding_window": 4096)")},
+      {"rope_scaling.rope_type", with(R"("rope_type": "llama3")", R"("rope_type": "yarn")")},
+  };
+  TemporaryDirectory directory;
+  for (const auto &[key, text] : cases) {
+    writeFile(directory.file("config.json"), text);
+    ProcessResult result = compile(directory.path(), directory.file("m.chm"));
+    EXPECT_EQ(result.status, 1) << key << ": " << result.describe();
+    EXPECT_EQ(countLines(result.err), 1) << result.err;
+    EXPECT_NE(result.err.find(key), std::string::npos) << result.err;
+  }
+}
+
+TEST(Foreign, ATensorOfAnotherShapeOrMissingIsOneLineThatNamesItOnDisk) {
+  TemporaryDirectory directory;
+  ForeignModel model = mamba2("[0.0, Infinity]", true);
+  model.write(directory.path());
+  ASSERT_EQ(compile(directory.path(), directory.file("m.chm")).status, 0);
+  auto messageOf = [&]() -> std::string {
+    model.write(directory.path());
+    try {
+      Engine(directory.file("m.chm"), directory.path());
+    } catch (const std::runtime_error &error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  const std::string name = "backbone.layers.1.mixer.conv1d.weight";
+  Tensor convolution = model.disk.at(name);
+  model.disk.at(name).shape = {52, 2, 2};
+  EXPECT_NE(messageOf().find(name), std::string::npos) << messageOf();
+  EXPECT_NE(messageOf().find("[52, 1, 4]"), std::string::npos) << messageOf();
+  model.disk.erase(name);
+  EXPECT_NE(messageOf().find(name), std::string::npos) << messageOf();
+  model.disk[name] = convolution;
+  EXPECT_EQ(messageOf(), "no error");
+}
+
+} // namespace
