@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What the config says of tokens and targets arrives in the binary's manifest, and a module that says it wrongly is one
+// line of error.
+#include "test/chimera-compile/Compile.h"
+
+using namespace chimera::test;
+
+namespace {
+
+class ModelAttribute : public CompileTest {
+protected:
+  std::string binary() const { return folder.file("model.chm"); }
+
+  ProcessResult compileText(const std::string &name, const std::string &text) {
+    return compile({write(name, text), "-o", binary(), "--max-tokens=4", "--max-seqs=1"});
+  }
+};
+
+const char *const config = R"({
+  "model_type": "chimera", "vocab_size": 20, "hidden_size": 8, "num_hidden_layers": 3, "num_attention_heads": 1,
+  "head_dim": 8, "intermediate_size": 0, "window": 4, "bos_token_id": 1, "eos_token_id": [7, 3], "ssm": {"kind": "lti", "state_size": 4},
+  "modes": [["full", "ssm"], ["swa"], ["full", "identity"]],
+  "router": {"target": {"ssm": 0.375, "swa": 0.25, "full": 0.125}}
+})";
+
+TEST_F(ModelAttribute, TokensAndTargetsArriveInTheManifest) {
+  ProcessResult result = compileText("config.json", config);
+  ASSERT_EQ(result.status, 0) << result.describe();
+  std::string bytes = readFile(binary());
+  // The shares of each layer's modes in canonical order, renormalised.
+  for (const char *part : {R"("bos_token_id":1,"eos_token_ids":[7,3],)",
+                           R"({"modes":["ssm","full"],"forceable":["ssm","full"],"target":[0.75,0.25]})",
+                           R"({"modes":["swa"],"forceable":["swa"],"target":[1]})",
+                           R"({"modes":["full","identity"],"forceable":["full","identity"],"target":[1,0]})"})
+    EXPECT_NE(bytes.find(part), std::string::npos) << part;
+}
+
+TEST_F(ModelAttribute, SharesAreEqualWhereTheTargetIsZeroForAll) {
+  std::string text = config;
+  std::string target = R"("ssm": 0.375, "swa": 0.25, "full": 0.125)";
+  text.replace(text.find(target), target.size(), R"("swa": 1.0)");
+  ProcessResult result = compileText("config.json", text);
+  ASSERT_EQ(result.status, 0) << result.describe();
+  EXPECT_NE(readFile(binary()).find(R"("forceable":["full","identity"],"target":[0.5,0.5]})"), std::string::npos);
+}
+
+TEST_F(ModelAttribute, AModuleThatSaysThemWronglyIsOneLineOfError) {
+  std::string good = output({write("config.json", config), "--emit=chimera"});
+  auto with = [&](const std::string &from, const std::string &to) {
+    std::string text = good;
+    EXPECT_NE(text.find(from), std::string::npos) << from << " is missing in\n" << text.substr(0, 1000);
+    return text.replace(text.find(from), from.size(), to);
+  };
+  const std::string first = "targets = [array<f64: 7.500000e-01, 2.500000e-01>";
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {with(first, "targets = [array<f64: 1.0>"), "'targets' must hold a share for each mode of each layer"},
+      {with("targets = [", "targets = [array<f64: 1.0>, "), "'targets' must hold one list of shares for each layer"},
+      {with(first, "targets = [array<f64: 0.75, 0.5>"), "target must be a share for each mode, their sum 1"},
+      {with(first, "targets = [array<f64: 1.75, -0.75>"), "target must be a share for each mode, their sum 1"},
+      {with(first, "targets = [array<f64: 0x7FF8000000000000, 0.5>"), "target must be a share for each mode"},
+      {with("eos_token_ids = array<i64: 7, 3>", "eos_token_ids = array<i64: 7, 20>"), "end token 20 is not a token"},
+      {with("eos_token_ids = array<i64: 7, 3>", "eos_token_ids = 7 : i64"), "'eos_token_ids' is missing or of another"},
+      {with("bos_token_id = 1", "bos_token_id = -1"), "bos_token_id -1 is not a token"},
+  };
+  for (const auto &[text, message] : cases) {
+    ProcessResult result = compileText("model.mlir", text);
+    EXPECT_EQ(result.status, 1) << message;
+    EXPECT_EQ(countLines(result.err), 1) << result.err;
+    EXPECT_NE(result.err.find(message), std::string::npos) << result.err;
+  }
+}
+
+} // namespace
