@@ -155,7 +155,7 @@ Failure Cache::prepare(const std::vector<Growth> &growth) {
       longest = std::max(longest, needed);
     }
   if (Failure failure = checkLimit(0, pages))
-    return *failure;
+    return failure;
   growTables(tableSlots, longest);
   return pagePool.prepare(pages);
 }

@@ -20,7 +20,7 @@ namespace chimera::runtime {
 class JsonReader {
 public:
   /// `error` receives the first error and must outlive all readers.
-  JsonReader(const nlohmann::json &value, std::string &error) : value(&value), path(), error(&error) {}
+  JsonReader(const nlohmann::json &value, std::string &error) : value(&value), error(&error) {}
 
   bool failed() const { return !error->empty(); }
   /// Keeps "path: what", unless something was wrong before.
