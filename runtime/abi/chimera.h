@@ -235,6 +235,50 @@ typedef struct chimera_memory {
 CHIMERA_API int32_t chimera_memory_use(const chimera_session *session, chimera_sequence sequence,
                                        chimera_memory *memory, chimera_error **error);
 
+/* ---- Profile --------------------------------------------------------------------------------------------------------
+ */
+
+enum { CHIMERA_PHASE_PREFILL = 0, CHIMERA_PHASE_DECODE = 1 };
+
+/* One launch of a launch table, and the time spent in it since the profile began. */
+typedef struct chimera_launch_profile {
+  size_t struct_size;
+  int32_t phase;      /* CHIMERA_PHASE_* */
+  int64_t index;      /* which launch of the phase, from 0 */
+  int64_t layer;      /* -1: of no layer */
+  const char *kernel; /* the kernel's symbol and the op it came from; valid as long as the model */
+  const char *op;
+  int64_t calls;       /* how often it ran; a launch without blocks does not */
+  int64_t nanoseconds; /* of all calls, on the clock of the wall */
+} chimera_launch_profile;
+
+/* One run of a launch. start counts nanoseconds since the profile began. */
+typedef struct chimera_launch_event {
+  int32_t phase;
+  int32_t index;
+  int64_t start;
+  int64_t nanoseconds;
+} chimera_launch_event;
+
+/* Times every launch of the session's steps from now on, and forgets an earlier profile. Besides the sums, the first
+ * max_events runs are kept one by one (24 bytes each, taken at once); 0 keeps sums only. Without a profile a step reads
+ * no clock. */
+CHIMERA_API int32_t chimera_profile_begin(chimera_session *session, int64_t max_events, chimera_error **error);
+
+/* Stops; what was gathered can be read until the next begin. */
+CHIMERA_API int32_t chimera_profile_end(chimera_session *session, chimera_error **error);
+
+/* The launches that a profile covers: those of prefill, then those of decode. 0 when none ever began. */
+CHIMERA_API size_t chimera_profile_launches(const chimera_session *session);
+
+/* Fills the first profile->struct_size bytes of *profile for a launch, index in 0 .. chimera_profile_launches - 1. */
+CHIMERA_API int32_t chimera_profile_launch(const chimera_session *session, size_t index,
+                                           chimera_launch_profile *profile, chimera_error **error);
+
+/* The single runs that were kept, in the order in which they happened: their number, and in *events, unless events is
+ * NULL, the first of them; valid until the session's next step or profile. */
+CHIMERA_API size_t chimera_profile_events(const chimera_session *session, const chimera_launch_event **events);
+
 #ifdef __cplusplus
 }
 #endif

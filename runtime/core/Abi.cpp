@@ -176,7 +176,7 @@ int32_t chimera_weights_load(const chimera_model *model, const char *path, chime
     if (!model || !path || !weights)
       return nullArgument(!model ? "model" : !path ? "path" : "weights");
     return deliver(Weights::load(model->model, std::string(path)), weights,
-                   [](auto &&loaded) { return new chimera_weights{std::move(loaded)}; });
+                   [](auto loaded) { return new chimera_weights{std::move(loaded)}; });
   });
 }
 
@@ -209,7 +209,7 @@ int32_t chimera_session_create(const chimera_model *model, const chimera_weights
     SessionOptions wanted{given.threads, given.max_sequences, given.memory_limit,
                           (given.flags & CHIMERA_SESSION_POISON) != 0};
     return deliver(Session::create(model->model, weights ? weights->weights : nullptr, wanted), session,
-                   [](auto &&made) { return new chimera_session{std::move(made)}; });
+                   [](auto made) { return new chimera_session{std::move(made)}; });
   });
 }
 
@@ -308,4 +308,63 @@ int32_t chimera_memory_use(const chimera_session *session, chimera_sequence sequ
     std::memcpy(memory, &full, std::min(memory->struct_size, sizeof full));
     return std::nullopt;
   });
+}
+
+int32_t chimera_profile_begin(chimera_session *session, int64_t max_events, chimera_error **error) {
+  return guarded(error, [&]() -> Failure {
+    if (!session)
+      return nullArgument("session");
+    return session->session->beginProfile(max_events);
+  });
+}
+
+int32_t chimera_profile_end(chimera_session *session, chimera_error **error) {
+  return guarded(error, [&]() -> Failure {
+    if (!session)
+      return nullArgument("session");
+    session->session->endProfile();
+    return std::nullopt;
+  });
+}
+
+static const Profile *profileOf(const chimera_session *session) {
+  return session ? session->session->profile() : nullptr;
+}
+
+size_t chimera_profile_launches(const chimera_session *session) {
+  const Profile *profile = profileOf(session);
+  return profile ? profile->entries().size() : 0;
+}
+
+int32_t chimera_profile_launch(const chimera_session *session, size_t index, chimera_launch_profile *profile,
+                               chimera_error **error) {
+  return guarded(error, [&]() -> Failure {
+    if (!session || !profile)
+      return nullArgument(session ? "profile" : "session");
+    if (profile->struct_size < sizeof(size_t))
+      return Error("profile: struct_size is not set");
+    size_t launches = chimera_profile_launches(session);
+    if (index >= launches)
+      return Error("the profile covers " + std::to_string(launches) + " launches, there is no launch " +
+                   std::to_string(index));
+    const Profile::Entry &entry = profileOf(session)->entries()[index];
+    chimera_launch_profile full{};
+    full.struct_size = profile->struct_size;
+    full.phase = entry.phase;
+    full.index = entry.index;
+    full.layer = entry.launch->layer;
+    full.kernel = entry.launch->kernel.c_str();
+    full.op = entry.launch->op.c_str();
+    full.calls = entry.calls;
+    full.nanoseconds = entry.nanoseconds;
+    std::memcpy(profile, &full, std::min(profile->struct_size, sizeof full));
+    return std::nullopt;
+  });
+}
+
+size_t chimera_profile_events(const chimera_session *session, const chimera_launch_event **events) {
+  const Profile *profile = profileOf(session);
+  if (events)
+    *events = profile ? profile->events().data() : nullptr;
+  return profile ? profile->events().size() : 0;
 }

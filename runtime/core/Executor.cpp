@@ -128,6 +128,17 @@ void Executor::refresh(BoundPhase &bound, const StepBatch &batch) {
   }
 }
 
+void Executor::runLaunch(const BoundPhase &bound, size_t launch, int64_t blocks) {
+  BoundLaunch ready{(*bound.kernels)[launch], bound.pointers.data() + bound.firstPointer[launch],
+                    bound.args.data() + bound.firstArg[launch], blocks};
+  if (!profile)
+    return device.launch(ready);
+  Profile::Clock::time_point begin = Profile::Clock::now();
+  device.launch(ready);
+  profile->record(&bound == &decode ? CHIMERA_PHASE_DECODE : CHIMERA_PHASE_PREFILL, launch, begin,
+                  Profile::Clock::now());
+}
+
 void Executor::run(const StepBatch &batch, void *logits, int8_t *routing) {
   BoundPhase &bound = phaseFor(batch);
   uploadStep(batch);
@@ -138,8 +149,7 @@ void Executor::run(const StepBatch &batch, void *logits, int8_t *routing) {
   for (size_t l = 0; l < phase.launches.size(); ++l) {
     int64_t blocks = phase.launches[l].grid.blocks(batch.rows(), batch.seqs(), batch.outputs());
     if (blocks > 0)
-      device.launch({(*bound.kernels)[l], bound.pointers.data() + bound.firstPointer[l],
-                     bound.args.data() + bound.firstArg[l], blocks});
+      runLaunch(bound, l, blocks);
   }
   const Manifest &manifest = model.manifest();
   size_t rowBytes = size_t(manifest.model.vocabSize * io::sizeOf(manifest.logitsType()));

@@ -6,6 +6,7 @@
 
 #include "runtime/cache/Cache.h"
 #include "runtime/core/Model.h"
+#include "runtime/core/Profile.h"
 #include "runtime/core/StepBatch.h"
 #include "runtime/core/Weights.h"
 #include "runtime/device/Device.h"
@@ -27,6 +28,9 @@ public:
   /// Runs one step, whose caches have pages for it. Cannot fail. Copies its logits, [R][vocab], to `logits` and its
   /// routing, [N][layers], to `routing` unless null.
   void run(const StepBatch &batch, void *logits, int8_t *routing);
+
+  /// Times each launch of the steps to come into `profile`, until it is replaced; null: no launch is timed.
+  void setProfile(Profile *to) { profile = to; }
 
 private:
   /// A phase with every buffer resolved.
@@ -52,12 +56,14 @@ private:
   BoundPhase &phaseFor(const StepBatch &batch);
   void uploadStep(const StepBatch &batch);
   void refresh(BoundPhase &bound, const StepBatch &batch);
+  void runLaunch(const BoundPhase &bound, size_t launch, int64_t blocks);
 
   Device &device;
   const Model &model;
   const Weights *weights;
   const Cache &cache;
   bool poison;
+  Profile *profile = nullptr;
   OwnedRegion arena;
   std::array<OwnedRegion, stepBufferCount> stepBuffers;
   BoundPhase prefill, decode;

@@ -222,6 +222,16 @@ Failure Session::step(const chimera_step_item *items, size_t count, void *logits
   return std::nullopt;
 }
 
+Failure Session::beginProfile(int64_t maxEvents) {
+  constexpr int64_t mostEvents = int64_t(1) << 28;
+  if (maxEvents < 0 || maxEvents > mostEvents)
+    return Error("max_events must be in 0 .. " + std::to_string(mostEvents) + ", is " + std::to_string(maxEvents));
+  auto fresh = std::make_unique<Profile>(owner->manifest(), size_t(maxEvents));
+  executor->setProfile(fresh.get());
+  timed = std::move(fresh);
+  return std::nullopt;
+}
+
 Result<MemoryUse> Session::memoryUse(int64_t sequence) const {
   MemoryUse use;
   if (sequence != CHIMERA_ALL_SEQUENCES) {

@@ -49,6 +49,12 @@ public:
   /// Of one sequence, or of CHIMERA_ALL_SEQUENCES.
   Result<MemoryUse> memoryUse(int64_t sequence) const;
 
+  /// See chimera_profile_begin.
+  Failure beginProfile(int64_t maxEvents);
+  void endProfile() { executor->setProfile(nullptr); }
+  /// Null before the first beginProfile.
+  const Profile *profile() const { return timed.get(); }
+
 private:
   struct Sequence {
     int32_t slot = 0;
@@ -69,6 +75,7 @@ private:
   std::shared_ptr<const Weights> weights;
   std::unique_ptr<Device> device;
   std::unique_ptr<Cache> cache;
+  std::unique_ptr<Profile> timed;
   std::unique_ptr<Executor> executor;
   std::unordered_map<int64_t, Sequence> sequences;
   int64_t nextSequence = 1;
