@@ -110,7 +110,7 @@ int JsonReader::oneOf(std::initializer_list<const char *> names) const {
 
 std::vector<int64_t> JsonReader::integers(int64_t low, int64_t high, size_t most) const {
   std::vector<int64_t> numbers;
-  each([&](JsonReader item) { numbers.push_back(item.integer(low, high)); }, most);
+  each([&](const JsonReader &item) { numbers.push_back(item.integer(low, high)); }, most);
   return numbers;
 }
 

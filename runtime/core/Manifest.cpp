@@ -23,19 +23,19 @@ const char *nameOf(CacheMode mode) {
   return names[int(mode)];
 }
 
-static CacheMode readCacheMode(JsonReader json) {
+static CacheMode readCacheMode(const JsonReader &json) {
   return CacheMode(json.oneOf({"ssm", "swa", "full", "token_conv", "route"}));
 }
 
-static io::DType readDtype(JsonReader json) {
+static io::DType readDtype(const JsonReader &json) {
   static constexpr io::DType types[] = {io::DType::F32, io::DType::BF16, io::DType::F64};
   return types[json.oneOf({"f32", "bf16", "f64"})];
 }
 
-static uint32_t readModes(JsonReader json) {
+static uint32_t readModes(const JsonReader &json) {
   uint32_t bits = 0;
   json.each(
-      [&](JsonReader item) {
+      [&](const JsonReader &item) {
         uint32_t bit = 1u << item.oneOf({"ssm", "swa", "full", "identity"});
         if (bits & bit)
           item.fail("is there twice");
@@ -46,7 +46,7 @@ static uint32_t readModes(JsonReader json) {
 }
 
 /// One share a mode, in the order of `modes`.
-static void readTarget(JsonReader modes, JsonReader json, std::array<double, 4> &target) {
+static void readTarget(const JsonReader &modes, JsonReader json, std::array<double, 4> &target) {
   if (json.size() != modes.size())
     json.fail("must have a share for each of the modes");
   double sum = 0;
@@ -60,7 +60,7 @@ static void readTarget(JsonReader modes, JsonReader json, std::array<double, 4> 
     json.fail("the shares must sum to 1");
 }
 
-static void readLayer(JsonReader json, ModelShape &model) {
+static void readLayer(const JsonReader &json, ModelShape &model) {
   LayerModes layer{readModes(json.at("modes")), readModes(json.at("forceable")), {}};
   if (layer.modes == 0)
     json.fail("has no mode");
@@ -70,7 +70,7 @@ static void readLayer(JsonReader json, ModelShape &model) {
   model.layers.push_back(layer);
 }
 
-static void readModel(JsonReader json, ModelShape &model) {
+static void readModel(const JsonReader &json, ModelShape &model) {
   model.vocabSize = json.at("vocab_size").integer(1, mostSize);
   model.hiddenSize = json.at("hidden_size").integer(1, mostSize);
   // Without attention these are not used and may be 0.
@@ -81,12 +81,12 @@ static void readModel(JsonReader json, ModelShape &model) {
   JsonReader bos = json.at("bos_token_id");
   model.bosTokenId = bos.isNull() ? -1 : bos.integer(0, model.vocabSize - 1);
   model.eosTokenIds = json.at("eos_token_ids").integers(0, model.vocabSize - 1, mostItems);
-  json.at("layers").each([&](JsonReader layer) { readLayer(layer, model); }, mostLayers);
+  json.at("layers").each([&](const JsonReader &layer) { readLayer(layer, model); }, mostLayers);
   if (model.layers.empty())
     json.at("layers").fail("must not be empty");
 }
 
-static void readPermutation(JsonReader json, Parameter &parameter) {
+static void readPermutation(const JsonReader &json, Parameter &parameter) {
   parameter.rowPermutation = json.integers(0, mostSize, mostItems);
   if (parameter.rowPermutation.empty())
     return;
@@ -100,7 +100,7 @@ static void readPermutation(JsonReader json, Parameter &parameter) {
 }
 
 /// A shape, and the product of its extents.
-static std::vector<int64_t> readShape(JsonReader json, int64_t &elements) {
+static std::vector<int64_t> readShape(const JsonReader &json, int64_t &elements) {
   std::vector<int64_t> shape = json.integers(0, mostElements, 8);
   elements = 1;
   for (int64_t extent : shape)
@@ -112,7 +112,7 @@ static std::vector<int64_t> readShape(JsonReader json, int64_t &elements) {
   return shape;
 }
 
-static void readParameter(JsonReader json, Manifest &manifest) {
+static void readParameter(const JsonReader &json, Manifest &manifest) {
   Parameter parameter;
   parameter.name = json.at("name").string();
   parameter.source = json.has("source") ? json.at("source").string() : parameter.name;
@@ -132,12 +132,12 @@ static void readParameter(JsonReader json, Manifest &manifest) {
   manifest.parameters.push_back(std::move(parameter));
 }
 
-static void readPool(JsonReader json, Manifest &manifest) {
+static void readPool(const JsonReader &json, Manifest &manifest) {
   manifest.pools.push_back({json.at("name").string(), json.at("layer").integer(0, manifest.layers() - 1),
                             readCacheMode(json.at("mode")), json.at("bytes_per_slot").integer(0, mostBytes)});
 }
 
-static void readCache(JsonReader json, Manifest &manifest) {
+static void readCache(const JsonReader &json, Manifest &manifest) {
   CacheLayout cache;
   cache.layer = json.at("layer").integer(0, manifest.layers() - 1);
   cache.mode = readCacheMode(json.at("mode"));
@@ -148,7 +148,7 @@ static void readCache(JsonReader json, Manifest &manifest) {
   manifest.caches.push_back(std::move(cache));
 }
 
-static Buffer readBuffer(JsonReader json) {
+static Buffer readBuffer(const JsonReader &json) {
   Buffer buffer;
   buffer.kind = Buffer::Kind(json.element(0).oneOf({"arena", "param", "pool", "pages", "table", "step"}));
   size_t length = 2;
@@ -169,7 +169,7 @@ static Buffer readBuffer(JsonReader json) {
   return buffer;
 }
 
-static void readGrid(JsonReader json, const Phase &phase, Grid &grid) {
+static void readGrid(const JsonReader &json, const Phase &phase, Grid &grid) {
   grid.tokens = json.at("tokens").integer(0, mostGrid);
   grid.seqs = json.at("seqs").integer(0, mostGrid);
   grid.outputs = json.at("outputs").integer(0, mostGrid);
@@ -180,35 +180,35 @@ static void readGrid(JsonReader json, const Phase &phase, Grid &grid) {
     json.fail("has more than 2^40 blocks");
 }
 
-static void readLaunch(JsonReader json, Phase &phase) {
+static void readLaunch(const JsonReader &json, Phase &phase) {
   Launch launch;
   launch.kernel = json.at("kernel").string();
   launch.op = json.at("op").string();
   launch.layer = json.at("layer").integer(-1, mostLayers - 1);
   readGrid(json.at("grid"), phase, launch.grid);
-  json.at("buffers").each([&](JsonReader buffer) { launch.buffers.push_back(readBuffer(buffer)); }, mostItems);
+  json.at("buffers").each([&](const JsonReader &buffer) { launch.buffers.push_back(readBuffer(buffer)); }, mostItems);
   launch.constants = json.at("constants").integers(INT64_MIN, INT64_MAX, mostItems);
   phase.launches.push_back(std::move(launch));
 }
 
-static ArenaSpan readSpan(JsonReader json) {
+static ArenaSpan readSpan(const JsonReader &json) {
   if (json.size() != 2)
     json.fail("must be [offset, bytes]");
   return {json.element(0).integer(0, mostBytes), json.element(1).integer(0, mostBytes)};
 }
 
-static Phase readPhase(JsonReader json) {
+static Phase readPhase(const JsonReader &json) {
   Phase phase;
   phase.maxTokens = json.at("max_tokens").integer(1, mostTokens);
   phase.maxSeqs = json.at("max_seqs").integer(1, mostTokens);
   phase.arenaBytes = json.at("arena_bytes").integer(0, mostBytes);
   phase.logits = readSpan(json.at("logits"));
   phase.routing = readSpan(json.at("routing"));
-  json.at("launches").each([&](JsonReader launch) { readLaunch(launch, phase); }, mostItems);
+  json.at("launches").each([&](const JsonReader &launch) { readLaunch(launch, phase); }, mostItems);
   return phase;
 }
 
-static void readHeader(JsonReader json, Manifest &manifest) {
+static void readHeader(const JsonReader &json, Manifest &manifest) {
   if (json.at("format").string() != "chimera-model")
     json.at("format").fail("must be chimera-model");
   manifest.version = json.at("version").integer(0, INT32_MAX);
@@ -217,22 +217,22 @@ static void readHeader(JsonReader json, Manifest &manifest) {
   manifest.producer = json.at("producer").string();
   manifest.target = json.at("target").string();
   manifest.variant = json.at("variant").string();
-  json.at("features").each([&](JsonReader item) { manifest.features.push_back(item.string()); }, 1024);
+  json.at("features").each([&](const JsonReader &item) { manifest.features.push_back(item.string()); }, 1024);
   manifest.dtype = readDtype(json.at("dtype"));
   manifest.numerics = json.at("numerics").string();
   manifest.maxTokens = json.at("limits").at("max_tokens").integer(1, mostTokens);
   manifest.maxSeqs = json.at("limits").at("max_seqs").integer(1, mostTokens);
 }
 
-static void readBody(JsonReader json, Manifest &manifest) {
+static void readBody(const JsonReader &json, Manifest &manifest) {
   readModel(json.at("model"), manifest.model);
-  json.at("parameters").each([&](JsonReader item) { readParameter(item, manifest); }, mostItems);
-  json.at("pools").each([&](JsonReader item) { readPool(item, manifest); }, mostItems);
+  json.at("parameters").each([&](const JsonReader &item) { readParameter(item, manifest); }, mostItems);
+  json.at("pools").each([&](const JsonReader &item) { readPool(item, manifest); }, mostItems);
   JsonReader pages = json.at("pages");
   manifest.pages.entries = pages.at("entries").integer(64, 64);
   manifest.pages.bytes = pages.at("bytes").integer(0, mostBytes);
   manifest.pages.tables = pages.at("tables").integer(0, mostItems);
-  json.at("caches").each([&](JsonReader item) { readCache(item, manifest); }, mostItems);
+  json.at("caches").each([&](const JsonReader &item) { readCache(item, manifest); }, mostItems);
   manifest.prefill = readPhase(json.at("phases").at("prefill"));
   if (json.at("phases").has("decode"))
     manifest.decode = readPhase(json.at("phases").at("decode"));
