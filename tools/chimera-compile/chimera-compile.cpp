@@ -32,6 +32,9 @@ int main(int argc, char **argv) {
   llvm::install_fatal_error_handler(reportFatal, &*options);
   llvm::install_bad_alloc_error_handler(reportFatal, &*options);
   llvm::install_out_of_memory_new_handler();
+  // LLVM's handlers, which remove unfinished files, come before the recovery's, and from this thread: they bring a
+  // signal stack that must not end with the other.
+  llvm::sys::SetInterruptFunction(nullptr);
   int status = 0;
   llvm::CrashRecoveryContext::Enable();
   llvm::CrashRecoveryContext recovery;
