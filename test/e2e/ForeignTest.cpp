@@ -20,9 +20,9 @@ namespace {
 
 std::vector<int> someTokens(int count, int64_t vocab) {
   Random random(5);
-  std::vector<int> tokens;
-  for (int i = 0; i < count; ++i)
-    tokens.push_back(static_cast<int>(random.below(vocab)));
+  std::vector<int> tokens(static_cast<size_t>(count));
+  for (int &token : tokens)
+    token = static_cast<int>(random.below(vocab));
   return tokens;
 }
 
