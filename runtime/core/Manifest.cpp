@@ -46,7 +46,7 @@ static uint32_t readModes(const JsonReader &json) {
 }
 
 /// One share a mode, in the order of `modes`.
-static void readTarget(const JsonReader &modes, JsonReader json, std::array<double, 4> &target) {
+static void readTarget(const JsonReader &modes, const JsonReader &json, std::array<double, 4> &target) {
   if (json.size() != modes.size())
     json.fail("must have a share for each of the modes");
   double sum = 0;
