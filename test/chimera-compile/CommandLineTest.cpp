@@ -190,7 +190,7 @@ TEST_F(CompileTest, AFailureLeavesTheOldOutput) {
   EXPECT_EQ(readFile(path), "the old one");
 }
 
-TEST_F(CompileTest, WorksWithAnUnusableTemporaryFolderOrSaysSo) {
+TEST_F(CompileTest, NamesAnUnusableTemporaryFolder) {
   std::vector<std::string> command = {
       "/usr/bin/env", "TMPDIR=/nonexistent",   CHIMERA_COMPILE, write("config.json", smallConfig),
       "-o",           folder.file("model.chm")};
