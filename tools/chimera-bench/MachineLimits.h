@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What the machine can do, measured in the same run as everything that is compared with it.
+#ifndef CHIMERA_TOOLS_CHIMERABENCH_MACHINELIMITS_H
+#define CHIMERA_TOOLS_CHIMERABENCH_MACHINELIMITS_H
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace chimera::bench {
+
+struct MachineLimits {
+  std::string instructionSet; ///< Of the measurement.
+  int64_t threads = 0;
+  size_t bufferBytes = 0;    ///< The buffer that was read.
+  double bytesPerSecond = 0; ///< Reading it, all threads together.
+  double flopsPerSecond = 0; ///< f32 multiply-adds in registers, two operations each, all threads together.
+};
+
+/// Medians of several passes by `threads` threads. The buffer has the size of what a step reads (`bytes`, at least
+/// 64 KiB, at most what can be allocated): a model that fits into a cache is compared with that cache.
+MachineLimits measureLimits(int64_t threads, size_t bytes);
+
+} // namespace chimera::bench
+
+#endif // CHIMERA_TOOLS_CHIMERABENCH_MACHINELIMITS_H

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/io/AtomicFile.h"
+#include "tools/chimera-bench/RandomWeights.h"
+#include "tools/chimera-bench/Report.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <new>
+#include <thread>
+
+using namespace chimera;
+using namespace chimera::bench;
+
+static std::vector<Work> worksOf(const Options &options) {
+  std::vector<Work> works;
+  for (int64_t batch : options.batches) {
+    for (int64_t tokens : options.prefill)
+      works.push_back({false, batch, 0, tokens});
+    for (int64_t context : options.decodeContexts)
+      works.push_back({true, batch, context, options.decodeTokens});
+  }
+  return works;
+}
+
+static void runPeers(const Options &options, const std::vector<Work> &works, Report &report) {
+  io::Result<PeerShape> shape = peerShape(*report.manifest);
+  if (!shape) {
+    report.peers.push_back({"peers", {}, {shape.error().message}});
+    return;
+  }
+  report.peers.push_back(runLlama(*shape, works, options));
+  report.peers.push_back(runTorch(*shape, works, options));
+}
+
+/// Measures everything. The session is gone before the peers run, so that it takes nothing from them.
+static io::Status measure(const Options &options, const chimera_model *model, const chimera_weights *weights,
+                          Report &report) {
+  size_t bytes = 0;
+  for (const runtime::Parameter &parameter : report.manifest->parameters)
+    bytes += size_t(parameter.bytes);
+  std::vector<Work> works = worksOf(options);
+  {
+    io::Result<Runner> runner = Runner::create(model, weights, *report.manifest, options);
+    if (!runner)
+      return runner.error();
+    int64_t threads = options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+    report.limits = measureLimits(threads, bytes);
+    for (const Work &work : works) {
+      io::Result<Measurement> measurement = runner->measure(work);
+      if (!measurement)
+        return measurement.error();
+      report.measurements.push_back(std::move(*measurement));
+    }
+  }
+  if (options.peers)
+    runPeers(options, works, report);
+  return {};
+}
+
+static io::Status write(const Options &options, const Report &report) {
+  if (!options.trace.empty()) {
+    std::vector<TraceRun> runs;
+    for (const Measurement &m : report.measurements)
+      runs.push_back({std::string(m.work.name()) + ", batch " + std::to_string(m.work.batch) + ", context " +
+                          std::to_string(m.work.context) + ", " + std::to_string(m.work.tokens) + " tokens",
+                      &*m.profile});
+    if (io::Status status = writeTrace(options.trace, runs); !status)
+      return status;
+  }
+  std::string text = options.format == Format::Json  ? jsonOf(report)
+                     : options.format == Format::Csv ? csvOf(report)
+                                                     : tableOf(report);
+  if (options.output.empty()) {
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+      return io::Error{"the standard output cannot be written"};
+    return {};
+  }
+  io::Result<io::AtomicFile> file = io::AtomicFile::create(options.output);
+  if (!file)
+    return file.error();
+  if (io::Status status = file->write(0, text.data(), text.size()); !status)
+    return status;
+  return file->commit();
+}
+
+static io::Status execute(const Options &options) {
+  ErrorSlot error;
+  chimera_model *loaded = nullptr;
+  if (chimera_model_load(options.model.c_str(), &loaded, error))
+    return error.take();
+  ModelHandle model(loaded);
+  size_t length = 0;
+  const char *text = chimera_model_manifest(model.get(), &length);
+  auto manifest = runtime::parseManifest({text, length}, options.model);
+  if (!manifest)
+    return io::Error{manifest.error().message};
+  WeightsHandle weights;
+  if (options.weights.empty()) {
+    io::Result<WeightsHandle> made = makeRandomWeights(model.get(), *manifest, options.seed);
+    if (!made)
+      return made.error();
+    weights = std::move(*made);
+  } else {
+    chimera_weights *read = nullptr;
+    if (chimera_weights_load(model.get(), options.weights.c_str(), &read, error))
+      return error.take();
+    weights.reset(read);
+  }
+  Report report;
+  report.manifest = &*manifest;
+  report.options = &options;
+  if (io::Status status = measure(options, model.get(), weights.get(), report); !status)
+    return status;
+  return write(options, report);
+}
+
+int main(int argc, char **argv) {
+  try {
+    auto parsed = parseOptions(argc, argv);
+    if (const int *exitStatus = std::get_if<int>(&parsed))
+      return *exitStatus;
+    io::Status status = execute(std::get<Options>(parsed));
+    if (status)
+      return 0;
+    std::fprintf(stderr, "chimera-bench: %s\n", status.error().message.c_str());
+  } catch (const std::bad_alloc &) {
+    std::fprintf(stderr, "chimera-bench: out of memory\n");
+  }
+  return 1;
+}
