@@ -6,6 +6,7 @@
 #include "tools/chimera-bench/Peers.h"
 #include "tools/chimera-bench/RandomWeights.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace chimera::bench {

@@ -29,7 +29,8 @@ static const MachineKernels &bestKernels() {
 /// Keeps results alive.
 static std::atomic<uint64_t> sink;
 
-/// Seconds from the moment all threads are ready until the last has done `work(thread)`.
+/// Seconds from the moment all threads are ready until the last has done `work(thread)`. Throws std::system_error when
+/// a thread cannot be started.
 static double timeThreads(int64_t threads, const std::function<void(int64_t)> &work) {
   std::atomic<int64_t> ready{0};
   std::atomic<bool> go{false};
@@ -40,8 +41,15 @@ static double timeThreads(int64_t threads, const std::function<void(int64_t)> &w
       std::this_thread::yield();
     work(thread);
   };
-  for (int64_t thread = 1; thread < threads; ++thread)
-    workers.emplace_back(run, thread);
+  try {
+    for (int64_t thread = 1; thread < threads; ++thread)
+      workers.emplace_back(run, thread);
+  } catch (...) { // Those that there are must end before their handles do.
+    go.store(true, std::memory_order_release);
+    for (std::thread &worker : workers)
+      worker.join();
+    throw;
+  }
   while (ready.load() != threads - 1)
     std::this_thread::yield();
   auto begin = std::chrono::steady_clock::now();

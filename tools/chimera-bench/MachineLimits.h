@@ -19,7 +19,7 @@ struct MachineLimits {
 };
 
 /// Medians of several passes by `threads` threads. The buffer has the size of what a step reads (`bytes`, at least
-/// 64 KiB, at most what can be allocated): a model that fits into a cache is compared with that cache.
+/// 64 KiB): a model that fits into a cache is compared with that cache.
 MachineLimits measureLimits(int64_t threads, size_t bytes);
 
 } // namespace chimera::bench

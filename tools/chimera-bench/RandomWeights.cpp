@@ -4,6 +4,7 @@
 #include "runtime/io/Safetensors.h"
 #include "tools/chimera-bench/TemporaryFolder.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <string_view>

@@ -117,7 +117,7 @@ Status Runner::step(std::vector<Piece> &pieces, Totals &totals) {
   totals.cost += costs.step(counted, totals.launches);
   for (int8_t mode : routing)
     if (mode >= 0 && mode < int8_t(totals.modes.size()))
-      ++totals.modes[size_t(mode)];
+      ++totals.modes[uint8_t(mode)];
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <new>
+#include <system_error>
 #include <thread>
 
 using namespace chimera;
@@ -32,6 +33,13 @@ static void runPeers(const Options &options, const std::vector<Work> &works, Rep
   report.peers.push_back(runTorch(*shape, works, options));
 }
 
+/// The machine at its better moment: what others run at the same time only takes from it.
+static MachineLimits betterOf(MachineLimits limits, const MachineLimits &other) {
+  limits.bytesPerSecond = std::max(limits.bytesPerSecond, other.bytesPerSecond);
+  limits.flopsPerSecond = std::max(limits.flopsPerSecond, other.flopsPerSecond);
+  return limits;
+}
+
 /// Measures everything. The session is gone before the peers run, so that it takes nothing from them.
 static io::Status measure(const Options &options, const chimera_model *model, const chimera_weights *weights,
                           Report &report) {
@@ -51,6 +59,7 @@ static io::Status measure(const Options &options, const chimera_model *model, co
         return measurement.error();
       report.measurements.push_back(std::move(*measurement));
     }
+    report.limits = betterOf(report.limits, measureLimits(threads, bytes));
   }
   if (options.peers)
     runPeers(options, works, report);
@@ -125,6 +134,8 @@ int main(int argc, char **argv) {
     std::fprintf(stderr, "chimera-bench: %s\n", status.error().message.c_str());
   } catch (const std::bad_alloc &) {
     std::fprintf(stderr, "chimera-bench: out of memory\n");
+  } catch (const std::system_error &error) {
+    std::fprintf(stderr, "chimera-bench: starting threads to measure the machine: %s\n", error.what());
   }
   return 1;
 }
