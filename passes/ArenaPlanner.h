@@ -20,9 +20,9 @@ struct ArenaRequest {
 
 constexpr int64_t arenaAlignment = 64;
 
-/// Gives each request an offset so that requests that live at the same time do not overlap: the largest first (a tie: the
-/// earliest), each at the lowest offset that is free throughout its life. Returns the bytes of the arena. This is the greedy
-/// by size of Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020.
+/// Gives each request an offset so that requests that live at the same time do not overlap: the largest first (a tie:
+/// the earliest), each at the lowest offset that is free throughout its life. Returns the bytes of the arena. This is
+/// the greedy by size of Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020.
 int64_t planArena(llvm::MutableArrayRef<ArenaRequest> requests);
 
 } // namespace chimera

@@ -62,9 +62,9 @@ static void dispatch(IRRewriter &rewriter, MixOp op) {
   if (outputs.empty()) {
     results[0] = op.getResidual();
   } else {
-    results[0] = rewriter.create<CombineOp>(loc, op.getResidual().getType(), rewriter.getArrayAttr(outputModes),
-                                            op.getResidual(), op.getMode(), dispatchOp.getInverse(), op.getGate(),
-                                            outputs);
+    results[0] =
+        rewriter.create<CombineOp>(loc, op.getResidual().getType(), rewriter.getArrayAttr(outputModes),
+                                   op.getResidual(), op.getMode(), dispatchOp.getInverse(), op.getGate(), outputs);
   }
   rewriter.replaceOp(op, results);
 }

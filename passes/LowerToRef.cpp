@@ -58,12 +58,20 @@ struct LowerToRef : chimera::impl::LowerToRefBase<LowerToRef> {
   }
 
   LogicalResult lowerPhase(func::FuncOp phase, ModuleOp kernels) {
-    Value batch = stepArgument(phase, "rows");
-    if (!batch) {
+    if (!phase.getBody().hasOneBlock()) {
+      return phase.emitOpError("is a phase: it must have a body of one block");
+    }
+    Value batch = stepArgument(phase, "rows"), forced = stepArgument(phase, "forced");
+    if (!batch || !isa<ir::RowsType>(batch.getType())) {
       return phase.emitOpError("has no argument with chimera.step = \"rows\"");
     }
+    auto forcedType = forced ? dyn_cast<RankedTensorType>(forced.getType()) : RankedTensorType();
+    if (forced && (!forcedType || forcedType.getRank() != 2 || forcedType.isDynamicDim(1) ||
+                   !forcedType.getElementType().isInteger(8))) {
+      return phase.emitOpError("its forced modes must be i8 [rows, layers], got ") << forced.getType();
+    }
     IRRewriter rewriter(&getContext());
-    RefCalls calls(rewriter, kernels, batch, stepArgument(phase, "forced"));
+    RefCalls calls(rewriter, kernels, batch, forced);
     // Backwards: an op's rows are found through the ops before it, which must still be there.
     SmallVector<Operation *> ops;
     for (Operation &op : phase.getBody().front()) {

@@ -45,9 +45,14 @@ LogicalResult ModelLayout::addParameter(ParamOp op) {
 }
 
 LogicalResult ModelLayout::addCaches(func::FuncOp phase) {
-  bool first = caches.empty();
+  bool first = !hasPhase;
+  hasPhase = true;
   int64_t pools = 0, tables = 0;
-  for (auto [i, argument] : llvm::enumerate(cacheArguments(phase))) {
+  SmallVector<BlockArgument> arguments = cacheArguments(phase);
+  if (!first && arguments.size() != caches.size()) {
+    return phase.emitOpError("its caches are not those of the other phases");
+  }
+  for (auto [i, argument] : llvm::enumerate(arguments)) {
     auto entry = phase.getArgAttrOfType<DictionaryAttr>(argument.getArgNumber(), "chimera.cache");
     if (!entry || !entry.getAs<IntegerAttr>("layer") || !entry.getAs<StringAttr>("mode") ||
         !entry.getAs<StringAttr>("name")) {
@@ -57,7 +62,7 @@ LogicalResult ModelLayout::addCaches(func::FuncOp phase) {
     NamedAttrList list(entry);
     list.set("type", TypeAttr::get(argument.getType()));
     DictionaryAttr attr = list.getDictionary(phase.getContext());
-    if (!first && (i >= caches.size() || caches[i] != attr)) {
+    if (!first && caches[i] != attr) {
       return phase.emitOpError("its caches are not those of the other phases");
     }
     if (first) {
@@ -86,4 +91,6 @@ ArrayAttr ModelLayout::parametersAttr(MLIRContext *context) const {
   return ArrayAttr::get(context, entries);
 }
 
-ArrayAttr ModelLayout::cachesAttr(MLIRContext *context) const { return ArrayAttr::get(context, caches); }
+ArrayAttr ModelLayout::cachesAttr(MLIRContext *context) const {
+  return ArrayAttr::get(context, caches);
+}

@@ -23,8 +23,8 @@ struct CachePlace {
 /// Numbers the parameters and caches of a model.
 class ModelLayout {
 public:
-  /// Adds the parameters of `phase`, in the order in which it first uses them, and, the first time, its caches, in the order
-  /// of its arguments. Fails with a diagnostic if a cache argument is not described or two phases disagree.
+  /// Adds the parameters of `phase`, in the order in which it first uses them, and, the first time, its caches, in the
+  /// order of its arguments. Fails with a diagnostic if a cache argument is not described or two phases disagree.
   mlir::LogicalResult add(mlir::func::FuncOp phase);
 
   /// The number of a parameter.
@@ -46,6 +46,7 @@ private:
   llvm::MapVector<mlir::StringRef, std::pair<int64_t, mlir::DictionaryAttr>> parameters;
   llvm::SmallVector<mlir::Attribute> caches;
   llvm::SmallVector<CachePlace> places;
+  bool hasPhase = false; ///< whether the caches are known
 };
 
 /// Arguments of `phase` that are caches, in order.

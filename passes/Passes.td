@@ -91,8 +91,9 @@ def PlanArena : Pass<"chimera-plan-arena", "::mlir::ModuleOp"> {
     ```
     After:
     ```mlir
-    chimera.program @decode arena 32768 limits 64, 64 logits array<i64: ...> routing array<i64: ...> {
-      chimera.launch @chimera_silu_f32_64 grid <...> [<step, 0, 0, "seq_start">, <arena, 0, 16384, "">, <arena, 16384, 16384, "">] {...}
+    chimera.program @decode arena 32768 limits 64, 64 logits [...] routing [...] {
+      chimera.launch @chimera_silu_f32_64 grid <...>
+          [#chimera.buffer<step, 0, 0, "seq_start">, #chimera.buffer<arena, 0, 16384, "">, #chimera.buffer<arena, 16384, 16384, "">] {...}
     ```
   }];
   let dependentDialects = ["::chimera::ir::ChimeraDialect"];

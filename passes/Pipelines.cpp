@@ -20,9 +20,13 @@ void chimera::buildDispatchedPipeline(OpPassManager &manager, const StepLimits &
   manager.addPass(createCSEPass());
 }
 
-void chimera::buildRefCallsPipeline(OpPassManager &manager) { manager.addPass(createLowerToRef()); }
+void chimera::buildRefCallsPipeline(OpPassManager &manager) {
+  manager.addPass(createLowerToRef());
+}
 
-void chimera::buildProgramsPipeline(OpPassManager &manager) { manager.addPass(createPlanArena()); }
+void chimera::buildProgramsPipeline(OpPassManager &manager) {
+  manager.addPass(createPlanArena());
+}
 
 namespace {
 struct LimitOptions : PassPipelineOptions<LimitOptions> {
@@ -40,10 +44,9 @@ namespace chimera {
 
 void chimera::registerPasses() {
   registerChimeraPasses();
-  PassPipelineRegistration<LimitOptions>("chimera-to-dispatched", "model level to dispatched",
-                                         [](OpPassManager &manager, const LimitOptions &options) {
-                                           buildDispatchedPipeline(manager, options.limits());
-                                         });
+  PassPipelineRegistration<LimitOptions>(
+      "chimera-to-dispatched", "model level to dispatched",
+      [](OpPassManager &manager, const LimitOptions &options) { buildDispatchedPipeline(manager, options.limits()); });
   PassPipelineRegistration<LimitOptions>("chimera-to-ref-calls", "model level to one op a launch, for the ref target",
                                          [](OpPassManager &manager, const LimitOptions &options) {
                                            buildDispatchedPipeline(manager, options.limits());

@@ -61,7 +61,7 @@ private:
 FailureOr<int64_t> PhasePlan::bytesOf(CallOp call, unsigned result) {
   auto type = cast<RankedTensorType>(call.getResult(result).getType());
   bool starts = llvm::is_contained(call.getStarts(), static_cast<int64_t>(call.getInputs().size() + result));
-  std::optional<int64_t> bytes = starts ? limits[1] + 1 : limits[0];
+  std::optional<int64_t> bytes = starts ? llvm::checkedAdd<int64_t>(limits[1], 1) : limits[0];
   for (int64_t size : type.getShape().drop_front()) {
     bytes = bytes ? llvm::checkedMul(*bytes, size) : std::nullopt;
   }
@@ -84,7 +84,13 @@ void PhasePlan::use(Value value, int64_t launch) {
 
 LogicalResult PhasePlan::collect() {
   for (Operation &op : phase.getBody().front()) {
-    if (isa<ParamOp, SliceRowsOp, func::ReturnOp>(op)) {
+    if (auto slice = dyn_cast<SliceRowsOp>(op)) {
+      if (!slice.getIndex().getDefiningOp<CallOp>() || !slice.getStart().getDefiningOp<CallOp>()) {
+        return slice.emitOpError("its arrays must be results of launches");
+      }
+      continue;
+    }
+    if (isa<ParamOp, func::ReturnOp>(op)) {
       continue;
     }
     auto call = dyn_cast<CallOp>(op);
@@ -205,8 +211,8 @@ LogicalResult PhasePlan::appendBuffers(CallOp call, int64_t number, SmallVectorI
 }
 
 LogicalResult PhasePlan::write(OpBuilder &builder) {
-  Operation *terminator = phase.getBody().front().getTerminator();
-  if (limits.size() != 2 || terminator->getNumOperands() < 2) {
+  Operation *terminator = phase.getBody().hasOneBlock() ? phase.getBody().front().getTerminator() : nullptr;
+  if (!terminator || !limits || limits.size() != 2 || terminator->getNumOperands() < 2) {
     return phase.emitOpError("is not a phase: it needs chimera.limits, and logits and routing as its first results");
   }
   if (failed(collect())) {

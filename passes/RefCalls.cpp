@@ -16,7 +16,9 @@ static ref::Scalar scalarOf(Type type) {
   return type.isF64() ? ref::Scalar::F64 : type.isF32() ? ref::Scalar::F32 : ref::Scalar::BF16;
 }
 
-static ref::Scalar scalarOf(Value tensor) { return scalarOf(elementOf(tensor)); }
+static ref::Scalar scalarOf(Value tensor) {
+  return scalarOf(elementOf(tensor));
+}
 
 static std::vector<int> modeIndices(ArrayAttr modes) {
   std::vector<int> indices;
@@ -103,13 +105,11 @@ public:
     IRRewriter &rewriter = calls.rewriter;
     auto grid = GridAttr::get(rewriter.getContext(), kernel.grid.tokens, kernel.grid.seqs, kernel.grid.outputs,
                               kernel.grid.constant, kernel.grid.divisor);
-    auto call = rewriter.create<CallOp>(op->getLoc(), results, FlatSymbolRefAttr::get(rewriter.getContext(), kernel.symbol),
-                                        inputs, grid, rewriter.getStringAttr(op->getName().getStringRef()),
-                                        rewriter.getI64IntegerAttr(layerOf(op)),
-                                        rewriter.getDenseI64ArrayAttr(llvm::map_to_vector(buffers, number)),
-                                        rewriter.getDenseI64ArrayAttr(updated),
-                                        rewriter.getDenseI64ArrayAttr(constants),
-                                        rewriter.getDenseI64ArrayAttr(llvm::map_to_vector(starts, number)));
+    auto call = rewriter.create<CallOp>(
+        op->getLoc(), results, FlatSymbolRefAttr::get(rewriter.getContext(), kernel.symbol), inputs, grid,
+        rewriter.getStringAttr(op->getName().getStringRef()), rewriter.getI64IntegerAttr(layerOf(op)),
+        rewriter.getDenseI64ArrayAttr(llvm::map_to_vector(buffers, number)), rewriter.getDenseI64ArrayAttr(updated),
+        rewriter.getDenseI64ArrayAttr(constants), rewriter.getDenseI64ArrayAttr(llvm::map_to_vector(starts, number)));
     return call.getResults();
   }
 
@@ -247,8 +247,8 @@ void RefCalls::lowerDispatch(DispatchOp op) {
   ResultRange results = call.emit(getOrEmit(kernels, ref::DispatchSpec{modeIndices(op.getModes())}));
   SmallVector<Value> replacements = {results[1]};
   for (Value start : results.drop_front(2)) {
-    replacements.push_back(rewriter.create<SliceRowsOp>(op.getLoc(), op.getRows().getType(), results[0], start,
-                                                        op.getRows()));
+    replacements.push_back(
+        rewriter.create<SliceRowsOp>(op.getLoc(), op.getRows().getType(), results[0], start, op.getRows()));
   }
   rewriter.replaceOp(op, replacements);
 }
@@ -363,8 +363,8 @@ void RefCalls::lowerAppend(AppendOp op) {
 }
 
 void RefCalls::lowerConv(CausalConvOp op) {
-  ref::CausalConvSpec spec{columnsOf(op.getInput()), columnsOf(op.getWeight()),
-                           op.getActivation() == Activation::SiLU, scalarOf(op.getInput())};
+  ref::CausalConvSpec spec{columnsOf(op.getInput()), columnsOf(op.getWeight()), op.getActivation() == Activation::SiLU,
+                           scalarOf(op.getInput())};
   Call(*this, op)
       .rows(op.getRows())
       .in({op.getInput(), op.getWeight(), op.getBias()})
@@ -427,6 +427,20 @@ LogicalResult RefCalls::lowerMixer(Operation *op) {
   return success();
 }
 
+/// Kernels are made for sizes: only the number of rows may be open.
+static LogicalResult checkSizes(Operation *op) {
+  SmallVector<Type> types(op->getOperandTypes());
+  llvm::append_range(types, op->getResultTypes());
+  for (Type type : types) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    if (tensor && tensor.getRank() > 0 &&
+        llvm::any_of(tensor.getShape().drop_front(), [](int64_t size) { return size < 1; })) {
+      return op->emitOpError("needs a known number of columns, at least one, but has ") << tensor;
+    }
+  }
+  return success();
+}
+
 LogicalResult RefCalls::lower(Operation *op) {
   if (!isa<ChimeraDialect>(op->getDialect()) || isa<ParamOp>(op)) {
     return success();
@@ -438,6 +452,9 @@ LogicalResult RefCalls::lower(Operation *op) {
     if (isa<RankedTensorType>(result.getType()) && !isa<DispatchOp>(op) && !rowsOf(result)) {
       return op->emitOpError("nothing says which rows its result has");
     }
+  }
+  if (failed(checkSizes(op))) {
+    return failure();
   }
   rewriter.setInsertionPoint(op);
   if (isa<RouteOp, DispatchOp, CombineOp, GatherOp, WriteWeightOp, ConstantModeOp, StackModesOp>(op)) {

@@ -21,13 +21,13 @@ struct SpecializePhases : chimera::impl::SpecializePhasesBase<SpecializePhases> 
   void runOnOperation() override {
     ModuleOp module = getOperation();
     auto model = module.lookupSymbol<func::FuncOp>("model");
-    if (!model) {
+    if (!model || model.isExternal()) {
       module.emitError("has no function @model to specialise");
       return signalPassFailure();
     }
     if (maxTokens < 1 || maxSeqs < 1 || maxSeqs > maxTokens) {
       module.emitError("a step must hold at least one sequence, and a row for each: got max-tokens ")
-          << maxTokens << " and max-seqs " << maxSeqs;
+          << maxTokens.getValue() << " and max-seqs " << maxSeqs.getValue();
       return signalPassFailure();
     }
     OpBuilder builder(model);

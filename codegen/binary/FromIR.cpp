@@ -151,11 +151,11 @@ llvm::Error readParameters(ModuleOp module, Manifest &manifest) {
   return llvm::Error::success();
 }
 
-/// Bytes of a page of `list`: keys, values and weights of its entries, to a whole number of cache lines.
+/// Bytes of a page of `list`: keys, values and weights of its entries, to a whole number of cache lines. There is room
+/// for weights (of the accumulators' type) in every list, so that weighted and plain lists share one pool of pages.
 int64_t pageBytes(ir::ListType list) {
   int64_t entry = 2 * list.getHeads() * list.getDim() * ir::elementBytes(list.getElement());
-  if (!isa<NoneType>(list.getWeights()))
-    entry += ir::elementBytes(list.getWeights());
+  entry += list.getElement().isF64() ? 8 : 4;
   return (entry * ir::listPageEntries + 63) / 64 * 64;
 }
 

@@ -8,8 +8,8 @@ using namespace mlir;
 
 namespace chimera::ref {
 
-int64_t pageBytes(int64_t kvHeads, int64_t headSize, bool weighted, Scalar operand, Scalar type) {
-  int64_t bytes = pageEntries * (2 * kvHeads * headSize * byteSize(operand) + (weighted ? byteSize(type) : 0));
+int64_t pageBytes(int64_t kvHeads, int64_t headSize, Scalar operand, Scalar type) {
+  int64_t bytes = pageEntries * (2 * kvHeads * headSize * byteSize(operand) + byteSize(type));
   return (bytes + 63) / 64 * 64;
 }
 
@@ -55,7 +55,7 @@ private:
   Entry inPage(Val slot, Val entry) const {
     int64_t width = spec.kvHeads * spec.headSize, keyBytes = pageEntries * width * byteSize(spec.operand);
     Val page = table.load(slot * k.argument(3) + entry / pageEntries);
-    Val first = page * pageBytes(spec.kvHeads, spec.headSize, spec.weighted, spec.operand, spec.type);
+    Val first = page * pageBytes(spec.kvHeads, spec.headSize, spec.operand, spec.type);
     Val inside = entry % pageEntries;
     Val offset = inside * width;
     return {pages.atByte(first, operand).at(offset), pages.atByte(first + keyBytes, operand).at(offset),

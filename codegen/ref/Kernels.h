@@ -259,9 +259,9 @@ struct CacheSpec {
 /// Entries of one page of a List.
 inline constexpr int64_t pageEntries = 64;
 
-/// Bytes of one page: keys [64][kvHeads*headSize] of U, values alike, then (weighted) weights [64] of T; rounded up to
-/// a multiple of 64.
-int64_t pageBytes(int64_t kvHeads, int64_t headSize, bool weighted, Scalar operand, Scalar type);
+/// Bytes of one page: keys [64][kvHeads*headSize] of U, values alike, then weights [64] of T (room that lists without
+/// weights leave unused, so that all lists of a model share one pool of pages); rounded up to a multiple of 64.
+int64_t pageBytes(int64_t kvHeads, int64_t headSize, Scalar operand, Scalar type);
 
 /// Softmax attention of each own row, over the entries of its sequence up to its own: the last `window` of a Ring, all
 /// of a List. With base = the entries cached before this step, the own row is entry e = base + (its place among its

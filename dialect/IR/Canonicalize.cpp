@@ -107,16 +107,16 @@ struct DropDeadCacheWrites : OpRewritePattern<MixOp> {
       auto yield = cast<YieldOp>(block.getTerminator());
       unsigned count = op.getCacheCounts()[k], firstYielded = yield.getValues().size() - count;
       for (unsigned c = 0; c < count; ++c) {
-        BlockArgument old = block.getArgument(op.leadingArguments() + c);
-        if (!op.getCachesOut()[op.cacheBegin(k) + c].use_empty() || yield.getValues()[firstYielded + c] == old) {
+        if (!op.getCachesOut()[op.cacheBegin(k) + c].use_empty()) {
           continue;
         }
-        // The old version may be handed back only if its one consuming use goes: that use must be dead after this.
+        // The version before may be handed back in its place only if its one consuming use goes.
         Operation *writer = yield.getValues()[firstYielded + c].getDefiningOp();
         if (!writer || !isa<AppendOp, ShiftTailOp>(writer) || !writer->getResult(0).hasOneUse()) {
           continue;
         }
-        rewriter.modifyOpInPlace(yield, [&] { yield.setOperand(firstYielded + c, old); });
+        Value before = cast<CacheOpInterface>(writer).getConsumedCaches().front()->get();
+        rewriter.modifyOpInPlace(yield, [&] { yield.setOperand(firstYielded + c, before); });
         rewriter.eraseOp(writer);
         changed = true;
       }

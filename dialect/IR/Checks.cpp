@@ -2,6 +2,7 @@
 // Checks that verifiers share.
 
 #include "dialect/IR/Checks.h"
+#include "dialect/IR/Dialect.h"
 
 #include "mlir/IR/Diagnostics.h"
 
@@ -45,6 +46,16 @@ LogicalResult ir::checkAccumulator(Operation *op, StringRef name, Value value, T
     return op->emitOpError() << name << " must accumulate in " << expected << ", got " << elementOf(value);
   }
   return success();
+}
+
+SmallVector<OpOperand *> ir::cacheOperandsOf(Operation *op) {
+  SmallVector<OpOperand *> operands;
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (isa<CacheTypeInterface>(operand.get().getType())) {
+      operands.push_back(&operand);
+    }
+  }
+  return operands;
 }
 
 LogicalResult ir::checkPositive(Operation *op, StringRef name, const llvm::APFloat &value) {

@@ -89,7 +89,7 @@ def CachePolicy : I32EnumAttr<"CachePolicy", "which tokens write into a mode's c
 }
 def CachePolicyAttr : EnumAttr<ChimeraDialect, CachePolicy, "cache_policy">;
 
-def BufferKind : I32EnumAttr<"BufferKind", "where a launch's buffer lives", [
+def BufferKind : I32EnumAttr<"BufferKind", "buffer kind", [
     I32EnumAttrCase<"Arena", 0, "arena">, I32EnumAttrCase<"Param", 1, "param">,
     I32EnumAttrCase<"Pool", 2, "pool">, I32EnumAttrCase<"Pages", 3, "pages">,
     I32EnumAttrCase<"Table", 4, "table">, I32EnumAttrCase<"Step", 5, "step">]> {

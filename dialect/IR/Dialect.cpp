@@ -32,7 +32,9 @@ void ChimeraDialect::initialize() {
       >();
 }
 
-void chimera::registerDialect(DialectRegistry &registry) { registry.insert<ChimeraDialect, func::FuncDialect>(); }
+void chimera::registerDialect(DialectRegistry &registry) {
+  registry.insert<ChimeraDialect, func::FuncDialect>();
+}
 
 LogicalResult GridAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, int64_t tokens, int64_t seqs,
                                int64_t outputs, int64_t constant, int64_t divisor) {

@@ -8,7 +8,9 @@ using namespace mlir;
 using namespace chimera;
 using namespace chimera::ir;
 
-Value RopeOp::getRowSource() { return getRows(); }
+Value RopeOp::getRowSource() {
+  return getRows();
+}
 
 LogicalResult RopeOp::verify() {
   int64_t width = columnsOf(getInput()), heads = getHeads();
@@ -50,8 +52,12 @@ static LogicalResult verifyEntries(Operation *op, Value key, Value value, Value 
   return success();
 }
 
-Value AttendOp::getRowSource() { return getOwn(); }
-SmallVector<OpOperand *> AttendOp::getConsumedCaches() { return {}; }
+Value AttendOp::getRowSource() {
+  return getOwn();
+}
+SmallVector<OpOperand *> AttendOp::getConsumedCaches() {
+  return {};
+}
 
 LogicalResult AttendOp::verify() {
   if (failed(verifyEntries(*this, getKey(), getValue(), getWrite(), getCache().getType()))) {
@@ -59,7 +65,7 @@ LogicalResult AttendOp::verify() {
   }
   auto cache = cast<KeyValueTypeInterface>(getCache().getType());
   int64_t width = columnsOf(getQuery());
-  if (width % cache.getDim() != 0 || (width / cache.getDim()) % cache.getHeads() != 0) {
+  if (width < 1 || width % cache.getDim() != 0 || (width / cache.getDim()) % cache.getHeads() != 0) {
     return emitOpError("query must have a multiple of ")
            << cache.getHeads() << " heads of " << cache.getDim() << " columns, got " << width << " columns";
   }
@@ -70,7 +76,9 @@ LogicalResult AttendOp::verify() {
   return checkAccumulator(*this, "result", getResult(), elementOf(getQuery()));
 }
 
-SmallVector<OpOperand *> AppendOp::getConsumedCaches() { return {&getCacheMutable()}; }
+SmallVector<OpOperand *> AppendOp::getConsumedCaches() {
+  return cacheOperandsOf(*this);
+}
 
 LogicalResult AppendOp::verify() {
   return verifyEntries(*this, getKey(), getValue(), getWrite(), getCache().getType());
@@ -80,15 +88,23 @@ LogicalResult AppendOp::verify() {
 // Causal convolution
 //===----------------------------------------------------------------------===//
 
-Value CausalConvOp::getRowSource() { return getInput(); }
-SmallVector<OpOperand *> CausalConvOp::getConsumedCaches() { return {}; }
+Value CausalConvOp::getRowSource() {
+  return getInput();
+}
+SmallVector<OpOperand *> CausalConvOp::getConsumedCaches() {
+  return {};
+}
 
 LogicalResult CausalConvOp::verify() {
   int64_t channels = columnsOf(getInput()), taps = columnsOf(getWeight());
   if (failed(checkShape(*this, "weight", getWeight(), channels, taps)) ||
       failed(checkLength(*this, "bias", getBias(), channels)) ||
-      failed(checkSameElement(*this, "input", getInput(), "weight", getWeight()))) {
+      failed(checkSameElement(*this, "input", getInput(), "weight", getWeight())) ||
+      failed(checkSameElement(*this, "input", getInput(), "bias", getBias()))) {
     return failure();
+  }
+  if (taps < 1) {
+    return emitOpError("a convolution needs at least one tap, got ") << taps;
   }
   if ((taps > 1) != bool(getTail())) {
     return emitOpError("a convolution with ") << taps << " taps " << (taps > 1 ? "needs a tail" : "takes no tail");
@@ -104,7 +120,9 @@ LogicalResult CausalConvOp::verify() {
   return success();
 }
 
-SmallVector<OpOperand *> ShiftTailOp::getConsumedCaches() { return {&getTailMutable()}; }
+SmallVector<OpOperand *> ShiftTailOp::getConsumedCaches() {
+  return cacheOperandsOf(*this);
+}
 
 LogicalResult ShiftTailOp::verify() {
   TailType tail = getTail().getType();
@@ -118,8 +136,12 @@ LogicalResult ShiftTailOp::verify() {
 // Scans
 //===----------------------------------------------------------------------===//
 
-Value SsmScanOp::getRowSource() { return getRows(); }
-SmallVector<OpOperand *> SsmScanOp::getConsumedCaches() { return {&getStateMutable()}; }
+Value SsmScanOp::getRowSource() {
+  return getRows();
+}
+SmallVector<OpOperand *> SsmScanOp::getConsumedCaches() {
+  return cacheOperandsOf(*this);
+}
 
 LogicalResult SsmScanOp::verify() {
   StateType state = getState().getType();
@@ -145,8 +167,12 @@ LogicalResult SsmScanOp::verify() {
   return success();
 }
 
-Value LtiScanOp::getRowSource() { return getRows(); }
-SmallVector<OpOperand *> LtiScanOp::getConsumedCaches() { return {&getStateMutable()}; }
+Value LtiScanOp::getRowSource() {
+  return getRows();
+}
+SmallVector<OpOperand *> LtiScanOp::getConsumedCaches() {
+  return cacheOperandsOf(*this);
+}
 
 LogicalResult LtiScanOp::verify() {
   StateType state = getState().getType();
@@ -164,7 +190,9 @@ LogicalResult LtiScanOp::verify() {
   return success();
 }
 
-Value GatedNormOp::getRowSource() { return getInput(); }
+Value GatedNormOp::getRowSource() {
+  return getInput();
+}
 
 LogicalResult GatedNormOp::verify() {
   int64_t width = columnsOf(getInput()), groups = getGroups();

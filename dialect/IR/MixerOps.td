@@ -119,7 +119,7 @@ def ShiftTailOp : Chimera_Op<"shift_tail", [Pure, AllTypesMatch<["tail", "result
   }];
   let arguments = (ins AccMatrix:$input, TailType:$tail, RowsType:$rows);
   let results = (outs TailType:$result);
-  let assemblyFormat = "$input `tail` $tail `rows` $rows attr-dict `:` type($input) `,` type($tail)";
+  let assemblyFormat = "$input `tail` $tail `rows` $rows attr-dict `:` type($input) `,` qualified(type($tail))";
   let hasVerifier = 1;
 }
 
@@ -149,7 +149,7 @@ def SsmScanOp : Chimera_RowOp<"ssm_scan", [AllTypesMatch<["state", "state_out"]>
   let results = (outs AccMatrix:$result, StateType:$state_out);
   let assemblyFormat = [{
     $xbc `,` $dt `,` $a_log `,` $skip `,` $dt_bias (`write` $write^)? `state` $state `rows` $rows attr-dict `:`
-    type($xbc) `,` type($dt) `,` type($a_log) (`write` type($write)^)? `state` type($state) `->` type($result)
+    type($xbc) `,` type($dt) `,` type($a_log) (`write` type($write)^)? `state` qualified(type($state)) `->` type($result)
   }];
   let hasVerifier = 1;
 }
@@ -172,7 +172,7 @@ def LtiScanOp : Chimera_RowOp<"lti_scan", [AllTypesMatch<["state", "state_out"]>
   let results = (outs AccMatrix:$result, StateType:$state_out);
   let assemblyFormat = [{
     $input `,` $decay (`write` $write^)? `state` $state `rows` $rows attr-dict `:` type($input) `,` type($decay)
-    (`write` type($write)^)? `state` type($state)
+    (`write` type($write)^)? `state` qualified(type($state))
   }];
   let hasVerifier = 1;
 }

@@ -5,10 +5,20 @@
 #include "dialect/IR/Ops.h"
 
 #include "mlir/IR/OpImplementation.h"
+#include "llvm/Support/CheckedArithmetic.h"
 
 using namespace mlir;
 using namespace chimera;
 using namespace chimera::ir;
+
+/// The elements of a shape; none if there are more than a parameter can have, or a negative number.
+static std::optional<int64_t> elementsOfShape(ArrayRef<int64_t> shape) {
+  std::optional<int64_t> elements = 1;
+  for (int64_t size : shape) {
+    elements = elements && size >= 0 ? llvm::checkedMul(*elements, size) : std::nullopt;
+  }
+  return elements && *elements <= (int64_t(1) << 53) ? elements : std::nullopt;
+}
 
 LogicalResult ParamOp::verify() {
   auto type = cast<RankedTensorType>(getResult().getType());
@@ -18,28 +28,47 @@ LogicalResult ParamOp::verify() {
   if (getName().empty()) {
     return emitOpError("must have a name");
   }
+  Type element = type.getElementType();
+  if (!element.isF64() && !element.isF32() && !element.isBF16()) {
+    return emitOpError("parameter '") << getName() << "' must have elements in f64, f32 or bf16, got " << type;
+  }
+  std::optional<int64_t> elements = elementsOfShape(type.getShape());
+  if (!elements) {
+    return emitOpError("parameter '") << getName() << "' must have at most 2^53 elements, got " << type;
+  }
   if (auto shape = getSourceShape()) {
-    if (ShapedType::getNumElements(*shape) != type.getNumElements()) {
+    if (elementsOfShape(*shape) != elements) {
       return emitOpError("source_shape of '") << getName() << "' must have as many elements as " << type;
     }
   }
   if (auto permutation = getRowPermutation()) {
     SmallVector<int64_t> sorted(*permutation);
     llvm::sort(sorted);
+    bool fits = type.getRank() > 0 && static_cast<int64_t>(sorted.size()) == type.getDimSize(0);
     for (auto [i, row] : llvm::enumerate(sorted)) {
-      if (row != static_cast<int64_t>(i) || type.getRank() == 0 || sorted.size() != size_t(type.getDimSize(0))) {
-        return emitOpError("row_permutation of '") << getName() << "' must be a permutation of its rows";
-      }
+      fits = fits && row == static_cast<int64_t>(i);
+    }
+    if (!fits) {
+      return emitOpError("row_permutation of '") << getName() << "' must be a permutation of its rows";
     }
   }
   return success();
 }
 
-Value EmbedOp::getRowSource() { return getRows(); }
+Value EmbedOp::getRowSource() {
+  return getRows();
+}
 
-LogicalResult EmbedOp::verify() { return checkColumns(*this, "result", getResult(), columnsOf(getTable())); }
+LogicalResult EmbedOp::verify() {
+  if (failed(checkColumns(*this, "result", getResult(), columnsOf(getTable())))) {
+    return failure();
+  }
+  return checkAccumulator(*this, "result", getResult(), elementOf(getTable()));
+}
 
-Value NormOp::getRowSource() { return getInput(); }
+Value NormOp::getRowSource() {
+  return getInput();
+}
 
 LogicalResult NormOp::verify() {
   int64_t width = columnsOf(getInput());
@@ -56,7 +85,9 @@ LogicalResult NormOp::verify() {
   return checkPositive(*this, "eps", getEps());
 }
 
-Value LinearOp::getRowSource() { return getInput(); }
+Value LinearOp::getRowSource() {
+  return getInput();
+}
 
 LogicalResult LinearOp::verify() {
   if (failed(checkSameElement(*this, "input", getInput(), "weight", getWeight()))) {
@@ -72,18 +103,30 @@ LogicalResult LinearOp::verify() {
   return checkAccumulator(*this, "result", getResult(), elementOf(getInput()));
 }
 
-Value CastOp::getRowSource() { return getInput(); }
+Value CastOp::getRowSource() {
+  return getInput();
+}
 
 OpFoldResult CastOp::fold(FoldAdaptor) {
   return getInput().getType() == getResult().getType() ? OpFoldResult(getInput()) : OpFoldResult();
 }
 
-LogicalResult CastOp::verify() { return checkColumns(*this, "result", getResult(), columnsOf(getInput())); }
+LogicalResult CastOp::verify() {
+  return checkColumns(*this, "result", getResult(), columnsOf(getInput()));
+}
 
-Value AddOp::getRowSource() { return getLhs(); }
-Value SiluOp::getRowSource() { return getInput(); }
-Value SwigluOp::getRowSource() { return getGate(); }
-Value ColumnsOp::getRowSource() { return getInput(); }
+Value AddOp::getRowSource() {
+  return getLhs();
+}
+Value SiluOp::getRowSource() {
+  return getInput();
+}
+Value SwigluOp::getRowSource() {
+  return getGate();
+}
+Value ColumnsOp::getRowSource() {
+  return getInput();
+}
 
 OpFoldResult ColumnsOp::fold(FoldAdaptor) {
   return getInput().getType() == getResult().getType() ? OpFoldResult(getInput()) : OpFoldResult();
@@ -91,25 +134,28 @@ OpFoldResult ColumnsOp::fold(FoldAdaptor) {
 
 LogicalResult ColumnsOp::verify() {
   int64_t offset = getOffset(), size = columnsOf(getResult()), width = columnsOf(getInput());
-  if (offset < 0 || offset > width || size > width - offset) {
-    return emitOpError("columns ") << offset << " to " << offset + size << " are not within the input's " << width;
+  if (offset < 0 || size < 0 || offset > width || size > width - offset) {
+    return emitOpError() << size << " columns at " << offset << " are not within the input's " << width;
   }
   return checkSameElement(*this, "input", getInput(), "result", getResult());
 }
 
-Value GatherOp::getRowSource() { return getTo(); }
+Value GatherOp::getRowSource() {
+  return getTo();
+}
 
-OpFoldResult GatherOp::fold(FoldAdaptor) { return getFrom() == getTo() ? OpFoldResult(getInput()) : OpFoldResult(); }
+OpFoldResult GatherOp::fold(FoldAdaptor) {
+  return getFrom() == getTo() ? OpFoldResult(getInput()) : OpFoldResult();
+}
 
 LogicalResult GatherOp::verify() {
   if (getInput().getType() != getResult().getType()) {
     return emitOpError("input and result must have one type, got ")
            << getInput().getType() << " and " << getResult().getType();
   }
-  Value rows = rowsOf(getInput());
+  Value rows = rowsOf(getInput(), *this);
   if (rows && rows != getFrom()) {
     return emitOpError("the input does not have the rows that it is gathered from");
   }
   return success();
 }
-

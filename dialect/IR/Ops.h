@@ -28,7 +28,9 @@ mlir::ArrayAttr modesAttr(mlir::MLIRContext *context, llvm::ArrayRef<Mode> modes
 
 /// The `!chimera.rows` value that says which rows a tensor with one entry a row has; null if nothing says so. Follows
 /// RaggedOpInterface; a function's or region's block argument has the rows that its signature gives it.
-mlir::Value rowsOf(mlir::Value tensor);
+/// A verifier names the op that uses `tensor`: then no op is asked that is not before its user, which may not be
+/// verified yet.
+mlir::Value rowsOf(mlir::Value tensor, mlir::Operation *user = nullptr);
 
 } // namespace chimera::ir
 

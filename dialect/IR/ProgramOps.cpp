@@ -18,17 +18,46 @@ SmallVector<OpOperand *> CallOp::getConsumedCaches() {
   return operands;
 }
 
+/// Inputs and results are what a launch can have as buffers.
+static LogicalResult verifyBufferTypes(CallOp op) {
+  for (auto [i, type] : llvm::enumerate(op.getInputs().getTypes())) {
+    if (!isa<RankedTensorType, RowsType>(type) && !isa<CacheTypeInterface>(type)) {
+      return op.emitOpError("input #") << i << " must be a tensor, rows or a cache, got " << type;
+    }
+  }
+  for (auto [i, type] : llvm::enumerate(op.getResults().getTypes())) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    bool rowsTensor = tensor && tensor.getRank() > 0 && tensor.getElementType().isIntOrFloat();
+    if (!rowsTensor && !isa<CacheTypeInterface>(type)) {
+      return op.emitOpError("result #") << i << " must be a tensor of numbers with one entry a row, or a cache, got "
+                                        << type;
+    }
+  }
+  return success();
+}
+
 LogicalResult CallOp::verify() {
+  if (failed(verifyBufferTypes(*this))) {
+    return failure();
+  }
   int64_t inputs = static_cast<int64_t>(getInputs().size()), results = static_cast<int64_t>(getResults().size());
   for (int64_t index : getOrder()) {
     if (index < 0 || index >= inputs + results) {
       return emitOpError("order names value ") << index << " of " << inputs + results;
     }
   }
+  for (int64_t index : getStarts()) {
+    if (index < 0 || index >= inputs + results) {
+      return emitOpError("starts names value ") << index << " of " << inputs + results;
+    }
+  }
   SmallVector<Type> updated;
   for (int64_t index : getUpdated()) {
     if (index < 0 || index >= inputs || !isa<CacheTypeInterface>(getInputs()[index].getType())) {
       return emitOpError("updated names input ") << index << ", which is not a cache";
+    }
+    if (llvm::count(getUpdated(), index) > 1) {
+      return emitOpError("updated names input ") << index << " twice";
     }
     updated.push_back(getInputs()[index].getType());
   }
@@ -45,14 +74,21 @@ LogicalResult CallOp::verify() {
 }
 
 LogicalResult ProgramOp::verify() {
-  if (getMaxTokens() < 1 || getMaxSeqs() < 1) {
+  int64_t arena = static_cast<int64_t>(getArenaBytes());
+  if (arena < 0) {
+    return emitOpError("arena must not be negative, got ") << arena;
+  }
+  if (static_cast<int64_t>(getMaxTokens()) < 1 || static_cast<int64_t>(getMaxSeqs()) < 1) {
     return emitOpError("must hold at least one row and one sequence");
   }
-  for (auto [name, slice] : {std::pair<StringRef, ArrayRef<int64_t>>{"logits", getLogits()}, {"routing", getRouting()}}) {
-    if (slice.size() != 2 || slice[0] < 0 || slice[1] < 0 || slice[0] > int64_t(getArenaBytes()) ||
-        slice[1] > int64_t(getArenaBytes()) - slice[0]) {
-      return emitOpError() << name << " must be an offset and a size within the arena's " << getArenaBytes() << " bytes";
+  for (auto [name, slice] :
+       {std::pair<StringRef, ArrayRef<int64_t>>{"logits", getLogits()}, {"routing", getRouting()}}) {
+    if (slice.size() != 2 || slice[0] < 0 || slice[1] < 0 || slice[0] > arena || slice[1] > arena - slice[0]) {
+      return emitOpError() << name << " must be an offset and a size within the arena's " << arena << " bytes";
     }
+  }
+  if (getBody().getNumArguments() != 0) {
+    return emitOpError("its body takes no arguments");
   }
   for (Operation &op : getBody().front()) {
     if (!isa<LaunchOp>(op)) {

@@ -87,7 +87,7 @@ def ProgramOp : Chimera_Op<"program", [Symbol, IsolatedFromAbove, NoTerminator, 
 
     Example:
     ```mlir
-    chimera.program @decode arena 8192 limits 64, 64 logits array<i64: 0, 4096> routing array<i64: 4096, 64> {
+    chimera.program @decode arena 8192 limits 64, 64 logits [0, 4096] routing [4096, 64] {
       chimera.launch @chimera_add_f32_64 ...
     }
     ```
@@ -110,7 +110,8 @@ def LaunchOp : Chimera_Op<"launch", [HasParent<"ProgramOp">]> {
     Example:
     ```mlir
     chimera.launch @chimera_silu_f32_64 grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
-        [<step, 0, 0, "seq_start">, <arena, 0, 256, "">, <arena, 256, 256, "">] {op = "chimera.silu", layer = 0 : i64}
+        [#chimera.buffer<step, 0, 0, "seq_start">, #chimera.buffer<arena, 0, 256, "">, #chimera.buffer<arena, 256, 256, "">]
+        {op = "chimera.silu", layer = 0 : i64}
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, GridAttr:$grid, BufferArrayAttr:$buffers, StrAttr:$op, I64Attr:$layer,

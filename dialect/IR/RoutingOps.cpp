@@ -75,8 +75,12 @@ static void printSameTypes(OpAsmPrinter &, Operation *, TypeRange, TypeRange) {}
 // route
 //===----------------------------------------------------------------------===//
 
-Value RouteOp::getRowSource() { return getRows(); }
-SmallVector<OpOperand *> RouteOp::getConsumedCaches() { return {&getCountsMutable()}; }
+Value RouteOp::getRowSource() {
+  return getRows();
+}
+SmallVector<OpOperand *> RouteOp::getConsumedCaches() {
+  return cacheOperandsOf(*this);
+}
 
 LogicalResult RouteOp::verify() {
   if (failed(verifyModes(*this, getModes()))) {
@@ -87,8 +91,7 @@ LogicalResult RouteOp::verify() {
     return emitOpError("routes between at least 2 modes, got ") << count;
   }
   if (failed(checkColumns(*this, "logits", getLogits(), count)) ||
-      failed(checkColumns(*this, "log_p", getLogP(), count)) ||
-      failed(checkLength(*this, "bias", getBias(), count))) {
+      failed(checkColumns(*this, "log_p", getLogP(), count)) || failed(checkLength(*this, "bias", getBias(), count))) {
     return failure();
   }
   if (getCounts().getType().getModes() != count) {
@@ -107,8 +110,15 @@ LogicalResult RouteOp::verify() {
   if (getMaxTokens() && static_cast<int64_t>(getMaxTokens()->size()) != count) {
     return emitOpError("max_tokens must have one number a mode, got ") << getMaxTokens()->size();
   }
-  if (getForced() && (getLayer() < 0 || static_cast<int64_t>(getLayer()) >= columnsOf(getForced()))) {
-    return emitOpError("layer ") << getLayer() << " is not a column of forced, which has " << columnsOf(getForced());
+  int64_t layer = static_cast<int64_t>(getLayer());
+  if (getForced() && (layer < 0 || layer >= columnsOf(getForced()))) {
+    return emitOpError("layer ") << layer << " is not a column of forced, which has " << columnsOf(getForced());
+  }
+  if (getCapacity() && !llvm::all_of(*getCapacity(), [](double rate) { return rate >= 0.0; })) {
+    return emitOpError("capacity must not be negative");
+  }
+  if (getMaxTokens() && !llvm::all_of(*getMaxTokens(), [](int64_t tokens) { return tokens >= -1; })) {
+    return emitOpError("max_tokens must not be negative, other than -1 for no limit");
   }
   return checkPositive(*this, "temperature", getTemperature());
 }
@@ -132,8 +142,12 @@ bool RouteOp::neverAdmits(unsigned k) {
 // constant_mode, stack_modes
 //===----------------------------------------------------------------------===//
 
-Value ConstantModeOp::getRowSource() { return getRows(); }
-Value StackModesOp::getRowSource() { return getInputs().front(); }
+Value ConstantModeOp::getRowSource() {
+  return getRows();
+}
+Value StackModesOp::getRowSource() {
+  return getInputs().front();
+}
 
 LogicalResult StackModesOp::verify() {
   if (getInputs().empty()) {
@@ -146,14 +160,12 @@ LogicalResult StackModesOp::verify() {
 // mix, yield
 //===----------------------------------------------------------------------===//
 
-Value MixOp::getRowSource() { return getRows(); }
+Value MixOp::getRowSource() {
+  return getRows();
+}
 
 SmallVector<OpOperand *> MixOp::getConsumedCaches() {
-  SmallVector<OpOperand *> operands;
-  for (OpOperand &operand : getCachesMutable()) {
-    operands.push_back(&operand);
-  }
-  return operands;
+  return cacheOperandsOf(*this);
 }
 
 unsigned MixOp::cacheBegin(unsigned k) {
@@ -184,8 +196,8 @@ static LogicalResult verifyMixer(MixOp op, unsigned k) {
   llvm::append_range(expected, caches);
   Block &block = op.getMixers()[k].front();
   if (!llvm::equal(block.getArgumentTypes(), expected)) {
-    return op.emitOpError("the mixer of ") << mode << " must take (" << expected << "), but takes ("
-                                           << block.getArgumentTypes() << ")";
+    return op.emitOpError("the mixer of ")
+           << mode << " must take (" << expected << "), but takes (" << block.getArgumentTypes() << ")";
   }
   auto yield = dyn_cast<YieldOp>(block.getTerminator());
   if (!yield) {
@@ -195,8 +207,53 @@ static LogicalResult verifyMixer(MixOp op, unsigned k) {
   llvm::append_range(giving, caches);
   TypeRange yielded = yield.getValues().getTypes();
   if (!llvm::equal(yielded, giving) && !(mode == "identity" && llvm::equal(yielded, skipping))) {
-    return yield.emitOpError("the mixer of ") << mode << " must yield (" << giving << "), but yields (" << yielded
-                                              << ")";
+    return yield.emitOpError("the mixer of ")
+           << mode << " must yield (" << giving << "), but yields (" << yielded << ")";
+  }
+  return success();
+}
+
+/// Each cache belongs to a region and has a new version.
+static LogicalResult verifyCaches(MixOp op) {
+  int64_t caches = static_cast<int64_t>(op.getCaches().size()), total = 0;
+  for (int64_t count : op.getCacheCounts()) {
+    if (count < 0) {
+      return op.emitOpError("a cache count must not be negative");
+    }
+    if (count > caches - total) {
+      return op.emitOpError("cache_counts add up to more than the ") << caches << " caches";
+    }
+    total += count;
+  }
+  if (total != caches) {
+    return op.emitOpError("cache_counts add up to ") << total << ", but there are " << caches;
+  }
+  if (op.getCaches().getTypes() != op.getCachesOut().getTypes()) {
+    return op.emitOpError("must give back a new version of each cache");
+  }
+  return success();
+}
+
+/// The write weights have a column for each mode.
+static LogicalResult verifyWriteWeights(MixOp op) {
+  if (bool(op.getLogP()) != bool(op.getLogPModes())) {
+    return op.emitOpError("log_p and log_p_modes come together");
+  }
+  if (!op.getLogP()) {
+    return success();
+  }
+  if (!op.getMode()) {
+    return op.emitOpError("has write weights, but no mode for each row");
+  }
+  if (failed(verifyModes(op, *op.getLogPModes())) ||
+      failed(checkColumns(op, "log_p", op.getLogP(), static_cast<int64_t>(op.getLogPModes()->size()))) ||
+      failed(checkSameElement(op, "log_p", op.getLogP(), "residual", op.getResidual()))) {
+    return failure();
+  }
+  for (Attribute mode : op.getModes()) {
+    if (!llvm::is_contained(*op.getLogPModes(), mode)) {
+      return op.emitOpError("log_p has no column for ") << stringifyMode(cast<ModeAttr>(mode).getValue());
+    }
   }
   return success();
 }
@@ -210,13 +267,8 @@ LogicalResult MixOp::verify() {
     return emitOpError("needs one region and one cache count for each of its ")
            << count << " modes, got " << getMixers().size() << " and " << getCacheCounts().size();
   }
-  for (int64_t caches : getCacheCounts()) {
-    if (caches < 0) {
-      return emitOpError("a cache count must not be negative");
-    }
-  }
-  if (cacheBegin(count) != getCaches().size()) {
-    return emitOpError("cache_counts add up to ") << cacheBegin(count) << ", but there are " << getCaches().size();
+  if (failed(verifyCaches(*this))) {
+    return failure();
   }
   if (bool(getMode()) != bool(getGate())) {
     return emitOpError("mode and gate come together");
@@ -224,18 +276,11 @@ LogicalResult MixOp::verify() {
   if (!getMode() && count != 1) {
     return emitOpError("needs a mode for each row to choose between ") << count << " mixers";
   }
-  if (bool(getLogP()) != bool(getLogPModes())) {
-    return emitOpError("log_p and log_p_modes come together");
+  if (getGate() && failed(checkSameElement(*this, "gate", getGate(), "residual", getResidual()))) {
+    return failure();
   }
-  if (getLogP()) {
-    if (failed(checkColumns(*this, "log_p", getLogP(), static_cast<int64_t>(getLogPModes()->size())))) {
-      return failure();
-    }
-    for (Attribute mode : getModes()) {
-      if (!llvm::is_contained(*getLogPModes(), mode)) {
-        return emitOpError("log_p has no column for ") << stringifyMode(cast<ModeAttr>(mode).getValue());
-      }
-    }
+  if (failed(verifyWriteWeights(*this))) {
+    return failure();
   }
   for (unsigned k = 0; k < count; ++k) {
     if (failed(verifyMixer(*this, k))) {
@@ -246,13 +291,7 @@ LogicalResult MixOp::verify() {
 }
 
 SmallVector<OpOperand *> YieldOp::getConsumedCaches() {
-  SmallVector<OpOperand *> operands;
-  for (OpOperand &operand : getValuesMutable()) {
-    if (isa<CacheTypeInterface>(operand.get().getType())) {
-      operands.push_back(&operand);
-    }
-  }
-  return operands;
+  return cacheOperandsOf(*this);
 }
 
 //===----------------------------------------------------------------------===//
@@ -269,24 +308,29 @@ LogicalResult DispatchOp::verify() {
   return success();
 }
 
-Value WriteWeightOp::getRowSource() { return getTo(); }
+Value WriteWeightOp::getRowSource() {
+  return getTo();
+}
 
 LogicalResult WriteWeightOp::verify() {
-  if (static_cast<int64_t>(getColumn()) < 0 || static_cast<int64_t>(getColumn()) >= columnsOf(getLogP())) {
-    return emitOpError("column ") << getColumn() << " is not one of log_p's " << columnsOf(getLogP());
+  int64_t column = static_cast<int64_t>(getColumn());
+  if (column < 0 || column >= columnsOf(getLogP())) {
+    return emitOpError("column ") << column << " is not one of log_p's " << columnsOf(getLogP());
   }
   return checkSameElement(*this, "log_p", getLogP(), "result", getResult());
 }
 
-Value CombineOp::getRowSource() { return getResidual(); }
+Value CombineOp::getRowSource() {
+  return getResidual();
+}
 
 LogicalResult CombineOp::verify() {
   if (failed(verifyModes(*this, getModes()))) {
     return failure();
   }
   if (getOutputs().size() != getModes().size()) {
-    return emitOpError("needs one output for each of its ") << getModes().size() << " modes, got "
-                                                            << getOutputs().size();
+    return emitOpError("needs one output for each of its ")
+           << getModes().size() << " modes, got " << getOutputs().size();
   }
   for (Value output : getOutputs()) {
     if (output.getType() != getResidual().getType()) {

@@ -41,7 +41,7 @@ def RouteOp : Chimera_RowOp<"route", [AllTypesMatch<["counts", "counts_out"]>,
   let results = (outs ModeVector:$mode, RowVector:$gate, AccMatrix:$log_p, CountsType:$counts_out);
   let assemblyFormat = [{
     custom<Modes>($modes) $logits `,` $bias (`forced` $forced^)? `counts` $counts `rows` $rows attr-dict `:`
-    type($logits) `,` type($bias) (`forced` type($forced)^)? `counts` type($counts) `->` type($mode) `,` type($gate) `,`
+    type($logits) `,` type($bias) (`forced` type($forced)^)? `counts` qualified(type($counts)) `->` type($mode) `,` type($gate) `,`
     type($log_p)
   }];
   let hasVerifier = 1;

@@ -27,11 +27,24 @@ static Value rowsOfArgument(BlockArgument argument) {
   return nullptr;
 }
 
-Value ir::rowsOf(Value tensor) {
+/// True if `def` comes before `user`, where a verifier has been already. (Ops of a graph region may use each other in a
+/// circle.)
+static bool comesBefore(Operation *def, Operation *user) {
+  Block *block = def->getBlock();
+  if (Operation *ancestor = block->findAncestorOpInBlock(*user)) {
+    return def->isBeforeInBlock(ancestor);
+  }
+  return block->isEntryBlock() && block->getParent() == user->getParentRegion();
+}
+
+Value ir::rowsOf(Value tensor, Operation *user) {
   // Chains are as long as the model is deep, so this walks instead of recursing.
   while (tensor && !isa<RowsType>(tensor.getType())) {
     if (auto argument = dyn_cast<BlockArgument>(tensor)) {
       return rowsOfArgument(argument);
+    }
+    if (user && !comesBefore(tensor.getDefiningOp(), user)) {
+      return nullptr;
     }
     if (auto dispatch = tensor.getDefiningOp<DispatchOp>()) {
       return dispatch.getRows();
@@ -40,6 +53,7 @@ Value ir::rowsOf(Value tensor) {
     if (!ragged) {
       return nullptr;
     }
+    user = user ? ragged.getOperation() : nullptr;
     tensor = ragged.getRowSource();
   }
   return tensor;

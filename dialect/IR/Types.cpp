@@ -6,6 +6,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/CheckedArithmetic.h"
 
 using namespace mlir;
 using namespace chimera;
@@ -39,6 +40,18 @@ static LogicalResult verifyPositive(EmitError emitError, StringRef what, int64_t
   return success();
 }
 
+/// A cache of as many elements as the product of `factors` is not too large for arithmetic on its bytes.
+static LogicalResult verifySize(EmitError emitError, ArrayRef<int64_t> factors) {
+  std::optional<int64_t> elements = 1;
+  for (int64_t factor : factors) {
+    elements = elements ? llvm::checkedMul(*elements, factor) : std::nullopt;
+  }
+  if (!elements || *elements > (int64_t(1) << 50)) {
+    return emitError() << "a cache of one sequence must have at most 2^50 elements";
+  }
+  return success();
+}
+
 static LogicalResult verifyAccumulator(EmitError emitError, Type type) {
   if (!type.isF64() && !type.isF32()) {
     return emitError() << "the element type must be f32 or f64, got " << type;
@@ -46,7 +59,8 @@ static LogicalResult verifyAccumulator(EmitError emitError, Type type) {
   return success();
 }
 
-static LogicalResult verifyKeyValue(EmitError emitError, int64_t heads, int64_t dim, Type element, Type weights) {
+static LogicalResult verifyKeyValue(EmitError emitError, int64_t entries, int64_t heads, int64_t dim, Type element,
+                                    Type weights) {
   if (failed(verifyPositive(emitError, "heads", heads)) || failed(verifyPositive(emitError, "dim", dim))) {
     return failure();
   }
@@ -56,7 +70,7 @@ static LogicalResult verifyKeyValue(EmitError emitError, int64_t heads, int64_t 
   if (!isa<NoneType>(weights) && !weights.isF64() && !weights.isF32()) {
     return emitError() << "the weights' type must be f64, f32 or none, got " << weights;
   }
-  return success();
+  return verifySize(emitError, {entries, heads, dim});
 }
 
 //===----------------------------------------------------------------------===//
@@ -70,30 +84,39 @@ LogicalResult CountsType::verify(EmitError emitError, int64_t modes) {
   return success();
 }
 
-StringRef CountsType::getKind() const { return "counts"; }
-SmallVector<PoolInfo> CountsType::getPools() const { return {{"counts", getModes() * 8}}; }
-
-LogicalResult TailType::verify(EmitError emitError, int64_t rows, int64_t channels, Type element) {
-  if (failed(verifyPositive(emitError, "rows", rows)) || failed(verifyPositive(emitError, "channels", channels))) {
-    return failure();
-  }
-  return verifyAccumulator(emitError, element);
+StringRef CountsType::getKind() const {
+  return "counts";
+}
+SmallVector<PoolInfo> CountsType::getPools() const {
+  return {{"counts", getModes() * 8}};
 }
 
-StringRef TailType::getKind() const { return "tail"; }
+LogicalResult TailType::verify(EmitError emitError, int64_t rows, int64_t channels, Type element) {
+  if (failed(verifyPositive(emitError, "rows", rows)) || failed(verifyPositive(emitError, "channels", channels)) ||
+      failed(verifyAccumulator(emitError, element))) {
+    return failure();
+  }
+  return verifySize(emitError, {rows, channels});
+}
+
+StringRef TailType::getKind() const {
+  return "tail";
+}
 SmallVector<PoolInfo> TailType::getPools() const {
   return {{"tail", getRows() * getChannels() * elementBytes(getElement())}};
 }
 
 LogicalResult StateType::verify(EmitError emitError, int64_t heads, int64_t dim, int64_t size, Type element) {
   if (failed(verifyPositive(emitError, "heads", heads)) || failed(verifyPositive(emitError, "dim", dim)) ||
-      failed(verifyPositive(emitError, "size", size))) {
+      failed(verifyPositive(emitError, "size", size)) || failed(verifyAccumulator(emitError, element))) {
     return failure();
   }
-  return verifyAccumulator(emitError, element);
+  return verifySize(emitError, {heads, dim, size});
 }
 
-StringRef StateType::getKind() const { return "state"; }
+StringRef StateType::getKind() const {
+  return "state";
+}
 SmallVector<PoolInfo> StateType::getPools() const {
   return {{"state", getHeads() * getDim() * getSize() * elementBytes(getElement())}};
 }
@@ -107,10 +130,12 @@ LogicalResult RingType::verify(EmitError emitError, int64_t window, int64_t head
   if (failed(verifyPositive(emitError, "window", window))) {
     return failure();
   }
-  return verifyKeyValue(emitError, heads, dim, element, weights);
+  return verifyKeyValue(emitError, window, heads, dim, element, weights);
 }
 
-StringRef RingType::getKind() const { return "ring"; }
+StringRef RingType::getKind() const {
+  return "ring";
+}
 SmallVector<PoolInfo> RingType::getPools() const {
   int64_t bytes = getWindow() * getHeads() * getDim() * elementBytes(getElement());
   SmallVector<PoolInfo> pools = {{"keys", bytes}, {"values", bytes}};
@@ -122,8 +147,12 @@ SmallVector<PoolInfo> RingType::getPools() const {
 }
 
 LogicalResult ListType::verify(EmitError emitError, int64_t heads, int64_t dim, Type element, Type weights) {
-  return verifyKeyValue(emitError, heads, dim, element, weights);
+  return verifyKeyValue(emitError, listPageEntries, heads, dim, element, weights);
 }
 
-StringRef ListType::getKind() const { return "list"; }
-SmallVector<PoolInfo> ListType::getPools() const { return {{"length", 8}}; }
+StringRef ListType::getKind() const {
+  return "list";
+}
+SmallVector<PoolInfo> ListType::getPools() const {
+  return {{"length", 8}};
+}

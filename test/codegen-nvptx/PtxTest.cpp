@@ -22,6 +22,9 @@ struct Named {
   std::vector<std::string> instructions;
 };
 
+/// How a failing test, and a list of tests, shows its parameter.
+void PrintTo(const Named &named, std::ostream *stream) { *stream << named.name; }
+
 std::vector<Named> kernels() {
   std::vector<Named> all;
   std::vector<std::string> product = {"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32",

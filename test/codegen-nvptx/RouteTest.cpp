@@ -42,6 +42,9 @@ struct Named {
   RouteSpec spec;
 };
 
+/// How a failing test, and a list of tests, shows its parameter.
+void PrintTo(const Named &named, std::ostream *stream) { *stream << named.name; }
+
 std::vector<Named> variants() {
   std::vector<Named> all;
   all.push_back({"RmsFourModes", specOf(64, {0, 1, 2, 3})});

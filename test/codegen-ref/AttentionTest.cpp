@@ -29,7 +29,7 @@ template <typename T, typename U> struct HostCache {
 
   explicit HostCache(const CacheSpec &spec)
       : spec(spec), keys(slots * spec.window * width()), values(keys.size()), weights(slots * spec.window),
-        pages(pageCount * pageBytes(spec.kvHeads, spec.headSize, spec.weighted, spec.operand, spec.type)),
+        pages(pageCount * pageBytes(spec.kvHeads, spec.headSize, spec.operand, spec.type)),
         count(slots) {
     for (size_t i = 0; i < slots * stride; ++i)
       table.push_back(static_cast<int32_t>((i * 7 + 3) % pageCount)); // any order, no page twice
@@ -229,9 +229,9 @@ TYPED_TEST(RefAttention, WriteWeightsAreAddedToTheScores) {
 }
 
 TEST(RefAttentionPages, APageHoldsItsEntriesRoundedUpToALine) {
-  EXPECT_EQ(pageBytes(2, 6, false, Scalar::F32, Scalar::F32), 64 * 2 * 12 * 4);
-  EXPECT_EQ(pageBytes(2, 6, true, Scalar::BF16, Scalar::F32), 64 * (2 * 12 * 2 + 4));
-  EXPECT_EQ(pageBytes(1, 2, true, Scalar::F64, Scalar::F64) % 64, 0);
+  EXPECT_EQ(pageBytes(2, 6, Scalar::F32, Scalar::F32), 64 * (2 * 12 * 4 + 4));
+  EXPECT_EQ(pageBytes(2, 6, Scalar::BF16, Scalar::F32), 64 * (2 * 12 * 2 + 4));
+  EXPECT_EQ(pageBytes(1, 2, Scalar::F64, Scalar::F64) % 64, 0);
 }
 
 /// Attention of one sequence from an empty cache, row by row or at once: the outputs in row order.

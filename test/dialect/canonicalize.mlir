@@ -342,3 +342,29 @@ func.func @dead_mix(%x: tensor<?x8xf32>, %rows: !chimera.rows) {
   }
   return
 }
+
+// -----
+
+!list = !chimera.list<heads = 2, dim = 4, element = f32, weights = none>
+
+// Only the last write is dead: the version before it is still read, and is what the mixer gives back.
+// CHECK-LABEL: func.func @dead_last_write
+// CHECK: %[[LIST:.*]] = chimera.append
+// CHECK-NEXT: %[[O:.*]] = chimera.attend {{.*}} cache %[[LIST]]
+// CHECK-NEXT: chimera.yield %[[O]], %[[LIST]]
+func.func @dead_last_write(%x: tensor<?x8xf32>, %mode: tensor<?xi8>, %gate: tensor<?xf32>, %list: !list, %rows: !chimera.rows)
+    -> tensor<?x8xf32> {
+  %z, %list1 = chimera.mix [full, identity] routed %x, %x by %mode gate %gate rows %rows caches %list
+      {cache_counts = array<i64: 1, 0>} : tensor<?x8xf32> by tensor<?xi8> gate tensor<?xf32> caches !list {
+  ^bb0(%t: tensor<?x8xf32>, %seen: !chimera.rows, %own: !chimera.rows, %list0: !list):
+    %list2 = chimera.append %t, %t cache %list0 rows %seen : tensor<?x8xf32>, tensor<?x8xf32> cache !list
+    %o = chimera.attend %t, %t, %t cache %list2 own %own rows %seen {scale = 0.5 : f64}
+        : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32> cache !list -> tensor<?x8xf32>
+    %list3 = chimera.append %t, %t cache %list2 rows %seen : tensor<?x8xf32>, tensor<?x8xf32> cache !list
+    chimera.yield %o, %list3 : tensor<?x8xf32>, !list
+  }, {
+  ^bb0(%t: tensor<?x8xf32>, %seen: !chimera.rows, %own: !chimera.rows):
+    chimera.yield
+  }
+  return %z : tensor<?x8xf32>
+}

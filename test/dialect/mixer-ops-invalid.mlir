@@ -451,3 +451,32 @@ func.func @gated_norm_type(%x: tensor<?x8xf32>, %w: tensor<8xf64>) {
   %y = chimera.gated_norm %x, %x, %w {groups = 2 : i64, eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf64>
   return
 }
+
+// -----
+
+!list = !chimera.list<heads = 2, dim = 4, element = f32, weights = none>
+
+func.func @attend_nothing(%q: tensor<?x0xf32>, %k: tensor<?x8xf32>, %list: !list, %rows: !chimera.rows) {
+  // expected-error @+1 {{query must have a multiple of 2 heads of 4 columns, got 0 columns}}
+  %o = chimera.attend %q, %k, %k cache %list own %rows rows %rows {scale = 0.5 : f64}
+      : tensor<?x0xf32>, tensor<?x8xf32>, tensor<?x8xf32> cache !list -> tensor<?x0xf32>
+  return
+}
+
+// -----
+
+func.func @conv_bias_type(%x: tensor<?x8xf32>, %w: tensor<8x1xf32>, %b: tensor<8xf64>, %rows: !chimera.rows) {
+  // expected-error @+1 {{input and bias must have one element type, got 'f32' and 'f64'}}
+  %y = chimera.causal_conv %x, %w, %b rows %rows {activation = #chimera.activation<none>}
+      : tensor<?x8xf32>, tensor<8x1xf32>, tensor<8xf64>
+  return
+}
+
+// -----
+
+func.func @conv_no_tap(%x: tensor<?x8xf32>, %w: tensor<8x0xf32>, %b: tensor<8xf32>, %rows: !chimera.rows) {
+  // expected-error @+1 {{a convolution needs at least one tap, got 0}}
+  %y = chimera.causal_conv %x, %w, %b rows %rows {activation = #chimera.activation<none>}
+      : tensor<?x8xf32>, tensor<8x0xf32>, tensor<8xf32>
+  return
+}

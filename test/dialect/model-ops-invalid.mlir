@@ -139,7 +139,7 @@ func.func @swiglu(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>) {
 // -----
 
 func.func @columns(%x: tensor<?x8xf32>) {
-  // expected-error @+1 {{columns 6 to 10 are not within the input's 8}}
+  // expected-error @+1 {{4 columns at 6 are not within the input's 8}}
   %y = chimera.columns %x at 6 : tensor<?x8xf32> to tensor<?x4xf32>
   return
 }
@@ -147,7 +147,7 @@ func.func @columns(%x: tensor<?x8xf32>) {
 // -----
 
 func.func @columns_negative(%x: tensor<?x8xf32>) {
-  // expected-error @+1 {{columns -1 to 3 are not within the input's 8}}
+  // expected-error @+1 {{4 columns at -1 are not within the input's 8}}
   %y = chimera.columns %x at -1 : tensor<?x8xf32> to tensor<?x4xf32>
   return
 }
@@ -165,5 +165,69 @@ func.func @gather(%x: tensor<?x8xf32> , %rows: !chimera.rows {chimera.step = "ro
 func.func @gather_type(%x: tensor<?x8xf32>, %a: !chimera.rows, %b: !chimera.rows) {
   // expected-error @+1 {{input and result must have one type}}
   %y = chimera.gather %x from %a to %b : tensor<?x8xf32> to tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @param_negative_source_shape() {
+  // expected-error @+1 {{source_shape of 'w' must have as many elements as 'tensor<8xf32>'}}
+  %w = chimera.param "w" {source_shape = array<i64: -2, -4>} : tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @param_size() {
+  // expected-error @+1 {{parameter 'w' must have at most 2^53 elements}}
+  %w = chimera.param "w" {source_shape = array<i64: 4611686018427387904, 4, 0>} : tensor<4611686018427387904x4611686018427387904xf32>
+  return
+}
+
+// -----
+
+func.func @param_element() {
+  // expected-error @+1 {{parameter 'w' must have elements in f64, f32 or bf16, got 'tensor<4x!chimera.rows>'}}
+  %w = chimera.param "w" : tensor<4x!chimera.rows>
+  return
+}
+
+// -----
+
+func.func @param_short_permutation() {
+  // expected-error @+1 {{row_permutation of 'w' must be a permutation of its rows}}
+  %w = chimera.param "w" {row_permutation = array<i64>} : tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @param_scalar_permutation() {
+  // expected-error @+1 {{row_permutation of 'w' must be a permutation of its rows}}
+  %w = chimera.param "w" {row_permutation = array<i64: 0>} : tensor<f32>
+  return
+}
+
+// -----
+
+func.func @embed_narrows(%tokens: tensor<?xi32>, %rows: !chimera.rows, %table: tensor<16x8xf64>) {
+  // expected-error @+1 {{'chimera.embed' op result must accumulate in 'f64', got 'f32'}}
+  %x = chimera.embed %tokens, %table rows %rows : tensor<?xi32>, tensor<16x8xf64> -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @columns_far(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{4 columns at 9223372036854775807 are not within the input's 8}}
+  %y = chimera.columns %x at 9223372036854775807 : tensor<?x8xf32> to tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @columns_unknown(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{columns at 0 are not within the input's 8}}
+  %y = chimera.columns %x at 0 : tensor<?x8xf32> to tensor<?x?xf32>
   return
 }

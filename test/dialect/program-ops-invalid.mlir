@@ -157,3 +157,85 @@ chimera.program @param_name arena 64 limits 1, 1 logits [0, 64] routing [0, 0] {
   chimera.launch @k grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
       [#chimera.buffer<param, 0, 0, "w">] {op = "chimera.silu", layer = 0 : i64}
 }
+
+// -----
+
+// expected-error @+1 {{must hold at least one row and one sequence}}
+chimera.program @seqs arena 64 limits 1, -1 logits [0, 64] routing [0, 0] {
+}
+
+// -----
+
+func.func @call_scalar_result(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{result #0 must be a tensor of numbers with one entry a row, or a cache, got 'tensor<f32>'}}
+  %y = chimera.call @k(%x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = 0 : i64, order = array<i64: 0, 1>} : (tensor<?x8xf32>) -> tensor<f32>
+  return
+}
+
+// -----
+
+func.func @call_unranked_result(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{result #0 must be a tensor of numbers with one entry a row, or a cache, got 'tensor<*xf32>'}}
+  %y = chimera.call @k(%x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = 0 : i64, order = array<i64: 0, 1>} : (tensor<?x8xf32>) -> tensor<*xf32>
+  return
+}
+
+// -----
+
+func.func @call_complex_result(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{result #0 must be a tensor of numbers with one entry a row, or a cache, got 'tensor<?x4xcomplex<f32>>'}}
+  %y = chimera.call @k(%x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = 0 : i64, order = array<i64: 0, 1>} : (tensor<?x8xf32>) -> tensor<?x4xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @call_rows_result(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{result #0 must be a tensor of numbers with one entry a row, or a cache, got '!chimera.rows'}}
+  %y = chimera.call @k(%x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = 0 : i64, order = array<i64: 0, 1>} : (tensor<?x8xf32>) -> !chimera.rows
+  return
+}
+
+// -----
+
+func.func @call_input(%x: i32) {
+  // expected-error @+1 {{input #0 must be a tensor, rows or a cache, got 'i32'}}
+  %y = chimera.call @k(%x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = 0 : i64, order = array<i64: 0, 1>} : (i32) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @call_starts(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{starts names value 2 of 2}}
+  %y = chimera.call @k(%x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = 0 : i64, order = array<i64: 0, 1>, starts = array<i64: 2>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @call_updated_twice(%c: !chimera.counts<modes = 2>) {
+  // expected-error @+1 {{updated names input 0 twice}}
+  %c1, %c2 = chimera.call @k(%c) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = 0 : i64, order = array<i64: 0>, updated = array<i64: 0, 0>} : (!chimera.counts<modes = 2>) -> (!chimera.counts<modes = 2>, !chimera.counts<modes = 2>)
+  return
+}
+
+// -----
+
+// expected-error @+1 {{arena must not be negative, got -64}}
+chimera.program @arena arena -64 limits 1, 1 logits [0, 0] routing [0, 0] {
+}
+
+// -----
+
+// expected-error @+1 {{its body takes no arguments}}
+"chimera.program"() <{sym_name = "p", arena_bytes = 64 : i64, max_tokens = 1 : i64, max_seqs = 1 : i64, logits = array<i64: 0, 0>, routing = array<i64: 0, 0>}> ({
+^bb0(%a: i32):
+}) : () -> ()

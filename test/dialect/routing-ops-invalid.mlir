@@ -247,7 +247,7 @@ func.func @mix_no_modes(%x: tensor<?x8xf32>, %mode: tensor<?xi8>, %gate: tensor<
 
 func.func @mix_negative_count(%x: tensor<?x8xf32>, %mode: tensor<?xi8>, %gate: tensor<?xf32>, %log_p: tensor<?x2xf32>, %list: !list, %rows: !chimera.rows) {
   // expected-error @+1 {{a cache count must not be negative}}
-  %z, %list1 = chimera.mix [full, identity] routed %x, %x by %mode gate %gate rows %rows caches %list {cache_counts = array<i64: 2, -1>}
+  %z, %list1 = chimera.mix [full, identity] routed %x, %x by %mode gate %gate rows %rows caches %list {cache_counts = array<i64: -1, 2>}
       : tensor<?x8xf32> by tensor<?xi8> gate tensor<?xf32> caches !list {
   ^bb0(%t: tensor<?x8xf32>, %seen: !chimera.rows, %own: !chimera.rows, %l: !list):
     chimera.yield %t, %l : tensor<?x8xf32>, !list
@@ -263,7 +263,7 @@ func.func @mix_negative_count(%x: tensor<?x8xf32>, %mode: tensor<?xi8>, %gate: t
 !list = !chimera.list<heads = 2, dim = 4, element = f32, weights = none>
 
 func.func @mix_count_sum(%x: tensor<?x8xf32>, %mode: tensor<?xi8>, %gate: tensor<?xf32>, %log_p: tensor<?x2xf32>, %list: !list, %rows: !chimera.rows) {
-  // expected-error @+1 {{cache_counts add up to 2, but there are 1}}
+  // expected-error @+1 {{cache_counts add up to more than the 1 caches}}
   %z, %list1 = chimera.mix [full, identity] routed %x, %x by %mode gate %gate rows %rows caches %list {cache_counts = array<i64: 1, 1>}
       : tensor<?x8xf32> by tensor<?xi8> gate tensor<?xf32> caches !list {
   ^bb0(%t: tensor<?x8xf32>, %seen: !chimera.rows, %own: !chimera.rows, %l: !list):
@@ -570,5 +570,149 @@ func.func @combine_output_type(%x: tensor<?x8xf32>, %mode: tensor<?xi8>, %invers
 func.func @combine_gate(%x: tensor<?x8xf32>, %mode: tensor<?xi8>, %inverse: tensor<?xi32>, %gate: tensor<?xf64>, %o0: tensor<?x8xf32>) {
   // expected-error @+1 {{gate and residual must have one element type, got 'f64' and 'f32'}}
   %z = chimera.combine [ssm] %x, %mode, %inverse, %gate, %o0 : tensor<?x8xf32>, tensor<?xi8>, tensor<?xi32>, tensor<?xf64>, tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @route_negative_layer(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %forced: tensor<?x3xi8>, %counts: !chimera.counts<modes = 2>, %rows: !chimera.rows) {
+  // expected-error @+1 {{layer -1 is not a column of forced, which has 3}}
+  %m, %g, %p, %c = chimera.route [ssm, full] %l, %b forced %forced counts %counts rows %rows
+      {layer = -1 : i64, gate_kind = #chimera.gate_kind<prob>, temperature = 1.0 : f64}
+      : tensor<?x2xf32>, tensor<2xf32> forced tensor<?x3xi8> counts !chimera.counts<modes = 2> -> tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @write_weight_negative(%log_p: tensor<?x2xf32>, %rows: !chimera.rows) {
+  // expected-error @+1 {{column -1 is not one of log_p's 2}}
+  %w = chimera.write_weight %log_p at -1 to %rows : tensor<?x2xf32> -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @route_negative_capacity(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %counts: !chimera.counts<modes = 2>, %rows: !chimera.rows) {
+  // expected-error @+1 {{capacity must not be negative}}
+  %m, %g, %p, %c = chimera.route [ssm, full] %l, %b counts %counts rows %rows
+      {layer = 0 : i64, gate_kind = #chimera.gate_kind<prob>, temperature = 1.0 : f64, capacity = array<f64: 0.5, -0.5>}
+      : tensor<?x2xf32>, tensor<2xf32> counts !chimera.counts<modes = 2> -> tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @route_nan_capacity(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %counts: !chimera.counts<modes = 2>, %rows: !chimera.rows) {
+  // expected-error @+1 {{capacity must not be negative}}
+  %m, %g, %p, %c = chimera.route [ssm, full] %l, %b counts %counts rows %rows
+      {layer = 0 : i64, gate_kind = #chimera.gate_kind<prob>, temperature = 1.0 : f64, capacity = array<f64: 0.5, 0x7FF8000000000000>}
+      : tensor<?x2xf32>, tensor<2xf32> counts !chimera.counts<modes = 2> -> tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @route_negative_max_tokens(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %counts: !chimera.counts<modes = 2>, %rows: !chimera.rows) {
+  // expected-error @+1 {{max_tokens must not be negative, other than -1 for no limit}}
+  %m, %g, %p, %c = chimera.route [ssm, full] %l, %b counts %counts rows %rows
+      {layer = 0 : i64, gate_kind = #chimera.gate_kind<prob>, temperature = 1.0 : f64, max_tokens = array<i64: -1, -2>}
+      : tensor<?x2xf32>, tensor<2xf32> counts !chimera.counts<modes = 2> -> tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+!list = !chimera.list<heads = 2, dim = 4, element = f32, weights = none>
+
+func.func @mix_count_low(%x: tensor<?x8xf32>, %mode: tensor<?xi8>, %gate: tensor<?xf32>, %log_p: tensor<?x2xf32>, %wide: tensor<?x2xf64>, %list: !list, %rows: !chimera.rows) {
+  // expected-error @+1 {{cache_counts add up to 0, but there are 1}}
+  %z, %list1 = chimera.mix [full] routed %x, %x by %mode gate %gate rows %rows caches %list {cache_counts = array<i64: 0>}
+      : tensor<?x8xf32> by tensor<?xi8> gate tensor<?xf32> caches !list {
+  ^bb0(%t: tensor<?x8xf32>, %seen: !chimera.rows, %own: !chimera.rows, %l: !list):
+    chimera.yield %t, %l : tensor<?x8xf32>, !list
+  }
+  return
+}
+
+// -----
+
+!list = !chimera.list<heads = 2, dim = 4, element = f32, weights = none>
+
+func.func @mix_count_wraps(%x: tensor<?x8xf32>, %mode: tensor<?xi8>, %gate: tensor<?xf32>, %log_p: tensor<?x2xf32>, %wide: tensor<?x2xf64>, %list: !list, %rows: !chimera.rows) {
+  // expected-error @+1 {{cache_counts add up to more than the 1 caches}}
+  %z, %list1 = chimera.mix [full] routed %x, %x by %mode gate %gate rows %rows caches %list {cache_counts = array<i64: 4294967297>}
+      : tensor<?x8xf32> by tensor<?xi8> gate tensor<?xf32> caches !list {
+  ^bb0(%t: tensor<?x8xf32>, %seen: !chimera.rows, %own: !chimera.rows, %l: !list):
+    chimera.yield %t, %l : tensor<?x8xf32>, !list
+  }
+  return
+}
+
+// -----
+
+!list = !chimera.list<heads = 2, dim = 4, element = f32, weights = none>
+
+func.func @mix_gate_type(%x: tensor<?x8xf32>, %mode: tensor<?xi8>, %gate: tensor<?xf64>, %log_p: tensor<?x2xf32>, %wide: tensor<?x2xf64>, %list: !list, %rows: !chimera.rows) {
+  // expected-error @+1 {{gate and residual must have one element type, got 'f64' and 'f32'}}
+  %z, %list1 = chimera.mix [full] routed %x, %x by %mode gate %gate rows %rows caches %list {cache_counts = array<i64: 1>}
+      : tensor<?x8xf32> by tensor<?xi8> gate tensor<?xf64> caches !list {
+  ^bb0(%t: tensor<?x8xf32>, %seen: !chimera.rows, %own: !chimera.rows, %l: !list):
+    chimera.yield %t, %l : tensor<?x8xf32>, !list
+  }
+  return
+}
+
+// -----
+
+!list = !chimera.list<heads = 2, dim = 4, element = f32, weights = none>
+
+func.func @mix_weights_without_mode(%x: tensor<?x8xf32>, %mode: tensor<?xi8>, %gate: tensor<?xf32>, %log_p: tensor<?x2xf32>, %wide: tensor<?x2xf64>, %list: !list, %rows: !chimera.rows) {
+  // expected-error @+1 {{has write weights, but no mode for each row}}
+  %z, %list1 = chimera.mix [full] routed %x, %x weights %log_p rows %rows caches %list {cache_counts = array<i64: 1>, log_p_modes = [#chimera<mode full>, #chimera<mode identity>]}
+      : tensor<?x8xf32> weights tensor<?x2xf32> caches !list {
+  ^bb0(%t: tensor<?x8xf32>, %seen: !chimera.rows, %own: !chimera.rows, %w: tensor<?xf32>, %l: !list):
+    chimera.yield %t, %l : tensor<?x8xf32>, !list
+  }
+  return
+}
+
+// -----
+
+!list = !chimera.list<heads = 2, dim = 4, element = f32, weights = none>
+
+func.func @mix_weights_type(%x: tensor<?x8xf32>, %mode: tensor<?xi8>, %gate: tensor<?xf32>, %log_p: tensor<?x2xf32>, %wide: tensor<?x2xf64>, %list: !list, %rows: !chimera.rows) {
+  // expected-error @+1 {{log_p and residual must have one element type, got 'f64' and 'f32'}}
+  %z, %list1 = chimera.mix [full] routed %x, %x by %mode gate %gate weights %wide rows %rows caches %list {cache_counts = array<i64: 1>, log_p_modes = [#chimera<mode full>, #chimera<mode identity>]}
+      : tensor<?x8xf32> by tensor<?xi8> gate tensor<?xf32> weights tensor<?x2xf64> caches !list {
+  ^bb0(%t: tensor<?x8xf32>, %seen: !chimera.rows, %own: !chimera.rows, %w: tensor<?xf64>, %l: !list):
+    chimera.yield %t, %l : tensor<?x8xf32>, !list
+  }
+  return
+}
+
+// -----
+
+!list = !chimera.list<heads = 2, dim = 4, element = f32, weights = none>
+
+func.func @mix_weights_order(%x: tensor<?x8xf32>, %mode: tensor<?xi8>, %gate: tensor<?xf32>, %log_p: tensor<?x2xf32>, %wide: tensor<?x2xf64>, %list: !list, %rows: !chimera.rows) {
+  // expected-error @+1 {{modes must be listed once each in the order ssm, swa, full, identity, but full comes after identity}}
+  %z, %list1 = chimera.mix [full] routed %x, %x by %mode gate %gate weights %log_p rows %rows caches %list {cache_counts = array<i64: 1>, log_p_modes = [#chimera<mode identity>, #chimera<mode full>]}
+      : tensor<?x8xf32> by tensor<?xi8> gate tensor<?xf32> weights tensor<?x2xf32> caches !list {
+  ^bb0(%t: tensor<?x8xf32>, %seen: !chimera.rows, %own: !chimera.rows, %w: tensor<?xf32>, %l: !list):
+    chimera.yield %t, %l : tensor<?x8xf32>, !list
+  }
+  return
+}
+
+// -----
+
+func.func @mix_versions(%x: tensor<?x8xf32>, %rows: !chimera.rows) {
+  // expected-error @+1 {{must give back a new version of each cache}}
+  %z:2 = "chimera.mix"(%x, %x, %rows) <{modes = [#chimera<mode full>], policy = #chimera<cache_policy routed>, cache_counts = array<i64: 0>,
+      operandSegmentSizes = array<i32: 1, 1, 0, 0, 0, 1, 0>}> ({
+  ^bb0(%t: tensor<?x8xf32>, %seen: !chimera.rows, %own: !chimera.rows):
+    chimera.yield %t : tensor<?x8xf32>
+  }) : (tensor<?x8xf32>, tensor<?x8xf32>, !chimera.rows) -> (tensor<?x8xf32>, !chimera.counts<modes = 2>)
   return
 }

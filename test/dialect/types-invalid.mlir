@@ -101,3 +101,23 @@ func.func private @buffer_kind() attributes {buffer = #chimera.buffer<heap, 0, 0
 // expected-error @+2 {{expected ::chimera::ir::Mode to be one of: ssm, swa, full, identity}}
 // expected-error @+1 {{failed to parse ModeAttr parameter 'value'}}
 func.func private @mode() attributes {mode = #chimera<mode sparse>}
+
+// -----
+
+// expected-error @+1 {{a cache of one sequence must have at most 2^50 elements}}
+func.func private @tail_size(!chimera.tail<rows = 4611686018427387904, channels = 4611686018427387904, element = f32>)
+
+// -----
+
+// expected-error @+1 {{a cache of one sequence must have at most 2^50 elements}}
+func.func private @state_size_total(!chimera.state<heads = 1048576, dim = 1048576, size = 1048576, element = f32>)
+
+// -----
+
+// expected-error @+1 {{a cache of one sequence must have at most 2^50 elements}}
+func.func private @ring_size(!chimera.ring<window = 4611686018427387904, heads = 4, dim = 1, element = f32, weights = none>)
+
+// -----
+
+// expected-error @+1 {{a cache of one sequence must have at most 2^50 elements}}
+func.func private @list_size(!chimera.list<heads = 4611686018427387904, dim = 4, element = f32, weights = none>)

@@ -12,7 +12,7 @@ static const char *const configText = R"({
   "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 4, "token_conv_kernel": 3, "window": 6,
   "modes": [["ssm", "swa", "full", "identity"], ["full"], ["ssm", "swa", "full", "identity"]],
   "ssm": {"kind": "mamba2", "state_size": 4, "head_dim": 8, "conv_kernel": 3},
-  "router": {"kind": "linear", "capacity_factor": 1.1, "write_gate": false,
+  "router": {"kind": "linear", "capacity_factor": 1.1, "write_gate": true,
              "target": {"ssm": 0.3, "swa": 0.3, "full": 0.2, "identity": 0.2}}
 }
 )";

@@ -221,3 +221,50 @@ func.func @own_of_part(%x: tensor<?x8xf32>, %mode: tensor<?xi8>, %list: !list, %
       : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32> cache !list -> tensor<?x8xf32>
   return %o : tensor<?x8xf32>
 }
+
+// -----
+
+// expected-error @+1 {{is a phase: it must have a body of one block}}
+func.func private @declared(!chimera.rows) attributes {chimera.limits = array<i64: 64, 64>}
+
+// -----
+
+// expected-error @+1 {{is a phase: it must have a body of one block}}
+func.func @blocks(%rows: !chimera.rows {chimera.step = "rows"}) attributes {chimera.limits = array<i64: 64, 64>} {
+  cf.br ^bb1
+^bb1:
+  return
+}
+
+// -----
+
+// expected-error @+1 {{has no argument with chimera.step = "rows"}}
+func.func @rows_type(%rows: tensor<?xi32> {chimera.step = "rows"}) attributes {chimera.limits = array<i64: 64, 64>} {
+  return
+}
+
+// -----
+
+// expected-error @+1 {{its forced modes must be i8 [rows, layers], got 'tensor<?xi8>'}}
+func.func @forced_type(%rows: !chimera.rows {chimera.step = "rows"}, %forced: tensor<?xi8> {chimera.step = "forced"})
+    attributes {chimera.limits = array<i64: 64, 64>} {
+  return
+}
+
+// -----
+
+func.func @unknown_columns(%x: tensor<?x?xf32>, %rows: !chimera.rows {chimera.step = "rows"}) -> tensor<?x?xf32>
+    attributes {chimera.limits = array<i64: 64, 64>} {
+  // expected-error @+1 {{'chimera.silu' op needs a known number of columns, at least one, but has 'tensor<?x?xf32>'}}
+  %y = chimera.silu %x : tensor<?x?xf32>
+  return %y : tensor<?x?xf32>
+}
+
+// -----
+
+func.func @no_columns(%x: tensor<?x0xf32>, %rows: !chimera.rows {chimera.step = "rows"}) -> tensor<?x0xf32>
+    attributes {chimera.limits = array<i64: 64, 64>} {
+  // expected-error @+1 {{'chimera.silu' op needs a known number of columns, at least one, but has 'tensor<?x0xf32>'}}
+  %y = chimera.silu %x : tensor<?x0xf32>
+  return %y : tensor<?x0xf32>
+}

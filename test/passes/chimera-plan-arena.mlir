@@ -179,3 +179,55 @@ func.func @unnamed_rows(%rows: !chimera.rows) -> (tensor<?x4xf32>, tensor<?x1xi8
       {op = "k", layer = -1 : i64, order = array<i64: 0, 1, 2>} : (!chimera.rows) -> (tensor<?x4xf32>, tensor<?x1xi8>)
   return %y, %m : tensor<?x4xf32>, tensor<?x1xi8>
 }
+
+// -----
+
+// expected-error @+1 {{is not a phase: it needs chimera.limits, and logits and routing as its first results}}
+func.func private @declared() attributes {chimera.limits = array<i64: 4, 4>}
+
+// -----
+
+// expected-error @+1 {{is not a phase: it needs chimera.limits, and logits and routing as its first results}}
+func.func @limits_type() attributes {chimera.limits = 3 : i64} {
+  return
+}
+
+// -----
+
+// expected-error @+1 {{is not a phase: it needs chimera.limits, and logits and routing as its first results}}
+func.func @blocks(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>) attributes {chimera.limits = array<i64: 4, 4>} {
+  cf.br ^bb1(%x, %m : tensor<?x4xf32>, tensor<?x1xi8>)
+^bb1(%y: tensor<?x4xf32>, %n: tensor<?x1xi8>):
+  return
+}
+
+// -----
+
+func.func @foreign_slice(%i: tensor<?xi32>, %rows: !chimera.rows {chimera.step = "rows"}) -> (tensor<?x4xf32>, tensor<?x1xi8>)
+    attributes {chimera.limits = array<i64: 4, 4>} {
+  // expected-error @+1 {{'chimera.slice_rows' op its arrays must be results of launches}}
+  %part = chimera.slice_rows %i, %i of %rows : tensor<?xi32>, tensor<?xi32>
+  %y, %m = chimera.call @k(%part) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = -1 : i64, order = array<i64: 0, 1, 2>} : (!chimera.rows) -> (tensor<?x4xf32>, tensor<?x1xi8>)
+  return %y, %m : tensor<?x4xf32>, tensor<?x1xi8>
+}
+
+// -----
+
+func.func @with_cache(%c: !chimera.counts<modes = 2> {chimera.cache = {layer = 0 : i64, mode = "route", name = "c"}}) attributes {chimera.limits = array<i64: 4, 4>} {
+  return
+}
+// expected-error @+1 {{its caches are not those of the other phases}}
+func.func @without_cache() attributes {chimera.limits = array<i64: 4, 4>} {
+  return
+}
+
+// -----
+
+func.func @without_cache_first() attributes {chimera.limits = array<i64: 4, 4>} {
+  return
+}
+// expected-error @+1 {{its caches are not those of the other phases}}
+func.func @with_cache_later(%c: !chimera.counts<modes = 2> {chimera.cache = {layer = 0 : i64, mode = "route", name = "c"}}) attributes {chimera.limits = array<i64: 4, 4>} {
+  return
+}

@@ -5,8 +5,8 @@
 // RUN: not chimera-opt %s --split-input-file --chimera-specialize-phases="max-tokens=4 max-seqs=5" 2>&1 | FileCheck %s --check-prefix=SEQS
 // RUN: not chimera-opt %s --split-input-file --chimera-specialize-phases="max-tokens=0 max-seqs=0" 2>&1 | FileCheck %s --check-prefix=NONE
 
-// SEQS: error: a step must hold at least one sequence, and a row for each
-// NONE: error: a step must hold at least one sequence, and a row for each
+// SEQS: error: a step must hold at least one sequence, and a row for each: got max-tokens 4 and max-seqs 5
+// NONE: error: a step must hold at least one sequence, and a row for each: got max-tokens 0 and max-seqs 0
 
 // CHECK: module attributes {chimera.model = {dtype = "f32"}}
 // CHECK-NOT: @model
@@ -50,4 +50,11 @@ module {
   func.func @prefill() attributes {chimera.limits = array<i64: 32, 4>} {
     return
   }
+}
+
+// -----
+
+// expected-error @+1 {{has no function @model to specialise}}
+module {
+  func.func private @model(!chimera.rows)
 }

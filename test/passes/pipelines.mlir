@@ -2,7 +2,7 @@
 // The pipelines take a whole model, with a routed layer and one of a single mode, to each level; each starts where the one before it stops.
 // RUN: chimera-compile %S/Inputs/routed.json --emit=chimera -o %t.mlir
 // RUN: FileCheck %s --check-prefix=MODEL < %t.mlir
-// RUN: chimera-opt %t.mlir --chimera-to-dispatched="max-tokens=32 max-seqs=4" -o %t.dispatched.mlir
+// RUN: chimera-opt %t.mlir --chimera-to-dispatched="max-tokens=32 max-seqs=4" --mlir-print-debuginfo -o %t.dispatched.mlir
 // RUN: FileCheck %s --check-prefix=DISPATCHED < %t.dispatched.mlir
 // RUN: chimera-opt %t.mlir --chimera-to-ref-calls="max-tokens=32 max-seqs=4" -o %t.calls.mlir
 // RUN: FileCheck %s --check-prefix=CALLS < %t.calls.mlir
