@@ -17,6 +17,10 @@ target_include_directories(chimera_mlir SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS} ${
 separate_arguments(CHIMERA_LLVM_DEFINITIONS NATIVE_COMMAND "${LLVM_DEFINITIONS}")
 target_compile_options(chimera_mlir INTERFACE ${CHIMERA_LLVM_DEFINITIONS} -fno-exceptions)
 target_link_libraries(chimera_mlir INTERFACE MLIR LLVM)
+if(CHIMERA_SANITIZE)
+  target_sources(chimera_mlir INTERFACE
+    $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:${CMAKE_CURRENT_LIST_DIR}/SanitizerOptions.cpp>)
+endif()
 
 # lld as a library: only archives exist, and their imported targets would drag in static LLVM.
 add_library(chimera_lld INTERFACE)
