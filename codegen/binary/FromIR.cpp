@@ -151,12 +151,10 @@ llvm::Error readParameters(ModuleOp module, Manifest &manifest) {
   return llvm::Error::success();
 }
 
-/// Bytes of a page of `list`: keys, values and weights of its entries, to a whole number of cache lines. There is room
-/// for weights (of the accumulators' type) in every list, so that weighted and plain lists share one pool of pages.
+/// Bytes of a page of `list`, whose weights have the accumulators' type.
 int64_t pageBytes(ir::ListType list) {
-  int64_t entry = 2 * list.getHeads() * list.getDim() * ir::elementBytes(list.getElement());
-  entry += list.getElement().isF64() ? 8 : 4;
-  return (entry * ir::listPageEntries + 63) / 64 * 64;
+  int64_t weightBytes = list.getElement().isF64() ? 8 : 4;
+  return ir::listPageBytes(list.getHeads(), list.getDim(), ir::elementBytes(list.getElement()), weightBytes);
 }
 
 llvm::Error readCaches(ModuleOp module, Manifest &manifest) {

@@ -9,8 +9,7 @@ using namespace mlir;
 namespace chimera::ref {
 
 int64_t pageBytes(int64_t kvHeads, int64_t headSize, Scalar operand, Scalar type) {
-  int64_t bytes = pageEntries * (2 * kvHeads * headSize * byteSize(operand) + byteSize(type));
-  return (bytes + 63) / 64 * 64;
+  return ir::listPageBytes(kvHeads, headSize, byteSize(operand), byteSize(type));
 }
 
 namespace {

@@ -25,6 +25,8 @@
 #ifndef CHIMERA_CODEGEN_REF_KERNELS_H
 #define CHIMERA_CODEGEN_REF_KERNELS_H
 
+#include "dialect/IR/PageLayout.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -257,7 +259,7 @@ struct CacheSpec {
 };
 
 /// Entries of one page of a List.
-inline constexpr int64_t pageEntries = 64;
+inline constexpr int64_t pageEntries = ir::listPageEntries;
 
 /// Bytes of one page: keys [64][kvHeads*headSize] of U, values alike, then weights [64] of T (room that lists without
 /// weights leave unused, so that all lists of a model share one pool of pages); rounded up to a multiple of 64.

@@ -4,6 +4,8 @@
 #ifndef CHIMERA_DIALECT_IR_DIALECT_H
 #define CHIMERA_DIALECT_IR_DIALECT_H
 
+#include "dialect/IR/PageLayout.h"
+
 #include "mlir/IR/Attributes.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -23,9 +25,6 @@ struct PoolInfo {
 
 /// Bytes of an element of a cache or tensor.
 int64_t elementBytes(mlir::Type type);
-
-/// Entries in a page of a growing list; the same for every list of a model.
-constexpr int64_t listPageEntries = 64;
 
 /// The verifier of CacheOpInterface: the caches that `op` consumes have no other consuming use, and no read after it.
 mlir::LogicalResult verifyCacheThreading(mlir::Operation *op);
