@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "codegen/ref/KernelBuilder.h"
+#include "codegen/kernel/KernelBuilder.h"
+#include "codegen/ref/Kernels.h"
 #include "codegen/ref/Math.h"
 
 #include <limits>
@@ -7,6 +8,8 @@
 using namespace mlir;
 
 namespace chimera::ref {
+
+using kernel::nameOf;
 
 int64_t pageBytes(int64_t kvHeads, int64_t headSize, Scalar operand, Scalar type) {
   return ir::listPageBytes(kvHeads, headSize, byteSize(operand), byteSize(type));

@@ -25,6 +25,7 @@
 #ifndef CHIMERA_CODEGEN_REF_KERNELS_H
 #define CHIMERA_CODEGEN_REF_KERNELS_H
 
+#include "codegen/kernel/Kernel.h"
 #include "dialect/IR/PageLayout.h"
 
 #include <cstdint>
@@ -32,32 +33,9 @@
 #include <string>
 #include <vector>
 
-namespace mlir {
-class DialectRegistry;
-class MLIRContext;
-class ModuleOp;
-} // namespace mlir
-
 namespace chimera::ref {
 
-enum class Scalar { F64, F32, BF16 };
-
-/// Bytes of one element.
-int64_t byteSize(Scalar type);
-
-/// The blocks of a launch: ceil((tokens N + seqs S + outputs R + constant) / divisor).
-struct Grid {
-  int64_t tokens = 0, seqs = 0, outputs = 0, constant = 0, divisor = 1;
-};
-
-struct Kernel {
-  std::string symbol;
-  Grid grid;
-};
-
-/// Adds / loads the dialects that the kernels are written in.
-void registerKernelDialects(mlir::DialectRegistry &registry);
-void loadKernelDialects(mlir::MLIRContext &context);
+using namespace kernel;
 
 // Row by row (Rowwise.cpp).
 

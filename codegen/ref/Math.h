@@ -5,9 +5,11 @@
 #ifndef CHIMERA_CODEGEN_REF_MATH_H
 #define CHIMERA_CODEGEN_REF_MATH_H
 
-#include "codegen/ref/KernelBuilder.h"
+#include "codegen/kernel/KernelBuilder.h"
 
 namespace chimera::ref {
+
+using namespace kernel;
 
 /// e^x within 1 ulp; infinity above the range, 0 below it.
 Val exp(Val x);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "codegen/ref/KernelBuilder.h"
+#include "codegen/kernel/KernelBuilder.h"
+#include "codegen/ref/Kernels.h"
 #include "codegen/ref/Math.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -10,6 +11,8 @@
 using namespace mlir;
 
 namespace chimera::ref {
+
+using kernel::nameOf;
 
 static constexpr Grid perRow{/*tokens=*/1};
 static constexpr Grid perSequence{/*tokens=*/0, /*seqs=*/1};

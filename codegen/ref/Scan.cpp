@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "codegen/ref/KernelBuilder.h"
+#include "codegen/kernel/KernelBuilder.h"
+#include "codegen/ref/Kernels.h"
 #include "codegen/ref/Math.h"
 
 using namespace mlir;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "test/codegen-ref/KernelJit.h"
+#include "test/codegen-support/KernelJit.h"
 
 #include <cmath>
 #include <gtest/gtest.h>

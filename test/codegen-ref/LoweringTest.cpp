@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "test/codegen-ref/KernelJit.h"
+#include "test/codegen-support/KernelJit.h"
 
 #include <gtest/gtest.h>
 

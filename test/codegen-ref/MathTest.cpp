@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "codegen/ref/Math.h"
-#include "test/codegen-ref/KernelJit.h"
+#include "test/codegen-support/KernelJit.h"
 
 #include <cmath>
 #include <gtest/gtest.h>

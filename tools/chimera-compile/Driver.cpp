@@ -5,7 +5,7 @@
 #include "codegen/binary/Manifest.h"
 #include "codegen/binary/Object.h"
 #include "codegen/binary/Output.h"
-#include "codegen/ref/Lowering.h"
+#include "codegen/kernel/Lowering.h"
 #include "dialect/IR/Dialect.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
@@ -85,7 +85,7 @@ llvm::Expected<std::string> kernelCode(mlir::ModuleOp module, const binary::Mani
   auto kernels = module.lookupSymbol<mlir::ModuleOp>(kernelsModule);
   if (!kernels)
     return fault(options.input + ": the passes made no module of kernels");
-  if (llvm::Error error = runStage(kernels, options, "llvm", ref::addRefLoweringPasses))
+  if (llvm::Error error = runStage(kernels, options, "llvm", kernel::addLoweringPasses))
     return error;
   auto variant = binary::isaVariant(manifest.variant);
   if (!variant)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "test/codegen-ref/KernelJit.h"
+#include "test/codegen-support/KernelJit.h"
 
-#include "codegen/ref/Lowering.h"
+#include "codegen/kernel/Lowering.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
@@ -52,7 +52,7 @@ KernelFunction KernelJit::compile(const std::string &symbol) {
     llvm::InitializeNativeTargetAsmPrinter();
     EXPECT_TRUE(mlir::succeeded(mlir::verify(module())));
     mlir::PassManager passes(&context);
-    addRefLoweringPasses(passes);
+    addLoweringPasses(passes);
     EXPECT_TRUE(mlir::succeeded(passes.run(module())));
     auto llvmContext = std::make_unique<llvm::LLVMContext>();
     auto llvmModule = mlir::translateModuleToLLVMIR(module(), *llvmContext);

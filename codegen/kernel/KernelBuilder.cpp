@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "codegen/ref/KernelBuilder.h"
+#include "codegen/kernel/KernelBuilder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/Format.h"
@@ -12,14 +13,16 @@
 
 using namespace mlir;
 
-namespace chimera::ref {
+namespace chimera::kernel {
 
 void registerKernelDialects(DialectRegistry &registry) {
-  registry.insert<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, math::MathDialect, scf::SCFDialect>();
+  registry.insert<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, math::MathDialect, scf::SCFDialect,
+                  vector::VectorDialect>();
 }
 
 void loadKernelDialects(MLIRContext &context) {
-  context.loadDialect<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, math::MathDialect, scf::SCFDialect>();
+  context.loadDialect<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, math::MathDialect, scf::SCFDialect,
+                      vector::VectorDialect>();
 }
 
 int64_t byteSize(Scalar type) {
@@ -32,128 +35,6 @@ Elem elemOf(Scalar type) {
 
 Elem rawElemOf(Scalar type) {
   return type == Scalar::F64 ? Elem::I64 : type == Scalar::F32 ? Elem::I32 : Elem::I16;
-}
-
-// Values.
-
-template <typename IntOp, typename FloatOp> static Val arithmetic(Val a, Val b) {
-  OpBuilder &ops = a.builder->ops;
-  if (isa<FloatType>(a.value.getType()))
-    return {a.builder, ops.create<FloatOp>(a.builder->loc, a.value, b.value)};
-  return {a.builder, ops.create<IntOp>(a.builder->loc, a.value, b.value)};
-}
-
-static Val compare(Val a, Val b, arith::CmpIPredicate intPredicate, arith::CmpFPredicate floatPredicate) {
-  OpBuilder &ops = a.builder->ops;
-  if (isa<FloatType>(a.value.getType()))
-    return {a.builder, ops.create<arith::CmpFOp>(a.builder->loc, floatPredicate, a.value, b.value)};
-  return {a.builder, ops.create<arith::CmpIOp>(a.builder->loc, intPredicate, a.value, b.value)};
-}
-
-template <typename Op> static Val unary(Val a) {
-  return {a.builder, a.builder->ops.create<Op>(a.builder->loc, a.value)};
-}
-
-template <typename Op> static Val convert(Val a, Type type) {
-  return {a.builder, a.builder->ops.create<Op>(a.builder->loc, type, a.value)};
-}
-
-Val operator+(Val a, Val b) {
-  return arithmetic<arith::AddIOp, arith::AddFOp>(a, b);
-}
-Val operator-(Val a, Val b) {
-  return arithmetic<arith::SubIOp, arith::SubFOp>(a, b);
-}
-Val operator*(Val a, Val b) {
-  return arithmetic<arith::MulIOp, arith::MulFOp>(a, b);
-}
-Val operator/(Val a, Val b) {
-  return arithmetic<arith::DivSIOp, arith::DivFOp>(a, b);
-}
-Val operator%(Val a, Val b) {
-  return arithmetic<arith::RemSIOp, arith::RemFOp>(a, b);
-}
-Val operator<(Val a, Val b) {
-  return compare(a, b, arith::CmpIPredicate::slt, arith::CmpFPredicate::OLT);
-}
-Val operator<=(Val a, Val b) {
-  return compare(a, b, arith::CmpIPredicate::sle, arith::CmpFPredicate::OLE);
-}
-Val operator>(Val a, Val b) {
-  return compare(a, b, arith::CmpIPredicate::sgt, arith::CmpFPredicate::OGT);
-}
-Val operator==(Val a, Val b) {
-  return compare(a, b, arith::CmpIPredicate::eq, arith::CmpFPredicate::OEQ);
-}
-Val operator-(Val a) {
-  return unary<arith::NegFOp>(a);
-}
-Val operator&(Val a, Val b) {
-  return {a.builder, a.builder->ops.create<arith::AndIOp>(a.builder->loc, a.value, b.value)};
-}
-
-Val operator+(Val a, int64_t b) {
-  return a + a.builder->integer(b);
-}
-Val operator-(Val a, int64_t b) {
-  return a - a.builder->integer(b);
-}
-Val operator*(Val a, int64_t b) {
-  return a * a.builder->integer(b);
-}
-Val operator/(Val a, int64_t b) {
-  return a / a.builder->integer(b);
-}
-Val operator%(Val a, int64_t b) {
-  return a % a.builder->integer(b);
-}
-Val operator<(Val a, int64_t b) {
-  return a < a.builder->integer(b);
-}
-Val operator==(Val a, int64_t b) {
-  return a == a.builder->integer(b);
-}
-
-Val select(Val condition, Val a, Val b) {
-  return {a.builder, a.builder->ops.create<arith::SelectOp>(a.builder->loc, condition.value, a.value, b.value)};
-}
-
-Val min(Val a, Val b) {
-  return {a.builder, a.builder->ops.create<arith::MinSIOp>(a.builder->loc, a.value, b.value)};
-}
-Val max(Val a, Val b) {
-  return {a.builder, a.builder->ops.create<arith::MaxSIOp>(a.builder->loc, a.value, b.value)};
-}
-
-Val fma(Val a, Val b, Val c) {
-  return {a.builder, a.builder->ops.create<math::FmaOp>(a.builder->loc, a.value, b.value, c.value)};
-}
-
-Val sqrt(Val a) {
-  return unary<math::SqrtOp>(a);
-}
-Val ceil(Val a) {
-  return unary<math::CeilOp>(a);
-}
-Val roundEven(Val a) {
-  return unary<math::RoundEvenOp>(a);
-}
-
-Val toFloat(Val a, Type type) {
-  unsigned from = a.value.getType().getIntOrFloatBitWidth(), to = type.getIntOrFloatBitWidth();
-  if (from == to)
-    return a;
-  return from < to ? convert<arith::ExtFOp>(a, type) : convert<arith::TruncFOp>(a, type);
-}
-
-Val intToFloat(Val a, Type type) {
-  return convert<arith::SIToFPOp>(a, type);
-}
-Val floatToInt(Val a) {
-  return convert<arith::FPToSIOp>(a, a.builder->i64Type());
-}
-Val bitcast(Val a, Type type) {
-  return convert<arith::BitcastOp>(a, type);
 }
 
 // Buffers.
@@ -177,63 +58,28 @@ static Type storageType(OpBuilder &ops, Elem elem) {
   llvm_unreachable("every element type is listed");
 }
 
-/// The f32 with these 16 bits on top.
-static Val widenBF16(Val bits16) {
-  OpBuilder &ops = bits16.builder->ops;
-  Val bits = convert<arith::ExtUIOp>(bits16, ops.getI32Type());
-  Val sixteen = {bits.builder, ops.create<arith::ConstantIntOp>(bits.builder->loc, 16, 32)};
-  Val shifted = {bits.builder, ops.create<arith::ShLIOp>(bits.builder->loc, bits.value, sixteen.value)};
-  return bitcast(shifted, ops.getF32Type());
-}
-
-/// An f64 to an f32 such that rounding that to BF16 is rounding once: toward zero, with the last bit set if inexact.
-static Val narrowToOdd(Val x) {
-  KernelBuilder &k = *x.builder;
-  auto int32 = [&](int64_t v) { return Val{&k, k.ops.create<arith::ConstantIntOp>(k.loc, v, 32)}; };
-  auto magnitude = [&](Val v) {
-    Val zero = k.real(0, k.f64Type());
-    return select(v < zero, -v, v);
-  };
-  Val nearest = toFloat(x, k.f32Type());
-  Val back = toFloat(nearest, k.f64Type());
-  Val bits = bitcast(nearest, k.ops.getI32Type());
-  Val truncated = select(magnitude(back) > magnitude(x), bits - int32(1), bits);
-  Val odd = {&k, k.ops.create<arith::OrIOp>(k.loc, truncated.value, int32(1).value)};
-  // A NaN compares unequal too; its bits stay a NaN with the last one set.
-  return bitcast(select(back == x, bits, odd), k.f32Type());
-}
-
-/// The upper 16 bits of an f32 after rounding to nearest even; a NaN becomes the quiet NaN of its upper bits.
-static Val narrowBF16(Val x) {
-  KernelBuilder &k = *x.builder;
-  if (x.value.getType().isF64())
-    x = narrowToOdd(x);
-  auto int32 = [&](int64_t v) { return Val{&k, k.ops.create<arith::ConstantIntOp>(k.loc, v, 32)}; };
-  auto shift = [&](Val v) { return Val{&k, k.ops.create<arith::ShRUIOp>(k.loc, v.value, int32(16).value)}; };
-  Val bits = bitcast(x, k.ops.getI32Type());
-  Val rounded = shift(bits + int32(0x7fff) + (shift(bits) & int32(1)));
-  Val quiet = {&k, k.ops.create<arith::OrIOp>(k.loc, shift(bits).value, int32(0x40).value)};
-  return convert<arith::TruncIOp>(select(x == x, rounded, quiet), k.ops.getI16Type());
-}
-
 Value Buffer::address(Value index) const {
   return builder->ops.create<LLVM::GEPOp>(builder->loc, LLVM::LLVMPointerType::get(builder->ops.getContext()),
                                           storageType(builder->ops, elem), pointer, ArrayRef<LLVM::GEPArg>{index});
 }
 
+Val Buffer::widened(Val stored) const {
+  return elem == Elem::BF16 ? widenBF16(stored) : stored;
+}
+
+/// As the element type stores it; integers of vectors have its width already.
+Val Buffer::narrowed(Val value) const {
+  Type type = storageType(builder->ops, elem);
+  if (elem == Elem::BF16)
+    return narrowBF16(value);
+  return isa<FloatType>(type) ? toFloat(value, type) : value;
+}
+
 Val Buffer::load(Val index) const {
   Val stored = {builder,
                 builder->ops.create<LLVM::LoadOp>(builder->loc, storageType(builder->ops, elem), address(index.value))};
-  switch (elem) {
-  case Elem::I8:
-  case Elem::I16:
-  case Elem::I32:
-    return convert<arith::ExtSIOp>(stored, builder->i64Type());
-  case Elem::BF16:
-    return widenBF16(stored);
-  default:
-    return stored;
-  }
+  bool narrowInteger = elem == Elem::I8 || elem == Elem::I16 || elem == Elem::I32;
+  return narrowInteger ? signExtend(stored, builder->i64Type()) : widened(stored);
 }
 
 Val Buffer::load(int64_t index) const {
@@ -241,14 +87,44 @@ Val Buffer::load(int64_t index) const {
 }
 
 void Buffer::store(Val index, Val value) const {
-  Type type = storageType(builder->ops, elem);
-  if (elem == Elem::BF16)
-    value = narrowBF16(value);
-  else if (elem != Elem::I64 && isa<IntegerType>(type))
-    value = convert<arith::TruncIOp>(value, type);
-  else if (isa<FloatType>(type))
-    value = toFloat(value, type);
+  bool narrowInteger = elem == Elem::I8 || elem == Elem::I16 || elem == Elem::I32;
+  value = narrowInteger ? truncate(value, storageType(builder->ops, elem)) : narrowed(value);
   builder->ops.create<LLVM::StoreOp>(builder->loc, value.value, address(index.value));
+}
+
+/// Vectors may lie at any multiple of their elements' size.
+static unsigned alignmentOf(Type element) {
+  return element.getIntOrFloatBitWidth() / 8;
+}
+
+Val Buffer::loadVector(Val index, int64_t lanes) const {
+  Type element = storageType(builder->ops, elem), type = builder->vectorType(element, lanes);
+  return widened(
+      {builder, builder->ops.create<LLVM::LoadOp>(builder->loc, type, address(index.value), alignmentOf(element))});
+}
+
+Val Buffer::loadVector(Val index, int64_t lanes, Val mask) const {
+  OpBuilder &ops = builder->ops;
+  Type element = storageType(ops, elem);
+  auto type = cast<VectorType>(builder->vectorType(element, lanes));
+  Value zero = ops.create<arith::ConstantOp>(builder->loc, ops.getZeroAttr(type));
+  return widened({builder, ops.create<LLVM::MaskedLoadOp>(builder->loc, type, address(index.value), mask.value, zero,
+                                                          alignmentOf(element))});
+}
+
+void Buffer::storeVector(Val index, Val vector) const {
+  unsigned alignment = alignmentOf(storageType(builder->ops, elem));
+  builder->ops.create<LLVM::StoreOp>(builder->loc, narrowed(vector).value, address(index.value), alignment);
+}
+
+void Buffer::storeVector(Val index, Val vector, Val mask) const {
+  unsigned alignment = alignmentOf(storageType(builder->ops, elem));
+  builder->ops.create<LLVM::MaskedStoreOp>(builder->loc, narrowed(vector).value, address(index.value), mask.value,
+                                           alignment);
+}
+
+void Buffer::prefetch(Val index, int locality) const {
+  builder->ops.create<LLVM::Prefetch>(builder->loc, address(index.value), /*rw=*/0, locality, /*cache=*/1);
 }
 
 Buffer Buffer::at(Val offset) const {
@@ -284,8 +160,15 @@ Val KernelBuilder::integer(int64_t value) {
   return {this, ops.create<arith::ConstantIntOp>(loc, value, 64)};
 }
 
+Type KernelBuilder::vectorType(Type lane, int64_t lanes) {
+  return VectorType::get({lanes}, lane);
+}
+
 Val KernelBuilder::real(double value, Type type) {
-  return {this, ops.create<arith::ConstantOp>(loc, FloatAttr::get(type, value))};
+  TypedAttr attr = FloatAttr::get(getElementTypeOrSelf(type), value);
+  if (auto vector = dyn_cast<VectorType>(type))
+    attr = DenseElementsAttr::get(vector, cast<Attribute>(attr));
+  return {this, ops.create<arith::ConstantOp>(loc, attr)};
 }
 
 Buffer KernelBuilder::bufferAt(Val index, Elem elem) {
@@ -309,6 +192,15 @@ Buffer KernelBuilder::constants(StringRef name, ArrayRef<double> values) {
                                         DenseElementsAttr::get(RankedTensorType::get({count}, f64Type()), values));
   }
   return {*this, ops.create<LLVM::AddressOfOp>(loc, global), Elem::F64};
+}
+
+Buffer KernelBuilder::scratch(Elem elem, int64_t count) {
+  OpBuilder::InsertionGuard guard(ops);
+  // In the entry block: once a call, not once an iteration.
+  ops.setInsertionPointToStart(&function.getBody().front());
+  Value size = ops.create<arith::ConstantIntOp>(loc, count, 64);
+  Type pointer = LLVM::LLVMPointerType::get(ops.getContext());
+  return {*this, ops.create<LLVM::AllocaOp>(loc, pointer, storageType(ops, elem), size, /*alignment=*/64), elem};
 }
 
 Rows KernelBuilder::rows() {
@@ -401,6 +293,22 @@ SmallVector<Val> KernelBuilder::call(func::FuncOp callee, ArrayRef<Val> operands
   return llvm::map_to_vector(op.getResults(), [&](Value v) { return Val{this, v}; });
 }
 
+Val KernelBuilder::intrinsic(StringRef name, Type result, ArrayRef<Val> operands) {
+  auto call = ops.create<LLVM::CallIntrinsicOp>(loc, result ? TypeRange(result) : TypeRange(), ops.getStringAttr(name),
+                                                valuesOf(operands), LLVM::FastmathFlagsAttr());
+  return {this, result ? call.getResult(0) : Value()};
+}
+
+func::FuncOp emitInternal(ModuleOp module, const std::string &name, ArrayRef<Type> operands, ArrayRef<Type> results,
+                          function_ref<SmallVector<Val>(KernelBuilder &)> body) {
+  if (auto function = module.lookupSymbol<func::FuncOp>(name))
+    return function;
+  KernelBuilder k(module, name, FunctionType::get(module.getContext(), operands, results));
+  k.setInternal();
+  k.finish(body(k));
+  return module.lookupSymbol<func::FuncOp>(name);
+}
+
 std::string emitKernel(ModuleOp module, const std::string &symbol, function_ref<void(KernelBuilder &)> body) {
   if (module.lookupSymbol(symbol))
     return symbol;
@@ -444,4 +352,4 @@ std::string symbolOf(std::initializer_list<std::string> pieces) {
   return symbol;
 }
 
-} // namespace chimera::ref
+} // namespace chimera::kernel

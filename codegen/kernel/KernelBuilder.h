@@ -2,16 +2,16 @@
 //
 // A thin layer over OpBuilder in which a kernel reads like the formula it computes: values with operators, typed
 // buffers, loops that take lambdas. Each call makes the ops it names and nothing else: no folding, no reassociation.
-#ifndef CHIMERA_CODEGEN_REF_KERNELBUILDER_H
-#define CHIMERA_CODEGEN_REF_KERNELBUILDER_H
+#ifndef CHIMERA_CODEGEN_KERNEL_KERNELBUILDER_H
+#define CHIMERA_CODEGEN_KERNEL_KERNELBUILDER_H
 
-#include "codegen/ref/Kernels.h"
+#include "codegen/kernel/Kernel.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 
-namespace chimera::ref {
+namespace chimera::kernel {
 
 class KernelBuilder;
 
@@ -52,6 +52,8 @@ Val select(Val condition, Val a, Val b);
 Val min(Val a, Val b); // integers
 Val max(Val a, Val b); // integers
 Val fma(Val a, Val b, Val c);
+/// a > b ? a : b.
+Val greatest(Val a, Val b);
 Val sqrt(Val a);
 Val ceil(Val a);
 Val roundEven(Val a);
@@ -64,6 +66,36 @@ Val floatToInt(Val a);
 /// The same bits as another type of the same width.
 Val bitcast(Val a, mlir::Type type);
 
+// Vectors: every operation above but i64 constants works lane by lane. A type given for a vector is that of a lane.
+
+Val splat(Val scalar, int64_t lanes);
+/// 1 for a scalar.
+int64_t lanesOf(Val a);
+Val extract(Val vector, int64_t lane);
+/// The lanes with these numbers, those of `b` counting on from those of `a`.
+Val shuffleLanes(Val a, Val b, llvm::ArrayRef<int64_t> lanes);
+/// The sum of all lanes, their number a power of two: the lower half plus the upper half, again and again.
+Val reduceSum(Val vector);
+/// By `greatest`, in the same order.
+Val reduceGreatest(Val vector);
+/// i1 lanes: lane < count, an i64.
+Val lanesBelow(Val count, int64_t lanes);
+
+// Integers of any width, and vectors of them.
+Val operator|(Val a, Val b);
+Val shiftLeft(Val a, int64_t bits);
+Val shiftRight(Val a, int64_t bits); // fills with zeros
+/// The integer constant of the type of `like`.
+Val constantLike(Val like, int64_t value);
+Val zeroExtend(Val a, mlir::Type type);
+Val signExtend(Val a, mlir::Type type);
+Val truncate(Val a, mlir::Type type);
+
+/// The f32 with these 16 bits on top.
+Val widenBF16(Val bits16);
+/// The upper 16 bits of a float after rounding to nearest even, once; a NaN becomes the quiet NaN of its upper bits.
+Val narrowBF16(Val x);
+
 /// A typed pointer. Indices and offsets count elements.
 class Buffer {
 public:
@@ -73,6 +105,15 @@ public:
   Val load(Val index) const;
   Val load(int64_t index) const;
   void store(Val index, Val value) const;
+  /// `lanes` neighbours, widened as by load except that integers keep their width.
+  Val loadVector(Val index, int64_t lanes) const;
+  /// The same without touching the lanes that are off in `mask`, which are 0.
+  Val loadVector(Val index, int64_t lanes, Val mask) const;
+  /// Stores every lane, or those that are on in `mask`; floats are rounded to the element type.
+  void storeVector(Val index, Val vector) const;
+  void storeVector(Val index, Val vector, Val mask) const;
+  /// Asks for the cache line of an element that will be read; locality 3 is all caches, 1 the outer ones. Never faults.
+  void prefetch(Val index, int locality = 3) const;
   /// The buffer that starts `offset` elements later.
   Buffer at(Val offset) const;
   /// The buffer that starts `bytes` later, with another element type.
@@ -81,6 +122,8 @@ public:
 
 private:
   mlir::Value address(mlir::Value index) const;
+  Val widened(Val stored) const;
+  Val narrowed(Val value) const;
 
   KernelBuilder *builder = nullptr;
   mlir::Value pointer;
@@ -109,7 +152,8 @@ public:
   /// What arithmetic on `type` is done in: f64 for F64, else f32.
   mlir::Type floatType(Scalar type) { return type == Scalar::F64 ? f64Type() : f32Type(); }
   Val integer(int64_t value);
-  /// The constant rounded to nearest even.
+  mlir::Type vectorType(mlir::Type lane, int64_t lanes);
+  /// The constant rounded to nearest even; in every lane if `type` is a vector.
   Val real(double value, mlir::Type type);
   Val real(double value, Scalar type) { return real(value, floatType(type)); }
 
@@ -121,6 +165,8 @@ public:
   Buffer bufferAt(Val index, Elem elem);
   /// A constant array of f64 in the module.
   Buffer constants(llvm::StringRef name, llvm::ArrayRef<double> values);
+  /// Uninitialised memory of the function's frame, 64-byte aligned.
+  Buffer scratch(Elem elem, int64_t count);
   /// The next five.
   Rows rows();
   int64_t buffersTaken() const { return nextBuffer; }
@@ -149,6 +195,8 @@ public:
   void either(Val condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise);
   Val choose(Val condition, llvm::function_ref<Val()> then, llvm::function_ref<Val()> otherwise);
   llvm::SmallVector<Val> call(mlir::func::FuncOp callee, llvm::ArrayRef<Val> operands);
+  /// Calls an LLVM intrinsic ("llvm.x86..."); `result` null: it gives nothing.
+  Val intrinsic(llvm::StringRef name, mlir::Type result, llvm::ArrayRef<Val> operands);
 
   mlir::ModuleOp module;
   mlir::OpBuilder ops;
@@ -163,6 +211,12 @@ private:
 std::string emitKernel(mlir::ModuleOp module, const std::string &symbol,
                        llvm::function_ref<void(KernelBuilder &)> body);
 
+/// The internal function `name` with these types, built by `body` the first time that the module is asked for it.
+/// `body` gets the builder and gives back the results.
+mlir::func::FuncOp emitInternal(mlir::ModuleOp module, const std::string &name, llvm::ArrayRef<mlir::Type> operands,
+                                llvm::ArrayRef<mlir::Type> results,
+                                llvm::function_ref<llvm::SmallVector<Val>(KernelBuilder &)> body);
+
 /// A walk over the compact rows of [begin, end) that are there, for kernels whose grid is `tokens`.
 void forEachRow(KernelBuilder &k, const Buffer &start, llvm::function_ref<void(Val row)> body);
 
@@ -174,6 +228,6 @@ std::string nameOf(llvm::ArrayRef<int> values);
 /// "chimera_" and the pieces, joined by '_'.
 std::string symbolOf(std::initializer_list<std::string> pieces);
 
-} // namespace chimera::ref
+} // namespace chimera::kernel
 
-#endif // CHIMERA_CODEGEN_REF_KERNELBUILDER_H
+#endif // CHIMERA_CODEGEN_KERNEL_KERNELBUILDER_H

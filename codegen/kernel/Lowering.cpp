@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "codegen/ref/Lowering.h"
+#include "codegen/kernel/Lowering.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
@@ -7,11 +7,13 @@
 #include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
 #include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassManager.h"
 
-void chimera::ref::addRefLoweringPasses(mlir::OpPassManager &manager) {
+void chimera::kernel::addLoweringPasses(mlir::OpPassManager &manager) {
   manager.addPass(mlir::createConvertSCFToCFPass());
+  manager.addPass(mlir::createConvertVectorToLLVMPass());
   manager.addPass(mlir::createConvertMathToLLVMPass());
   manager.addPass(mlir::createArithToLLVMConversionPass());
   manager.addPass(mlir::createConvertControlFlowToLLVMPass());
