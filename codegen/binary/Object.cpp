@@ -47,7 +47,7 @@ private:
   std::string &message;
 };
 
-llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createTargetMachine(llvm::StringRef cpu) {
+llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createTargetMachine(llvm::StringRef cpu, llvm::StringRef attributes = "") {
   static const bool initialised = [] {
     LLVMInitializeX86TargetInfo();
     LLVMInitializeX86Target();
@@ -64,7 +64,7 @@ llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createTargetMachine(llvm::S
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
   options.EmitAddrsig = false;
   std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
-      targetTriple, cpu, "", options, llvm::Reloc::PIC_, llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
+      targetTriple, cpu, attributes, options, llvm::Reloc::PIC_, llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
   if (!machine)
     return fault("no code generator for " + cpu);
   return machine;
@@ -100,7 +100,9 @@ llvm::Error prepareFunctions(llvm::Module &module, llvm::ArrayRef<std::string> e
     function.setVisibility(isKernel ? llvm::Function::ProtectedVisibility : llvm::Function::DefaultVisibility);
     function.setDSOLocal(true);
     function.addFnAttr("no-builtins");
-    function.addFnAttr("target-cpu", variant.name);
+    function.addFnAttr("target-cpu", variant.cpu);
+    if (!variant.attributes.empty())
+      function.addFnAttr("target-features", variant.attributes);
     function.addFnAttr("denormal-fp-math", "preserve-sign,preserve-sign");
     function.addFnAttr(llvm::Attribute::NoUnwind);
     function.removeFnAttr(llvm::Attribute::UWTable);
@@ -158,7 +160,7 @@ void registerKernelTranslation(mlir::DialectRegistry &registry) {
 
 llvm::Expected<std::string> compileKernels(mlir::ModuleOp kernels, llvm::ArrayRef<std::string> exported,
                                            const IsaVariant &variant, CodeFormat format) {
-  auto machine = createTargetMachine(variant.name);
+  auto machine = createTargetMachine(variant.cpu, variant.attributes);
   if (!machine)
     return machine.takeError();
   llvm::LLVMContext context;

@@ -19,7 +19,7 @@
 
 namespace chimera::ref::test {
 
-KernelJit::KernelJit() {
+KernelJit::KernelJit(std::string cpu, std::string attributes) : cpu(std::move(cpu)), attributes(std::move(attributes)) {
   loadKernelDialects(context);
   mlir::registerBuiltinDialectTranslation(context);
   mlir::registerLLVMDialectTranslation(context);
@@ -61,13 +61,13 @@ KernelFunction KernelJit::compile(const std::string &symbol) {
       return nullptr;
     }
     auto target = llvm::cantFail(llvm::orc::JITTargetMachineBuilder::detectHost());
-    target.setCPU("x86-64-v3");
-    target.getFeatures() = llvm::SubtargetFeatures();
+    target.setCPU(cpu);
+    target.getFeatures() = llvm::SubtargetFeatures(attributes);
     auto machine = llvm::cantFail(target.createTargetMachine());
     llvmModule->setTargetTriple(machine->getTargetTriple().str());
     llvmModule->setDataLayout(machine->createDataLayout());
     for (llvm::Function &function : *llvmModule)
-      function.addFnAttr("target-cpu", "x86-64-v3");
+      function.addFnAttrs(llvm::AttrBuilder(*llvmContext).addAttribute("target-cpu", cpu).addAttribute("target-features", attributes));
     optimise(*llvmModule, *machine);
     jit = llvm::cantFail(llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(target).create());
     // A bare library sees no symbols of this process.

@@ -29,7 +29,8 @@ using KernelFunction = void (*)(void *const *buffers, const int64_t *args, int64
 /// fails to compile here.
 class KernelJit {
 public:
-  KernelJit();
+  /// Makes code for this LLVM CPU with these attributes ("+avx512bf16").
+  explicit KernelJit(std::string cpu = "x86-64-v3", std::string attributes = "");
   ~KernelJit();
 
   mlir::ModuleOp module() { return *kernels; }
@@ -38,6 +39,7 @@ public:
   KernelFunction compile(const std::string &symbol);
 
 private:
+  std::string cpu, attributes;
   mlir::MLIRContext context;
   mlir::OwningOpRef<mlir::ModuleOp> kernels;
   std::unique_ptr<llvm::orc::LLJIT> jit;
