@@ -3,7 +3,10 @@
 
 #include "passes/ModelLayout.h"
 
+#include "dialect/IR/Checks.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
 
 using namespace mlir;
 using namespace chimera;
@@ -44,6 +47,75 @@ LogicalResult ModelLayout::addParameter(ParamOp op) {
   return success();
 }
 
+/// The entries that a cache block of the target has: the module's chimera.cache_block, 1 without one.
+static int64_t blockEntries(func::FuncOp phase) {
+  auto block = phase->getParentOfType<ModuleOp>()->getAttrOfType<IntegerAttr>("chimera.cache_block");
+  return block ? block.getInt() : 1;
+}
+
+/// A ring has room for the whole blocks that any `window` neighbours may touch; other caches are as they are.
+static Type withRoom(Type type, int64_t block) {
+  auto ring = dyn_cast<RingType>(type);
+  if (!ring || block == 1) {
+    return type;
+  }
+  int64_t room = ((ring.getWindow() - 1 + block - 1) / block + 1) * block;
+  return RingType::get(type.getContext(), ring.getWindow(), ring.getHeads(), ring.getDim(), ring.getElement(),
+                       ring.getWeights(), room);
+}
+
+/// Bytes of packed weights: whole panels of whole groups; for i8 also an exponent for each row and 32 neighbours.
+static int64_t packedBytes(PackOp op) {
+  int64_t outputs = 0, inputs = columnsOf(op.getInputs()[0]);
+  int64_t panel = static_cast<int64_t>(op.getPanel()), group = static_cast<int64_t>(op.getGroup());
+  auto panelsOf = [&](int64_t rows) { return (rows + panel - 1) / panel; };
+  for (Value input : op.getInputs()) {
+    outputs += cast<RankedTensorType>(input.getType()).getDimSize(0);
+  }
+  int64_t panels = op.getInterleaved() ? 2 * panelsOf(outputs / 2) : panelsOf(outputs);
+  if (op.getFormat() == "i8") {
+    return panels * ((inputs + 31) / 32) * panel * 33;
+  }
+  int64_t padded = (inputs + group - 1) / group * group;
+  return panels * panel * padded * (op.getFormat() == "f32" ? 4 : 2);
+}
+
+DictionaryAttr ModelLayout::packedEntry(PackOp op) const {
+  Builder builder(op.getContext());
+  NamedAttrList entry;
+  SmallVector<int64_t> numbers;
+  for (Value input : op.getInputs()) {
+    numbers.push_back(parameter(input.getDefiningOp<ParamOp>().getName()));
+  }
+  entry.set("parameters", builder.getDenseI64ArrayAttr(numbers));
+  entry.set("format", op.getFormatAttr());
+  entry.set("panel", op.getPanelAttr());
+  entry.set("group", op.getGroupAttr());
+  if (op.getInterleaved()) {
+    entry.set("interleaved", builder.getUnitAttr());
+  }
+  entry.set("bytes", builder.getI64IntegerAttr(packedBytes(op)));
+  return entry.getDictionary(op.getContext());
+}
+
+LogicalResult ModelLayout::addPack(PackOp op) {
+  for (Value input : op.getInputs()) {
+    if (!input.getDefiningOp<ParamOp>()) {
+      return op.emitOpError("packs what is not a parameter");
+    }
+  }
+  packs.insert({packedEntry(op), static_cast<int64_t>(packs.size())});
+  return success();
+}
+
+ArrayAttr ModelLayout::packedAttr(MLIRContext *context) const {
+  SmallVector<Attribute> entries;
+  for (const auto &entry : packs) {
+    entries.push_back(entry.first);
+  }
+  return entries.empty() ? nullptr : ArrayAttr::get(context, entries);
+}
+
 LogicalResult ModelLayout::addCaches(func::FuncOp phase) {
   bool first = !hasPhase;
   hasPhase = true;
@@ -60,7 +132,7 @@ LogicalResult ModelLayout::addCaches(func::FuncOp phase) {
              << argument.getArgNumber() << " is a cache without chimera.cache = {layer, mode, name}";
     }
     NamedAttrList list(entry);
-    list.set("type", TypeAttr::get(argument.getType()));
+    list.set("type", TypeAttr::get(withRoom(argument.getType(), blockEntries(phase))));
     DictionaryAttr attr = list.getDictionary(phase.getContext());
     if (!first && caches[i] != attr) {
       return phase.emitOpError("its caches are not those of the other phases");
@@ -80,6 +152,10 @@ LogicalResult ModelLayout::add(func::FuncOp phase) {
   }
   WalkResult result = phase.walk(
       [&](ParamOp op) { return failed(addParameter(op)) ? WalkResult::interrupt() : WalkResult::advance(); });
+  if (!result.wasInterrupted()) {
+    result =
+        phase.walk([&](PackOp op) { return failed(addPack(op)) ? WalkResult::interrupt() : WalkResult::advance(); });
+  }
   return failure(result.wasInterrupted());
 }
 

@@ -33,6 +33,12 @@ public:
   /// The place of the `index`-th cache argument.
   const CachePlace &cache(unsigned index) const { return places[index]; }
 
+  /// The number of packed weights; equal ones share it.
+  int64_t packed(ir::PackOp op) const { return packs.find(packedEntry(op))->second; }
+
+  /// The module attribute `chimera.packed`: [{parameters, format, panel, group, interleaved, bytes}]; null without any.
+  mlir::ArrayAttr packedAttr(mlir::MLIRContext *context) const;
+
   /// The module attribute `chimera.parameters`: [{name, type, optional, source, row_permutation}].
   mlir::ArrayAttr parametersAttr(mlir::MLIRContext *context) const;
 
@@ -41,9 +47,12 @@ public:
 
 private:
   mlir::LogicalResult addParameter(ir::ParamOp op);
+  mlir::LogicalResult addPack(ir::PackOp op);
   mlir::LogicalResult addCaches(mlir::func::FuncOp phase);
+  mlir::DictionaryAttr packedEntry(ir::PackOp op) const;
 
   llvm::MapVector<mlir::StringRef, std::pair<int64_t, mlir::DictionaryAttr>> parameters;
+  llvm::MapVector<mlir::Attribute, int64_t> packs;
   llvm::SmallVector<mlir::Attribute> caches;
   llvm::SmallVector<CachePlace> places;
   bool hasPhase = false; ///< whether the caches are known

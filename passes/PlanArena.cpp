@@ -33,11 +33,13 @@ public:
 private:
   LogicalResult collect();
   void use(Value value, int64_t launch);
+  LogicalResult overwrite(CallOp call);
   FailureOr<int64_t> bytesOf(CallOp call, unsigned result);
   LogicalResult appendBuffers(CallOp call, int64_t number, SmallVectorImpl<Attribute> &buffers);
   LogicalResult appendArgument(BlockArgument argument, Location loc, SmallVectorImpl<Attribute> &buffers);
   LogicalResult appendStepRows(BlockArgument rows, bool startOnly, SmallVectorImpl<Attribute> &buffers);
   Attribute arenaBuffer(Value value);
+  IntegerAttr countOf(CallOp call, OpBuilder &builder);
   Attribute stepBuffer(StringRef name) { return buffer(BufferKind::Step, 0, 0, name); }
   Attribute buffer(BufferKind kind, int64_t index, int64_t bytes = 0, StringRef name = "") {
     return BufferAttr::get(phase.getContext(), kind, index, bytes, name);
@@ -82,6 +84,30 @@ void PhasePlan::use(Value value, int64_t launch) {
   }
 }
 
+/// The tensors that a call overwrites: their new versions take over their bytes.
+LogicalResult PhasePlan::overwrite(CallOp call) {
+  size_t own = call.getNumResults() - call.getUpdated().size();
+  for (auto [index, result] : llvm::zip_equal(call.getUpdated(), call.getResults().drop_front(own))) {
+    Value old = call.getInputs()[index];
+    if (!isa<RankedTensorType>(old.getType())) {
+      continue;
+    }
+    auto it = requestOf.find(old);
+    if (it == requestOf.end()) {
+      return call.emitOpError("overwrites input #") << index << ", which is not the result of a launch";
+    }
+    for (Operation *user : old.getUsers()) {
+      if (user != call && !user->isBeforeInBlock(call)) {
+        InFlightDiagnostic diag = call.emitOpError("overwrites a tensor that is still needed");
+        diag.attachNote(user->getLoc()) << "here";
+        return diag;
+      }
+    }
+    requestOf[result] = it->second;
+  }
+  return success();
+}
+
 LogicalResult PhasePlan::collect() {
   for (Operation &op : phase.getBody().front()) {
     if (auto slice = dyn_cast<SliceRowsOp>(op)) {
@@ -90,7 +116,7 @@ LogicalResult PhasePlan::collect() {
       }
       continue;
     }
-    if (isa<ParamOp, func::ReturnOp>(op)) {
+    if (isa<ParamOp, PackOp, func::ReturnOp>(op)) {
       continue;
     }
     auto call = dyn_cast<CallOp>(op);
@@ -99,10 +125,8 @@ LogicalResult PhasePlan::collect() {
     }
     int64_t launch = static_cast<int64_t>(calls.size());
     calls.push_back(call);
-    for (auto [i, result] : llvm::enumerate(call.getResults())) {
-      if (!isa<RankedTensorType>(result.getType())) {
-        continue;
-      }
+    size_t own = call.getNumResults() - call.getUpdated().size();
+    for (auto [i, result] : llvm::enumerate(call.getResults().take_front(own))) {
       FailureOr<int64_t> bytes = bytesOf(call, i);
       if (failed(bytes)) {
         return failure();
@@ -112,6 +136,9 @@ LogicalResult PhasePlan::collect() {
     }
     for (Value input : call.getInputs()) {
       use(input, launch);
+    }
+    if (failed(overwrite(call))) {
+      return failure();
     }
   }
   // The step's results are read after the last launch.
@@ -165,13 +192,7 @@ LogicalResult PhasePlan::appendArgument(BlockArgument argument, Location loc, Sm
 /// The function argument that a cache value is a version of.
 static Value cacheRoot(Value cache) {
   while (auto call = cache.getDefiningOp<CallOp>()) {
-    unsigned version = 0;
-    for (Value result : call.getResults()) {
-      if (result == cache) {
-        break;
-      }
-      version += isa<CacheTypeInterface>(result.getType());
-    }
+    size_t version = cast<OpResult>(cache).getResultNumber() - (call.getNumResults() - call.getUpdated().size());
     cache = call.getInputs()[call.getUpdated()[version]];
   }
   return cache;
@@ -187,6 +208,10 @@ LogicalResult PhasePlan::appendBuffers(CallOp call, int64_t number, SmallVectorI
   }
   if (auto param = value.getDefiningOp<ParamOp>()) {
     buffers.push_back(buffer(BufferKind::Param, layout.parameter(param.getName())));
+    return success();
+  }
+  if (auto pack = value.getDefiningOp<PackOp>()) {
+    buffers.push_back(buffer(BufferKind::Packed, layout.packed(pack)));
     return success();
   }
   if (isa<RowsType>(value.getType())) {
@@ -208,6 +233,28 @@ LogicalResult PhasePlan::appendBuffers(CallOp call, int64_t number, SmallVectorI
   }
   buffers.push_back(arenaBuffer(value));
   return success();
+}
+
+/// The buffer with the starts of the rows that a launch over a part of the batch walks: its first rows value; null for
+/// the whole batch, and where the grid does not depend on rows.
+IntegerAttr PhasePlan::countOf(CallOp call, OpBuilder &builder) {
+  int64_t inputs = static_cast<int64_t>(call.getInputs().size());
+  if (call.getGrid().getTokens() == 0) {
+    return nullptr;
+  }
+  int64_t buffers = 0;
+  for (int64_t number : call.getOrder()) {
+    Value value = number < inputs ? call.getInputs()[number] : call.getResults()[number - inputs];
+    if (isa<RowsType>(value.getType())) {
+      bool startOnly = llvm::is_contained(call.getStarts(), number);
+      auto argument = dyn_cast<BlockArgument>(value);
+      bool batch = argument && stepName(argument) == "rows";
+      return batch ? nullptr : builder.getI64IntegerAttr(buffers + (startOnly ? 0 : 1));
+    }
+    auto cache = dyn_cast<CacheTypeInterface>(value.getType());
+    buffers += cache ? static_cast<int64_t>(cache.getPools().size()) + (isa<ListType>(value.getType()) ? 2 : 0) : 1;
+  }
+  return nullptr;
 }
 
 LogicalResult PhasePlan::write(OpBuilder &builder) {
@@ -240,7 +287,7 @@ LogicalResult PhasePlan::write(OpBuilder &builder) {
       }
     }
     inside.create<LaunchOp>(call.getLoc(), call.getKernelAttr(), call.getGridAttr(), inside.getArrayAttr(buffers),
-                            call.getOpAttr(), call.getLayerAttr(), call.getConstantsAttr());
+                            call.getOpAttr(), call.getLayerAttr(), call.getConstantsAttr(), countOf(call, builder));
   }
   return success();
 }
@@ -266,6 +313,9 @@ struct PlanArena : chimera::impl::PlanArenaBase<PlanArena> {
         return signalPassFailure();
       }
       phase.erase();
+    }
+    if (ArrayAttr packed = layout.packedAttr(&getContext())) {
+      module->setAttr("chimera.packed", packed);
     }
     module->setAttr("chimera.parameters", layout.parametersAttr(&getContext()));
     module->setAttr("chimera.caches", layout.cachesAttr(&getContext()));

@@ -64,3 +64,50 @@ LogicalResult ir::checkPositive(Operation *op, StringRef name, const llvm::APFlo
   }
   return success();
 }
+
+LogicalResult ir::checkEntries(Operation *op, Value key, Value value, Value write, Type cacheType) {
+  auto cache = cast<KeyValueTypeInterface>(cacheType);
+  for (auto [name, tensor] : {std::pair<StringRef, Value>{"key", key}, {"value", value}}) {
+    if (failed(checkColumns(op, name, tensor, cache.getHeads() * cache.getDim()))) {
+      return failure();
+    }
+    if (elementOf(tensor) != cache.getElement()) {
+      return op->emitOpError() << name << " must have the cache's element type " << cache.getElement() << ", got "
+                               << elementOf(tensor);
+    }
+  }
+  bool weighted = !isa<NoneType>(cache.getWeights());
+  if (weighted != bool(write)) {
+    return op->emitOpError(weighted ? "the cache keeps write weights, but there are none"
+                                    : "the cache keeps no write weights, but there are some");
+  }
+  if (write && elementOf(write) != cache.getWeights()) {
+    return op->emitOpError() << "write must have the cache's weights' type " << cache.getWeights() << ", got "
+                             << elementOf(write);
+  }
+  return success();
+}
+
+LogicalResult ir::checkConv(Operation *op, Value input, Value weight, Value bias, Value tailValue) {
+  int64_t channels = columnsOf(input), taps = columnsOf(weight);
+  if (failed(checkShape(op, "weight", weight, channels, taps)) || failed(checkLength(op, "bias", bias, channels)) ||
+      failed(checkSameElement(op, "input", input, "weight", weight)) ||
+      failed(checkSameElement(op, "input", input, "bias", bias))) {
+    return failure();
+  }
+  if (taps < 1) {
+    return op->emitOpError("a convolution needs at least one tap, got ") << taps;
+  }
+  if ((taps > 1) != bool(tailValue)) {
+    return op->emitOpError("a convolution with ") << taps << " taps " << (taps > 1 ? "needs a tail" : "takes no tail");
+  }
+  if (!tailValue) {
+    return success();
+  }
+  auto tail = cast<TailType>(tailValue.getType());
+  if (tail.getRows() != taps - 1 || tail.getChannels() != channels || tail.getElement() != elementOf(input)) {
+    return op->emitOpError("tail must be ")
+           << taps - 1 << " rows of " << channels << " channels in " << elementOf(input) << ", got " << tail;
+  }
+  return success();
+}

@@ -42,6 +42,14 @@ llvm::SmallVector<mlir::OpOperand *> cacheOperandsOf(mlir::Operation *op);
 /// An attribute is finite and above zero.
 mlir::LogicalResult checkPositive(mlir::Operation *op, llvm::StringRef name, const llvm::APFloat &value);
 
+/// Keys, values and write weights (null: none) fit the cache that they are entries of.
+mlir::LogicalResult checkEntries(mlir::Operation *op, mlir::Value key, mlir::Value value, mlir::Value write,
+                                 mlir::Type cacheType);
+
+/// The operands of a causal convolution fit each other; `tail` is null where there is none.
+mlir::LogicalResult checkConv(mlir::Operation *op, mlir::Value input, mlir::Value weight, mlir::Value bias,
+                              mlir::Value tail);
+
 } // namespace chimera::ir
 
 #endif // CHIMERA_DIALECT_IR_CHECKS_H

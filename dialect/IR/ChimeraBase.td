@@ -92,7 +92,8 @@ def CachePolicyAttr : EnumAttr<ChimeraDialect, CachePolicy, "cache_policy">;
 def BufferKind : I32EnumAttr<"BufferKind", "buffer kind", [
     I32EnumAttrCase<"Arena", 0, "arena">, I32EnumAttrCase<"Param", 1, "param">,
     I32EnumAttrCase<"Pool", 2, "pool">, I32EnumAttrCase<"Pages", 3, "pages">,
-    I32EnumAttrCase<"Table", 4, "table">, I32EnumAttrCase<"Step", 5, "step">]> {
+    I32EnumAttrCase<"Table", 4, "table">, I32EnumAttrCase<"Step", 5, "step">,
+    I32EnumAttrCase<"Packed", 6, "packed">]> {
   let cppNamespace = "::chimera::ir";
   let genSpecializedAttr = 0;
 }

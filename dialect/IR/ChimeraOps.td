@@ -21,6 +21,7 @@
 include "dialect/IR/ModelOps.td"
 include "dialect/IR/RoutingOps.td"
 include "dialect/IR/MixerOps.td"
+include "dialect/IR/FusedOps.td"
 include "dialect/IR/ProgramOps.td"
 
 #endif // CHIMERA_DIALECT_IR_OPS_TD

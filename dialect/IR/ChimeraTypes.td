@@ -70,12 +70,13 @@ def RingType : Chimera_Type<"Ring", "ring",
   let summary = "the last `window` key/value entries of a sequence";
   let description = [{
     Entry e (counted from 0 over the life of the sequence) is at place e mod `window`; the count of entries ever written is part of
-    the cache. `weights` is the type of the write weights (ln p) kept beside each entry, or `none`.
+    the cache. `weights` is the type of the write weights (ln p) kept beside each entry, or `none`. `room` is the entries that
+    there is memory for, at least `window`, if a target wants more than that; it may place entries as it likes.
 
     Example: `!chimera.ring<window = 512, heads = 4, dim = 64, element = bf16, weights = none>`
   }];
   let parameters = (ins "int64_t":$window, "int64_t":$heads, "int64_t":$dim, "::mlir::Type":$element,
-                        "::mlir::Type":$weights);
+                        "::mlir::Type":$weights, DefaultValuedParameter<"int64_t", "0">:$room);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }
@@ -93,6 +94,16 @@ def ListType : Chimera_Type<"List", "list",
   let parameters = (ins "int64_t":$heads, "int64_t":$dim, "::mlir::Type":$element, "::mlir::Type":$weights);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
+}
+
+def PackedType : Chimera_Type<"Packed", "packed"> {
+  let summary = "weights as a kernel reads them";
+  let description = [{
+    Weight matrices of equal inputs, stacked and cut into panels when they are loaded: what `chimera.pack` makes. The op has the
+    layout.
+
+    Example: `!chimera.packed`
+  }];
 }
 
 def AnyCache : Type<CPred<"::mlir::isa<::chimera::ir::CacheTypeInterface>($_self)">, "a cache">;

@@ -28,30 +28,6 @@ LogicalResult RopeOp::verify() {
 // Attention
 //===----------------------------------------------------------------------===//
 
-/// Keys, values and write weights fit the cache.
-static LogicalResult verifyEntries(Operation *op, Value key, Value value, Value write, Type cacheType) {
-  auto cache = cast<KeyValueTypeInterface>(cacheType);
-  for (auto [name, tensor] : {std::pair<StringRef, Value>{"key", key}, {"value", value}}) {
-    if (failed(checkColumns(op, name, tensor, cache.getHeads() * cache.getDim()))) {
-      return failure();
-    }
-    if (elementOf(tensor) != cache.getElement()) {
-      return op->emitOpError() << name << " must have the cache's element type " << cache.getElement() << ", got "
-                               << elementOf(tensor);
-    }
-  }
-  bool weighted = !isa<NoneType>(cache.getWeights());
-  if (weighted != bool(write)) {
-    return op->emitOpError(weighted ? "the cache keeps write weights, but there are none"
-                                    : "the cache keeps no write weights, but there are some");
-  }
-  if (write && elementOf(write) != cache.getWeights()) {
-    return op->emitOpError() << "write must have the cache's weights' type " << cache.getWeights() << ", got "
-                             << elementOf(write);
-  }
-  return success();
-}
-
 Value AttendOp::getRowSource() {
   return getOwn();
 }
@@ -60,7 +36,7 @@ SmallVector<OpOperand *> AttendOp::getConsumedCaches() {
 }
 
 LogicalResult AttendOp::verify() {
-  if (failed(verifyEntries(*this, getKey(), getValue(), getWrite(), getCache().getType()))) {
+  if (failed(checkEntries(*this, getKey(), getValue(), getWrite(), getCache().getType()))) {
     return failure();
   }
   auto cache = cast<KeyValueTypeInterface>(getCache().getType());
@@ -81,7 +57,7 @@ SmallVector<OpOperand *> AppendOp::getConsumedCaches() {
 }
 
 LogicalResult AppendOp::verify() {
-  return verifyEntries(*this, getKey(), getValue(), getWrite(), getCache().getType());
+  return checkEntries(*this, getKey(), getValue(), getWrite(), getCache().getType());
 }
 
 //===----------------------------------------------------------------------===//
@@ -96,28 +72,7 @@ SmallVector<OpOperand *> CausalConvOp::getConsumedCaches() {
 }
 
 LogicalResult CausalConvOp::verify() {
-  int64_t channels = columnsOf(getInput()), taps = columnsOf(getWeight());
-  if (failed(checkShape(*this, "weight", getWeight(), channels, taps)) ||
-      failed(checkLength(*this, "bias", getBias(), channels)) ||
-      failed(checkSameElement(*this, "input", getInput(), "weight", getWeight())) ||
-      failed(checkSameElement(*this, "input", getInput(), "bias", getBias()))) {
-    return failure();
-  }
-  if (taps < 1) {
-    return emitOpError("a convolution needs at least one tap, got ") << taps;
-  }
-  if ((taps > 1) != bool(getTail())) {
-    return emitOpError("a convolution with ") << taps << " taps " << (taps > 1 ? "needs a tail" : "takes no tail");
-  }
-  if (!getTail()) {
-    return success();
-  }
-  auto tail = cast<TailType>(getTail().getType());
-  if (tail.getRows() != taps - 1 || tail.getChannels() != channels || tail.getElement() != elementOf(getInput())) {
-    return emitOpError("tail must be ") << taps - 1 << " rows of " << channels << " channels in "
-                                        << elementOf(getInput()) << ", got " << tail;
-  }
-  return success();
+  return checkConv(*this, getInput(), getWeight(), getBias(), getTail());
 }
 
 SmallVector<OpOperand *> ShiftTailOp::getConsumedCaches() {

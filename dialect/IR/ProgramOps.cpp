@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Verifiers of kernel launches and programs.
 
+#include "dialect/IR/Checks.h"
 #include "dialect/IR/Ops.h"
 
 using namespace mlir;
@@ -11,7 +12,8 @@ using namespace chimera::ir;
 SmallVector<OpOperand *> CallOp::getConsumedCaches() {
   SmallVector<OpOperand *> operands;
   for (int64_t index : getUpdated()) {
-    if (index >= 0 && index < static_cast<int64_t>(getInputs().size())) {
+    if (index >= 0 && index < static_cast<int64_t>(getInputs().size()) &&
+        isa<CacheTypeInterface>(getInputs()[index].getType())) {
       operands.push_back(&(*this)->getOpOperand(static_cast<unsigned>(index)));
     }
   }
@@ -21,8 +23,8 @@ SmallVector<OpOperand *> CallOp::getConsumedCaches() {
 /// Inputs and results are what a launch can have as buffers.
 static LogicalResult verifyBufferTypes(CallOp op) {
   for (auto [i, type] : llvm::enumerate(op.getInputs().getTypes())) {
-    if (!isa<RankedTensorType, RowsType>(type) && !isa<CacheTypeInterface>(type)) {
-      return op.emitOpError("input #") << i << " must be a tensor, rows or a cache, got " << type;
+    if (!isa<RankedTensorType, RowsType, PackedType>(type) && !isa<CacheTypeInterface>(type)) {
+      return op.emitOpError("input #") << i << " must be a tensor, rows, packed weights or a cache, got " << type;
     }
   }
   for (auto [i, type] : llvm::enumerate(op.getResults().getTypes())) {
@@ -31,6 +33,32 @@ static LogicalResult verifyBufferTypes(CallOp op) {
     if (!rowsTensor && !isa<CacheTypeInterface>(type)) {
       return op.emitOpError("result #") << i << " must be a tensor of numbers with one entry a row, or a cache, got "
                                         << type;
+    }
+  }
+  return success();
+}
+
+/// The last results are the new versions of the updated inputs, and only they are caches.
+static LogicalResult verifyUpdated(CallOp op) {
+  int64_t inputs = static_cast<int64_t>(op.getInputs().size());
+  SmallVector<Type, 6> updated;
+  for (int64_t index : op.getUpdated()) {
+    if (index < 0 || index >= inputs || isa<RowsType, PackedType>(op.getInputs()[index].getType())) {
+      return op.emitOpError("updated names input ") << index << ", which is not a cache or a tensor";
+    }
+    if (llvm::count(op.getUpdated(), index) > 1) {
+      return op.emitOpError("updated names input ") << index << " twice";
+    }
+    updated.push_back(op.getInputs()[index].getType());
+  }
+  TypeRange results = op.getResults().getTypes();
+  if (results.size() < updated.size() ||
+      updated != llvm::to_vector<6>(results.take_back(updated.size()))) {
+    return op.emitOpError("its last results must be the new versions of its updated inputs");
+  }
+  for (Type type : results.drop_back(updated.size())) {
+    if (isa<CacheTypeInterface>(type)) {
+      return op.emitOpError("its cache results must be the new versions of its updated inputs");
     }
   }
   return success();
@@ -51,26 +79,7 @@ LogicalResult CallOp::verify() {
       return emitOpError("starts names value ") << index << " of " << inputs + results;
     }
   }
-  SmallVector<Type> updated;
-  for (int64_t index : getUpdated()) {
-    if (index < 0 || index >= inputs || !isa<CacheTypeInterface>(getInputs()[index].getType())) {
-      return emitOpError("updated names input ") << index << ", which is not a cache";
-    }
-    if (llvm::count(getUpdated(), index) > 1) {
-      return emitOpError("updated names input ") << index << " twice";
-    }
-    updated.push_back(getInputs()[index].getType());
-  }
-  SmallVector<Type> caches;
-  for (Type type : getResults().getTypes()) {
-    if (isa<CacheTypeInterface>(type)) {
-      caches.push_back(type);
-    }
-  }
-  if (caches != updated) {
-    return emitOpError("its cache results must be the new versions of its updated inputs");
-  }
-  return success();
+  return verifyUpdated(*this);
 }
 
 LogicalResult ProgramOp::verify() {
@@ -98,7 +107,33 @@ LogicalResult ProgramOp::verify() {
   return success();
 }
 
+LogicalResult PackOp::verify() {
+  if (getInputs().empty()) {
+    return emitOpError("needs at least one matrix");
+  }
+  for (Value input : getInputs()) {
+    auto type = cast<RankedTensorType>(input.getType());
+    if (!type.hasStaticShape() || columnsOf(input) != columnsOf(getInputs()[0])) {
+      return emitOpError("its matrices must have static shapes with as many columns as the first, got ") << type;
+    }
+  }
+  if (getInterleaved() && (getInputs().size() != 2 || getInputs()[0].getType() != getInputs()[1].getType())) {
+    return emitOpError("interleaves two matrices of one type");
+  }
+  if (!llvm::is_contained({"f32", "bf16", "i8"}, getFormat())) {
+    return emitOpError("format must be f32, bf16 or i8, got '") << getFormat() << "'";
+  }
+  int64_t panel = static_cast<int64_t>(getPanel()), group = static_cast<int64_t>(getGroup());
+  if (panel < 1 || panel > 4096 || group < 1 || group > 4) {
+    return emitOpError("panel must be in 1 .. 4096 and group in 1 .. 4, got ") << panel << " and " << group;
+  }
+  return success();
+}
+
 LogicalResult LaunchOp::verify() {
+  if (getCount() && *getCount() >= getBuffers().size()) {
+    return emitOpError("count names buffer ") << *getCount() << " of " << getBuffers().size();
+  }
   int64_t arena = static_cast<int64_t>((*this)->getParentOfType<ProgramOp>().getArenaBytes());
   for (auto [i, attr] : llvm::enumerate(getBuffers())) {
     auto buffer = cast<BufferAttr>(attr);

@@ -26,7 +26,8 @@ def BufferAttr : AttrDef<ChimeraDialect, "Buffer"> {
   let mnemonic = "buffer";
   let summary = "one buffer of a launch";
   let description = [{
-    `arena`: `bytes` bytes at `index` of the arena. `param`, `pool`, `table`: the `index`-th parameter, slot pool or page table.
+    `arena`: `bytes` bytes at `index` of the arena. `param`, `packed`, `pool`, `table`: the `index`-th parameter, packed
+    weights, slot pool or page table.
     `pages`: the pool of pages. `step`: the step array `name`.
 
     Example: `#chimera.buffer<arena, 4096, 256, "">`
@@ -42,8 +43,8 @@ def CallOp : Chimera_Op<"call", [Pure, DeclareOpInterfaceMethods<CacheOpInterfac
   let description = [{
     Launches `kernel` with the buffers of `inputs` and `results` in the order of `order`, which numbers the inputs and
     then the results. A rows value stands for its five arrays, a cache for its pools. `starts` lists values of which only the
-    array of S + 1 starts is meant: a rows input that stands for it alone, a tensor result that is one. A cache result is the new version of
-    the `updated` cache input, in order, and has no buffer of its own. `op` names the op that this launch came from, `layer` its layer (-1:
+    array of S + 1 starts is meant: a rows input that stands for it alone, a tensor result that is one. The last results are the new versions
+    of the `updated` inputs, in order, and have no buffers of their own: a cache is brought up to date, a tensor overwritten, in place. `op` names the op that this launch came from, `layer` its layer (-1:
     none); `constants` follow the step's symbols in the kernel's arguments.
 
     Example:
@@ -60,6 +61,25 @@ def CallOp : Chimera_Op<"call", [Pure, DeclareOpInterfaceMethods<CacheOpInterfac
   let assemblyFormat = [{
     $kernel `(` $inputs `)` `grid` $grid attr-dict `:` functional-type($inputs, $results)
   }];
+  let hasVerifier = 1;
+}
+
+def PackOp : Chimera_Op<"pack", [Pure]> {
+  let summary = "weights in panels";
+  let description = [{
+    The rows of `inputs`, all [N_i, K], stacked and laid out in panels of `panel` rows: in a panel, k in groups of `group`, and for each group
+    the panel's rows of `group` neighbours; padded with zeros to whole panels and groups. `interleaved`: two inputs of equal shape, panel 2p
+    is panel p of the first, 2p + 1 of the second. `format` is `f32`, `bf16`, or `i8`: a signed byte a weight and a power of two for each row and 32
+    neighbours of k (docs/model-binary.md). Weights are packed when they are loaded.
+
+    Example:
+    ```mlir
+    %w = chimera.pack %wq, %wk {format = "bf16", panel = 48 : i64, group = 2 : i64} : tensor<64x64xbf16>, tensor<32x64xbf16>
+    ```
+  }];
+  let arguments = (ins Variadic<WeightMatrix>:$inputs, StrAttr:$format, I64Attr:$panel, I64Attr:$group, UnitAttr:$interleaved);
+  let results = (outs PackedType:$result);
+  let assemblyFormat = "$inputs attr-dict `:` type($inputs)";
   let hasVerifier = 1;
 }
 
@@ -105,7 +125,9 @@ def ProgramOp : Chimera_Op<"program", [Symbol, IsolatedFromAbove, NoTerminator, 
 def LaunchOp : Chimera_Op<"launch", [HasParent<"ProgramOp">]> {
   let summary = "one launch of a kernel, on memory";
   let description = [{
-    Runs `kernel` over the blocks of `grid`; `constants` follow the step's symbols in its arguments.
+    Runs `kernel` over the blocks of `grid`; `constants` follow the step's symbols in its arguments. `count` is the number of
+    a buffer that is an array of S + 1 starts: the launch has start[S] - start[0] rows, which may take the place of the step's
+    in the grid.
 
     Example:
     ```mlir
@@ -115,7 +137,7 @@ def LaunchOp : Chimera_Op<"launch", [HasParent<"ProgramOp">]> {
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, GridAttr:$grid, BufferArrayAttr:$buffers, StrAttr:$op, I64Attr:$layer,
-                       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$constants);
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$constants, OptionalAttr<I64Attr>:$count);
   let assemblyFormat = "$kernel `grid` $grid $buffers attr-dict";
   let hasVerifier = 1;
 }

@@ -64,6 +64,13 @@ static void printModes(OpAsmPrinter &printer, Operation *, ArrayAttr modes) {
 }
 
 // The new versions of caches have the types of the old ones and are not spelled.
+static ParseResult parseSameOptionalType(OpAsmParser &, Type type, Type &same) {
+  same = type;
+  return success();
+}
+
+static void printSameOptionalType(OpAsmPrinter &, Operation *, Type, Type) {}
+
 static ParseResult parseSameTypes(OpAsmParser &, SmallVectorImpl<Type> &types, SmallVectorImpl<Type> &same) {
   same.assign(types.begin(), types.end());
   return success();

@@ -126,21 +126,25 @@ SmallVector<PoolInfo> StateType::getPools() const {
 //===----------------------------------------------------------------------===//
 
 LogicalResult RingType::verify(EmitError emitError, int64_t window, int64_t heads, int64_t dim, Type element,
-                               Type weights) {
+                               Type weights, int64_t room) {
   if (failed(verifyPositive(emitError, "window", window))) {
     return failure();
   }
-  return verifyKeyValue(emitError, window, heads, dim, element, weights);
+  if (room != 0 && room < window) {
+    return emitError() << "room must be at least the window, " << window << ", got " << room;
+  }
+  return verifyKeyValue(emitError, std::max(window, room), heads, dim, element, weights);
 }
 
 StringRef RingType::getKind() const {
   return "ring";
 }
 SmallVector<PoolInfo> RingType::getPools() const {
-  int64_t bytes = getWindow() * getHeads() * getDim() * elementBytes(getElement());
+  int64_t room = std::max(getWindow(), getRoom());
+  int64_t bytes = room * getHeads() * getDim() * elementBytes(getElement());
   SmallVector<PoolInfo> pools = {{"keys", bytes}, {"values", bytes}};
   if (!llvm::isa<NoneType>(getWeights())) {
-    pools.push_back({"weights", getWindow() * elementBytes(getWeights())});
+    pools.push_back({"weights", room * elementBytes(getWeights())});
   }
   pools.push_back({"count", 8});
   return pools;

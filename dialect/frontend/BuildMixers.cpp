@@ -130,7 +130,8 @@ SmallVector<Type> mixerCaches(ModelBuilder &model, Mode mode, bool weighted) {
   }
   case Mode::Swa:
     return {
-        ir::RingType::get(context, config.window, config.numKeyValueHeads, config.headDim, model.operand(), weights)};
+        ir::RingType::get(context, config.window, config.numKeyValueHeads, config.headDim, model.operand(), weights,
+                          /*room=*/0)};
   case Mode::Full:
     return {ir::ListType::get(context, config.numKeyValueHeads, config.headDim, model.operand(), weights)};
   case Mode::Identity:
