@@ -42,4 +42,28 @@ Val exp(Val x) {
   return sum * first * second;
 }
 
+/// log(1 + u) for 0 <= u <= 1 as u + u^2 q(u): q interpolates at the eleven Chebyshev nodes of [0, 1]; with its
+/// coefficients rounded to f32, the whole is within 2.1e-8 (relative).
+static Val logOnePlus(Val u) {
+  constexpr double coefficients[] = {-0x1.fffffff2ec387p-2, 0x1.555548ecbbd08p-2,  -0x1.fffc0c71d9e7ep-3,
+                                     0x1.9959bce6ce742p-3,  -0x1.5339101f82779p-3, 0x1.19dc3bd311bc8p-3,
+                                     -0x1.b956aef6be8a9p-4, 0x1.271c54ad23afbp-4,  -0x1.29827e5b62972p-5,
+                                     0x1.80374a09c4a32p-7,  -0x1.d02b28216b4adp-10};
+  Val sum = real(u, coefficients[10]);
+  for (int i = 10; i-- > 0;)
+    sum = fma(sum, u, real(u, coefficients[i]));
+  return fma(u * u, sum, u);
+}
+
+Val softplus(Val x) {
+  Val zero = real(x, 0), positive = x > zero;
+  // A NaN fails the comparison and comes back through exp.
+  return select(positive, x, zero) + logOnePlus(exp(select(positive, -x, x)));
+}
+
+Val sigmoid(Val x) {
+  Val one = real(x, 1);
+  return one / (one + exp(-x));
+}
+
 } // namespace chimera::cpu

@@ -13,6 +13,10 @@ using namespace kernel;
 
 /// e^x within 2 ulp; 0 at -infinity and below the range, infinity above it, NaN for NaN.
 Val exp(Val x);
+/// log(1 + e^x) within 3 ulp, without overflow; 0 at -infinity, NaN for NaN.
+Val softplus(Val x);
+/// 1 / (1 + e^-x) within 3 ulp; 0 and 1 at the infinities, NaN for NaN.
+Val sigmoid(Val x);
 
 } // namespace chimera::cpu
 

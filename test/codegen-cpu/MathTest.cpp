@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "codegen/cpu/Math.h"
-#include "test/codegen-cpu/CpuKernel.h"
+#include "test/codegen-cpu/MathCase.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
@@ -8,61 +8,39 @@
 
 namespace chimera::cpu::test {
 
-/// out[i] = f(x[i]) for a multiple of `lanes` numbers, by vectors.
-struct ElementwiseSpec {
-  std::string name;
-  Val (*function)(Val);
-  int64_t count, lanes;
-};
+static constexpr float infinity = std::numeric_limits<float>::infinity();
 
-static Kernel getOrEmit(mlir::ModuleOp module, const Isa &, const ElementwiseSpec &spec) {
-  std::string symbol = "test_" + spec.name + std::to_string(spec.lanes) + "_" + std::to_string(spec.count);
-  emitKernel(module, symbol, [&](KernelBuilder &k) {
-    Buffer x = k.buffer(Elem::F32), out = k.buffer(Elem::F32);
-    k.forEach(
-        k.integer(0), k.integer(spec.count),
-        [&](Val i) { out.storeVector(i, spec.function(x.loadVector(i, spec.lanes))); }, spec.lanes);
-  });
-  return {symbol, Grid{0, 0, 0, 1}};
-}
-
-/// The function of every number, at the width of the ISA.
-static std::vector<float> apply(const Isa &isa, const std::string &name, Val (*function)(Val), std::vector<float> x) {
-  x.resize((x.size() + 15) / 16 * 16);
-  Launch launch;
-  launch.add(x);
-  size_t out = launch.add(std::vector<float>(x.size()));
-  runKernel(isa, ElementwiseSpec{name, function, static_cast<int64_t>(x.size()), isa.lanes}, launch, {});
-  return launch.get<float>(out);
-}
-
-static std::vector<float> range(float low, float high, int count) {
-  std::vector<float> x;
-  for (int i = 0; i < count; ++i)
-    x.push_back(low + (high - low) * static_cast<float>(i) / static_cast<float>(count - 1));
-  return x;
-}
-
-/// The distance to the exact value in units of the last place of f32.
-static double ulps(float value, double exact) {
-  return std::abs(value - exact) / std::ldexp(1.0, std::max(std::ilogb(exact), -126) - 23);
-}
-
-TEST(CpuMathTest, ExpIsWithinTwoUlpAndTheSameAtEveryWidth) {
-  std::vector<float> x = range(-87.0f, 88.7f, 200000);
+/// Expects `function` within `bound` ulp of `exact`, and the same bits on every ISA.
+static void expectWithin(double bound, const std::string &name, Val (*function)(Val), double (*exact)(double),
+                         const std::vector<float> &x) {
   std::vector<float> first;
   for (const Isa &isa : hostIsas()) {
-    std::vector<float> y = apply(isa, "exp", exp, x);
+    std::vector<float> y = apply(isa, name, function, x);
     for (size_t i = 0; i < x.size(); ++i)
-      ASSERT_LE(ulps(y[i], std::exp(double(x[i]))), 2.0) << isa.name << " at " << x[i];
+      ASSERT_LE(ulps(y[i], exact(double(x[i]))), bound) << isa.name << " at " << x[i];
     if (first.empty())
       first = y;
     EXPECT_TRUE(y == first) << isa.name;
   }
 }
 
+TEST(CpuMathTest, ExpIsWithinTwoUlpAndTheSameAtEveryWidth) {
+  expectWithin(2, "exp", exp, std::exp, range(-87.0f, 88.7f, 200000));
+}
+
+TEST(CpuMathTest, SoftplusIsWithinThreeUlpAndTheSameAtEveryWidth) {
+  auto exact = [](double x) { return std::log1p(std::exp(x)); };
+  expectWithin(3, "softplus", softplus, exact, range(-87.0f, 88.7f, 200000));
+  expectWithin(3, "softplus", softplus, exact, range(-4, 4, 200000));
+}
+
+TEST(CpuMathTest, SigmoidIsWithinThreeUlpAndTheSameAtEveryWidth) {
+  auto exact = [](double x) { return 1 / (1 + std::exp(-x)); };
+  expectWithin(3, "sigmoid", sigmoid, exact, range(-87.0f, 88.7f, 200000));
+  expectWithin(3, "sigmoid", sigmoid, exact, range(-4, 4, 200000));
+}
+
 TEST(CpuMathTest, ExpAtItsEdges) {
-  constexpr float infinity = std::numeric_limits<float>::infinity();
   for (const Isa &isa : hostIsas()) {
     std::vector<float> y = apply(isa, "exp", exp, {0, -0.0f, -infinity, infinity, NAN, 89, 1e30f, -104, -1e30f});
     EXPECT_EQ(y[0], 1);
@@ -74,6 +52,31 @@ TEST(CpuMathTest, ExpAtItsEdges) {
     EXPECT_EQ(y[6], infinity);
     EXPECT_EQ(y[7], 0);
     EXPECT_EQ(y[8], 0);
+  }
+}
+
+TEST(CpuMathTest, SoftplusAtItsEdges) {
+  for (const Isa &isa : hostIsas()) {
+    std::vector<float> y = apply(isa, "softplus", softplus, {-infinity, infinity, NAN, 1e30f, -1e30f, 200, -200});
+    EXPECT_EQ(y[0], 0);
+    EXPECT_EQ(y[1], infinity);
+    EXPECT_TRUE(std::isnan(y[2]));
+    EXPECT_EQ(y[3], 1e30f);
+    EXPECT_EQ(y[4], 0);
+    EXPECT_EQ(y[5], 200);
+    EXPECT_EQ(y[6], 0);
+  }
+}
+
+TEST(CpuMathTest, SigmoidAtItsEdges) {
+  for (const Isa &isa : hostIsas()) {
+    std::vector<float> y = apply(isa, "sigmoid", sigmoid, {-infinity, infinity, NAN, 1e30f, -1e30f, 0});
+    EXPECT_EQ(y[0], 0);
+    EXPECT_EQ(y[1], 1);
+    EXPECT_TRUE(std::isnan(y[2]));
+    EXPECT_EQ(y[3], 1);
+    EXPECT_EQ(y[4], 0);
+    EXPECT_EQ(y[5], 0.5f);
   }
 }
 
