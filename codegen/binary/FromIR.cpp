@@ -38,9 +38,19 @@ public:
     return attr ? attr.getValue().str() : std::string();
   }
 
-  std::vector<int64_t> optionalIntegers(llvm::StringRef name) {
-    auto attr = has(name) ? get<DenseI64ArrayAttr>(name) : DenseI64ArrayAttr();
+  std::vector<int64_t> integers(llvm::StringRef name) {
+    auto attr = get<DenseI64ArrayAttr>(name);
     return attr ? std::vector<int64_t>(attr.asArrayRef()) : std::vector<int64_t>();
+  }
+
+  std::vector<int64_t> optionalIntegers(llvm::StringRef name) {
+    return has(name) ? integers(name) : std::vector<int64_t>();
+  }
+
+  /// True for a unit attribute or `true`.
+  bool flag(llvm::StringRef name) {
+    auto value = dictionary ? dictionary.getAs<BoolAttr>(name) : BoolAttr();
+    return value ? value.getValue() : has(name);
   }
 
   Type type(llvm::StringRef name) {
@@ -151,6 +161,24 @@ llvm::Error readParameters(ModuleOp module, Manifest &manifest) {
   return llvm::Error::success();
 }
 
+llvm::Error readPacked(ModuleOp module, Variant &variant) {
+  auto attr = module->getAttrOfType<ArrayAttr>("chimera.packed");
+  for (Attribute entry : attr ? attr.getValue() : ArrayRef<Attribute>()) {
+    Fields fields(dyn_cast<DictionaryAttr>(entry), "chimera.packed");
+    PackedWeights packed;
+    packed.parameters = fields.integers("parameters");
+    packed.format = fields.string("format");
+    packed.panel = fields.integer("panel");
+    packed.group = fields.integer("group");
+    packed.interleaved = fields.flag("interleaved");
+    packed.bytes = fields.integer("bytes");
+    if (llvm::Error error = fields.takeError())
+      return error;
+    variant.packed.push_back(std::move(packed));
+  }
+  return llvm::Error::success();
+}
+
 /// Bytes of a page of `list`, whose weights have the accumulators' type.
 int64_t pageBytes(ir::ListType list) {
   int64_t weightBytes = list.getElement().isF64() ? 8 : 4;
@@ -204,6 +232,8 @@ Buffer readBuffer(ir::BufferAttr attr) {
     return Buffer::table(attr.getIndex());
   case ir::BufferKind::Step:
     return Buffer::stepBuffer(attr.getName().str());
+  case ir::BufferKind::Packed:
+    return Buffer::packed(attr.getIndex());
   }
   llvm_unreachable("no such kind of buffer");
 }
@@ -225,6 +255,8 @@ Phase readProgram(ir::ProgramOp program) {
     for (Attribute buffer : op.getBuffers())
       launch.buffers.push_back(readBuffer(cast<ir::BufferAttr>(buffer)));
     launch.constants.assign(op.getConstants().begin(), op.getConstants().end());
+    if (std::optional<uint64_t> count = op.getCount())
+      launch.count = static_cast<int64_t>(*count);
     phase.launches.push_back(std::move(launch));
   }
   return phase;
@@ -238,12 +270,15 @@ llvm::Expected<Manifest> manifestFromIR(ModuleOp module) {
     if (llvm::Error error = read(module, manifest))
       return error;
   readForceable(module, manifest);
+  Variant &variant = manifest.variants.emplace_back();
+  if (llvm::Error error = readPacked(module, variant))
+    return error;
   for (auto program : module.getOps<ir::ProgramOp>()) {
-    manifest.phases.push_back(readProgram(program));
-    manifest.limits.maxTokens = std::max(manifest.limits.maxTokens, manifest.phases.back().limits.maxTokens);
-    manifest.limits.maxSeqs = std::max(manifest.limits.maxSeqs, manifest.phases.back().limits.maxSeqs);
+    variant.phases.push_back(readProgram(program));
+    manifest.limits.maxTokens = std::max(manifest.limits.maxTokens, variant.phases.back().limits.maxTokens);
+    manifest.limits.maxSeqs = std::max(manifest.limits.maxSeqs, variant.phases.back().limits.maxSeqs);
   }
-  if (manifest.phases.empty())
+  if (variant.phases.empty())
     return fault("the module has no chimera.program");
   return manifest;
 }

@@ -5,6 +5,7 @@
 #include "codegen/binary/TemporaryFolder.h"
 #include "lld/Common/Driver.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/Endian.h"
@@ -99,21 +100,28 @@ llvm::Error checkFreestanding(llvm::StringRef elf) {
   return llvm::Error::success();
 }
 
-llvm::Expected<std::string> linkModelBinary(llvm::StringRef object, llvm::StringRef manifestJson) {
+llvm::Expected<std::string> linkModelBinary(llvm::ArrayRef<std::string> objects, llvm::StringRef manifestJson) {
   auto manifestObject = dataObject(manifestSection, manifestJson);
   if (!manifestObject)
     return manifestObject.takeError();
   auto folder = TemporaryFolder::create();
   if (!folder)
     return folder.takeError();
-  auto kernelsPath = folder->add("kernels.o", object);
-  if (!kernelsPath)
-    return kernelsPath.takeError();
-  auto manifestPath = folder->add("manifest.o", *manifestObject);
-  if (!manifestPath)
-    return manifestPath.takeError();
+  std::vector<std::string> inputs;
+  auto add = [&](const std::string &name, llvm::StringRef content) -> llvm::Error {
+    auto path = folder->add(name, content);
+    if (!path)
+      return path.takeError();
+    inputs.push_back(std::move(*path));
+    return llvm::Error::success();
+  };
+  for (auto [index, object] : llvm::enumerate(objects))
+    if (llvm::Error error = add("kernels" + std::to_string(index) + ".o", object))
+      return error;
+  if (llvm::Error error = add("manifest.o", *manifestObject))
+    return error;
   std::string output = folder->reserve("model.so");
-  if (llvm::Error error = runLinker({*kernelsPath, *manifestPath}, output))
+  if (llvm::Error error = runLinker(inputs, output))
     return error;
   auto elf = llvm::MemoryBuffer::getFile(output, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!elf)
@@ -127,12 +135,15 @@ llvm::Expected<std::string> linkModelBinary(llvm::StringRef object, llvm::String
 llvm::Expected<std::string> modelBinary(mlir::ModuleOp kernels, const Manifest &manifest) {
   if (llvm::Error error = validate(manifest))
     return error;
-  auto variant = isaVariant(manifest.variant);
+  if (manifest.variants.size() != 1)
+    return fault("manifest: variants: one module of kernels is for one");
+  const Variant &only = manifest.variants.front();
+  auto variant = isaVariant(only.name);
   if (!variant)
     return variant.takeError();
-  if (variant->features != manifest.features)
-    return fault("manifest: features: not those of " + manifest.variant);
-  auto object = compileKernels(kernels, kernelSymbols(manifest), *variant, CodeFormat::Object);
+  if (variant->features != only.features)
+    return fault("manifest: features: not those of " + only.name);
+  auto object = compileKernels(kernels, kernelSymbols(only), *variant, CodeFormat::Object);
   if (!object)
     return object.takeError();
   return linkModelBinary(*object, toJson(manifest));

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A kernel object and a manifest to a model binary: docs/model-binary.md, "The file".
+// Kernel objects and a manifest to a model binary: docs/model-binary.md, "The file".
 #ifndef CHIMERA_CODEGEN_BINARY_LINK_H
 #define CHIMERA_CODEGEN_BINARY_LINK_H
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include <string>
@@ -15,12 +16,13 @@ namespace chimera::binary {
 
 struct Manifest;
 
-/// Links an ELF relocatable object and the manifest's text into a freestanding shared object and appends the trailer:
-/// the bytes of a model binary. The result depends on the two arguments alone.
+/// Links ELF relocatable objects, one a variant, and the manifest's text into a freestanding shared object and appends
+/// the trailer: the bytes of a model binary. The result depends on the two arguments alone.
 ///
 /// Errors: an undefined symbol, which names the function that a kernel would call; a dependency or an initialiser; a
-/// temporary folder that cannot be written.
-llvm::Expected<std::string> linkModelBinary(llvm::StringRef object, llvm::StringRef manifestJson);
+/// temporary folder that cannot
+/// be written, a kernel that two objects define.
+llvm::Expected<std::string> linkModelBinary(llvm::ArrayRef<std::string> objects, llvm::StringRef manifestJson);
 
 /// Checks that `elf` is a shared object that needs no library, has no undefined symbol and no initialisers.
 llvm::Error checkFreestanding(llvm::StringRef elf);
@@ -29,7 +31,7 @@ llvm::Error checkFreestanding(llvm::StringRef elf);
 std::string trailer(llvm::StringRef elf);
 
 /// The whole way from kernels (a module in the LLVM dialect) and their manifest to the bytes of a model binary, for the
-/// variant that the manifest names. The manifest's `features` must be that variant's.
+/// one variant of the manifest. Its `features` must be those that isaVariant has for its name.
 llvm::Expected<std::string> modelBinary(mlir::ModuleOp kernels, const Manifest &manifest);
 
 } // namespace chimera::binary

@@ -2,7 +2,6 @@
 #include "codegen/binary/Manifest.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
-#include <set>
 
 namespace chimera::binary {
 
@@ -117,6 +116,10 @@ void writeBuffer(OStream &json, const Buffer &buffer) {
       json.value("step");
       json.value(buffer.step);
       break;
+    case Buffer::Kind::Packed:
+      json.value("packed");
+      json.value(buffer.index);
+      break;
     }
   });
 }
@@ -138,6 +141,8 @@ void writeLaunch(OStream &json, const Launch &launch) {
         writeBuffer(json, buffer);
     });
     writeList(json, "constants", launch.constants);
+    if (launch.count)
+      json.attribute("count", *launch.count);
   });
 }
 
@@ -154,13 +159,38 @@ void writePhase(OStream &json, const Phase &phase) {
   });
 }
 
-void writeManifest(OStream &json, const Manifest &manifest) {
+void writePacked(OStream &json, const PackedWeights &packed) {
+  json.object([&] {
+    writeList(json, "parameters", packed.parameters);
+    json.attribute("format", packed.format);
+    json.attribute("panel", packed.panel);
+    json.attribute("group", packed.group);
+    json.attribute("interleaved", packed.interleaved);
+    json.attribute("bytes", packed.bytes);
+  });
+}
+
+void writeVariant(OStream &json, const Variant &variant) {
+  json.object([&] {
+    json.attribute("name", variant.name);
+    writeList(json, "features", variant.features);
+    json.attributeArray("packed", [&] {
+      for (const PackedWeights &packed : variant.packed)
+        writePacked(json, packed);
+    });
+    json.attributeObject("phases", [&] {
+      for (const Phase &phase : variant.phases)
+        writePhase(json, phase);
+    });
+  });
+}
+
+/// What all variants have in common.
+void writeCommon(OStream &json, const Manifest &manifest) {
   json.attribute("format", "chimera-model");
   json.attribute("version", formatVersion);
   json.attribute("producer", "chimera-compile " CHIMERA_VERSION);
   json.attribute("target", manifest.target);
-  json.attribute("variant", manifest.variant);
-  writeList(json, "features", manifest.features);
   json.attribute("dtype", manifest.dtype);
   json.attribute("numerics", manifest.numerics);
   json.attributeObject("limits", [&] { writeLimits(json, manifest.limits); });
@@ -182,10 +212,6 @@ void writeManifest(OStream &json, const Manifest &manifest) {
     json.attribute("bytes", manifest.pages.bytes);
     json.attribute("tables", manifest.pages.tables);
   });
-  json.attributeObject("phases", [&] {
-    for (const Phase &phase : manifest.phases)
-      writePhase(json, phase);
-  });
 }
 
 } // namespace
@@ -194,16 +220,14 @@ std::string toJson(const Manifest &manifest) {
   std::string text;
   llvm::raw_string_ostream stream(text);
   OStream json(stream);
-  json.object([&] { writeManifest(json, manifest); });
+  json.object([&] {
+    writeCommon(json, manifest);
+    json.attributeArray("variants", [&] {
+      for (const Variant &variant : manifest.variants)
+        writeVariant(json, variant);
+    });
+  });
   return text;
-}
-
-std::vector<std::string> kernelSymbols(const Manifest &manifest) {
-  std::set<std::string> symbols;
-  for (const Phase &phase : manifest.phases)
-    for (const Launch &launch : phase.launches)
-      symbols.insert(launch.kernel);
-  return {symbols.begin(), symbols.end()};
 }
 
 } // namespace chimera::binary

@@ -14,7 +14,7 @@
 namespace chimera::binary {
 
 /// The version of the format that toJson writes.
-inline constexpr int64_t formatVersion = 1;
+inline constexpr int64_t formatVersion = 2;
 
 /// A launch covers ceil((tokens N + seqs S + outputs R + constant) / divisor) blocks.
 struct Grid {
@@ -31,10 +31,10 @@ struct ArenaSlice {
   int64_t bytes = 0;
 };
 
-/// One entry of a launch's buffers. `index` belongs to Param, Pool and Table, `slice` to Arena, `step` (the name of a
-/// step buffer) to Step.
+/// One entry of a launch's buffers. `index` belongs to Param, Pool, Table and Packed, `slice` to Arena, `step` (the
+/// name of a step buffer) to Step.
 struct Buffer {
-  enum class Kind { Arena, Param, Pool, Pages, Table, Step };
+  enum class Kind { Arena, Param, Pool, Pages, Table, Step, Packed };
 
   Kind kind = Kind::Arena;
   ArenaSlice slice;
@@ -47,6 +47,7 @@ struct Buffer {
   static Buffer pages() { return {Kind::Pages, {}, 0, {}}; }
   static Buffer table(int64_t index) { return {Kind::Table, {}, index, {}}; }
   static Buffer stepBuffer(std::string name) { return {Kind::Step, {}, 0, std::move(name)}; }
+  static Buffer packed(int64_t index) { return {Kind::Packed, {}, index, {}}; }
 };
 
 /// One line of the launch table.
@@ -57,6 +58,8 @@ struct Launch {
   Grid grid;
   std::vector<Buffer> buffers;
   std::vector<int64_t> constants;
+  /// The buffer whose array of starts says how many rows the launch has; none: the step's.
+  std::optional<int64_t> count;
 };
 
 /// The most that one step holds.
@@ -87,6 +90,17 @@ struct Parameter {
   std::vector<int64_t> sourceShape;
   /// Row i of the parameter is row rowPermutation[i] of the checkpoint's tensor; empty: as it is.
   std::vector<int64_t> rowPermutation;
+};
+
+/// Matrices that kernels read from panels: the parameters (of equal inputs) stacked, or two interleaved.
+struct PackedWeights {
+  std::vector<int64_t> parameters;
+  /// "f32", "bf16" or "i8".
+  std::string format;
+  int64_t panel = 1;
+  int64_t group = 1;
+  bool interleaved = false;
+  int64_t bytes = 0;
 };
 
 /// A slot pool: `bytesPerSlot` bytes for each cache slot.
@@ -135,10 +149,16 @@ struct ModelInfo {
   std::vector<ModelLayer> layers;
 };
 
+/// What is made for one ISA: the features of the CPU that it needs, as in /proc/cpuinfo, and its programs.
+struct Variant {
+  std::string name;
+  std::vector<std::string> features;
+  std::vector<PackedWeights> packed;
+  std::vector<Phase> phases;
+};
+
 struct Manifest {
   std::string target = "ref";
-  std::string variant;
-  std::vector<std::string> features;
   std::string dtype;
   std::string numerics = "invariant";
   Limits limits;
@@ -147,15 +167,29 @@ struct Manifest {
   std::vector<Pool> pools;
   std::vector<Cache> caches;
   Pages pages;
-  std::vector<Phase> phases;
+  /// The best first; the runtime takes the first that its CPU can run.
+  std::vector<Variant> variants;
 };
 
 /// The manifest as the JSON text of the section .chimera.manifest. Keys come in the order of the documentation, so
 /// equal manifests give equal bytes.
 std::string toJson(const Manifest &manifest);
 
-/// The symbols of the kernels that the launch tables name, sorted, each once.
-std::vector<std::string> kernelSymbols(const Manifest &manifest);
+/// The symbols of the kernels that a variant's launch tables name, sorted, each once.
+std::vector<std::string> kernelSymbols(const Variant &variant);
+
+/// Appends `suffix` to the name of every kernel in the launch tables of `variant`: what compileKernels does to the
+/// kernels themselves, so that the objects of several variants can be linked together.
+void suffixKernels(Variant &variant, const std::string &suffix);
+
+/// Appends the variants of `other`, a manifest of the same model compiled for another ISA. An error names what differs
+/// where both must be equal (everything but the variants), or a variant that is there already.
+llvm::Error appendVariant(Manifest &to, Manifest other);
+
+/// The bytes of packed weights by the layout of docs/model-binary.md; nothing when the layout is not one: a parameter
+/// that is no matrix or of f64, other inputs than the first, interleaved ones of unequal shape, panel or group not
+/// positive, a group that does not divide 32 for i8.
+std::optional<int64_t> packedBytes(const PackedWeights &packed, const std::vector<Parameter> &parameters);
 
 /// Checks what the format demands of a manifest: indices in range, arena slices aligned and inside the arena, divisors
 /// positive, names unique, step buffers known. An error here is a fault of the compiler, found before the runtime

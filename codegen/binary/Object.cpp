@@ -47,7 +47,8 @@ private:
   std::string &message;
 };
 
-llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createTargetMachine(llvm::StringRef cpu, llvm::StringRef attributes = "") {
+llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createTargetMachine(llvm::StringRef cpu,
+                                                                         llvm::StringRef attributes = "") {
   static const bool initialised = [] {
     LLVMInitializeX86TargetInfo();
     LLVMInitializeX86Target();
@@ -63,8 +64,9 @@ llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createTargetMachine(llvm::S
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
   options.EmitAddrsig = false;
-  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
-      targetTriple, cpu, attributes, options, llvm::Reloc::PIC_, llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
+  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(targetTriple, cpu, attributes, options,
+                                                                           llvm::Reloc::PIC_, llvm::CodeModel::Small,
+                                                                           llvm::CodeGenOptLevel::Default));
   if (!machine)
     return fault("no code generator for " + cpu);
   return machine;
@@ -84,7 +86,8 @@ llvm::Expected<std::unique_ptr<llvm::Module>> translate(mlir::ModuleOp kernels, 
 }
 
 /// Gives every function its linkage and the attributes that keep the code freestanding.
-llvm::Error prepareFunctions(llvm::Module &module, llvm::ArrayRef<std::string> exported, const IsaVariant &variant) {
+llvm::Error prepareFunctions(llvm::Module &module, llvm::ArrayRef<std::string> exported, const IsaVariant &variant,
+                             llvm::StringRef suffix) {
   llvm::StringSet<> names;
   for (const std::string &name : exported) {
     names.insert(name);
@@ -106,6 +109,8 @@ llvm::Error prepareFunctions(llvm::Module &module, llvm::ArrayRef<std::string> e
     function.addFnAttr("denormal-fp-math", "preserve-sign,preserve-sign");
     function.addFnAttr(llvm::Attribute::NoUnwind);
     function.removeFnAttr(llvm::Attribute::UWTable);
+    if (isKernel)
+      function.setName(function.getName() + suffix);
   }
   for (llvm::GlobalVariable &global : module.globals())
     if (!global.isDeclaration())
@@ -159,7 +164,7 @@ void registerKernelTranslation(mlir::DialectRegistry &registry) {
 }
 
 llvm::Expected<std::string> compileKernels(mlir::ModuleOp kernels, llvm::ArrayRef<std::string> exported,
-                                           const IsaVariant &variant, CodeFormat format) {
+                                           const IsaVariant &variant, CodeFormat format, llvm::StringRef suffix) {
   auto machine = createTargetMachine(variant.cpu, variant.attributes);
   if (!machine)
     return machine.takeError();
@@ -170,7 +175,7 @@ llvm::Expected<std::string> compileKernels(mlir::ModuleOp kernels, llvm::ArrayRe
   if (!module)
     return module.takeError();
   setTarget(**module, **machine);
-  if (llvm::Error error = prepareFunctions(**module, exported, variant))
+  if (llvm::Error error = prepareFunctions(**module, exported, variant, suffix))
     return error;
   optimize(**module, **machine);
   if (format == CodeFormat::LLVMIR) {

@@ -24,14 +24,15 @@ void registerKernelTranslation(mlir::DialectRegistry &registry);
 
 /// Compiles `kernels`, a module in the LLVM dialect, for `variant`.
 ///
-/// The functions named in `exported` keep their names (visibility protected); every other function becomes internal.
+/// The functions named in `exported` get their names and `suffix` (visibility protected); every other function becomes
+/// internal.
 /// The code is freestanding and its arithmetic is the one written: no library call is ever made up (no memset for a
 /// loop), nothing is contracted or reassociated, denormals are taken to be flushed as the runtime sets the processor to
 /// do. There is no unwind information. Equal input gives equal bytes.
 ///
 /// Errors: an exported name without a definition, a module that is not in the LLVM dialect, a fault of the backend.
 llvm::Expected<std::string> compileKernels(mlir::ModuleOp kernels, llvm::ArrayRef<std::string> exported,
-                                           const IsaVariant &variant, CodeFormat format);
+                                           const IsaVariant &variant, CodeFormat format, llvm::StringRef suffix = "");
 
 /// An ELF relocatable object that holds nothing but `content` in the read-only, allocated section `section`.
 llvm::Expected<std::string> dataObject(llvm::StringRef section, llvm::StringRef content);

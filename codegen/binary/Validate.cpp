@@ -36,10 +36,18 @@ llvm::Error checkIndex(const llvm::Twine &where, llvm::StringRef kind, int64_t i
   return llvm::Error::success();
 }
 
-llvm::Error checkBuffer(const llvm::Twine &where, const Manifest &manifest, const Phase &phase, const Buffer &buffer) {
+/// A phase, and what its launches refer to.
+struct Scope {
+  const Manifest &manifest;
+  const Variant &variant;
+  const Phase &phase;
+};
+
+llvm::Error checkBuffer(const llvm::Twine &where, const Scope &scope, const Buffer &buffer) {
+  const Manifest &manifest = scope.manifest;
   switch (buffer.kind) {
   case Buffer::Kind::Arena:
-    return checkSlice(where, buffer.slice, phase.arenaBytes);
+    return checkSlice(where, buffer.slice, scope.phase.arenaBytes);
   case Buffer::Kind::Param:
     return checkIndex(where, "parameter", buffer.index, static_cast<int64_t>(manifest.parameters.size()));
   case Buffer::Kind::Pool:
@@ -51,26 +59,45 @@ llvm::Error checkBuffer(const llvm::Twine &where, const Manifest &manifest, cons
   case Buffer::Kind::Step:
     return llvm::is_contained(stepBuffers, buffer.step) ? llvm::Error::success()
                                                         : fault(where, "unknown step buffer '" + buffer.step + "'");
+  case Buffer::Kind::Packed:
+    return checkIndex(where, "packed weights", buffer.index, static_cast<int64_t>(scope.variant.packed.size()));
   }
   return fault(where, "unknown kind of buffer");
 }
 
-llvm::Error checkLaunch(const std::string &where, const Manifest &manifest, const Phase &phase, const Launch &launch) {
+/// A launch's count is an array of S + 1 starts.
+llvm::Error checkCount(const std::string &where, const Scope &scope, const Launch &launch) {
+  if (!launch.count)
+    return llvm::Error::success();
+  if (llvm::Error error =
+          checkIndex(where, "count: buffer", *launch.count, static_cast<int64_t>(launch.buffers.size())))
+    return error;
+  const Buffer &buffer = launch.buffers[*launch.count];
+  bool isStep = buffer.kind == Buffer::Kind::Step && (buffer.step == "seq_start" || buffer.step == "out_start");
+  int64_t needed = 4 * (scope.phase.limits.maxSeqs + 1);
+  if (!isStep && (buffer.kind != Buffer::Kind::Arena || buffer.slice.bytes < needed))
+    return fault(where, "count: buffer " + llvm::Twine(*launch.count) + " is no array of starts");
+  return llvm::Error::success();
+}
+
+llvm::Error checkLaunch(const std::string &where, const Scope &scope, const Launch &launch) {
   const Grid &grid = launch.grid;
   if (launch.kernel.empty())
     return fault(where, "no kernel");
   if (grid.divisor <= 0 || grid.tokens < 0 || grid.seqs < 0 || grid.outputs < 0 || grid.constant < 0)
     return fault(where, "a grid needs a positive divisor and no negative terms");
-  if (launch.layer < -1 || launch.layer >= static_cast<int64_t>(manifest.model.layers.size()))
+  if (launch.layer < -1 || launch.layer >= static_cast<int64_t>(scope.manifest.model.layers.size()))
     return fault(where, "layer " + llvm::Twine(launch.layer) + " does not exist");
   for (auto [index, buffer] : llvm::enumerate(launch.buffers))
-    if (llvm::Error error = checkBuffer(where + ", buffer " + std::to_string(index), manifest, phase, buffer))
+    if (llvm::Error error = checkBuffer(where + ", buffer " + std::to_string(index), scope, buffer))
       return error;
-  return llvm::Error::success();
+  return checkCount(where, scope, launch);
 }
 
-llvm::Error checkPhase(const Manifest &manifest, const Phase &phase) {
+llvm::Error checkPhase(const Manifest &manifest, const Variant &variant, const Phase &phase) {
   std::string where = "phase " + phase.name;
+  if (manifest.variants.size() > 1)
+    where = "variant " + variant.name + ", " + where;
   if (phase.limits.maxTokens <= 0 || phase.limits.maxSeqs <= 0 || phase.limits.maxTokens > manifest.limits.maxTokens ||
       phase.limits.maxSeqs > manifest.limits.maxSeqs)
     return fault(where, "limits must be positive and at most the model's");
@@ -82,7 +109,7 @@ llvm::Error checkPhase(const Manifest &manifest, const Phase &phase) {
     return error;
   for (auto [index, launch] : llvm::enumerate(phase.launches))
     if (llvm::Error error = checkLaunch(where + ", launch " + std::to_string(index) + " (" + launch.kernel + ")",
-                                        manifest, phase, launch))
+                                        {manifest, variant, phase}, launch))
       return error;
   return llvm::Error::success();
 }
@@ -154,6 +181,25 @@ llvm::Error checkModel(const ModelInfo &model) {
   return llvm::Error::success();
 }
 
+llvm::Error checkVariant(const Manifest &manifest, const Variant &variant) {
+  for (auto [index, packed] : llvm::enumerate(variant.packed)) {
+    std::string where = "variant " + variant.name + ", packed weights " + std::to_string(index);
+    std::optional<int64_t> bytes = packedBytes(packed, manifest.parameters);
+    if (!bytes)
+      return fault(where, "no layout for these parameters");
+    if (packed.bytes != *bytes)
+      return fault(where, llvm::Twine(packed.bytes) + " bytes, the layout has " + llvm::Twine(*bytes));
+  }
+  std::set<std::string> names;
+  for (const Phase &phase : variant.phases) {
+    if (!names.insert(phase.name).second)
+      return fault("phase " + phase.name, "named twice");
+    if (llvm::Error error = checkPhase(manifest, variant, phase))
+      return error;
+  }
+  return llvm::Error::success();
+}
+
 } // namespace
 
 llvm::Error validate(const Manifest &manifest) {
@@ -165,11 +211,13 @@ llvm::Error validate(const Manifest &manifest) {
     return error;
   if (llvm::Error error = checkCaches(manifest))
     return error;
+  if (manifest.variants.empty())
+    return fault("variants", "there are none");
   std::set<std::string> names;
-  for (const Phase &phase : manifest.phases) {
-    if (!names.insert(phase.name).second)
-      return fault("phase " + phase.name, "named twice");
-    if (llvm::Error error = checkPhase(manifest, phase))
+  for (const Variant &variant : manifest.variants) {
+    if (!names.insert(variant.name).second)
+      return fault("variant " + variant.name, "named twice");
+    if (llvm::Error error = checkVariant(manifest, variant))
       return error;
   }
   return llvm::Error::success();

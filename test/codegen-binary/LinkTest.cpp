@@ -24,8 +24,6 @@ constexpr size_t trailerBytes = 32;
 
 Manifest squareManifest() {
   Manifest manifest;
-  manifest.variant = "x86-64-v3";
-  manifest.features = llvm::cantFail(isaVariant("x86-64-v3")).features;
   manifest.dtype = "f32";
   manifest.limits = {8, 2};
   Launch launch;
@@ -33,7 +31,10 @@ Manifest squareManifest() {
   launch.op = "test.square";
   launch.grid = {1, 0, 0, 0, 1};
   launch.buffers = {Buffer::arena(0, 32), Buffer::arena(64, 32)};
-  manifest.phases = {Phase{"prefill", {8, 2}, 128, {64, 32}, {0, 0}, {launch}}};
+  manifest.variants = {{"x86-64-v3",
+                        llvm::cantFail(isaVariant("x86-64-v3")).features,
+                        {},
+                        {Phase{"prefill", {8, 2}, 128, {64, 32}, {0, 0}, {launch}}}}};
   return manifest;
 }
 
@@ -157,13 +158,43 @@ TEST(Link, NamesTheFunctionThatAKernelWouldCall) {
   auto kernels = context.parse(test::exponentialKernel);
   auto object = test::compile(*kernels, {"exponential"}, CodeFormat::Object);
   ASSERT_TRUE(static_cast<bool>(object));
-  auto bytes = linkModelBinary(*object, "{}");
+  auto bytes = linkModelBinary({*object}, "{}");
   ASSERT_FALSE(static_cast<bool>(bytes));
   EXPECT_EQ(llvm::toString(bytes.takeError()), "cannot link the kernels: undefined symbol: expf");
 }
 
+/// The square kernel for the variant, its symbol with a suffix.
+std::string squareObject(llvm::StringRef variantName, llvm::StringRef suffix) {
+  KernelContext context;
+  auto kernels = context.parse(test::squareKernel);
+  IsaVariant variant = llvm::cantFail(isaVariant(variantName));
+  return llvm::cantFail(compileKernels(*kernels, {"square"}, variant, CodeFormat::Object, suffix));
+}
+
+TEST(Link, KernelsOfSeveralVariantsLieSideBySide) {
+  auto bytes =
+      linkModelBinary({squareObject("x86-64-v2", ".x86-64-v2"), squareObject("x86-64-v3", ".x86-64-v3")}, "{}");
+  ASSERT_TRUE(static_cast<bool>(bytes)) << llvm::toString(bytes.takeError());
+  TemporaryFolder folder = llvm::cantFail(TemporaryFolder::create());
+  std::string path = llvm::cantFail(folder.add("model.chm", *bytes));
+  void *handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(handle, nullptr) << ::dlerror();
+  void *lower = ::dlsym(handle, "square.x86-64-v2"), *higher = ::dlsym(handle, "square.x86-64-v3");
+  EXPECT_NE(lower, nullptr);
+  EXPECT_NE(higher, nullptr);
+  EXPECT_NE(lower, higher);
+  EXPECT_EQ(::dlsym(handle, "square"), nullptr);
+  ::dlclose(handle);
+}
+
+TEST(Link, AKernelThatTwoObjectsDefineIsAnError) {
+  auto bytes = linkModelBinary({squareObject("x86-64-v2", ""), squareObject("x86-64-v3", "")}, "{}");
+  ASSERT_FALSE(static_cast<bool>(bytes));
+  EXPECT_EQ(llvm::toString(bytes.takeError()), "cannot link the kernels: duplicate symbol: square");
+}
+
 TEST(Link, CanRunAgainAfterAnError) {
-  auto bytes = linkModelBinary("this is no object", "{}");
+  auto bytes = linkModelBinary({std::string("this is no object")}, "{}");
   ASSERT_FALSE(static_cast<bool>(bytes));
   std::string message = llvm::toString(bytes.takeError());
   EXPECT_EQ(message.find('\n'), std::string::npos) << message;
@@ -190,7 +221,7 @@ TEST(Link, RefusesAManifestThatTheRuntimeWouldRefuse) {
   KernelContext context;
   auto kernels = context.parse(test::squareKernel);
   Manifest manifest = squareManifest();
-  manifest.features.pop_back();
+  manifest.variants[0].features.pop_back();
   auto bytes = modelBinary(*kernels, manifest);
   ASSERT_FALSE(static_cast<bool>(bytes));
   EXPECT_EQ(llvm::toString(bytes.takeError()), "manifest: features: not those of x86-64-v3");

@@ -13,8 +13,6 @@ namespace {
 /// A manifest that uses every part of the format.
 Manifest fullManifest() {
   Manifest manifest;
-  manifest.variant = "x86-64-v3";
-  manifest.features = {"avx2", "fma"};
   manifest.dtype = "bf16";
   manifest.limits = {16, 4};
   manifest.model.vocabSize = 256;
@@ -36,18 +34,22 @@ Manifest fullManifest() {
   launch.op = "chimera.attend";
   launch.layer = 0;
   launch.grid = {2, 3, 4, 5, 6};
-  launch.buffers = {Buffer::arena(64, 100), Buffer::param(1), Buffer::pool(0),
-                    Buffer::pages(),        Buffer::table(0), Buffer::stepBuffer("tokens")};
+  launch.buffers = {Buffer::arena(64, 100),       Buffer::param(1), Buffer::pool(0), Buffer::pages(), Buffer::table(0),
+                    Buffer::stepBuffer("tokens"), Buffer::packed(0)};
   launch.constants = {-7};
-  manifest.phases = {{"prefill", {16, 4}, 256, {0, 64}, {192, 16}, {launch, launch}},
-                     {"decode", {4, 4}, 256, {0, 64}, {192, 16}, {}}};
+  launch.count = 0;
+  Variant variant{"x86-64-v3", {"avx2", "fma"}, {}, {}};
+  variant.packed = {{{0, 1}, "bf16", 16, 2, false, 272 * 32 * 2}};
+  variant.phases = {{"prefill", {16, 4}, 256, {0, 64}, {192, 16}, {launch, launch}},
+                    {"decode", {4, 4}, 256, {0, 64}, {192, 16}, {}}};
+  manifest.variants = {variant};
   return manifest;
 }
 
 TEST(Manifest, JsonIsAsDocumented) {
   const char *expected =
-      R"({"format":"chimera-model","version":1,"producer":"chimera-compile 0.1.0","target":"ref",)"
-      R"("variant":"x86-64-v3","features":["avx2","fma"],"dtype":"bf16","numerics":"invariant",)"
+      R"({"format":"chimera-model","version":2,"producer":"chimera-compile 0.1.0","target":"ref",)"
+      R"("dtype":"bf16","numerics":"invariant",)"
       R"("limits":{"max_tokens":16,"max_seqs":4},)"
       R"("model":{"vocab_size":256,"hidden_size":32,"window":8,"head_dim":16,"num_attention_heads":2,)"
       R"("num_key_value_heads":1,"bos_token_id":null,"eos_token_ids":[3,7],)"
@@ -60,13 +62,16 @@ TEST(Manifest, JsonIsAsDocumented) {
       R"("caches":[{"layer":0,"mode":"ssm","kind":"state","pools":[0]},)"
       R"({"layer":0,"mode":"full","kind":"list","pools":[1],"table":0}],)"
       R"("pages":{"entries":64,"bytes":8192,"tables":1},)"
+      R"("variants":[{"name":"x86-64-v3","features":["avx2","fma"],)"
+      R"("packed":[{"parameters":[0,1],"format":"bf16","panel":16,"group":2,"interleaved":false,"bytes":17408}],)"
       R"("phases":{"prefill":{"max_tokens":16,"max_seqs":4,"arena_bytes":256,"logits":[0,64],"routing":[192,16],)"
       R"("launches":[LAUNCH,LAUNCH]},)"
-      R"("decode":{"max_tokens":4,"max_seqs":4,"arena_bytes":256,"logits":[0,64],"routing":[192,16],"launches":[]}}})";
+      R"("decode":{"max_tokens":4,"max_seqs":4,"arena_bytes":256,"logits":[0,64],"routing":[192,16],"launches":[]}}}]})";
   const char *launch =
       R"({"kernel":"chimera_attend","op":"chimera.attend","layer":0,)"
       R"("grid":{"tokens":2,"seqs":3,"outputs":4,"constant":5,"divisor":6},)"
-      R"("buffers":[["arena",64,100],["param",1],["pool",0],["pages"],["table",0],["step","tokens"]],"constants":[-7]})";
+      R"("buffers":[["arena",64,100],["param",1],["pool",0],["pages"],["table",0],["step","tokens"],["packed",0]],)"
+      R"("constants":[-7],"count":0})";
   std::string text = expected;
   for (size_t at; (at = text.find("LAUNCH")) != std::string::npos;)
     text.replace(at, 6, launch);
@@ -84,9 +89,54 @@ TEST(Manifest, JsonParsesWhateverTheNames) {
 
 TEST(Manifest, KernelSymbolsAreSortedAndUnique) {
   Manifest manifest = fullManifest();
-  manifest.phases[1].launches = manifest.phases[0].launches;
-  manifest.phases[1].launches[1].kernel = "a_kernel";
-  EXPECT_EQ(kernelSymbols(manifest), (std::vector<std::string>{"a_kernel", "chimera_attend"}));
+  Variant &variant = manifest.variants[0];
+  variant.phases[1].launches = variant.phases[0].launches;
+  variant.phases[1].launches[1].kernel = "a_kernel";
+  EXPECT_EQ(kernelSymbols(variant), (std::vector<std::string>{"a_kernel", "chimera_attend"}));
+  suffixKernels(variant, ".isa");
+  EXPECT_EQ(kernelSymbols(variant), (std::vector<std::string>{"a_kernel.isa", "chimera_attend.isa"}));
+}
+
+TEST(Manifest, VariantsOfOneModelAreMergedInOrder) {
+  Manifest merged = fullManifest(), other = fullManifest();
+  other.variants[0].name = "x86-64-v2";
+  other.variants[0].phases.pop_back();
+  EXPECT_EQ(test::messageOf(appendVariant(merged, other)), "");
+  ASSERT_EQ(merged.variants.size(), 2u);
+  EXPECT_EQ(merged.variants[0].name, "x86-64-v3");
+  EXPECT_EQ(merged.variants[0].phases.size(), 2u);
+  EXPECT_EQ(merged.variants[1].name, "x86-64-v2");
+  EXPECT_EQ(merged.variants[1].phases.size(), 1u);
+  EXPECT_EQ(test::messageOf(validate(merged)), "");
+  EXPECT_EQ(test::messageOf(appendVariant(merged, other)), "manifest: variant x86-64-v2: named twice");
+  EXPECT_EQ(merged.variants.size(), 2u);
+}
+
+TEST(Manifest, VariantsOfDifferentModelsAreNotMerged) {
+  Manifest merged = fullManifest(), other = fullManifest();
+  other.variants[0].name = "x86-64-v2";
+  other.pools[0].bytesPerSlot = 1024;
+  EXPECT_EQ(test::messageOf(appendVariant(merged, other)), "manifest: the variants differ in 'pools'");
+  EXPECT_EQ(merged.variants.size(), 1u);
+}
+
+TEST(Manifest, PackedBytesAreThoseOfWholePanelsAndGroups) {
+  std::vector<Parameter> parameters = {{"a", {10, 30}, "f32", false, "", {}, {}},
+                                       {"b", {7, 30}, "f32", false, "", {}, {}},
+                                       {"c", {10, 30}, "f32", false, "", {}, {}}};
+  auto bytes = [&](std::vector<int64_t> which, const char *format, int64_t panel, int64_t group, bool interleaved) {
+    return packedBytes({std::move(which), format, panel, group, interleaved, 0}, parameters).value_or(-1);
+  };
+  EXPECT_EQ(bytes({0, 1}, "f32", 8, 1, false), 24 * 30 * 4);
+  EXPECT_EQ(bytes({0}, "bf16", 8, 4, false), 16 * 32 * 2);
+  EXPECT_EQ(bytes({0, 2}, "bf16", 8, 2, true), 2 * 16 * 30 * 2);
+  EXPECT_EQ(bytes({1}, "i8", 8, 4, false), 8 * (32 + 1));
+  EXPECT_EQ(bytes({0, 1}, "f32", 8, 1, true), -1);
+  EXPECT_EQ(bytes({0}, "i8", 8, 3, false), -1);
+  EXPECT_EQ(bytes({}, "f32", 8, 1, false), -1);
+  EXPECT_EQ(bytes({3}, "f32", 8, 1, false), -1);
+  EXPECT_EQ(bytes({0}, "f16", 8, 1, false), -1);
+  EXPECT_EQ(bytes({0}, "f32", 0, 1, false), -1);
 }
 
 TEST(Manifest, AValidOneHasNoError) {
@@ -108,7 +158,7 @@ TEST_P(ManifestFault, IsNamed) {
 }
 
 Launch &launchOf(Manifest &manifest) {
-  return manifest.phases[0].launches[0];
+  return manifest.variants[0].phases[0].launches[0];
 }
 
 const Fault faults[] = {
@@ -130,11 +180,27 @@ const Fault faults[] = {
      "manifest: phase prefill, launch 0 (chimera_attend): a grid needs a positive divisor and no negative terms"},
     {"LaunchOfNoLayer", [](Manifest &m) { launchOf(m).layer = 1; },
      "manifest: phase prefill, launch 0 (chimera_attend): layer 1 does not exist"},
-    {"LogitsPastTheArena", [](Manifest &m) { m.phases[1].logits = {256, 1}; },
+    {"LogitsPastTheArena", [](Manifest &m) { m.variants[0].phases[1].logits = {256, 1}; },
      "manifest: phase decode, logits: bytes 256 + 1 lie outside of the arena of 256"},
-    {"PhaseLargerThanTheModel", [](Manifest &m) { m.phases[0].limits.maxTokens = 17; },
+    {"PhaseLargerThanTheModel", [](Manifest &m) { m.variants[0].phases[0].limits.maxTokens = 17; },
      "manifest: phase prefill: limits must be positive and at most the model's"},
-    {"PhaseTwice", [](Manifest &m) { m.phases[1].name = "prefill"; }, "manifest: phase prefill: named twice"},
+    {"PackedOutOfRange", [](Manifest &m) { launchOf(m).buffers[6].index = 1; },
+     "manifest: phase prefill, launch 0 (chimera_attend), buffer 6: packed weights 1 of 1"},
+    {"CountOutOfRange", [](Manifest &m) { launchOf(m).count = 7; },
+     "manifest: phase prefill, launch 0 (chimera_attend): count: buffer 7 of 7"},
+    {"CountOfAParameter", [](Manifest &m) { launchOf(m).count = 1; },
+     "manifest: phase prefill, launch 0 (chimera_attend): count: buffer 1 is no array of starts"},
+    {"CountOfTooFewStarts", [](Manifest &m) { launchOf(m).buffers[0].slice.bytes = 16; },
+     "manifest: phase prefill, launch 0 (chimera_attend): count: buffer 0 is no array of starts"},
+    {"PackedOfOtherBytes", [](Manifest &m) { m.variants[0].packed[0].bytes += 64; },
+     "manifest: variant x86-64-v3, packed weights 0: 17472 bytes, the layout has 17408"},
+    {"PackedWithoutLayout", [](Manifest &m) { m.variants[0].packed[0].interleaved = true; },
+     "manifest: variant x86-64-v3, packed weights 0: no layout for these parameters"},
+    {"NoVariant", [](Manifest &m) { m.variants.clear(); }, "manifest: variants: there are none"},
+    {"VariantTwice", [](Manifest &m) { m.variants.push_back(m.variants[0]); },
+     "manifest: variant x86-64-v3: named twice"},
+    {"PhaseTwice", [](Manifest &m) { m.variants[0].phases[1].name = "prefill"; },
+     "manifest: phase prefill: named twice"},
     {"ParameterTwice", [](Manifest &m) { m.parameters[1].name = m.parameters[0].name; },
      "manifest: parameter embed_tokens.weight: named twice"},
     {"NoPermutation", [](Manifest &m) { m.parameters[1].rowPermutation = {1, 1}; },

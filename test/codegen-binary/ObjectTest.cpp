@@ -35,6 +35,14 @@ TEST(Object, ExportsOnlyTheKernelsOfTheLaunchTable) {
   EXPECT_FALSE(contains(ir, "@unused")) << ir;
 }
 
+TEST(Object, ASuffixIsAppendedToTheNamesOfKernels) {
+  KernelContext context;
+  auto kernels = context.parse(test::squareKernel);
+  IsaVariant variant = llvm::cantFail(isaVariant("x86-64-v3"));
+  std::string ir = llvm::cantFail(compileKernels(*kernels, {"square"}, variant, CodeFormat::LLVMIR, ".x86-64-v3"));
+  EXPECT_TRUE(contains(ir, "define protected void @square.x86-64-v3(")) << ir;
+}
+
 TEST(Object, LoopsDoNotBecomeLibraryCalls) {
   std::string code = compiled(test::clearAndCopyKernel, {"clear_and_copy"}, CodeFormat::Assembly);
   EXPECT_FALSE(contains(code, "memset")) << code;
@@ -79,7 +87,8 @@ TEST(Object, UnknownVariantIsAnErrorThatListsThem) {
   auto variant = isaVariant("x86-64-v9");
   ASSERT_FALSE(static_cast<bool>(variant));
   EXPECT_EQ(llvm::toString(variant.takeError()),
-            "unknown ISA variant 'x86-64-v9': x86-64, x86-64-v2, x86-64-v3 or x86-64-v4");
+            "unknown ISA variant 'x86-64-v9': x86-64, x86-64-v2, x86-64-v3, x86-64-v4, avx2, avx512, avx512-bf16 or "
+            "amx-bf16");
 }
 
 TEST(Object, AVariantHasTheFeaturesOfTheLowerOnes) {
