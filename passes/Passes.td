@@ -20,7 +20,7 @@ def SpecializePhases : Pass<"chimera-specialize-phases", "::mlir::ModuleOp"> {
     After `chimera-specialize-phases{max-tokens=1024 max-seqs=64}`:
     ```mlir
     func.func @prefill(%tokens: tensor<?xi32> ...) attributes {chimera.limits = array<i64: 1024, 64>}
-    func.func @decode(%tokens: tensor<?xi32> ...) attributes {chimera.limits = array<i64: 64, 64>}
+    func.func @decode(%tokens: tensor<?xi32> ...) attributes {chimera.limits = array<i64: 64, 64>, chimera.single_rows}
     ```
   }];
   let options = [
@@ -74,7 +74,167 @@ def LowerToRef : Pass<"chimera-lower-to-ref", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::chimera::ir::ChimeraDialect", "::mlir::arith::ArithDialect",
                            "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
-                           "::mlir::scf::SCFDialect"];
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def HoistCasts : Pass<"chimera-hoist-casts", "::mlir::func::FuncOp"> {
+  let summary = "rounded once for the batch, not once a slice";
+  let description = [{
+    The first of the passes that fuse. Rows are rounded alone, so a cast of gathered rows is a gather of cast rows; the
+    modes of a layer then share one.
+
+    Before:
+    ```mlir
+    %t = chimera.gather %h from %rows to %full : tensor<?x64xf32> to tensor<?x64xf32>
+    %t16 = chimera.cast %t : tensor<?x64xf32> to tensor<?x64xbf16>
+    ```
+    After:
+    ```mlir
+    %h16 = chimera.cast %h : tensor<?x64xf32> to tensor<?x64xbf16>
+    %t16 = chimera.gather %h16 from %rows to %full : tensor<?x64xbf16> to tensor<?x64xbf16>
+    ```
+  }];
+  let dependentDialects = ["::chimera::ir::ChimeraDialect"];
+}
+
+def FuseNorms : Pass<"chimera-fuse-norms", "::mlir::func::FuncOp"> {
+  let summary = "norms that write what is rounded from them";
+  let description = [{
+    A norm and the casts of it become `chimera.fused_norm`, with a result for each type that is used; a gated norm and its cast
+    `chimera.fused_gated_norm`.
+
+    Before:
+    ```mlir
+    %h = chimera.norm rms %x, %w {eps = 1.0e-05 : f64} : tensor<?x64xf32>, tensor<64xf32>
+    %h16 = chimera.cast %h : tensor<?x64xf32> to tensor<?x64xbf16>
+    ```
+    After, if only %h16 is used:
+    ```mlir
+    %h16 = chimera.fused_norm rms %x, %w {eps = 1.0e-05 : f64} : tensor<?x64xf32>, tensor<64xf32> -> tensor<?x64xbf16>
+    ```
+  }];
+  let dependentDialects = ["::chimera::ir::ChimeraDialect"];
+}
+
+def FuseLinears : Pass<"chimera-fuse-linears", "::mlir::func::FuncOp"> {
+  let summary = "matrix products with what comes before and after them";
+  let description = [{
+    Every `chimera.linear` becomes a `chimera.fused_linear`, or a part of one: gate and up projections with their SwiGLU;
+    products of one input, up to the next routing, with stacked weights, each then some `chimera.columns` of the result; gathered rows,
+    read where they are; a silu or a rounding at the end; the sum with the residual stream, or the scatter of a mode's rows onto it that
+    `chimera.combine` stands for, in place, where this is the stream's last use.
+
+    Before:
+    ```mlir
+    %t = chimera.gather %h from %rows to %full : tensor<?x64xf32> to tensor<?x64xf32>
+    %k = chimera.linear %t, %wk : tensor<?x64xf32>, tensor<32x64xf32> -> tensor<?x32xf32>
+    %v = chimera.linear %t, %wv : tensor<?x64xf32>, tensor<32x64xf32> -> tensor<?x32xf32>
+    ...
+    %o = chimera.linear %a, %wo : tensor<?x64xf32>, tensor<64x64xf32> -> tensor<?x64xf32>
+    %z = chimera.combine [full] %x, %mode, %inverse, %gate, %o : ...
+    ```
+    After:
+    ```mlir
+    %kv = chimera.fused_linear %h, [%wk, %wv] gather %full {epilogue = #chimera.epilogue<none>} : ... -> tensor<?x64xf32>
+    %k = chimera.columns %kv at 0 : tensor<?x64xf32> to tensor<?x32xf32>
+    %v = chimera.columns %kv at 32 : tensor<?x64xf32> to tensor<?x32xf32>
+    ...
+    %z = chimera.fused_linear %a, [%wo] onto %x gate %gate {epilogue = #chimera.epilogue<residual>} : ... -> tensor<?x64xf32>
+    ```
+  }];
+  let dependentDialects = ["::chimera::ir::ChimeraDialect"];
+}
+
+def FuseRope : Pass<"chimera-fuse-rope", "::mlir::func::FuncOp"> {
+  let summary = "angles once a step; queries, keys and values turned and rounded together";
+  let description = [{
+    The rotary embeddings of an attention's queries and keys, and the casts of both and of the values, become one
+    `chimera.fused_rope`, which takes cosines and sines from a `chimera.rope_table` that all layers share. Needs queries and keys of the
+    same rows.
+
+    Before:
+    ```mlir
+    %q1 = chimera.rope %q rows %rows {heads = 4 : i64, frequencies = ...} : tensor<?x64xf32>
+    %q2 = chimera.cast %q1 : tensor<?x64xf32> to tensor<?x64xbf16>
+    (keys alike)
+    %v2 = chimera.cast %v : tensor<?x32xf32> to tensor<?x32xbf16>
+    %o = chimera.attend %q2, %k2, %v2 ...
+    ```
+    After:
+    ```mlir
+    %table = chimera.rope_table rows %rows {frequencies = ...} : tensor<?x16xf32>
+    %q2, %k2, %v2 = chimera.fused_rope %q, %k, %v by %table rows %rows {heads = 4 : i64, kv_heads = 2 : i64} : ...
+    %o = chimera.attend %q2, %k2, %v2 ...
+    ```
+  }];
+  let dependentDialects = ["::chimera::ir::ChimeraDialect"];
+}
+
+def FuseAttention : Pass<"chimera-fuse-attention", "::mlir::func::FuncOp"> {
+  let summary = "entries committed first where attention loses none by it; outputs rounded";
+  let description = [{
+    `chimera.attend` becomes `chimera.fused_attend`, with the cast of its result. Where the cache after this step still has every
+    entry that is read (a list always; a ring in a phase with one row a sequence), `chimera.append` moves before it and attention reads
+    the cache alone.
+
+    Before:
+    ```mlir
+    %o = chimera.attend %q, %k, %v cache %list0 own %rows rows %rows {scale = 0.25 : f64} : ...
+    %list1 = chimera.append %k, %v cache %list0 rows %rows : ...
+    ```
+    After:
+    ```mlir
+    %list1 = chimera.append %k, %v cache %list0 rows %rows : ...
+    %o = chimera.fused_attend %q cache %list1 own %rows rows %rows {scale = 0.25 : f64} : ...
+    ```
+  }];
+  let dependentDialects = ["::chimera::ir::ChimeraDialect"];
+}
+
+def FuseConv : Pass<"chimera-fuse-conv", "::mlir::func::FuncOp"> {
+  let summary = "convolutions that bring their tails up to date";
+  let description = [{
+    A causal convolution, the commit of its tail, and the sum with its input where that is all it is for, become
+    `chimera.fused_conv`.
+
+    Before:
+    ```mlir
+    %c = chimera.causal_conv %x, %w, %b tail %tail0 rows %rows {activation = #chimera.activation<none>} : ...
+    %tail1 = chimera.shift_tail %x tail %tail0 rows %rows : ...
+    %h = chimera.add %x, %c : tensor<?x64xf32>
+    ```
+    After:
+    ```mlir
+    %h, %tail1 = chimera.fused_conv %x, %w, %b tail %tail0 rows %rows {activation = #chimera.activation<none>, add_input} : ...
+    ```
+  }];
+  let dependentDialects = ["::chimera::ir::ChimeraDialect"];
+}
+
+def LowerToCpu : Pass<"chimera-lower-to-cpu", "::mlir::ModuleOp"> {
+  let summary = "every op becomes a launch of a cpu kernel, or of a ref kernel where there is none";
+  let description = [{
+    As `chimera-lower-to-ref`, with the vectorised kernels of one ISA (avx2, avx512, avx512-bf16, amx-bf16). Weights of matrix products become
+    `chimera.pack`; `weights=int8` packs them as int8, those of routers excepted. Columns of a wider matrix are read where they are. Caches lie
+    in blocks of 64 entries: the module gets `chimera.cache_block`.
+
+    Before:
+    ```mlir
+    %y = chimera.fused_linear %h, [%wk, %wv] gather %full {epilogue = #chimera.epilogue<none>} : ...
+    ```
+    After `chimera-lower-to-cpu{isa=avx512}`:
+    ```mlir
+    %w = chimera.pack %wk, %wv {format = "f32", panel = 64 : i64, group = 1 : i64} : tensor<32x64xf32>, tensor<32x64xf32>
+    %y = chimera.call @chimera_linear_... (%full, %h, %w) grid <...> {op = "chimera.fused_linear", ...} : ...
+    ```
+  }];
+  let options = [
+    Option<"isa", "isa", "std::string", "\"avx2\"", "the instruction set that kernels are made for">,
+    Option<"weights", "weights", "std::string", "\"same\"", "same (as the model has them) or int8">
+  ];
+  let dependentDialects = ["::chimera::ir::ChimeraDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
 def PlanArena : Pass<"chimera-plan-arena", "::mlir::ModuleOp"> {

@@ -20,6 +20,23 @@ void chimera::buildDispatchedPipeline(OpPassManager &manager, const StepLimits &
   manager.addPass(createCSEPass());
 }
 
+void chimera::buildFusionPipeline(OpPassManager &manager) {
+  OpPassManager &phase = manager.nest<func::FuncOp>();
+  phase.addPass(createHoistCasts());
+  phase.addPass(createCSEPass());
+  phase.addPass(createFuseConv());
+  phase.addPass(createFuseNorms());
+  phase.addPass(createFuseLinears());
+  phase.addPass(createFuseRope());
+  phase.addPass(createFuseAttention());
+  phase.addPass(createCanonicalizerPass());
+}
+
+void chimera::buildCpuCallsPipeline(OpPassManager &manager, const CpuOptions &options) {
+  buildFusionPipeline(manager);
+  manager.addPass(createLowerToCpu({options.isa, options.weights}));
+}
+
 void chimera::buildRefCallsPipeline(OpPassManager &manager) {
   manager.addPass(createLowerToRef());
 }
@@ -34,6 +51,12 @@ struct LimitOptions : PassPipelineOptions<LimitOptions> {
   Option<int64_t> maxSeqs{*this, "max-seqs", llvm::cl::desc("the most sequences in a step"), llvm::cl::init(64)};
 
   chimera::StepLimits limits() const { return {maxTokens, maxSeqs}; }
+};
+
+struct CpuPipelineOptions : LimitOptions {
+  Option<std::string> isa{*this, "isa", llvm::cl::desc("avx2, avx512, avx512-bf16 or amx-bf16"),
+                          llvm::cl::init("avx2")};
+  Option<std::string> weights{*this, "weights", llvm::cl::desc("same or int8"), llvm::cl::init("same")};
 };
 } // namespace
 
@@ -52,6 +75,18 @@ void chimera::registerPasses() {
                                            buildDispatchedPipeline(manager, options.limits());
                                            buildRefCallsPipeline(manager);
                                          });
+  PassPipelineRegistration<LimitOptions>("chimera-to-fused", "model level to fused ops",
+                                         [](OpPassManager &manager, const LimitOptions &options) {
+                                           buildDispatchedPipeline(manager, options.limits());
+                                           buildFusionPipeline(manager);
+                                         });
+  PassPipelineRegistration<CpuPipelineOptions>("chimera-to-cpu-programs",
+                                               "model level to launch tables, for the cpu target",
+                                               [](OpPassManager &manager, const CpuPipelineOptions &options) {
+                                                 buildDispatchedPipeline(manager, options.limits());
+                                                 buildCpuCallsPipeline(manager, {options.isa, options.weights});
+                                                 buildProgramsPipeline(manager);
+                                               });
   PassPipelineRegistration<LimitOptions>("chimera-to-ref-programs", "model level to launch tables, for the ref target",
                                          [](OpPassManager &manager, const LimitOptions &options) {
                                            buildDispatchedPipeline(manager, options.limits());

@@ -5,6 +5,7 @@
 #define CHIMERA_PASSES_PIPELINES_H
 
 #include <cstdint>
+#include <string>
 
 namespace mlir {
 class OpPassManager;
@@ -21,7 +22,19 @@ struct StepLimits {
 /// Model level → dispatched: canonical form, one function a phase, no regions. (`--emit=dispatched`)
 void buildDispatchedPipeline(mlir::OpPassManager &manager, const StepLimits &limits);
 
-/// Dispatched → one op a launch, for the ref target. (`--emit=fused`)
+/// What the cpu target's kernels are made for.
+struct CpuOptions {
+  std::string isa;              ///< as the pass chimera-lower-to-cpu names it
+  std::string weights = "same"; ///< "same" or "int8"
+};
+
+/// Dispatched → fused ops. For models whose accumulators are f32. (`--emit=fused`)
+void buildFusionPipeline(mlir::OpPassManager &manager);
+
+/// Dispatched → fused → one call a launch, for the cpu target.
+void buildCpuCallsPipeline(mlir::OpPassManager &manager, const CpuOptions &options);
+
+/// Dispatched → one call a launch, for the ref target, which fuses nothing. (`--emit=fused`)
 void buildRefCallsPipeline(mlir::OpPassManager &manager);
 
 /// One op a launch → programs over an arena, beside the kernels in `@kernels`. (`--emit=kernels`)

@@ -2,6 +2,7 @@
 // One op to one launch of a ref kernel: which kernel, and its buffers in the order that codegen/ref/Kernels.h gives.
 
 #include "passes/RefCalls.h"
+#include "passes/KernelCall.h"
 
 #include "codegen/ref/Kernels.h"
 #include "dialect/IR/Checks.h"
@@ -28,103 +29,6 @@ static std::vector<int> modeIndices(ArrayAttr modes) {
   return indices;
 }
 
-/// The layer that an op belongs to: the number in its location's name, "layers.I"; -1 outside layers.
-static int64_t layerOf(Operation *op) {
-  auto name = op->getLoc()->findInstanceOf<NameLoc>();
-  int64_t layer = -1;
-  StringRef text = name ? name.getName().getValue() : StringRef();
-  if (!text.consume_front("layers.") || text.getAsInteger(10, layer)) {
-    return -1;
-  }
-  return layer;
-}
-
-//===----------------------------------------------------------------------===//
-// Building a call
-//===----------------------------------------------------------------------===//
-
-/// A call under construction: its buffers in kernel order, then the kernel.
-class RefCalls::Call {
-public:
-  Call(RefCalls &calls, Operation *op) : calls(calls), op(op) {}
-
-  /// The five arrays of a rows value.
-  Call &rows(Value rows) { return in(rows); }
-
-  /// Only the starts of a rows value.
-  Call &start(Value rows) {
-    starts.push_back({false, inputs.size()});
-    return in(rows);
-  }
-
-  Call &in(Value value) {
-    buffers.push_back({false, inputs.size()});
-    inputs.push_back(value);
-    return *this;
-  }
-
-  Call &in(ValueRange values) {
-    for (Value value : values) {
-      in(value);
-    }
-    return *this;
-  }
-
-  Call &optional(Value value) { return value ? in(value) : *this; }
-
-  /// A cache that the kernel brings up to date in place; its new version is a result.
-  Call &update(Value cache) {
-    updated.push_back(static_cast<int64_t>(inputs.size()));
-    updatedTypes.push_back(cache.getType());
-    return in(cache);
-  }
-
-  Call &out(Type type) {
-    buffers.push_back({true, results.size()});
-    results.push_back(type);
-    return *this;
-  }
-
-  /// A result with one entry a sequence, and one more.
-  Call &outStart() {
-    starts.push_back({true, results.size()});
-    return out(RankedTensorType::get({ShapedType::kDynamic}, calls.rewriter.getI32Type()));
-  }
-
-  Call &constant(int64_t value) {
-    constants.push_back(value);
-    return *this;
-  }
-
-  /// Makes the call; the new versions of updated caches come last among its results.
-  ResultRange emit(const ref::Kernel &kernel) {
-    llvm::append_range(results, updatedTypes);
-    auto number = [&](std::pair<bool, size_t> buffer) {
-      return static_cast<int64_t>(buffer.second + (buffer.first ? inputs.size() : 0));
-    };
-    IRRewriter &rewriter = calls.rewriter;
-    auto grid = GridAttr::get(rewriter.getContext(), kernel.grid.tokens, kernel.grid.seqs, kernel.grid.outputs,
-                              kernel.grid.constant, kernel.grid.divisor);
-    auto call = rewriter.create<CallOp>(
-        op->getLoc(), results, FlatSymbolRefAttr::get(rewriter.getContext(), kernel.symbol), inputs, grid,
-        rewriter.getStringAttr(op->getName().getStringRef()), rewriter.getI64IntegerAttr(layerOf(op)),
-        rewriter.getDenseI64ArrayAttr(llvm::map_to_vector(buffers, number)), rewriter.getDenseI64ArrayAttr(updated),
-        rewriter.getDenseI64ArrayAttr(constants), rewriter.getDenseI64ArrayAttr(llvm::map_to_vector(starts, number)));
-    return call.getResults();
-  }
-
-  /// Makes the call and replaces the op by its results.
-  void replace(const ref::Kernel &kernel) { calls.rewriter.replaceOp(op, emit(kernel)); }
-
-private:
-  RefCalls &calls;
-  Operation *op;
-  SmallVector<Value> inputs;
-  SmallVector<Type> results, updatedTypes;
-  SmallVector<std::pair<bool, size_t>> buffers, starts; // (is a result, number)
-  SmallVector<int64_t> updated, constants;
-};
-
 //===----------------------------------------------------------------------===//
 // Row by row
 //===----------------------------------------------------------------------===//
@@ -132,7 +36,7 @@ private:
 void RefCalls::lowerNorm(NormOp op) {
   auto kind = op.getKind() == NormKind::RMS ? ref::NormKind::RMS : ref::NormKind::Layer;
   ref::NormSpec spec{columnsOf(op.getInput()), kind, op.getEps().convertToDouble(), scalarOf(op.getInput())};
-  Call(*this, op)
+  KernelCall(rewriter, op)
       .start(rowsOf(op.getInput()))
       .in({op.getInput(), op.getWeight()})
       .optional(op.getBias())
@@ -143,7 +47,7 @@ void RefCalls::lowerNorm(NormOp op) {
 void RefCalls::lowerLinear(LinearOp op) {
   ref::LinearSpec spec{columnsOf(op.getInput()), columnsOf(op.getResult()), scalarOf(op.getInput()),
                        scalarOf(op.getWeight()), scalarOf(op.getResult())};
-  Call(*this, op)
+  KernelCall(rewriter, op)
       .start(rowsOf(op.getInput()))
       .in({op.getInput(), op.getWeight()})
       .out(op.getResult().getType())
@@ -152,7 +56,7 @@ void RefCalls::lowerLinear(LinearOp op) {
 
 LogicalResult RefCalls::lowerRowwise(Operation *op) {
   auto elementwise = [&](const ref::Kernel &kernel) {
-    Call(*this, op)
+    KernelCall(rewriter, op)
         .start(rowsOf(op->getResult(0)))
         .in(op->getOperands())
         .out(op->getResult(0).getType())
@@ -161,7 +65,7 @@ LogicalResult RefCalls::lowerRowwise(Operation *op) {
   TypeSwitch<Operation *>(op)
       .Case([&](EmbedOp embed) {
         ref::EmbedSpec spec{columnsOf(embed.getTable()), scalarOf(embed.getTable()), scalarOf(embed.getResult())};
-        Call(*this, op)
+        KernelCall(rewriter, op)
             .start(embed.getRows())
             .in({embed.getTokens(), embed.getTable()})
             .out(embed.getResult().getType())
@@ -194,7 +98,7 @@ LogicalResult RefCalls::lowerRowwise(Operation *op) {
         int64_t heads = rope.getHeads(), rotated = 2 * static_cast<int64_t>(rope.getFrequencies().size());
         ref::RopeSpec spec{heads, columnsOf(rope.getInput()) / heads, rotated,
                            std::vector<double>(rope.getFrequencies()), scalarOf(rope.getInput())};
-        Call(*this, op)
+        KernelCall(rewriter, op)
             .rows(rope.getRows())
             .in(rope.getInput())
             .out(rope.getResult().getType())
@@ -225,7 +129,7 @@ void RefCalls::lowerRoute(RouteOp op) {
       }
     }
   }
-  Call(*this, op)
+  KernelCall(rewriter, op)
       .rows(op.getRows())
       .in({op.getLogits(), op.getBias()})
       .in(op.getForced() ? op.getForced() : forced)
@@ -239,7 +143,7 @@ void RefCalls::lowerRoute(RouteOp op) {
 }
 
 void RefCalls::lowerDispatch(DispatchOp op) {
-  Call call(*this, op);
+  KernelCall call(rewriter, op);
   call.rows(op.getRows()).in(op.getMode()).out(op.getInverse().getType()).out(op.getInverse().getType());
   for (size_t k = 0; k < op.getModes().size(); ++k) {
     call.outStart();
@@ -255,7 +159,7 @@ void RefCalls::lowerDispatch(DispatchOp op) {
 
 void RefCalls::lowerCombine(CombineOp op) {
   ref::CombineSpec spec{columnsOf(op.getResidual()), modeIndices(op.getModes()), true, scalarOf(op.getResidual())};
-  Call(*this, op)
+  KernelCall(rewriter, op)
       .start(rowsOf(op.getResidual()))
       .in({op.getMode(), op.getInverse(), op.getResidual(), op.getGate()})
       .out(op.getResult().getType())
@@ -285,7 +189,7 @@ LogicalResult RefCalls::lowerRouting(Operation *op) {
           return LogicalResult(gather.emitOpError("gathers from a part of the batch, which the ref target cannot"));
         }
         ref::GatherSpec spec{columnsOf(gather.getInput()), scalarOf(gather.getInput())};
-        Call(*this, op)
+        KernelCall(rewriter, op)
             .rows(gather.getTo())
             .in(gather.getInput())
             .out(gather.getResult().getType())
@@ -294,7 +198,7 @@ LogicalResult RefCalls::lowerRouting(Operation *op) {
       })
       .Case([&](WriteWeightOp weight) {
         ref::WriteWeightSpec spec{columnsOf(weight.getLogP()), int64_t(weight.getColumn()), scalarOf(weight.getLogP())};
-        Call(*this, op)
+        KernelCall(rewriter, op)
             .rows(weight.getTo())
             .in(weight.getLogP())
             .out(weight.getResult().getType())
@@ -302,7 +206,7 @@ LogicalResult RefCalls::lowerRouting(Operation *op) {
         return success();
       })
       .Case([&](ConstantModeOp mode) {
-        Call(*this, op)
+        KernelCall(rewriter, op)
             .start(mode.getRows())
             .out(mode.getResult().getType())
             .constant(static_cast<int64_t>(mode.getMode()))
@@ -311,7 +215,7 @@ LogicalResult RefCalls::lowerRouting(Operation *op) {
       })
       .Case([&](StackModesOp stack) {
         ref::StackModesSpec spec{static_cast<int64_t>(stack.getInputs().size())};
-        Call(*this, op)
+        KernelCall(rewriter, op)
             .start(rowsOf(stack.getResult()))
             .out(stack.getResult().getType())
             .in(stack.getInputs())
@@ -341,7 +245,7 @@ void RefCalls::lowerAttend(AttendOp op) {
   ref::AttendSpec spec{cacheSpec(op.getCache().getType(), elementOf(op.getResult())),
                        columnsOf(op.getQuery()) / cache.getDim(), op.getScale().convertToDouble(),
                        op.getOwn() != op.getRows()};
-  Call(*this, op)
+  KernelCall(rewriter, op)
       .rows(op.getOwn())
       .rows(op.getRows())
       .in({op.getQuery(), op.getKey(), op.getValue()})
@@ -354,7 +258,7 @@ void RefCalls::lowerAttend(AttendOp op) {
 void RefCalls::lowerAppend(AppendOp op) {
   Type element = elementOf(op.getKey());
   Type accumulator = element.isF64() ? element : Type(rewriter.getF32Type());
-  Call(*this, op)
+  KernelCall(rewriter, op)
       .rows(op.getRows())
       .in({op.getKey(), op.getValue()})
       .optional(op.getWrite())
@@ -365,7 +269,7 @@ void RefCalls::lowerAppend(AppendOp op) {
 void RefCalls::lowerConv(CausalConvOp op) {
   ref::CausalConvSpec spec{columnsOf(op.getInput()), columnsOf(op.getWeight()), op.getActivation() == Activation::SiLU,
                            scalarOf(op.getInput())};
-  Call(*this, op)
+  KernelCall(rewriter, op)
       .rows(op.getRows())
       .in({op.getInput(), op.getWeight(), op.getBias()})
       .optional(op.getTail())
@@ -383,7 +287,7 @@ void RefCalls::lowerSsmScan(SsmScanOp op) {
                         op.getDtMax().convertToDouble(),
                         bool(op.getWrite()),
                         scalarOf(state.getElement())};
-  Call(*this, op)
+  KernelCall(rewriter, op)
       .rows(op.getRows())
       .in({op.getXbc(), op.getDt(), op.getALog(), op.getSkip(), op.getDtBias()})
       .optional(op.getWrite())
@@ -395,7 +299,7 @@ void RefCalls::lowerSsmScan(SsmScanOp op) {
 void RefCalls::lowerLtiScan(LtiScanOp op) {
   StateType state = op.getState().getType();
   ref::LtiScanSpec spec{state.getSize(), bool(op.getWrite()), scalarOf(state.getElement())};
-  Call(*this, op)
+  KernelCall(rewriter, op)
       .rows(op.getRows())
       .in({op.getInput(), op.getDecay()})
       .optional(op.getWrite())
@@ -416,7 +320,7 @@ LogicalResult RefCalls::lowerMixer(Operation *op) {
       .Case([&](ShiftTailOp shift) {
         TailType tail = shift.getTail().getType();
         ref::ShiftTailSpec spec{tail.getChannels(), tail.getRows(), scalarOf(tail.getElement())};
-        Call(*this, op)
+        KernelCall(rewriter, op)
             .rows(shift.getRows())
             .in(shift.getInput())
             .update(shift.getTail())

@@ -21,8 +21,6 @@ public:
   mlir::LogicalResult lower(mlir::Operation *op);
 
 private:
-  class Call;
-
   mlir::LogicalResult lowerRowwise(mlir::Operation *op);
   mlir::LogicalResult lowerRouting(mlir::Operation *op);
   mlir::LogicalResult lowerMixer(mlir::Operation *op);

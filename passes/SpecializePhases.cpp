@@ -32,15 +32,17 @@ struct SpecializePhases : chimera::impl::SpecializePhasesBase<SpecializePhases> 
     }
     OpBuilder builder(model);
     addPhase(builder, model, "prefill", maxTokens);
-    addPhase(builder, model, "decode", maxSeqs);
+    func::FuncOp decode = addPhase(builder, model, "decode", maxSeqs);
+    decode->setAttr("chimera.single_rows", builder.getUnitAttr());
     model.erase();
   }
 
   /// A copy of the model for steps of at most `tokens` rows.
-  void addPhase(OpBuilder &builder, func::FuncOp model, StringRef name, int64_t tokens) {
+  func::FuncOp addPhase(OpBuilder &builder, func::FuncOp model, StringRef name, int64_t tokens) {
     auto phase = cast<func::FuncOp>(builder.clone(*model));
     phase.setName(name);
     phase->setAttr("chimera.limits", builder.getDenseI64ArrayAttr({tokens, maxSeqs}));
+    return phase;
   }
 };
 } // namespace

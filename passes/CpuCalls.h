@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// One op to one launch of a cpu kernel; of a ref kernel where there is none.
+
+#ifndef CHIMERA_PASSES_CPU_CALLS_H
+#define CHIMERA_PASSES_CPU_CALLS_H
+
+#include "codegen/cpu/Kernels.h"
+#include "passes/KernelCall.h"
+#include "passes/PhaseArguments.h"
+#include "passes/RefCalls.h"
+
+namespace chimera {
+
+/// What a phase is lowered for.
+struct CpuTarget {
+  cpu::Isa isa;
+  bool int8Weights;
+  bool singleRows; ///< every sequence of a step has one row
+};
+
+/// Replaces ops by calls of kernels, which it puts into `kernels`.
+class CpuCalls {
+public:
+  CpuCalls(mlir::IRRewriter &rewriter, mlir::ModuleOp kernels, const CpuTarget &target, const PhaseArguments &arguments)
+      : rewriter(rewriter), kernels(kernels), target(target), arguments(arguments),
+        refCalls(rewriter, kernels, arguments.batch, arguments.forced) {}
+
+  /// Replaces `op` if it is a launch; leaves parameters and what is not of the dialect, and drops columns that only
+  /// kernels read, where they are. Fails with a diagnostic.
+  mlir::LogicalResult lower(mlir::Operation *op);
+
+private:
+  /// A matrix or some columns of one.
+  struct Columns {
+    mlir::Value matrix;
+    cpu::View view;
+  };
+  static Columns columns(mlir::Value value);
+
+  mlir::LogicalResult lowerLinear(ir::FusedLinearOp op);
+  cpu::WeightFormat weightFormat(ir::FusedLinearOp op) const;
+  template <typename Op> void lowerNorm(Op op);
+  void lowerGatedNorm(mlir::Operation *op, mlir::Value input, mlir::Value gate, mlir::Value weight, int64_t groups,
+                      double eps);
+  void lowerRope(ir::FusedRopeOp op);
+  mlir::LogicalResult lowerAttend(ir::FusedAttendOp op);
+  void lowerSplitAttend(ir::FusedAttendOp op, const cpu::AttendSpec &spec);
+  void lowerAppend(ir::AppendOp op);
+  void lowerConv(ir::FusedConvOp op);
+  void lowerSsmScan(ir::SsmScanOp op);
+  void lowerLtiScan(ir::LtiScanOp op);
+
+  mlir::IRRewriter &rewriter;
+  mlir::ModuleOp kernels;
+  CpuTarget target;
+  PhaseArguments arguments;
+  RefCalls refCalls;
+};
+
+} // namespace chimera
+
+#endif // CHIMERA_PASSES_CPU_CALLS_H

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// chimera-lower-to-cpu: every op becomes a launch of a cpu kernel, or of a ref kernel where there is none.
+
+#include "passes/CpuCalls.h"
+#include "passes/Passes.h"
+#include "passes/PhaseArguments.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+namespace chimera {
+#define GEN_PASS_DEF_LOWERTOCPU
+#include "passes/Passes.h.inc"
+} // namespace chimera
+
+using namespace mlir;
+using namespace chimera;
+
+namespace {
+struct LowerToCpu : chimera::impl::LowerToCpuBase<LowerToCpu> {
+  using LowerToCpuBase::LowerToCpuBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    std::optional<cpu::Isa> known = cpu::isaNamed(isa.getValue());
+    if (!known) {
+      module.emitError("unknown ISA '") << isa.getValue() << "'";
+      return signalPassFailure();
+    }
+    if (!llvm::is_contained({"same", "int8"}, weights.getValue())) {
+      module.emitError("weights must be 'same' or 'int8', got '") << weights.getValue() << "'";
+      return signalPassFailure();
+    }
+    OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+    auto kernels = builder.create<ModuleOp>(module.getLoc(), StringRef("kernels"));
+    recordUnforcedLayers(module);
+    module->setAttr("chimera.cache_block", builder.getI64IntegerAttr(cpu::blockEntries));
+    for (auto phase : module.getOps<func::FuncOp>()) {
+      if (phase->hasAttr("chimera.limits") && failed(lowerPhase(phase, kernels, *known))) {
+        return signalPassFailure();
+      }
+    }
+  }
+
+  LogicalResult lowerPhase(func::FuncOp phase, ModuleOp kernels, const cpu::Isa &machine) {
+    FailureOr<PhaseArguments> arguments = phaseArguments(phase);
+    if (failed(arguments)) {
+      return failure();
+    }
+    IRRewriter rewriter(&getContext());
+    CpuCalls calls(rewriter, kernels, {machine, weights == "int8", phase->hasAttr("chimera.single_rows")}, *arguments);
+    return lowerBackwards(phase, [&](Operation *op) { return calls.lower(op); });
+  }
+};
+} // namespace

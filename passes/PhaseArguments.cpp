@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What the lowerings to a target's kernels share.
+
+#include "passes/PhaseArguments.h"
+
+#include "dialect/IR/Ops.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+using namespace chimera;
+
+/// The argument of a phase that is the step's array `name`; null if it has none.
+static Value stepArgument(func::FuncOp phase, StringRef name) {
+  for (BlockArgument argument : phase.getArguments()) {
+    auto step = phase.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "chimera.step");
+    if (step && step.getValue() == name) {
+      return argument;
+    }
+  }
+  return nullptr;
+}
+
+FailureOr<PhaseArguments> chimera::phaseArguments(func::FuncOp phase) {
+  if (!phase.getBody().hasOneBlock()) {
+    return phase.emitOpError("is a phase: it must have a body of one block");
+  }
+  Value batch = stepArgument(phase, "rows"), forced = stepArgument(phase, "forced");
+  if (!batch || !isa<ir::RowsType>(batch.getType())) {
+    return phase.emitOpError("has no argument with chimera.step = \"rows\"");
+  }
+  auto forcedType = forced ? dyn_cast<RankedTensorType>(forced.getType()) : RankedTensorType();
+  if (forced && (!forcedType || forcedType.getRank() != 2 || forcedType.isDynamicDim(1) ||
+                 !forcedType.getElementType().isInteger(8))) {
+    return phase.emitOpError("its forced modes must be i8 [rows, layers], got ") << forced.getType();
+  }
+  return PhaseArguments{batch, forced};
+}
+
+LogicalResult chimera::lowerBackwards(func::FuncOp phase, llvm::function_ref<LogicalResult(Operation *)> lower) {
+  SmallVector<Operation *> ops;
+  for (Operation &op : phase.getBody().front()) {
+    ops.push_back(&op);
+  }
+  for (Operation *op : llvm::reverse(ops)) {
+    if (failed(lower(op))) {
+      return failure();
+    }
+  }
+  return success();
+}
+
+void chimera::recordUnforcedLayers(ModuleOp module) {
+  llvm::SetVector<Attribute> layers;
+  module.walk([&](ir::RouteOp route) {
+    if (!route.getForced()) {
+      layers.insert(route.getLayerAttr());
+    }
+  });
+  if (!layers.empty()) {
+    module->setAttr("chimera.unforced_layers", ArrayAttr::get(module.getContext(), layers.getArrayRef()));
+  }
+}
