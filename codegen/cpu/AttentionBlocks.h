@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The walk of lines over the blocks of a cache.
+#ifndef CHIMERA_CODEGEN_CPU_ATTENTIONBLOCKS_H
+#define CHIMERA_CODEGEN_CPU_ATTENTIONBLOCKS_H
+
+#include "codegen/cpu/AttentionTile.h"
+
+namespace chimera::cpu {
+
+/// The most lines that pass over the blocks together: enough to make up for reading a block, few enough that what they
+/// carry stays in the caches beside it.
+int64_t mostLines(int64_t headSize);
+
+/// The first entry of a span of a List that belongs to part `part` and is the part's first.
+Val firstOfPart(Val part);
+
+/// Takes the spans of one part of a List into `count` lines (at least 1).
+void attendPart(KernelBuilder &k, const Isa &isa, const AttendSpec &spec, const Buffer &pages,
+                const Buffer &pagesOfSlot, Val head, Val part, const Lines &lines, const LineState &state, Val count);
+
+/// This step's rows of a sequence at a key/value head, `base` entries being in the cache already: keys and values from
+/// the row of entry `base`, as words, and write weights (null without).
+struct StepRows {
+  Buffer keys, values, weights;
+  Val base;
+};
+/// Takes the blocks of a Ring into `count` lines (at least 1). `rows` is null where all entries are in the cache.
+void attendRing(KernelBuilder &k, const Isa &isa, const AttendSpec &spec, const CacheBuffers &cache, Val slot, Val head,
+                const StepRows *rows, const Lines &lines, const LineState &state, Val count);
+
+} // namespace chimera::cpu
+
+#endif // CHIMERA_CODEGEN_CPU_ATTENTIONBLOCKS_H
