@@ -5,11 +5,15 @@
 #include "codegen/binary/Manifest.h"
 #include "codegen/binary/Object.h"
 #include "codegen/binary/Output.h"
+#include "codegen/cpu/Isa.h"
 #include "codegen/kernel/Lowering.h"
+#include "dialect/IR/Checks.h"
 #include "dialect/IR/Dialect.h"
+#include "dialect/IR/Ops.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/Pipelines.h"
+#include "runtime/core/CpuFeatures.h"
 #include "tools/chimera-compile/Diagnostics.h"
 #include "tools/chimera-compile/Input.h"
 #include "tools/chimera-compile/Options.h"
@@ -31,8 +35,8 @@ llvm::Error fault(const llvm::Twine &what) {
 
 /// Refuses what the command line can say but this version cannot do.
 llvm::Error checkBuilt(const Options &options) {
-  if (options.target != "ref")
-    return fault("--target=" + options.target + ": this target is not built yet; use --target=ref");
+  if (options.target == "cuda" || options.target == "sim")
+    return fault("--target=" + options.target + ": this target is not built yet; use --target=cpu or --target=ref");
   if (options.emit == Emit::PTX || options.emit == Emit::Cubin)
     return fault("--emit: ptx and cubin need a GPU target, not --target=" + options.target);
   if (llvm::is_contained(options.phases, "train"))
@@ -63,39 +67,56 @@ std::string printed(mlir::ModuleOp module, bool withLocations = false) {
   return text;
 }
 
-llvm::Expected<binary::Manifest> makeManifest(mlir::ModuleOp module, const Options &options) {
+/// Whether the model computes in f64, for which there are ref kernels only, whatever the target.
+bool isF64(mlir::ModuleOp module) {
+  bool found = false;
+  module.walk([&](ir::EmbedOp op) { found |= ir::elementOf(op.getResult()).isF64(); });
+  return found;
+}
+
+/// Takes the dispatched module down to launch tables of kernels for one ISA.
+llvm::Error lowerTo(mlir::ModuleOp module, const Options &options, const std::string &isa) {
+  bool fused = options.target == "cpu" && !isF64(module);
+  auto toCalls = [&](mlir::OpPassManager &manager) {
+    if (fused)
+      buildCpuCallsPipeline(manager, {isa, options.int8Weights ? "int8" : "same"});
+    else
+      buildRefCallsPipeline(manager);
+  };
+  if (llvm::Error error = runStage(module, options, "fused", toCalls))
+    return error;
+  return runStage(module, options, "kernels", buildProgramsPipeline);
+}
+
+llvm::Expected<binary::Manifest> makeManifest(mlir::ModuleOp module, const Options &options,
+                                              const binary::IsaVariant &variant) {
   auto manifest = binary::manifestFromIR(module);
   if (!manifest)
     return fault(options.input + ": " + llvm::toString(manifest.takeError()));
-  auto variant = binary::isaVariant(refVariant);
-  if (!variant)
-    return variant.takeError();
   manifest->target = options.target;
   manifest->numerics = options.numerics;
-  manifest->variant = variant->name;
-  manifest->features = variant->features;
+  manifest->variants.front().name = variant.name;
+  manifest->variants.front().features = variant.features;
   if (llvm::Error error = binary::validate(*manifest))
     return fault(options.input + ": " + llvm::toString(std::move(error)));
   return manifest;
 }
 
 /// The code of the kernels, lowered to the LLVM dialect here, in one of its forms.
-llvm::Expected<std::string> kernelCode(mlir::ModuleOp module, const binary::Manifest &manifest, const Options &options,
-                                       binary::CodeFormat format) {
+llvm::Expected<std::string> kernelCode(mlir::ModuleOp module, const std::vector<std::string> &symbols,
+                                       const Options &options, const binary::IsaVariant &variant,
+                                       binary::CodeFormat format, llvm::StringRef suffix = "") {
   auto kernels = module.lookupSymbol<mlir::ModuleOp>(kernelsModule);
   if (!kernels)
     return fault(options.input + ": the passes made no module of kernels");
   if (llvm::Error error = runStage(kernels, options, "llvm", kernel::addLoweringPasses))
     return error;
-  auto variant = binary::isaVariant(manifest.variant);
-  if (!variant)
-    return variant.takeError();
-  return binary::compileKernels(kernels, binary::kernelSymbols(manifest), *variant, format);
+  return binary::compileKernels(kernels, symbols, variant, format, suffix);
 }
 
-/// What to write for the levels below the launch table.
-llvm::Expected<std::string> emitCode(mlir::ModuleOp module, const Options &options) {
-  auto manifest = makeManifest(module, options);
+/// What to write for the levels below the launch table, for one ISA.
+llvm::Expected<std::string> emitCode(mlir::ModuleOp module, const Options &options, const binary::IsaVariant &variant) {
+  auto manifest = makeManifest(module, options, variant);
   if (!manifest)
     return manifest.takeError();
   if (options.emit == Emit::Memory)
@@ -103,12 +124,58 @@ llvm::Expected<std::string> emitCode(mlir::ModuleOp module, const Options &optio
   binary::CodeFormat format = options.emit == Emit::LLVM       ? binary::CodeFormat::LLVMIR
                               : options.emit == Emit::Assembly ? binary::CodeFormat::Assembly
                                                                : binary::CodeFormat::Object;
-  auto code = kernelCode(module, *manifest, options, format);
+  auto code = kernelCode(module, kernelSymbols(manifest->variants.front()), options, variant, format);
   if (!code || format != binary::CodeFormat::Object)
     return code;
-  if (options.emit == Emit::Resources)
-    return resourceReport(*manifest, *code);
-  return binary::linkModelBinary(*code, binary::toJson(*manifest));
+  return resourceReport(*manifest, *code);
+}
+
+/// The binary: the kernels and programs of each ISA.
+llvm::Expected<std::string> emitBinary(mlir::ModuleOp dispatched, const Options &options,
+                                       llvm::ArrayRef<binary::IsaVariant> variants) {
+  std::optional<binary::Manifest> whole;
+  std::vector<std::string> objects;
+  for (const binary::IsaVariant &variant : variants) {
+    mlir::OwningOpRef<mlir::ModuleOp> module = dispatched.clone();
+    if (llvm::Error error = lowerTo(*module, options, variant.name))
+      return error;
+    auto manifest = makeManifest(*module, options, variant);
+    if (!manifest)
+      return manifest.takeError();
+    std::string suffix = variants.size() > 1 ? "." + variant.name : "";
+    auto object = kernelCode(*module, kernelSymbols(manifest->variants.front()), options, variant,
+                             binary::CodeFormat::Object, suffix);
+    if (!object)
+      return object.takeError();
+    objects.push_back(std::move(*object));
+    suffixKernels(manifest->variants.front(), suffix);
+    if (!whole)
+      whole = std::move(*manifest);
+    else if (llvm::Error error = appendVariant(*whole, std::move(*manifest)))
+      return fault(options.input + ": " + llvm::toString(std::move(error)));
+  }
+  return binary::linkModelBinary(objects, binary::toJson(*whole));
+}
+
+/// The ISAs to make kernels for, the best first.
+llvm::Expected<std::vector<binary::IsaVariant>> chooseVariants(const Options &options) {
+  std::vector<binary::IsaVariant> variants;
+  if (options.target == "ref") {
+    variants.push_back(llvm::cantFail(binary::isaVariant(refVariant)));
+    return variants;
+  }
+  bool native = llvm::is_contained(options.cpus, "native");
+  for (const cpu::Isa &isa : cpu::allIsas()) {
+    binary::IsaVariant variant = llvm::cantFail(binary::isaVariant(isa.name));
+    bool best = native && runtime::missingCpuFeatures(variant.features).empty();
+    if (best || llvm::is_contained(options.cpus, isa.name))
+      variants.push_back(variant);
+    native = native && !best;
+  }
+  if (native)
+    return fault(
+        "--mcpu=native: this machine lacks AVX2 with FMA, which the cpu target needs; name an ISA or use --target=ref");
+  return variants;
 }
 
 /// The levels of IR from the model down, stopping where --emit says.
@@ -121,15 +188,21 @@ llvm::Expected<std::string> emit(mlir::ModuleOp module, const Options &options) 
     return error;
   if (options.emit == Emit::Dispatched)
     return printed(module);
-  if (llvm::Error error = runStage(module, options, "fused", buildRefCallsPipeline))
-    return error;
-  if (options.emit == Emit::Fused)
+  if (options.emit == Emit::Fused) {
+    bool fused = options.target == "cpu" && !isF64(module);
+    if (llvm::Error error = runStage(module, options, "fused", fused ? buildFusionPipeline : buildRefCallsPipeline))
+      return error;
     return printed(module);
-  if (llvm::Error error = runStage(module, options, "kernels", buildProgramsPipeline))
+  }
+  auto variants = chooseVariants(options);
+  if (!variants)
+    return variants.takeError();
+  if (options.emit == Emit::Binary)
+    return emitBinary(module, options, *variants);
+  if (llvm::Error error = lowerTo(module, options, variants->front().name))
     return error;
-  if (options.emit == Emit::Kernels)
-    return printed(module);
-  return emitCode(module, options);
+  return options.emit == Emit::Kernels ? llvm::Expected<std::string>(printed(module))
+                                       : emitCode(module, options, variants->front());
 }
 
 } // namespace

@@ -32,9 +32,17 @@ struct CommandLine {
   cl::list<std::string> inputs{cl::Positional, cl::desc("MODEL_DIR | config.json | file.mlir"), cl::cat(category)};
   cl::opt<std::string> output{"o", cl::desc("Where to write (- is standard output; needed for a binary)"),
                               cl::value_desc("file"), cl::cat(category)};
-  cl::opt<std::string> target{"target",
-                              cl::desc("The machine: cpu, cuda, sim or ref (the default; only ref is built yet)"),
-                              cl::value_desc("name"), cl::init("ref"), cl::cat(category)};
+  cl::opt<std::string> target{
+      "target", cl::desc("The machine: cpu (the default), ref (plain loops), cuda or sim (not built yet)"),
+      cl::value_desc("name"), cl::init("cpu"), cl::cat(category)};
+  cl::opt<std::string> mcpu{"mcpu",
+                            cl::desc("The cpu target's ISAs, one or several in one binary: native (the default: the "
+                                     "best of this machine), avx2, avx512, avx512-bf16, amx-bf16"),
+                            cl::value_desc("list"), cl::init("native"), cl::cat(category)};
+  cl::opt<std::string> weights{"weights",
+                               cl::desc("How the cpu target keeps matrices: same (the default: in the model's dtype) "
+                                        "or int8"),
+                               cl::value_desc("form"), cl::init("same"), cl::cat(category)};
   cl::opt<std::string> dtype{"dtype", cl::desc("The model's numbers: f32 (the default), bf16 or f64"),
                              cl::value_desc("name"), cl::cat(category)};
   cl::opt<std::string> phases{"phases", cl::desc("What the binary can do: infer (the default), train (not built yet)"),
@@ -81,6 +89,35 @@ llvm::Error checkPhases(llvm::StringRef list, std::vector<std::string> &phases) 
       return misuse("--phases: '" + name + "' twice");
     phases.push_back(name.str());
   }
+  return llvm::Error::success();
+}
+
+/// Whether --emit shows the code of one ISA.
+bool showsCode(Emit emit) {
+  return emit == Emit::Kernels || emit == Emit::LLVM || emit == Emit::Assembly || emit == Emit::Memory ||
+         emit == Emit::Resources;
+}
+
+llvm::Error checkCpu(const CommandLine &line, Options &options) {
+  for (const cl::opt<std::string> *option : {&line.mcpu, &line.weights})
+    if (option->getNumOccurrences() && options.target != "cpu")
+      return misuse("--" + option->ArgStr + " is for --target=cpu");
+  llvm::SmallVector<llvm::StringRef> names;
+  llvm::StringRef(line.mcpu).split(names, ',');
+  for (llvm::StringRef name : names) {
+    if (llvm::Error error = checkName("mcpu", name, {"native", "avx2", "avx512", "avx512-bf16", "amx-bf16"}))
+      return error;
+    if (llvm::is_contained(options.cpus, name))
+      return misuse("--mcpu: '" + name + "' twice");
+    options.cpus.push_back(name.str());
+  }
+  if (options.cpus.size() > 1 && showsCode(options.emit))
+    return misuse("--emit: this level is of one ISA: give --mcpu one name");
+  if (llvm::Error error = checkName("weights", line.weights, {"same", "int8"}))
+    return error;
+  options.int8Weights = line.weights == "int8";
+  if (options.int8Weights && options.dtype == "f64")
+    return misuse("--weights=int8 is for f32 and bf16 models");
   return llvm::Error::success();
 }
 
@@ -134,6 +171,8 @@ llvm::Expected<Options> check(const CommandLine &line) {
   if (!emit)
     return emit.takeError();
   options.emit = *emit;
+  if (llvm::Error error = checkCpu(line, options))
+    return error;
   if (options.output.empty() && (options.emit == Emit::Binary || options.emit == Emit::Cubin))
     return misuse("no output: give -o model.chm");
   return options;
@@ -181,7 +220,10 @@ llvm::Expected<Options> parseCommandLine(int argc, char **argv) {
   cl::SetVersionPrinter([](llvm::raw_ostream &out) { out << "chimera-compile " CHIMERA_VERSION "\n"; });
   std::string complaints;
   llvm::raw_string_ostream stream(complaints);
-  if (!cl::ParseCommandLineOptions(argc, argv, "compiles a routed model into a model binary\n", &stream))
+  bool parsed = cl::ParseCommandLineOptions(argc, argv, "compiles a routed model into a model binary\n", &stream);
+  // The linker registers an option of this name for itself when it runs.
+  line.mcpu.removeArgument();
+  if (!parsed)
     return misuse(firstComplaint(complaints));
   return check(line);
 }

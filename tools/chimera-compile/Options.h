@@ -21,6 +21,10 @@ struct Options {
   std::string output;
   /// cpu, cuda, sim or ref.
   std::string target;
+  /// The ISAs of the cpu target: native, or names; none twice.
+  std::vector<std::string> cpus;
+  /// Whether matrices are kept as int8 (cpu only).
+  bool int8Weights = false;
   /// f32, bf16 or f64; absent: f32 for a config, what the file says for IR.
   std::optional<std::string> dtype;
   /// infer, train.

@@ -26,6 +26,11 @@ void printParameters(llvm::raw_ostream &out, const Manifest &manifest) {
   for (const Parameter &parameter : manifest.parameters)
     bytes += bytesOf(parameter);
   out << "parameters: " << manifest.parameters.size() << " tensors, " << bytes << " bytes\n";
+  int64_t packed = 0;
+  for (const PackedWeights &weights : manifest.variants.front().packed)
+    packed += weights.bytes;
+  if (packed)
+    out << "packed for kernels: " << manifest.variants.front().packed.size() << " matrices, " << packed << " bytes\n";
 }
 
 /// Of one layer and mode: fixed bytes of a slot, and whether a list grows beside them.
@@ -91,10 +96,10 @@ void printPhase(llvm::raw_ostream &out, const Phase &phase) {
 /// Launches of each kernel in each phase.
 std::map<std::string, std::vector<int64_t>> countLaunches(const Manifest &manifest) {
   std::map<std::string, std::vector<int64_t>> counts;
-  for (auto [index, phase] : llvm::enumerate(manifest.phases))
+  for (auto [index, phase] : llvm::enumerate(manifest.variants.front().phases))
     for (const Launch &launch : phase.launches) {
       std::vector<int64_t> &count = counts[launch.kernel];
-      count.resize(manifest.phases.size());
+      count.resize(manifest.variants.front().phases.size());
       ++count[index];
     }
   return counts;
@@ -107,7 +112,7 @@ std::string memoryReport(const Manifest &manifest) {
   llvm::raw_string_ostream out(text);
   printParameters(out, manifest);
   printCaches(out, manifest);
-  for (const Phase &phase : manifest.phases)
+  for (const Phase &phase : manifest.variants.front().phases)
     printPhase(out, phase);
   return text;
 }
@@ -128,10 +133,10 @@ llvm::Expected<std::string> resourceReport(const Manifest &manifest, llvm::Strin
   llvm::sort(sizes);
   std::string text;
   llvm::raw_string_ostream out(text);
-  out << "target " << manifest.target << ", " << manifest.variant << ", " << manifest.dtype << ", " << sizes.size()
+  out << "target " << manifest.target << ", " << manifest.variants.front().name << ", " << manifest.dtype << ", " << sizes.size()
       << " kernels\n"
       << "     bytes";
-  for (const Phase &phase : manifest.phases)
+  for (const Phase &phase : manifest.variants.front().phases)
     out << llvm::right_justify(phase.name, 10);
   out << "  kernel\n";
   for (const auto &[negated, name] : sizes) {
