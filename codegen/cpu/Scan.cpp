@@ -9,8 +9,9 @@ using namespace mlir;
 
 namespace chimera::cpu {
 
-/// Rows that are taken through the state at a time.
-static constexpr int64_t blockRows = 64;
+/// Rows that are taken through the state at a time, a multiple of 16. Their inputs and sums of y stay in the first
+/// cache.
+static constexpr int64_t blockRows = 32;
 
 namespace {
 
@@ -50,7 +51,7 @@ struct SsmHead {
             Val row = first + min(j, size - 1);
             steps.store(j, dt.load(row * stride + spec.dt.offset + head));
             if (spec.weighted)
-              decays.store(j, writes.load(row));
+              decays.store(j, writes.load(row)); // until the decays are known
           });
           Val d = softplus(steps.loadVector(i, sumLanes) + splat(dtBias, sumLanes));
           Val low = splat(k.real(spec.dtMin, f32), sumLanes), high = splat(k.real(spec.dtMax, f32), sumLanes);
@@ -63,7 +64,7 @@ struct SsmHead {
         sumLanes);
   }
 
-  /// Whether lane 0 of vector v of a strip with `live` dimensions has one at all; a mask if not all of its lanes have.
+  /// Which lanes of vector v are dimensions, of a strip with `live` of them; nothing if all are.
   std::optional<Val> maskOf(int64_t live, int64_t v) const {
     if (live >= (v + 1) * lanes)
       return std::nullopt;

@@ -74,17 +74,17 @@ ConvResult runRef(const ConvCase &c, const RowSet &rows) {
 
 TEST(CpuConv, HasTheBitsOfTheRefConvolutionAndTail) {
   RowSet rows = someRows(batch, kept, 3);
-  for (auto [channels, taps] : {std::pair(128, 4), std::pair(3, 4), std::pair(77, 2), std::pair(200, 7),
-                                std::pair(64, 1), std::pair(150, 1), std::pair(40, 12)})
-    for (bool addInput : {false, true}) {
-      ConvCase c(channels, taps, false, addInput, rows.count());
-      ConvResult expected = runRef(c, rows);
-      for (const Isa &isa : hostIsas()) {
-        ConvResult result = run(isa, c, rows);
-        EXPECT_TRUE(result.y == expected.y) << isa.name << ", " << channels << " channels, " << taps << " taps";
-        EXPECT_TRUE(result.tail == expected.tail) << isa.name << ", " << channels << " channels, " << taps << " taps";
-      }
+  for (auto [channels, taps, addInput] :
+       {std::tuple(128, 4, false), std::tuple(3, 4, true), std::tuple(77, 2, true), std::tuple(136, 7, false),
+        std::tuple(64, 1, true), std::tuple(150, 1, false), std::tuple(20, 12, false)}) {
+    ConvCase c(channels, taps, false, addInput, rows.count());
+    ConvResult expected = runRef(c, rows);
+    for (const Isa &isa : hostIsas()) {
+      ConvResult result = run(isa, c, rows);
+      EXPECT_TRUE(result.y == expected.y) << isa.name << ", " << channels << " channels, " << taps << " taps";
+      EXPECT_TRUE(result.tail == expected.tail) << isa.name << ", " << channels << " channels, " << taps << " taps";
     }
+  }
 }
 
 TEST(CpuConv, SiluComesAfterTheConvolution) {
