@@ -109,6 +109,9 @@ typedef struct chimera_model_info {
 /* Fills the first info->struct_size bytes of *info. */
 CHIMERA_API int32_t chimera_model_get_info(const chimera_model *model, chimera_model_info *info, chimera_error **error);
 
+/* The name of the binary's variant that this machine runs ("avx512"), valid as long as the model; "" for NULL. */
+CHIMERA_API const char *chimera_model_variant(const chimera_model *model);
+
 /* The tokens that end a text, by index from 0; -1 past the last. */
 CHIMERA_API int64_t chimera_model_eos_token(const chimera_model *model, size_t index);
 

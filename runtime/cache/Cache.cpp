@@ -179,7 +179,7 @@ void Cache::settle(const std::vector<Growth> &growth) {
       length = std::clamp(now, length, most);
       int32_t *table = &list.table[size_t(sequence.slot * tableStride)];
       for (int64_t i = pagesFor(length); i < pagesFor(most); ++i) {
-        pagePool.giveBack(table[i]);
+        pagePool.giveBackUntouched(table[i]); // Kernels write entries of the list and nothing past them.
         table[i] = -1;
       }
     }

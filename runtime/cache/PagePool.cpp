@@ -7,6 +7,8 @@ namespace chimera::runtime {
 
 /// The most addresses to reserve for pages, whatever the memory limit.
 static constexpr int64_t mostReserved = int64_t(1) << 45;
+/// The pages that there is room to keep count of from the start.
+static constexpr int64_t leastRoom = 4096;
 
 Result<PagePool> PagePool::create(Device &device, int64_t pageBytes, int64_t memoryLimit) {
   PagePool pool;
@@ -23,37 +25,44 @@ Result<PagePool> PagePool::create(Device &device, int64_t pageBytes, int64_t mem
 }
 
 Failure PagePool::prepare(int64_t pages) {
-  int64_t more = pages - int64_t(free.size());
+  int64_t more = pages - int64_t(free.size() + clean.size());
   if (more <= 0)
     return std::nullopt;
   int64_t target = pagesEver() + more;
   if (target > limit)
     return Error("out of pages: " + std::to_string(pages) + " more needed, room for " + std::to_string(limit - taken()),
                  CHIMERA_ERROR_LIMIT);
-  if (references.capacity() < size_t(target)) {
-    references.reserve(size_t(target) * 2);
-    free.reserve(size_t(target) * 2); // So that giveBack never allocates.
-  }
+  if (references.capacity() < size_t(target))
+    for (std::vector<int32_t> *list : {&references, &free, &clean}) // So that take and giveBack never allocate.
+      list->reserve(size_t(std::max(target * 2, leastRoom)));
   return device->commit(*region, size_t(target) * size_t(bytes));
 }
 
 int32_t PagePool::take() {
   int32_t page;
-  if (free.empty()) {
-    page = int32_t(references.size());
-    references.push_back(1);
-  } else {
+  if (!clean.empty()) {
+    page = clean.back();
+    clean.pop_back();
+  } else if (!free.empty()) {
     page = free.back();
     free.pop_back();
-    references[size_t(page)] = 1;
+    device->fill(at(page), 0, size_t(bytes));
+  } else { // New memory is zero.
+    page = int32_t(references.size());
+    references.push_back(0);
   }
-  device->fill(at(page), 0, size_t(bytes));
+  references[size_t(page)] = 1;
   return page;
 }
 
 void PagePool::giveBack(int32_t page) {
   if (--references[size_t(page)] == 0)
     free.push_back(page);
+}
+
+void PagePool::giveBackUntouched(int32_t page) {
+  references[size_t(page)] = 0;
+  clean.push_back(page);
 }
 
 } // namespace chimera::runtime

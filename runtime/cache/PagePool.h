@@ -12,7 +12,7 @@
 namespace chimera::runtime {
 
 /// Pages at addresses that never move. A page is zero when it is taken: its unused part never shows what another
-/// sequence left there.
+/// sequence left there. One that was given back untouched is not cleared again.
 class PagePool {
 public:
   /// Reserves addresses for as many pages as `memoryLimit` bytes hold. `pageBytes` 0: a pool without pages.
@@ -25,12 +25,14 @@ public:
   void share(int32_t page) { ++references[size_t(page)]; }
   /// Drops one reference.
   void giveBack(int32_t page);
+  /// Drops the only reference to a page to which nothing was written.
+  void giveBackUntouched(int32_t page);
 
   uint8_t *base() const { return region->base; }
   uint8_t *at(int32_t page) const { return base() + size_t(page) * size_t(bytes); }
   int64_t pageBytes() const { return bytes; }
   /// Pages with at least one reference.
-  int64_t taken() const { return int64_t(references.size() - free.size()); }
+  int64_t taken() const { return int64_t(references.size() - free.size() - clean.size()); }
   /// One more than the highest page ever taken.
   int64_t pagesEver() const { return int64_t(references.size()); }
 
@@ -41,6 +43,7 @@ private:
   int64_t limit = 0;
   std::vector<int32_t> references; ///< Of each page ever taken.
   std::vector<int32_t> free;
+  std::vector<int32_t> clean; ///< Free too, and zero.
 };
 
 } // namespace chimera::runtime

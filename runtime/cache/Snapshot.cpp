@@ -82,7 +82,7 @@ std::vector<uint8_t> writeSnapshot(const Model &model, Device &device, const Cac
   std::memcpy(writer.room(magicSize), magic, magicSize);
   std::memcpy(writer.room(model.digest().size()), model.digest().data(), model.digest().size());
   writer.number(position);
-  writer.text(model.manifest().variant);
+  writer.text(model.variant().name);
   writer.text(model.manifest().numerics);
   for (size_t pool = 0; pool < cache.slots().count(); ++pool) {
     size_t size = cache.slots().bytesAt(pool);
@@ -148,10 +148,9 @@ Result<SnapshotView> readSnapshot(const Model &model, ByteSpan bytes) {
   if (view.position < 0 || view.position > mostPosition)
     return Error("the snapshot's position is out of range");
   std::string variant = reader.text(), numerics = reader.text();
-  if (variant != model.manifest().variant || numerics != model.manifest().numerics)
+  if (variant != model.variant().name || numerics != model.manifest().numerics)
     return Error("the snapshot is of variant " + io::quote(variant) + " with numerics " + io::quote(numerics) +
-                 ", the model of " + io::quote(model.manifest().variant) + " with " +
-                 io::quote(model.manifest().numerics));
+                 ", the model of " + io::quote(model.variant().name) + " with " + io::quote(model.manifest().numerics));
   if (Failure failure = readContent(model.manifest(), reader, view))
     return *failure;
   if (!reader.atEnd())

@@ -150,6 +150,10 @@ int32_t chimera_model_get_info(const chimera_model *model, chimera_model_info *i
   });
 }
 
+const char *chimera_model_variant(const chimera_model *model) {
+  return model ? model->model->variant().name.c_str() : "";
+}
+
 int64_t chimera_model_eos_token(const chimera_model *model, size_t index) {
   if (!model || index >= model->model->manifest().model.eosTokenIds.size())
     return -1;

@@ -3,6 +3,8 @@
 
 #include <fstream>
 #include <sstream>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace chimera::runtime {
 
@@ -21,11 +23,21 @@ std::set<std::string> parseCpuFlags(const std::string &cpuinfo) {
   return {};
 }
 
-std::vector<std::string> missingCpuFeatures(const std::vector<std::string> &features) {
+std::set<std::string> cpuFeatures() {
   std::ifstream file("/proc/cpuinfo");
   std::ostringstream text;
   text << file.rdbuf();
-  std::set<std::string> flags = parseCpuFlags(text.str());
+  return parseCpuFlags(text.str());
+}
+
+bool permitAmxTiles() {
+  // From the kernel's arch/x86/include/uapi/asm/prctl.h and its list of extended states.
+  constexpr long requestPermission = 0x1023, tileData = 18;
+  return syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
+}
+
+std::vector<std::string> missingCpuFeatures(const std::vector<std::string> &features) {
+  std::set<std::string> flags = cpuFeatures();
   std::vector<std::string> missing;
   for (const std::string &feature : features)
     if (!flags.count(feature))

@@ -10,10 +10,10 @@ Result<std::unique_ptr<Executor>> Executor::create(Device &device, const Model &
   std::unique_ptr<Executor> executor(new Executor(device, model, weights, cache, poison));
   if (Failure failure = executor->allocate())
     return *failure;
-  const Manifest &manifest = model.manifest();
-  executor->bind(manifest.prefill, model.prefillKernels(), executor->prefill);
-  if (manifest.decode)
-    executor->bind(*manifest.decode, model.decodeKernels(), executor->decode);
+  const Variant &variant = model.variant();
+  executor->bind(variant.prefill, model.prefillKernels(), executor->prefill);
+  if (variant.decode)
+    executor->bind(*variant.decode, model.decodeKernels(), executor->decode);
   return executor;
 }
 
@@ -48,7 +48,8 @@ Failure Executor::allocate() {
     owned = OwnedRegion(device, *region);
     return device.commit(*owned, bytes);
   };
-  int64_t arenaBytes = std::max(manifest.prefill.arenaBytes, manifest.decode ? manifest.decode->arenaBytes : 0);
+  const Variant &variant = model.variant();
+  int64_t arenaBytes = std::max(variant.prefill.arenaBytes, variant.decode ? variant.decode->arenaBytes : 0);
   if (Failure failure = get(arena, size_t(arenaBytes), "the arena"))
     return failure;
   for (int i = 0; i < stepBufferCount; ++i)
@@ -64,6 +65,10 @@ void *Executor::resolve(const Buffer &buffer) {
   case Buffer::Kind::Param: {
     size_t bytes = size_t(model.manifest().parameters[size_t(buffer.index)].bytes);
     return device.addressOf(weights->data(size_t(buffer.index)), bytes);
+  }
+  case Buffer::Kind::Packed: {
+    size_t bytes = size_t(model.variant().packed[size_t(buffer.index)].bytes);
+    return device.addressOf(weights->packed(size_t(buffer.index)), bytes);
   }
   case Buffer::Kind::Pool:
     return cache.slots().base(size_t(buffer.index));
@@ -90,6 +95,8 @@ void Executor::bind(const Phase &phase, const std::vector<chimera_kernel> &kerne
     bound.firstArg.push_back(bound.args.size());
     bound.args.resize(bound.args.size() + CHIMERA_ARG_CONSTANTS);
     bound.args.insert(bound.args.end(), launch.constants.begin(), launch.constants.end());
+    const void *starts = launch.count < 0 ? nullptr : bound.pointers[bound.firstPointer.back() + size_t(launch.count)];
+    bound.starts.push_back(starts ? static_cast<const int32_t *>(device.hostView(starts)) : nullptr);
   }
 }
 
@@ -128,6 +135,16 @@ void Executor::refresh(BoundPhase &bound, const StepBatch &batch) {
   }
 }
 
+int64_t Executor::blocksOf(const BoundPhase &bound, size_t launch, const StepBatch &batch) const {
+  int64_t rows = batch.rows();
+  if (const int32_t *starts = bound.starts[launch]) {
+    rows = std::clamp<int64_t>(int64_t(starts[batch.seqs()]) - starts[0], 0, rows);
+    if (rows == 0)
+      return 0;
+  }
+  return bound.phase->launches[launch].grid.blocks(rows, batch.seqs(), batch.outputs());
+}
+
 void Executor::runLaunch(const BoundPhase &bound, size_t launch, int64_t blocks) {
   BoundLaunch ready{(*bound.kernels)[launch], bound.pointers.data() + bound.firstPointer[launch],
                     bound.args.data() + bound.firstArg[launch], blocks};
@@ -146,11 +163,9 @@ void Executor::run(const StepBatch &batch, void *logits, int8_t *routing) {
   const Phase &phase = *bound.phase;
   if (poison)
     device.fill(arena->base, 0xFF, size_t(phase.arenaBytes));
-  for (size_t l = 0; l < phase.launches.size(); ++l) {
-    int64_t blocks = phase.launches[l].grid.blocks(batch.rows(), batch.seqs(), batch.outputs());
-    if (blocks > 0)
+  for (size_t l = 0; l < phase.launches.size(); ++l)
+    if (int64_t blocks = blocksOf(bound, l, batch); blocks > 0)
       runLaunch(bound, l, blocks);
-  }
   const Manifest &manifest = model.manifest();
   size_t rowBytes = size_t(manifest.model.vocabSize * io::sizeOf(manifest.logitsType()));
   if (batch.outputs() > 0)

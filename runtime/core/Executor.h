@@ -45,7 +45,8 @@ private:
     std::vector<size_t> firstPointer; ///< Of each launch.
     std::vector<int64_t> args;
     std::vector<size_t> firstArg;
-    std::vector<TablePointer> tables; ///< These move when the cache grows.
+    std::vector<const int32_t *> starts; ///< Of each launch, the array that counts its rows; null: all of the step.
+    std::vector<TablePointer> tables;    ///< These move when the cache grows.
   };
 
   Executor(Device &device, const Model &model, const Weights *weights, const Cache &cache, bool poison)
@@ -56,6 +57,7 @@ private:
   BoundPhase &phaseFor(const StepBatch &batch);
   void uploadStep(const StepBatch &batch);
   void refresh(BoundPhase &bound, const StepBatch &batch);
+  int64_t blocksOf(const BoundPhase &bound, size_t launch, const StepBatch &batch) const;
   void runLaunch(const BoundPhase &bound, size_t launch, int64_t blocks);
 
   Device &device;

@@ -17,6 +17,9 @@ static constexpr int64_t mostBytes = int64_t(1) << 44;
 static constexpr int64_t mostElements = int64_t(1) << 41;
 static constexpr int64_t mostItems = int64_t(1) << 20;
 static constexpr int64_t mostGrid = int64_t(1) << 40;
+static constexpr size_t mostVariants = 64;
+static constexpr int64_t mostPanel = 4096;
+static constexpr size_t mostStacked = 64;
 
 const char *nameOf(CacheMode mode) {
   static const char *const names[] = {"ssm", "swa", "full", "token_conv", "route"};
@@ -150,7 +153,7 @@ static void readCache(const JsonReader &json, Manifest &manifest) {
 
 static Buffer readBuffer(const JsonReader &json) {
   Buffer buffer;
-  buffer.kind = Buffer::Kind(json.element(0).oneOf({"arena", "param", "pool", "pages", "table", "step"}));
+  buffer.kind = Buffer::Kind(json.element(0).oneOf({"arena", "param", "pool", "pages", "table", "step", "packed"}));
   size_t length = 2;
   if (buffer.kind == Buffer::Kind::Arena) {
     buffer.index = json.element(1).integer(0, mostBytes);
@@ -188,6 +191,8 @@ static void readLaunch(const JsonReader &json, Phase &phase) {
   readGrid(json.at("grid"), phase, launch.grid);
   json.at("buffers").each([&](const JsonReader &buffer) { launch.buffers.push_back(readBuffer(buffer)); }, mostItems);
   launch.constants = json.at("constants").integers(INT64_MIN, INT64_MAX, mostItems);
+  if (json.has("count"))
+    launch.count = json.at("count").integer(0, int64_t(launch.buffers.size()) - 1);
   phase.launches.push_back(std::move(launch));
 }
 
@@ -208,16 +213,42 @@ static Phase readPhase(const JsonReader &json) {
   return phase;
 }
 
+/// The layout's sizes are checked against the parameters, which come before.
+static PackedWeights readPacked(const JsonReader &json, const Manifest &manifest) {
+  PackedWeights packed;
+  packed.parameters = json.at("parameters").integers(0, int64_t(manifest.parameters.size()) - 1, mostStacked);
+  packed.format = WeightFormat(json.at("format").oneOf({"f32", "bf16", "i8"}));
+  packed.panel = json.at("panel").integer(1, mostPanel);
+  packed.group = json.at("group").integer(1, scaleGroup);
+  packed.interleaved = json.at("interleaved").boolean();
+  packed.bytes = json.at("bytes").integer(0, mostBytes);
+  if (packed.parameters.empty() || (packed.interleaved && packed.parameters.size() != 2))
+    json.at("parameters").fail(packed.interleaved ? "must be two" : "must not be empty");
+  if (packed.format == WeightFormat::I8 && scaleGroup % std::max<int64_t>(packed.group, 1) != 0)
+    json.at("group").fail("must divide 32");
+  return packed;
+}
+
+static void readVariant(const JsonReader &json, Manifest &manifest) {
+  Variant variant;
+  variant.name = json.at("name").string();
+  json.at("features").each([&](const JsonReader &item) { variant.features.push_back(item.string()); }, 1024);
+  json.at("packed").each([&](const JsonReader &item) { variant.packed.push_back(readPacked(item, manifest)); },
+                         mostItems);
+  variant.prefill = readPhase(json.at("phases").at("prefill"));
+  if (json.at("phases").has("decode"))
+    variant.decode = readPhase(json.at("phases").at("decode"));
+  manifest.variants.push_back(std::move(variant));
+}
+
 static void readHeader(const JsonReader &json, Manifest &manifest) {
   if (json.at("format").string() != "chimera-model")
     json.at("format").fail("must be chimera-model");
   manifest.version = json.at("version").integer(0, INT32_MAX);
-  if (!json.failed() && manifest.version != 1)
-    json.at("version").fail("is " + std::to_string(manifest.version) + "; this runtime reads 1");
+  if (!json.failed() && manifest.version != 2)
+    json.at("version").fail("is " + std::to_string(manifest.version) + "; this runtime reads 2");
   manifest.producer = json.at("producer").string();
   manifest.target = json.at("target").string();
-  manifest.variant = json.at("variant").string();
-  json.at("features").each([&](const JsonReader &item) { manifest.features.push_back(item.string()); }, 1024);
   manifest.dtype = readDtype(json.at("dtype"));
   manifest.numerics = json.at("numerics").string();
   manifest.maxTokens = json.at("limits").at("max_tokens").integer(1, mostTokens);
@@ -233,9 +264,26 @@ static void readBody(const JsonReader &json, Manifest &manifest) {
   manifest.pages.bytes = pages.at("bytes").integer(0, mostBytes);
   manifest.pages.tables = pages.at("tables").integer(0, mostItems);
   json.at("caches").each([&](const JsonReader &item) { readCache(item, manifest); }, mostItems);
-  manifest.prefill = readPhase(json.at("phases").at("prefill"));
-  if (json.at("phases").has("decode"))
-    manifest.decode = readPhase(json.at("phases").at("decode"));
+  json.at("variants").each([&](const JsonReader &item) { readVariant(item, manifest); }, mostVariants);
+  if (manifest.variants.empty())
+    json.at("variants").fail("must not be empty");
+}
+
+std::vector<const Parameter *> rowMajorParameters(const Manifest &manifest, const Variant &variant) {
+  std::vector<bool> named(manifest.parameters.size());
+  for (const Phase *phase : {&variant.prefill, variant.decode ? &*variant.decode : nullptr}) {
+    if (!phase)
+      continue;
+    for (const Launch &launch : phase->launches)
+      for (const Buffer &buffer : launch.buffers)
+        if (buffer.kind == Buffer::Kind::Param)
+          named[size_t(buffer.index)] = true;
+  }
+  std::vector<const Parameter *> parameters;
+  for (size_t i = 0; i < named.size(); ++i)
+    if (named[i])
+      parameters.push_back(&manifest.parameters[i]);
+  return parameters;
 }
 
 Result<Manifest> parseManifest(std::string_view text, const std::string &name) {

@@ -5,6 +5,7 @@
 #define CHIMERA_RUNTIME_CORE_MANIFEST_H
 
 #include "runtime/core/Error.h"
+#include "runtime/core/PackedLayout.h"
 #include "runtime/io/DType.h"
 
 #include <array>
@@ -100,9 +101,9 @@ enum class StepBuffer : uint8_t {
 constexpr int stepBufferCount = 9;
 
 struct Buffer {
-  enum class Kind : uint8_t { Arena, Param, Pool, Pages, Table, Step };
+  enum class Kind : uint8_t { Arena, Param, Pool, Pages, Table, Step, Packed };
   Kind kind = Kind::Arena;
-  int64_t index = 0; ///< The arena's offset; the index of the parameter, pool or table; the StepBuffer.
+  int64_t index = 0; ///< The arena's offset; the index of the parameter, pool, table or packed weights; the StepBuffer.
   int64_t bytes = 0; ///< Arena only.
 };
 
@@ -113,6 +114,7 @@ struct Launch {
   Grid grid;
   std::vector<Buffer> buffers;
   std::vector<int64_t> constants;
+  int64_t count = -1; ///< The buffer whose array of starts says how many rows the launch has; -1: the step's.
 };
 
 /// Bytes of the arena.
@@ -130,12 +132,19 @@ struct Phase {
   std::vector<Launch> launches;
 };
 
+/// What is made for one ISA.
+struct Variant {
+  std::string name;
+  std::vector<std::string> features; ///< That the CPU must have, as in /proc/cpuinfo.
+  std::vector<PackedWeights> packed;
+  Phase prefill;
+  std::optional<Phase> decode;
+};
+
 struct Manifest {
   int64_t version = 0;
   std::string producer;
   std::string target;
-  std::string variant;
-  std::vector<std::string> features;
   io::DType dtype = io::DType::F32;
   std::string numerics;
   int64_t maxTokens = 0;
@@ -145,13 +154,15 @@ struct Manifest {
   std::vector<Pool> pools;
   std::vector<CacheLayout> caches;
   PageLayout pages;
-  Phase prefill;
-  std::optional<Phase> decode;
+  std::vector<Variant> variants; ///< At least one, the best first.
 
   /// F64 for an f64 model, else F32.
   io::DType logitsType() const { return dtype == io::DType::F64 ? io::DType::F64 : io::DType::F32; }
   int64_t layers() const { return int64_t(model.layers.size()); }
 };
+
+/// The parameters that launches of the variant read row by row, in their order.
+std::vector<const Parameter *> rowMajorParameters(const Manifest &manifest, const Variant &variant);
 
 /// Parses and checks a manifest: every field for its type and range, every reference for what it refers to, every size
 /// for overflow. Does not ask whether this machine can run it. `name` stands in front of messages, which name the

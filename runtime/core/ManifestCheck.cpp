@@ -16,7 +16,7 @@ static bool poolCountFits(const CacheLayout &cache) {
 }
 
 /// Whether the i-th pool of the cache has a size that its kind allows.
-static bool poolSizeFits(const Manifest &manifest, const CacheLayout &cache, size_t i, int64_t bytes) {
+static bool poolSizeFits(const CacheLayout &cache, size_t i, int64_t bytes) {
   bool last = i + 1 == cache.pools.size();
   switch (cache.kind) {
   case CacheKind::Counts:
@@ -24,7 +24,8 @@ static bool poolSizeFits(const Manifest &manifest, const CacheLayout &cache, siz
   case CacheKind::List:
     return bytes == 8;
   case CacheKind::Ring:
-    return last ? bytes == 8 : bytes % manifest.model.window == 0;
+    return last ? bytes == 8
+                : true; // A target may have room for more entries than the window, and place them as it likes.
   case CacheKind::Tail:
   case CacheKind::State:
     return true;
@@ -44,7 +45,7 @@ static Failure checkCache(const Manifest &manifest, size_t index, std::set<int64
       return error("shares pool " + std::to_string(cache.pools[i]) + " with another cache");
     if (pool.layer != cache.layer || pool.mode != cache.mode)
       return error("pool " + std::to_string(cache.pools[i]) + " is of another layer or mode");
-    if (!poolSizeFits(manifest, cache, i, pool.bytesPerSlot))
+    if (!poolSizeFits(cache, i, pool.bytesPerSlot))
       return error("pool " + std::to_string(cache.pools[i]) + " has " + std::to_string(pool.bytesPerSlot) +
                    " bytes a slot, which its kind does not");
   }
@@ -67,7 +68,7 @@ static Failure checkCaches(const Manifest &manifest) {
   return std::nullopt;
 }
 
-static Failure checkBuffer(const Manifest &manifest, const Phase &phase, const Buffer &buffer) {
+static Failure checkBuffer(const Manifest &manifest, const Variant &variant, const Phase &phase, const Buffer &buffer) {
   auto refersTo = [&](const char *what, size_t count) -> Failure {
     if (buffer.index < int64_t(count))
       return std::nullopt;
@@ -88,9 +89,47 @@ static Failure checkBuffer(const Manifest &manifest, const Phase &phase, const B
     return refersTo("table", size_t(manifest.pages.tables));
   case Buffer::Kind::Pages:
     return manifest.pages.bytes > 0 ? Failure() : Error("pages, of which there are none");
+  case Buffer::Kind::Packed:
+    return refersTo("packed weights", variant.packed.size());
   case Buffer::Kind::Step:
     return std::nullopt;
   }
+  return std::nullopt;
+}
+
+/// Whether a buffer holds S + 1 starts.
+static bool holdsStarts(const Phase &phase, const Buffer &buffer) {
+  if (buffer.kind == Buffer::Kind::Step)
+    return buffer.index == int64_t(StepBuffer::SeqStart) || buffer.index == int64_t(StepBuffer::OutStart);
+  return buffer.kind == Buffer::Kind::Arena && buffer.bytes >= (phase.maxSeqs + 1) * int64_t(sizeof(int32_t));
+}
+
+static Failure checkLaunch(const Manifest &manifest, const Variant &variant, const Phase &phase, const Launch &launch) {
+  if (launch.layer >= manifest.layers())
+    return Error(".layer: " + std::to_string(launch.layer) + " of " + std::to_string(manifest.layers()));
+  for (size_t b = 0; b < launch.buffers.size(); ++b)
+    if (Failure failure = checkBuffer(manifest, variant, phase, launch.buffers[b]))
+      return Error("." + indexed("buffers", b) + ": " + failure->message);
+  if (launch.count >= 0 && !holdsStarts(phase, launch.buffers[size_t(launch.count)]))
+    return Error(".count: buffer " + std::to_string(launch.count) + " is no array of starts");
+  return std::nullopt;
+}
+
+static Failure checkPacked(const Manifest &manifest, const PackedWeights &packed) {
+  std::vector<int64_t> outputs;
+  int64_t inputs = 0;
+  for (int64_t index : packed.parameters) {
+    const Parameter &parameter = manifest.parameters[size_t(index)];
+    if (parameter.shape.size() != 2 || parameter.dtype == io::DType::F64)
+      return Error("parameter " + std::to_string(index) + " is no matrix of f32 or bf16");
+    if (!outputs.empty() && (parameter.shape[1] != inputs || (packed.interleaved && parameter.shape[0] != outputs[0])))
+      return Error("parameter " + std::to_string(index) + " has another shape than the first");
+    outputs.push_back(parameter.shape[0]);
+    inputs = parameter.shape[1];
+  }
+  int64_t needed = panelShape(packed, outputs, inputs).bytes();
+  if (packed.bytes != needed)
+    return Error("has " + std::to_string(packed.bytes) + " bytes, its layout " + std::to_string(needed));
   return std::nullopt;
 }
 
@@ -102,7 +141,7 @@ static Failure checkSpan(const char *what, const ArenaSpan &span, const Phase &p
   return std::nullopt;
 }
 
-static Failure checkPhase(const Manifest &manifest, const Phase &phase) {
+static Failure checkPhase(const Manifest &manifest, const Variant &variant, const Phase &phase) {
   if (phase.maxTokens > manifest.maxTokens || phase.maxSeqs > manifest.maxSeqs)
     return Error("max_tokens or max_seqs: more than the binary's limits");
   int64_t elementSize = io::sizeOf(manifest.logitsType());
@@ -111,15 +150,9 @@ static Failure checkPhase(const Manifest &manifest, const Phase &phase) {
     return failure;
   if (Failure failure = checkSpan("routing", phase.routing, phase, phase.maxTokens * manifest.layers()))
     return failure;
-  for (size_t l = 0; l < phase.launches.size(); ++l) {
-    const Launch &launch = phase.launches[l];
-    if (launch.layer >= manifest.layers())
-      return Error(indexed("launches", l) + ".layer: " + std::to_string(launch.layer) + " of " +
-                   std::to_string(manifest.layers()));
-    for (size_t b = 0; b < launch.buffers.size(); ++b)
-      if (Failure failure = checkBuffer(manifest, phase, launch.buffers[b]))
-        return Error(indexed("launches", l) + "." + indexed("buffers", b) + ": " + failure->message);
-  }
+  for (size_t l = 0; l < phase.launches.size(); ++l)
+    if (Failure failure = checkLaunch(manifest, variant, phase, phase.launches[l]))
+      return Error(indexed("launches", l) + failure->message);
   return std::nullopt;
 }
 
@@ -131,6 +164,18 @@ template <typename T> static Failure checkUnique(const char *array, const std::v
   return std::nullopt;
 }
 
+static Failure checkVariant(const Manifest &manifest, const Variant &variant) {
+  for (size_t i = 0; i < variant.packed.size(); ++i)
+    if (Failure failure = checkPacked(manifest, variant.packed[i]))
+      return Error(indexed("packed", i) + ": " + failure->message);
+  if (Failure failure = checkPhase(manifest, variant, variant.prefill))
+    return Error("phases.prefill." + failure->message);
+  if (variant.decode)
+    if (Failure failure = checkPhase(manifest, variant, *variant.decode))
+      return Error("phases.decode." + failure->message);
+  return std::nullopt;
+}
+
 Failure checkManifest(const Manifest &manifest) {
   if (Failure failure = checkUnique("parameters", manifest.parameters))
     return failure;
@@ -138,11 +183,11 @@ Failure checkManifest(const Manifest &manifest) {
     return failure;
   if (Failure failure = checkCaches(manifest))
     return failure;
-  if (Failure failure = checkPhase(manifest, manifest.prefill))
-    return Error("phases.prefill." + failure->message);
-  if (manifest.decode)
-    if (Failure failure = checkPhase(manifest, *manifest.decode))
-      return Error("phases.decode." + failure->message);
+  if (Failure failure = checkUnique("variants", manifest.variants))
+    return failure;
+  for (size_t i = 0; i < manifest.variants.size(); ++i)
+    if (Failure failure = checkVariant(manifest, manifest.variants[i]))
+      return Error(indexed("variants", i) + "." + failure->message);
   return std::nullopt;
 }
 

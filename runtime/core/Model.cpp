@@ -1,25 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/core/Model.h"
 
-#include "runtime/core/CpuFeatures.h"
 #include "runtime/core/Library.h"
+#include "runtime/core/VariantChoice.h"
 
 namespace chimera::runtime {
 
 Model::~Model() = default;
 
-/// Whether this runtime and this machine can run the binary.
-static Failure checkRunnable(const Manifest &manifest, const std::string &name) {
+/// Which variant this runtime and this machine run.
+static Result<size_t> chosenVariant(const Manifest &manifest, const std::string &name) {
   if (manifest.target != "ref" && manifest.target != "cpu")
     return Error(name + ": compiled for target " + io::quote(manifest.target) +
                  "; this runtime has devices for ref and cpu");
-  std::vector<std::string> missing = missingCpuFeatures(manifest.features);
-  if (missing.empty())
-    return std::nullopt;
-  std::string list;
-  for (const std::string &feature : missing)
-    list += (list.empty() ? "" : ", ") + feature;
-  return Error(name + ": needs CPU features that this machine lacks: " + list);
+  Result<size_t> variant = chooseVariant(manifest.variants);
+  if (!variant)
+    return Error(name + ": " + variant.error().message);
+  return variant;
 }
 
 Failure Model::resolve(const Phase &phase, std::vector<chimera_kernel> &kernels) const {
@@ -41,18 +38,20 @@ Result<std::shared_ptr<const Model>> Model::fromFile(const ModelFile &file) {
   if (!manifest)
     return manifest.error();
   model->content = std::move(*manifest);
-  if (Failure failure = checkRunnable(model->content, file.name))
-    return *failure;
+  Result<size_t> variant = chosenVariant(model->content, file.name);
+  if (!variant)
+    return variant.error();
+  model->chosen = *variant;
   if (Failure failure = checkFreestanding(file.elf()))
     return Error(file.name + ": " + failure->message);
   Result<std::unique_ptr<Library>> library = Library::map(file.elf(), file.name);
   if (!library)
     return library.error();
   model->library = std::move(*library);
-  if (Failure failure = model->resolve(model->content.prefill, model->prefill))
+  if (Failure failure = model->resolve(model->variant().prefill, model->prefill))
     return *failure;
-  if (model->content.decode)
-    if (Failure failure = model->resolve(*model->content.decode, model->decode))
+  if (model->variant().decode)
+    if (Failure failure = model->resolve(*model->variant().decode, model->decode))
       return *failure;
   return std::shared_ptr<const Model>(std::move(model));
 }

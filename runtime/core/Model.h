@@ -30,6 +30,8 @@ public:
   const Digest &digest() const { return fileDigest; }
   const std::string &manifestText() const { return text; }
   const Manifest &manifest() const { return content; }
+  /// What of the manifest this machine runs: the first variant for which it has the features.
+  const Variant &variant() const { return content.variants[chosen]; }
   /// The kernels of a phase, one a launch.
   const std::vector<chimera_kernel> &prefillKernels() const { return prefill; }
   const std::vector<chimera_kernel> &decodeKernels() const { return decode; }
@@ -43,6 +45,7 @@ private:
   Digest fileDigest;
   std::string text;
   Manifest content;
+  size_t chosen = 0;
   std::unique_ptr<Library> library;
   std::vector<chimera_kernel> prefill;
   std::vector<chimera_kernel> decode;

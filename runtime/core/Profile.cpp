@@ -3,15 +3,15 @@
 
 namespace chimera::runtime {
 
-Profile::Profile(const Manifest &manifest, size_t maxEvents)
-    : firstDecode(manifest.prefill.launches.size()), maxEvents(maxEvents) {
+Profile::Profile(const Variant &variant, size_t maxEvents)
+    : firstDecode(variant.prefill.launches.size()), maxEvents(maxEvents) {
   auto add = [&](const Phase &phase, int32_t number) {
     for (size_t i = 0; i < phase.launches.size(); ++i)
       launches.push_back({number, int64_t(i), &phase.launches[i], 0, 0});
   };
-  add(manifest.prefill, CHIMERA_PHASE_PREFILL);
-  if (manifest.decode)
-    add(*manifest.decode, CHIMERA_PHASE_DECODE);
+  add(variant.prefill, CHIMERA_PHASE_PREFILL);
+  if (variant.decode)
+    add(*variant.decode, CHIMERA_PHASE_DECODE);
   runs.reserve(maxEvents);
 }
 

@@ -28,9 +28,9 @@ public:
     int64_t nanoseconds = 0;
   };
 
-  /// Entries for all launches of `manifest`, which must outlive the profile, and room for `maxEvents` single runs: no
+  /// Entries for all launches of `variant`, which must outlive the profile, and room for `maxEvents` single runs: no
   /// memory is taken while steps run.
-  Profile(const Manifest &manifest, size_t maxEvents);
+  Profile(const Variant &variant, size_t maxEvents);
 
   void record(int32_t phase, size_t launch, Clock::time_point begin, Clock::time_point end);
 

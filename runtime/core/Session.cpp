@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <thread>
 #include <unistd.h>
-#include <unordered_set>
 
 namespace chimera::runtime {
 
@@ -71,10 +70,14 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   return session;
 }
 
+static Error unknownSequence(int64_t sequence) {
+  return Error("there is no sequence " + std::to_string(sequence));
+}
+
 Result<Session::Sequence> Session::find(int64_t sequence) const {
   auto found = sequences.find(sequence);
   if (found == sequences.end())
-    return Error("there is no sequence " + std::to_string(sequence));
+    return unknownSequence(sequence);
   return found->second;
 }
 
@@ -87,7 +90,7 @@ Result<int64_t> Session::add() {
   Result<int32_t> slot = cache->add();
   if (!slot)
     return slot.error();
-  return insert({*slot, 0});
+  return insert({*slot, 0, 0});
 }
 
 Failure Session::drop(int64_t sequence) {
@@ -106,7 +109,7 @@ Result<int64_t> Session::fork(int64_t source) {
   Result<int32_t> slot = cache->fork(found->slot);
   if (!slot)
     return slot.error();
-  return insert({*slot, found->position});
+  return insert({*slot, found->position, 0});
 }
 
 Result<int64_t> Session::position(int64_t sequence) const {
@@ -130,35 +133,38 @@ Result<int64_t> Session::restore(ByteSpan bytes) {
   Result<int32_t> slot = cache->restore(*view);
   if (!slot)
     return slot.error();
-  return insert({*slot, view->position});
+  return insert({*slot, view->position, 0});
 }
 
-Result<std::vector<StepItem>> Session::checkItems(const chimera_step_item *items, size_t count) const {
-  std::vector<StepItem> checked;
-  std::unordered_set<int64_t> seen;
+/// Fills `items` with what was given, checked, and without what has no tokens.
+Failure Session::checkItems(const chimera_step_item *given, size_t count) {
+  items.clear();
+  ++steps;
   for (size_t i = 0; i < count; ++i) {
-    Result<Sequence> found = find(items[i].sequence);
-    if (!found)
-      return found.error();
-    if (!seen.insert(items[i].sequence).second)
-      return Error("sequence " + std::to_string(items[i].sequence) + " occurs twice in a step");
-    StepItem item{items[i].sequence,
-                  found->slot,
-                  found->position,
-                  items[i].tokens,
-                  items[i].count,
-                  items[i].forced,
-                  chimera_logits(items[i].logits)};
+    auto found = sequences.find(given[i].sequence);
+    if (found == sequences.end())
+      return unknownSequence(given[i].sequence);
+    Sequence &sequence = found->second;
+    if (sequence.lastStep == steps)
+      return Error("sequence " + std::to_string(given[i].sequence) + " occurs twice in a step");
+    sequence.lastStep = steps;
+    StepItem item{given[i].sequence,
+                  sequence.slot,
+                  sequence.position,
+                  given[i].tokens,
+                  given[i].count,
+                  given[i].forced,
+                  chimera_logits(given[i].logits)};
     if (Failure failure = checkStepItem(owner->manifest(), item))
       return *failure;
     if (item.count > 0)
-      checked.push_back(item);
+      items.push_back(item);
   }
-  return checked;
+  return std::nullopt;
 }
 
-Failure Session::checkResults(const std::vector<StepItem> &items, const void *logits, size_t logitsBytes,
-                              const int8_t *routing, size_t routingBytes) const {
+Failure Session::checkResults(const void *logits, size_t logitsBytes, const int8_t *routing,
+                              size_t routingBytes) const {
   const Manifest &manifest = owner->manifest();
   // At most 2^20 sequences of 2^31 rows; a row of logits has at most 2^23 bytes.
   __int128 outputs = 0, rows = 0;
@@ -178,9 +184,9 @@ Failure Session::checkResults(const std::vector<StepItem> &items, const void *lo
   return std::nullopt;
 }
 
-Failure Session::prepare(const std::vector<StepItem> &items) {
-  const Phase &phase = owner->manifest().prefill;
-  std::vector<Growth> growth;
+Failure Session::prepare() {
+  const Phase &phase = owner->variant().prefill;
+  growth.clear();
   int64_t rows = 0;
   for (const StepItem &item : items) {
     growth.push_back({item.slot, item.count});
@@ -191,11 +197,12 @@ Failure Session::prepare(const std::vector<StepItem> &items) {
   return cache->prepare(growth);
 }
 
-void Session::runSteps(const std::vector<StepItem> &items, void *logits, int8_t *routing) {
+void Session::runSteps(void *logits, int8_t *routing) {
   const Manifest &manifest = owner->manifest();
   size_t rowBytes = size_t(manifest.model.vocabSize * io::sizeOf(manifest.logitsType()));
   uint8_t *logitsAt = static_cast<uint8_t *>(logits);
-  StepCutter cutter(items, manifest.prefill.maxTokens, manifest.prefill.maxSeqs, manifest.layers());
+  const Phase &prefill = owner->variant().prefill;
+  StepCutter cutter(items, prefill.maxTokens, prefill.maxSeqs, manifest.layers());
   for (size_t first; cutter.next(batch, first);) {
     cache->reserve(batch.growth);
     executor->run(batch, logitsAt, routing);
@@ -209,16 +216,15 @@ void Session::runSteps(const std::vector<StepItem> &items, void *logits, int8_t 
   }
 }
 
-Failure Session::step(const chimera_step_item *items, size_t count, void *logits, size_t logitsBytes, int8_t *routing,
+Failure Session::step(const chimera_step_item *given, size_t count, void *logits, size_t logitsBytes, int8_t *routing,
                       size_t routingBytes) {
-  Result<std::vector<StepItem>> checked = checkItems(items, count);
-  if (!checked)
-    return checked.error();
-  if (Failure failure = checkResults(*checked, logits, logitsBytes, routing, routingBytes))
+  if (Failure failure = checkItems(given, count))
     return failure;
-  if (Failure failure = prepare(*checked))
+  if (Failure failure = checkResults(logits, logitsBytes, routing, routingBytes))
     return failure;
-  runSteps(*checked, logits, routing);
+  if (Failure failure = prepare())
+    return failure;
+  runSteps(logits, routing);
   return std::nullopt;
 }
 
@@ -226,7 +232,7 @@ Failure Session::beginProfile(int64_t maxEvents) {
   constexpr int64_t mostEvents = int64_t(1) << 28;
   if (maxEvents < 0 || maxEvents > mostEvents)
     return Error("max_events must be in 0 .. " + std::to_string(mostEvents) + ", is " + std::to_string(maxEvents));
-  auto fresh = std::make_unique<Profile>(owner->manifest(), size_t(maxEvents));
+  auto fresh = std::make_unique<Profile>(owner->variant(), size_t(maxEvents));
   executor->setProfile(fresh.get());
   timed = std::move(fresh);
   return std::nullopt;

@@ -59,16 +59,16 @@ private:
   struct Sequence {
     int32_t slot = 0;
     int64_t position = 0;
+    uint64_t lastStep = 0; ///< The number of the last step that named it.
   };
 
   Session() = default;
   Result<Sequence> find(int64_t sequence) const;
   int64_t insert(Sequence sequence);
-  Result<std::vector<StepItem>> checkItems(const chimera_step_item *items, size_t count) const;
-  Failure checkResults(const std::vector<StepItem> &items, const void *logits, size_t logitsBytes,
-                       const int8_t *routing, size_t routingBytes) const;
-  Failure prepare(const std::vector<StepItem> &items);
-  void runSteps(const std::vector<StepItem> &items, void *logits, int8_t *routing);
+  Failure checkItems(const chimera_step_item *given, size_t count);
+  Failure checkResults(const void *logits, size_t logitsBytes, const int8_t *routing, size_t routingBytes) const;
+  Failure prepare();
+  void runSteps(void *logits, int8_t *routing);
 
   // The order matters: regions are released to the device, which goes last.
   std::shared_ptr<const Model> owner;
@@ -79,7 +79,12 @@ private:
   std::unique_ptr<Executor> executor;
   std::unordered_map<int64_t, Sequence> sequences;
   int64_t nextSequence = 1;
-  StepBatch batch; ///< Kept for its memory.
+  uint64_t steps = 0;
+
+  // Of the step that runs; kept for their memory, so that steps like those before allocate nothing.
+  std::vector<StepItem> items;
+  std::vector<Growth> growth;
+  StepBatch batch;
 };
 
 } // namespace chimera::runtime

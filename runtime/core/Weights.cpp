@@ -1,32 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/core/Weights.h"
 
+#include "runtime/core/WeightsFill.h"
 #include "runtime/io/Safetensors.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <set>
 #include <sys/mman.h>
 
 namespace chimera::runtime {
 
+static constexpr size_t hugePage = size_t(2) << 20;
+
 Weights::~Weights() {
-  if (base)
-    munmap(base, size);
+  if (mapping)
+    munmap(mapping, mappedBytes);
 }
 
 Failure Weights::allocate() {
-  for (const Parameter &parameter : owner->manifest().parameters) {
-    offsets.push_back(size);
-    // Each is at most 2^44 bytes, and there are at most 2^20.
-    if (__builtin_add_overflow(size, (size_t(parameter.bytes) + 63) / 64 * 64, &size))
-      return Error(owner->name() + ": the parameters are too large");
-  }
+  const Manifest &manifest = owner->manifest();
+  const Variant &variant = owner->variant();
+  size_t size = 0;
+  // Each is at most 2^44 bytes, and there are at most 2^21: no sum overflows.
+  auto place = [&](int64_t bytes) {
+    size_t offset = size;
+    size += (size_t(bytes) + 63) / 64 * 64;
+    return offset;
+  };
+  rowMajor.assign(manifest.parameters.size(), absent);
+  for (const Parameter *parameter : rowMajorParameters(manifest, variant))
+    rowMajor[size_t(parameter - manifest.parameters.data())] = place(parameter->bytes);
+  for (const PackedWeights &packed : variant.packed)
+    panels.push_back(place(packed.bytes));
+  if (size > size_t(1) << 46)
+    return Error(owner->name() + ": the parameters are too large");
   if (size == 0)
     return std::nullopt;
-  void *mapping = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapping == MAP_FAILED)
+  mappedBytes = size + hugePage;
+  void *got = mmap(nullptr, mappedBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (got == MAP_FAILED)
     return systemError("getting " + std::to_string(size) + " bytes of memory for the parameters", errno);
-  base = static_cast<uint8_t *>(mapping);
+  mapping = static_cast<uint8_t *>(got);
+  base = mapping + (hugePage - reinterpret_cast<uintptr_t>(mapping) % hugePage) % hugePage;
+  madvise(base, size, MADV_HUGEPAGE); // Only faster; a system without huge pages refuses.
   return std::nullopt;
 }
 
@@ -47,14 +64,14 @@ static Failure checkParameter(const io::Checkpoint &checkpoint, const Parameter 
   return std::nullopt;
 }
 
-void Weights::fill(const Parameter &parameter, const io::TensorView &tensor, uint8_t *to) {
-  if (parameter.rowPermutation.empty())
-    return io::convertElements(tensor.dtype, tensor.data, parameter.dtype, to, parameter.elements);
-  int64_t columns = parameter.elements / parameter.shape[0];
-  int64_t fromBytes = columns * io::sizeOf(tensor.dtype), toBytes = columns * io::sizeOf(parameter.dtype);
-  for (size_t row = 0; row < parameter.rowPermutation.size(); ++row)
-    io::convertElements(tensor.dtype, tensor.data + parameter.rowPermutation[row] * fromBytes, parameter.dtype,
-                        to + int64_t(row) * toBytes, columns);
+Failure Weights::fill(const io::Checkpoint &checkpoint) {
+  WeightsFill work(owner->manifest().parameters, checkpoint);
+  for (size_t i = 0; i < rowMajor.size(); ++i)
+    if (rowMajor[i] != absent)
+      work.addRowMajor(i, base + rowMajor[i]);
+  for (size_t i = 0; i < panels.size(); ++i)
+    work.addPacked(owner->variant().packed[i], base + panels[i]);
+  return work.run();
 }
 
 void Weights::findUnused(const io::Checkpoint &checkpoint) {
@@ -70,15 +87,13 @@ Result<std::shared_ptr<const Weights>> Weights::load(std::shared_ptr<const Model
                                                      const io::Checkpoint &checkpoint) {
   std::shared_ptr<Weights> weights(new Weights);
   weights->owner = std::move(model);
-  const std::vector<Parameter> &parameters = weights->owner->manifest().parameters;
-  for (const Parameter &parameter : parameters)
+  for (const Parameter &parameter : weights->owner->manifest().parameters)
     if (Failure failure = checkParameter(checkpoint, parameter))
       return *failure;
   if (Failure failure = weights->allocate())
     return *failure;
-  for (size_t i = 0; i < parameters.size(); ++i)
-    if (const io::TensorView *tensor = checkpoint.find(parameters[i].source)) // Otherwise zero, as the mapping is.
-      fill(parameters[i], *tensor, weights->base + weights->offsets[i]);
+  if (Failure failure = weights->fill(checkpoint))
+    return *failure;
   weights->findUnused(checkpoint);
   return std::shared_ptr<const Weights>(std::move(weights));
 }

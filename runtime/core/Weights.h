@@ -15,12 +15,12 @@
 
 namespace chimera::io {
 class Checkpoint;
-struct TensorView;
 } // namespace chimera::io
 
 namespace chimera::runtime {
 
-/// All parameters of one model binary, converted. Never changes; shared by sessions.
+/// All that the model's variant reads of its parameters: row-major copies of those that its launches name, and its
+/// packed weights. Never changes; shared by sessions.
 class Weights {
 public:
   /// Loads from a checkpoint at `path` (a safetensors file, an index, a directory). An error names the parameter and
@@ -32,21 +32,28 @@ public:
   ~Weights();
 
   const Model &model() const { return *owner; }
-  /// The bytes of a parameter: row-major, 64-byte aligned.
-  const void *data(size_t parameter) const { return base + offsets[parameter]; }
+  /// The bytes of a parameter: row-major, 64-byte aligned. Null for one that no launch of the variant names.
+  const void *data(size_t parameter) const { return at(rowMajor[parameter]); }
+  /// The bytes of the variant's packed weights, 64-byte aligned.
+  const void *packed(size_t index) const { return at(panels[index]); }
   /// The checkpoint's tensors that no parameter uses, by name.
   const std::vector<std::string> &unused() const { return unusedNames; }
 
 private:
+  static constexpr size_t absent = SIZE_MAX;
+
   Weights() = default;
+  const void *at(size_t offset) const { return offset == absent ? nullptr : base + offset; }
   Failure allocate();
-  static void fill(const Parameter &parameter, const io::TensorView &tensor, uint8_t *to);
+  Failure fill(const io::Checkpoint &checkpoint);
   void findUnused(const io::Checkpoint &checkpoint);
 
   std::shared_ptr<const Model> owner;
-  uint8_t *base = nullptr; ///< One mapping for all.
-  size_t size = 0;
-  std::vector<size_t> offsets;
+  uint8_t *mapping = nullptr; ///< One for all.
+  size_t mappedBytes = 0;
+  uint8_t *base = nullptr;      ///< In the mapping, at the start of a huge page.
+  std::vector<size_t> rowMajor; ///< Offsets from `base`, by parameter.
+  std::vector<size_t> panels;   ///< Likewise, by packed weights.
   std::vector<std::string> unusedNames;
 };
 

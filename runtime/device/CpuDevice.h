@@ -21,6 +21,7 @@ public:
   void upload(void *to, const void *fromHost, size_t bytes) override { copy(to, fromHost, bytes); }
   void download(void *toHost, const void *from, size_t bytes) override { copy(toHost, from, bytes); }
   void *addressOf(const void *host, size_t bytes) override { return const_cast<void *>(host); }
+  const void *hostView(const void *address) const override { return address; }
   void launch(const BoundLaunch &launch) override;
 
 private:

@@ -46,6 +46,9 @@ public:
   /// The device's address of host bytes that stay where they are.
   virtual void *addressOf(const void *host, size_t bytes) = 0;
 
+  /// Where the host reads what is at a device's address as cheaply as its own memory; null: nowhere.
+  virtual const void *hostView(const void *address) const { return nullptr; }
+
   virtual void launch(const BoundLaunch &launch) = 0;
 };
 

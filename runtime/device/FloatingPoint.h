@@ -24,6 +24,18 @@ private:
   unsigned saved;
 };
 
+/// The same with the mode that a process begins with: round to nearest, subnormals kept.
+class PlainFloatingPoint {
+public:
+  PlainFloatingPoint() : saved(_mm_getcsr()) { _mm_setcsr(0x1F80u); }
+  ~PlainFloatingPoint() { _mm_setcsr(saved); }
+  PlainFloatingPoint(const PlainFloatingPoint &) = delete;
+  PlainFloatingPoint &operator=(const PlainFloatingPoint &) = delete;
+
+private:
+  unsigned saved;
+};
+
 } // namespace chimera::runtime
 
 #endif // CHIMERA_RUNTIME_DEVICE_FLOATINGPOINT_H

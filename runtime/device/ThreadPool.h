@@ -7,17 +7,19 @@
 #include "runtime/core/Error.h"
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <vector>
 
 namespace chimera::runtime {
 
-/// Runs `blocks` of a job as contiguous ranges on the caller and on `threads - 1` workers. Taking a range costs one
-/// compare-and-swap; nothing is allocated or locked for it. Workers spin briefly between jobs, then sleep.
+/// Runs the blocks of a job as contiguous ranges on the caller and on `threads - 1` workers. Whoever is free takes the
+/// next range, large ones first and small ones at the end (guided self-scheduling: C. Polychronopoulos, D. Kuck, 1987),
+/// with one compare-and-swap; nothing is allocated or locked for it.
+///
+/// Between jobs a worker first spins, so that launches that follow each other closely cost no system call; then it
+/// yields, and when that shows that others want its core, or nothing comes for a while, it sleeps.
 class ThreadPool {
 public:
   /// The work of the blocks begin .. end-1. Must not throw.
@@ -27,8 +29,8 @@ public:
   static Result<std::unique_ptr<ThreadPool>> create(int64_t threads);
   ~ThreadPool();
 
-  /// Runs all blocks and returns when they are done. Caller and workers have the kernels' floating-point mode
-  /// meanwhile; the caller's own is restored. One caller at a time.
+  /// Runs all blocks and returns when they are done; a single block runs on the caller and disturbs nobody. Caller and
+  /// workers have the kernels' floating-point mode meanwhile; the caller's own is restored. One caller at a time.
   void run(Job job, void *context, int64_t blocks);
 
   int64_t threads() const { return int64_t(workers.size()) + 1; }
@@ -36,23 +38,30 @@ public:
 private:
   ThreadPool() = default;
   void work();
-  bool takeRange(uint64_t &seen);
+  int64_t takeRange(uint64_t &seen);
+  int64_t takeAll(uint64_t &seen);
+  bool changed(uint64_t seen) const;
+  void awaitJob(uint64_t seen);
   void sleepUntilChanged(uint64_t seen);
+  void wakeSleepers();
+  void awaitFinished(int64_t units);
 
-  // The job; written only while no range of it is left, so that whoever has taken a range reads it safely.
-  Job job = nullptr;
-  void *context = nullptr;
-  int64_t blocks = 0;
-  int64_t ranges = 0;
-
-  // The job's number in the high half, the ranges not yet taken in the low one. A late worker cannot take a range of a
-  // job that it has not seen, as its compare-and-swap fails.
-  std::atomic<uint64_t> ticket{0};
-  std::atomic<int64_t> finished{0};
-  std::atomic<int> sleepers{0};
+  /// What a worker looks for and all that it needs then, in one cache line. The job is written only while no unit of
+  /// one is left, so that whoever has taken some reads it safely.
+  struct alignas(64) {
+    // The job's number in the high half, its units not yet taken in the low one. A late worker cannot take units of a
+    // job that it has not seen, as its compare-and-swap fails.
+    std::atomic<uint64_t> ticket{0};
+    Job job = nullptr;
+    void *context = nullptr;
+    int64_t blocks = 0;
+    int64_t units = 0; ///< Equal parts of the blocks; a range is some of them.
+  } current;
+  alignas(64) std::atomic<int64_t> finished{0}; ///< Units that workers have done.
+  alignas(64) std::atomic<int> sleepers{0};
+  std::atomic<uint32_t> wakeups{0}; ///< What sleepers wait for to change.
   std::atomic<bool> stopping{false};
-  std::mutex mutex;
-  std::condition_variable wake;
+  int64_t spinNanoseconds = 0;
   std::vector<std::thread> workers;
 };
 

@@ -36,7 +36,7 @@ TEST(Load, TwoBinariesAtOnceAreTwoLibraries) {
 TEST(Load, ABinaryLoadedAfterAnotherWasUnloadedIsTheNewOne) {
   for (int round = 0; round < 3; ++round) {
     nlohmann::json manifest = toy::manifest();
-    manifest["phases"]["prefill"]["launches"][0]["kernel"] = round % 2 ? "toy_layer" : "toy_logits";
+    manifest["variants"][0]["phases"]["prefill"]["launches"][0]["kernel"] = round % 2 ? "toy_layer" : "toy_logits";
     Result<std::shared_ptr<const Model>> model = Model::load("m", toy::binary(manifest.dump()));
     ASSERT_TRUE(bool(model));
     EXPECT_EQ((*model)->prefillKernels()[0] == (*model)->prefillKernels()[1], round % 2 == 1);
@@ -92,13 +92,13 @@ std::string errorWith(const std::string &pointer, const nlohmann::json &value) {
 TEST(Load, ATargetOrCpuThatThisMachineIsNotIsAnError) {
   EXPECT_EQ(errorWith("/target", "cuda"),
             "m.chm: compiled for target 'cuda'; this runtime has devices for ref and cpu");
-  EXPECT_EQ(errorWith("/features", {"sse2", "avx9000", "mmx17"}),
-            "m.chm: needs CPU features that this machine lacks: avx9000, mmx17");
+  EXPECT_EQ(errorWith("/variants/0/features", {"sse2", "avx9000", "mmx17"}),
+            "m.chm: needs CPU features that this machine lacks: x86-64: avx9000, mmx17");
   EXPECT_EQ(errorWith("/target", "cpu"), "");
 }
 
 TEST(Load, AKernelThatIsNotThereIsAnError) {
-  EXPECT_EQ(errorWith("/phases/decode/launches/1/kernel", "nothing"), "m.chm: there is no kernel 'nothing'");
+  EXPECT_EQ(errorWith("/variants/0/phases/decode/launches/1/kernel", "nothing"), "m.chm: there is no kernel 'nothing'");
 }
 
 TEST(Load, AFileThatCannotBeReadIsAnError) {

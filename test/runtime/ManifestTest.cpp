@@ -34,8 +34,8 @@ TEST(Manifest, FieldsArriveAsTheyAre) {
   EXPECT_EQ(parsed->caches[3].kind, CacheKind::List);
   EXPECT_EQ(parsed->caches[3].table, 0);
   EXPECT_EQ(parsed->parameters[0].source, "scale");
-  EXPECT_EQ(parsed->prefill.launches[2].grid.blocks(5, 2, 3), 3 * toy::vocab);
-  EXPECT_EQ(parsed->prefill.launches[0].buffers[9].kind, Buffer::Kind::Pages);
+  EXPECT_EQ(parsed->variants[0].prefill.launches[2].grid.blocks(5, 2, 3), 3 * toy::vocab);
+  EXPECT_EQ(parsed->variants[0].prefill.launches[0].buffers[9].kind, Buffer::Kind::Pages);
 }
 
 TEST(Manifest, AGridRoundsUp) {
@@ -49,7 +49,7 @@ TEST(Manifest, AWrongFieldIsNamed) {
   const char *begin = "m.chm: bad manifest: ";
   std::vector<std::tuple<std::string, json, std::string>> cases = {
       {"/format", "other", "format: must be chimera-model"},
-      {"/version", 2, "version: is 2; this runtime reads 1"},
+      {"/version", 1, "version: is 1; this runtime reads 2"},
       {"/dtype", "f16", "dtype: must be one of f32, bf16, f64, is 'f16'"},
       {"/limits/max_tokens", 0, "limits.max_tokens: must be in 1 .. 1048576, is 0"},
       {"/model/vocab_size", "11", "model.vocab_size: must be an integer"},
@@ -79,39 +79,96 @@ TEST(Manifest, AWrongFieldIsNamed) {
       {"/caches/0/table", 0, "caches[0]: a list has a table, and nothing else has"},
       {"/pages/tables", 3, "pages.tables: must be the number of lists, 2"},
       {"/pages/bytes", 0, "pages.bytes: must not be 0, as there are lists"},
-      {"/phases/decode/max_tokens", 8, "phases.decode.max_tokens or max_seqs: more than the binary's limits"},
-      {"/phases/prefill/logits", json::array({192, 4}), "phases.prefill.logits: has 4 bytes, needs 308"},
-      {"/phases/prefill/routing", json::array({129, 14}),
-       "phases.prefill.routing: lies outside the arena, or not at a multiple of 64"},
-      {"/phases/prefill/launches/2/grid/divisor", 0,
-       "phases.prefill.launches[2].grid.divisor: must be in 1 .. 1099511627776, is 0"},
-      {"/phases/prefill/launches/2/grid/tokens", int64_t(1) << 40,
-       "phases.prefill.launches[2].grid: has more than 2^40 blocks"},
-      {"/phases/prefill/launches/2/buffers/3", json::array({"param", 2}),
-       "phases.prefill.launches[2].buffers[3]: parameter 2 of 2"},
-      {"/phases/prefill/launches/2/buffers/5", json::array({"arena", 192, 321}),
-       "phases.prefill.launches[2].buffers[5]: lies outside the arena"},
-      {"/phases/prefill/launches/2/buffers/5", json::array({"arena", 190, 4}),
-       "phases.prefill.launches[2].buffers[5]: the arena offset 190 is not a multiple of 64"},
-      {"/phases/prefill/launches/0/buffers/0", json::array({"step", "no"}),
-       "phases.prefill.launches[0].buffers[0][1]: must be one of tokens, row_index, row_position, row_sequence, "
+      {"/variants/0/phases/decode/max_tokens", 8,
+       "variants[0].phases.decode.max_tokens or max_seqs: more than the binary's limits"},
+      {"/variants/0/phases/prefill/logits", json::array({192, 4}),
+       "variants[0].phases.prefill.logits: has 4 bytes, needs 308"},
+      {"/variants/0/phases/prefill/routing", json::array({129, 14}),
+       "variants[0].phases.prefill.routing: lies outside the arena, or not at a multiple of 64"},
+      {"/variants/0/phases/prefill/launches/2/grid/divisor", 0,
+       "variants[0].phases.prefill.launches[2].grid.divisor: must be in 1 .. 1099511627776, is 0"},
+      {"/variants/0/phases/prefill/launches/2/grid/tokens", int64_t(1) << 40,
+       "variants[0].phases.prefill.launches[2].grid: has more than 2^40 blocks"},
+      {"/variants/0/phases/prefill/launches/2/buffers/3", json::array({"param", 2}),
+       "variants[0].phases.prefill.launches[2].buffers[3]: parameter 2 of 2"},
+      {"/variants/0/phases/prefill/launches/2/buffers/5", json::array({"arena", 192, 321}),
+       "variants[0].phases.prefill.launches[2].buffers[5]: lies outside the arena"},
+      {"/variants/0/phases/prefill/launches/2/buffers/5", json::array({"arena", 190, 4}),
+       "variants[0].phases.prefill.launches[2].buffers[5]: the arena offset 190 is not a multiple of 64"},
+      {"/variants/0/phases/prefill/launches/0/buffers/0", json::array({"step", "no"}),
+       "variants[0].phases.prefill.launches[0].buffers[0][1]: must be one of tokens, row_index, row_position, "
+       "row_sequence, "
        "seq_start, seq_slot, out_index, out_start, forced, is 'no'"},
-      {"/phases/prefill/launches/0/layer", 2, "phases.prefill.launches[0].layer: 2 of 2"},
+      {"/variants/0/phases/prefill/launches/0/layer", 2, "variants[0].phases.prefill.launches[0].layer: 2 of 2"},
   };
   for (const auto &[pointer, value, message] : cases)
     EXPECT_EQ(errorWith(pointer, value), begin + message) << pointer;
 }
 
+/// A manifest with a matrix that is packed twice: as it is, and interleaved with itself.
+json packedManifest() {
+  json manifest = toy::manifest();
+  manifest["parameters"].push_back({{"name", "m"}, {"shape", {5, 10}}, {"dtype", "bf16"}, {"optional", false}});
+  json packed = {{"parameters", json::array({2})}, {"format", "bf16"},   {"panel", 4}, {"group", 4},
+                 {"interleaved", false},           {"bytes", 8 * 12 * 2}};
+  json interleaved = {{"parameters", json::array({2, 2})},
+                      {"format", "i8"},
+                      {"panel", 4},
+                      {"group", 8},
+                      {"interleaved", true},
+                      {"bytes", 16 * 33}};
+  manifest["variants"][0]["packed"] = {packed, interleaved};
+  manifest["variants"][0]["phases"]["prefill"]["launches"][2]["buffers"].push_back({"packed", 1});
+  return manifest;
+}
+
+TEST(Manifest, AWrongPackedFormOrCountIsNamed) {
+  Result<Manifest> parsed = parseManifest(packedManifest().dump(), "m.chm");
+  ASSERT_TRUE(bool(parsed)) << parsed.error().message;
+  EXPECT_EQ(parsed->variants[0].packed[1].format, WeightFormat::I8);
+  EXPECT_EQ(parsed->variants[0].prefill.launches[2].buffers[6].kind, Buffer::Kind::Packed);
+  EXPECT_EQ(parsed->variants[0].prefill.launches[2].count, -1);
+  std::vector<std::tuple<std::string, json, std::string>> cases = {
+      {"packed/0/bytes", 193, "packed[0]: has 193 bytes, its layout 192"},
+      {"packed/0/panel", 0, "packed[0].panel: must be in 1 .. 4096, is 0"},
+      {"packed/0/panel", 5, "packed[0]: has 192 bytes, its layout 120"},
+      {"packed/0/group", 33, "packed[0].group: must be in 1 .. 32, is 33"},
+      {"packed/0/format", "i4", "packed[0].format: must be one of f32, bf16, i8, is 'i4'"},
+      {"packed/0/parameters/0", 0, "packed[0]: parameter 0 is no matrix of f32 or bf16"},
+      {"packed/0/parameters/0", 3, "packed[0].parameters[0]: must be in 0 .. 2, is 3"},
+      {"packed/0/parameters", json::array(), "packed[0].parameters: must not be empty"},
+      {"packed/1/parameters", json::array({2}), "packed[1].parameters: must be two"},
+      {"packed/1/group", 3, "packed[1].group: must divide 32"},
+      {"phases/prefill/launches/2/buffers/6/1", 2, "phases.prefill.launches[2].buffers[6]: packed weights 2 of 2"},
+      {"phases/prefill/launches/2/count", 7, "phases.prefill.launches[2].count: must be in 0 .. 6, is 7"},
+      {"phases/prefill/launches/2/count", 3, "phases.prefill.launches[2].count: buffer 3 is no array of starts"},
+      {"phases/prefill/launches/2/count", 0, "phases.prefill.launches[2].count: buffer 0 is no array of starts"},
+  };
+  for (const auto &[pointer, value, message] : cases) {
+    json manifest = packedManifest();
+    manifest[json::json_pointer("/variants/0/" + pointer)] = value;
+    EXPECT_EQ(parseError(manifest.dump()), "m.chm: bad manifest: variants[0]." + message) << pointer;
+  }
+}
+
+TEST(Manifest, ThereIsAVariantAndNoTwoHaveOneName) {
+  json manifest = toy::manifest();
+  manifest["variants"].push_back(manifest["variants"][0]);
+  EXPECT_EQ(parseError(manifest.dump()), "m.chm: bad manifest: variants: two are called 'x86-64'");
+  manifest["variants"] = json::array();
+  EXPECT_EQ(parseError(manifest.dump()), "m.chm: bad manifest: variants: must not be empty");
+}
+
 TEST(Manifest, AMissingFieldIsNamed) {
   json manifest = toy::manifest();
-  manifest["phases"]["prefill"].erase("arena_bytes");
-  EXPECT_EQ(parseError(manifest.dump()), "m.chm: bad manifest: phases.prefill: lacks 'arena_bytes'");
+  manifest["variants"][0]["phases"]["prefill"].erase("arena_bytes");
+  EXPECT_EQ(parseError(manifest.dump()), "m.chm: bad manifest: variants[0].phases.prefill: lacks 'arena_bytes'");
   EXPECT_EQ(parseError("[]"), "m.chm: bad manifest: must be an object");
 }
 
 TEST(Manifest, DecodeMayBeAbsent) {
   json manifest = toy::manifest();
-  manifest["phases"].erase("decode");
+  manifest["variants"][0]["phases"].erase("decode");
   EXPECT_EQ(parseError(manifest.dump()), "");
 }
 

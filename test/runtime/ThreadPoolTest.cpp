@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <set>
+#include <thread>
 #include <vector>
 
 namespace chimera::runtime {
@@ -34,6 +35,40 @@ TEST(ThreadPool, RunsEveryBlockOnceWhateverTheNumberOfThreadsAndBlocks) {
         EXPECT_EQ(counts[size_t(b)], 1) << threads << " threads, block " << b;
       EXPECT_EQ(counts[size_t(blocks)], 0);
     }
+  }
+}
+
+struct Ranges {
+  std::atomic<int64_t> count{0}, longest{0};
+};
+
+TEST(ThreadPool, RangesAreManyEnoughToShareAndFewEnoughToBeWorthTaking) {
+  std::unique_ptr<ThreadPool> pool = makePool(2);
+  for (int64_t blocks : {100, 10000}) {
+    Ranges ranges;
+    pool->run(
+        [](void *context, int64_t begin, int64_t end) {
+          Ranges &ranges = *static_cast<Ranges *>(context);
+          ++ranges.count;
+          for (int64_t seen = ranges.longest; seen < end - begin;)
+            if (ranges.longest.compare_exchange_weak(seen, end - begin))
+              break;
+        },
+        &ranges, blocks);
+    EXPECT_LE(ranges.longest, blocks / 2) << blocks;
+    EXPECT_LE(ranges.count, 32) << blocks;
+  }
+}
+
+TEST(ThreadPool, ASingleBlockRunsOnTheCaller) {
+  std::unique_ptr<ThreadPool> pool = makePool(3);
+  std::thread::id where;
+  for (int i = 0; i < 100; ++i) {
+    where = {};
+    pool->run(
+        [](void *context, int64_t, int64_t) { *static_cast<std::thread::id *>(context) = std::this_thread::get_id(); },
+        &where, 1);
+    ASSERT_EQ(where, std::this_thread::get_id());
   }
 }
 

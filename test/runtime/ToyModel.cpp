@@ -89,11 +89,9 @@ json manifest() {
   }
   json modes = {{"modes", {"ssm", "full"}}, {"forceable", {"ssm", "full"}}, {"target", {0.75, 0.25}}};
   return {{"format", "chimera-model"},
-          {"version", 1},
+          {"version", 2},
           {"producer", "toy"},
           {"target", "ref"},
-          {"variant", "x86-64"},
-          {"features", json::array({"sse2"})},
           {"dtype", "f32"},
           {"numerics", "invariant"},
           {"limits", {{"max_tokens", maxTokens}, {"max_seqs", maxSeqs}}},
@@ -113,7 +111,10 @@ json manifest() {
           {"pools", pools},
           {"caches", caches},
           {"pages", {{"entries", 64}, {"bytes", 256}, {"tables", layers}}},
-          {"phases", {{"prefill", phase(maxTokens)}, {"decode", phase(maxSeqs)}}}};
+          {"variants", json::array({{{"name", "x86-64"},
+                                     {"features", json::array({"sse2"})},
+                                     {"packed", json::array()},
+                                     {"phases", {{"prefill", phase(maxTokens)}, {"decode", phase(maxSeqs)}}}}})}};
 }
 
 std::vector<uint8_t> binary(const std::string &manifestText) {

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// From the tensors of a checkpoint to packed weights.
+#ifndef CHIMERA_RUNTIME_CORE_PACKING_H
+#define CHIMERA_RUNTIME_CORE_PACKING_H
+
+#include "runtime/core/PackedLayout.h"
+#include "runtime/io/DType.h"
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace chimera::runtime {
+
+/// Where the elements of one parameter come from.
+struct MatrixSource {
+  const uint8_t *data = nullptr; ///< Row-major, any alignment; null: all zeros.
+  io::DType dtype = io::DType::F32;
+  io::DType rounded = io::DType::F32;         ///< The parameter's dtype, to which its elements are rounded.
+  const std::vector<int64_t> *rows = nullptr; ///< Row i is the source's row [i]; null: as they are.
+  int64_t outputs = 0;
+};
+
+/// An element that cannot be packed, by its place in the source.
+struct BadElement {
+  size_t source = 0;
+  int64_t row = 0, column = 0;
+};
+
+/// Packs the sources of one PackedWeights, panel by panel. A panel depends on nothing but its own rows, so panels can
+/// be made by several threads.
+class Packer {
+public:
+  Packer(const PackedWeights &packed, std::vector<MatrixSource> sources, int64_t inputs);
+
+  const PanelShape &shape() const { return sizes; }
+
+  /// Writes panel `panel` to `to`, all of its bytes. I8 fails at the first element that is infinite or no number.
+  std::optional<BadElement> pack(int64_t panel, uint8_t *to) const;
+
+private:
+  /// A row of a panel: which row of which source.
+  struct Row {
+    size_t source = 0;
+    int64_t row = -1; ///< Of the source's memory; -1: padding.
+  };
+
+  std::vector<Row> rowsOf(int64_t panel) const;
+  void read(const Row &row, int64_t begin, int64_t count, io::DType type, void *to) const;
+  template <typename T> void packPlain(const std::vector<Row> &rows, io::DType type, uint8_t *to) const;
+  std::optional<BadElement> packI8(const std::vector<Row> &rows, uint8_t *to) const;
+
+  const PackedWeights &packed;
+  std::vector<MatrixSource> sources;
+  PanelShape sizes;
+};
+
+/// The exponent of a group of weights: the smallest e in -126 .. 120 with magnitude <= 127 * 2^e, -126 for 0.
+/// `magnitude` is the largest of them, finite.
+int groupExponent(float magnitude);
+
+/// weight * inverse, rounded to the nearest integer, ties to even, and kept in -127 .. 127. `inverse` is 2^-exponent.
+int8_t groupNumber(float weight, double inverse);
+
+} // namespace chimera::runtime
+
+#endif // CHIMERA_RUNTIME_CORE_PACKING_H

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/core/WeightsFill.h"
+
+#include "runtime/device/FloatingPoint.h"
+#include "runtime/io/Safetensors.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+namespace chimera::runtime {
+
+/// Bytes of a piece: enough to be worth taking, few enough that all threads end together.
+static constexpr int64_t pieceBytes = int64_t(1) << 20;
+
+void WeightsFill::cut(Piece whole, int64_t count, int64_t bytesEach) {
+  int64_t step = std::max<int64_t>(pieceBytes / std::max<int64_t>(bytesEach, 1), 1);
+  for (int64_t begin = 0; begin < count; begin += step) {
+    whole.begin = begin;
+    whole.end = std::min(count, begin + step);
+    pieces.push_back(whole);
+  }
+}
+
+void WeightsFill::addRowMajor(size_t index, uint8_t *to) {
+  const Parameter &parameter = parameters[index];
+  Piece piece;
+  piece.tensor = checkpoint.find(parameter.source);
+  piece.parameter = index;
+  piece.to = to;
+  if (!piece.tensor || parameter.elements == 0)
+    return;
+  // Without an order of rows any cut will do.
+  int64_t rows = parameter.rowPermutation.empty() ? parameter.elements : parameter.shape[0];
+  cut(piece, rows, parameter.bytes / rows);
+}
+
+void WeightsFill::addPacked(const PackedWeights &packed, uint8_t *to) {
+  std::vector<MatrixSource> sources;
+  int64_t inputs = 0;
+  for (int64_t index : packed.parameters) {
+    const Parameter &parameter = parameters[size_t(index)];
+    const io::TensorView *tensor = checkpoint.find(parameter.source);
+    MatrixSource source;
+    source.data = tensor ? tensor->data : nullptr;
+    source.dtype = tensor ? tensor->dtype : parameter.dtype;
+    source.rounded = parameter.dtype;
+    source.rows = parameter.rowPermutation.empty() ? nullptr : &parameter.rowPermutation;
+    source.outputs = parameter.shape[0];
+    inputs = parameter.shape[1];
+    sources.push_back(source);
+  }
+  Piece piece;
+  piece.packed = &packed;
+  piece.packer = std::make_shared<Packer>(packed, std::move(sources), inputs);
+  piece.to = to;
+  cut(piece, piece.packer->shape().panels, piece.packer->shape().panelBytes);
+}
+
+void WeightsFill::fillRows(const Piece &piece) const {
+  const Parameter &parameter = parameters[piece.parameter];
+  const io::TensorView &tensor = *piece.tensor;
+  int64_t fromSize = io::sizeOf(tensor.dtype), toSize = io::sizeOf(parameter.dtype);
+  if (parameter.rowPermutation.empty())
+    return io::convertElements(tensor.dtype, tensor.data + piece.begin * fromSize, parameter.dtype,
+                               piece.to + piece.begin * toSize, piece.end - piece.begin);
+  int64_t columns = parameter.elements / parameter.shape[0];
+  for (int64_t row = piece.begin; row < piece.end; ++row)
+    io::convertElements(tensor.dtype, tensor.data + parameter.rowPermutation[size_t(row)] * columns * fromSize,
+                        parameter.dtype, piece.to + row * columns * toSize, columns);
+}
+
+Error WeightsFill::errorAt(const Piece &piece, const BadElement &bad) const {
+  const Parameter &parameter = parameters[size_t(piece.packed->parameters[bad.source])];
+  return Error(checkpoint.path() + ": tensor " + io::quote(parameter.source) + ": element " +
+               io::shapeText({bad.row, bad.column}) + " is not finite, which weights of eight bits must be");
+}
+
+Failure WeightsFill::fillPanels(const Piece &piece) const {
+  for (int64_t panel = piece.begin; panel < piece.end; ++panel)
+    if (auto bad = piece.packer->pack(panel, piece.to + panel * piece.packer->shape().panelBytes))
+      return errorAt(piece, *bad);
+  return std::nullopt;
+}
+
+Failure WeightsFill::fill(const Piece &piece) const {
+  if (piece.packed)
+    return fillPanels(piece);
+  fillRows(piece);
+  return std::nullopt;
+}
+
+Failure WeightsFill::run() {
+  std::atomic<size_t> next{0};
+  std::mutex mutex;
+  size_t failedPiece = SIZE_MAX;
+  Failure failure;
+  std::exception_ptr thrown;
+  auto work = [&] {
+    PlainFloatingPoint mode;
+    for (size_t i; (i = next.fetch_add(1)) < pieces.size();) {
+      try {
+        Failure mine = fill(pieces[i]);
+        std::lock_guard<std::mutex> lock(mutex);
+        if (mine && i < failedPiece) {
+          failedPiece = i;
+          failure = std::move(mine);
+        }
+      } catch (...) { // Out of memory.
+        std::lock_guard<std::mutex> lock(mutex);
+        thrown = std::current_exception();
+      }
+    }
+  };
+  std::vector<std::thread> helpers;
+  size_t threads = std::min<size_t>(std::max(1u, std::thread::hardware_concurrency()), pieces.size());
+  try {
+    while (helpers.size() + 1 < threads)
+      helpers.emplace_back(work);
+  } catch (const std::system_error &) { // Those that there are will do.
+  }
+  work();
+  for (std::thread &helper : helpers)
+    helper.join();
+  if (thrown)
+    std::rethrow_exception(thrown);
+  return failure;
+}
+
+} // namespace chimera::runtime

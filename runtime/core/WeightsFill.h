@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The work of filling a model's weights from a checkpoint, in pieces that several threads take.
+#ifndef CHIMERA_RUNTIME_CORE_WEIGHTSFILL_H
+#define CHIMERA_RUNTIME_CORE_WEIGHTSFILL_H
+
+#include "runtime/core/Manifest.h"
+#include "runtime/core/Packing.h"
+
+#include <memory>
+#include <vector>
+
+namespace chimera::io {
+class Checkpoint;
+struct TensorView;
+} // namespace chimera::io
+
+namespace chimera::runtime {
+
+/// Conversions to be done. The checkpoint has every parameter with its source shape in a floating-point dtype, or lacks
+/// it: then it is zeros. Memory to fill is zero.
+class WeightsFill {
+public:
+  /// Both arguments must outlive the object.
+  WeightsFill(const std::vector<Parameter> &parameters, const io::Checkpoint &checkpoint)
+      : parameters(parameters), checkpoint(checkpoint) {}
+
+  /// The parameter's rows in its dtype.
+  void addRowMajor(size_t parameter, uint8_t *to);
+  /// `packed` must outlive the object.
+  void addPacked(const PackedWeights &packed, uint8_t *to);
+
+  /// Does it all, on as many threads as there are CPUs. The error is that of the first piece which has one: a weight
+  /// that I8 cannot hold, by tensor and element.
+  Failure run();
+
+private:
+  /// A part of one addition: its rows or panels begin .. end-1.
+  struct Piece {
+    const io::TensorView *tensor = nullptr; ///< Row-major only.
+    size_t parameter = 0;
+    const PackedWeights *packed = nullptr;
+    std::shared_ptr<const Packer> packer;
+    int64_t begin = 0, end = 0;
+    uint8_t *to = nullptr; ///< Of the whole addition.
+  };
+
+  void cut(Piece whole, int64_t count, int64_t bytesEach);
+  Failure fill(const Piece &piece) const;
+  void fillRows(const Piece &piece) const;
+  Failure fillPanels(const Piece &piece) const;
+  Error errorAt(const Piece &piece, const BadElement &bad) const;
+
+  const std::vector<Parameter> &parameters;
+  const io::Checkpoint &checkpoint;
+  std::vector<Piece> pieces;
+};
+
+} // namespace chimera::runtime
+
+#endif // CHIMERA_RUNTIME_CORE_WEIGHTSFILL_H

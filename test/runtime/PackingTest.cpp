@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Packed weights against the formula of their layout, element by element.
+#include "runtime/core/Packing.h"
+#include "runtime/device/FloatingPoint.h"
+#include "runtime/io/Safetensors.h"
+#include "test/runtime/Runner.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+
+namespace chimera::runtime::toy {
+namespace {
+
+using nlohmann::json;
+
+constexpr int64_t inputs = 70; // No multiple of a group or of 32.
+
+/// A matrix of a checkpoint.
+struct Matrix {
+  std::string name;
+  int64_t rows;
+  std::vector<double> values;
+  std::vector<float> narrow;
+
+  double at(int64_t row, int64_t column) const { return values[size_t(row * inputs + column)]; }
+  io::TensorView view(io::DType dtype) const {
+    io::TensorView tensor;
+    tensor.name = name;
+    tensor.dtype = dtype;
+    tensor.shape = {rows, inputs};
+    tensor.data = reinterpret_cast<const uint8_t *>(dtype == io::DType::F64 ? static_cast<const void *>(values.data())
+                                                                            : narrow.data());
+    tensor.bytes = values.size() * size_t(io::sizeOf(dtype));
+    return tensor;
+  }
+};
+
+Matrix randomMatrix(const char *name, int64_t rows, uint32_t seed) {
+  Matrix matrix{name, rows, {}, {}};
+  std::mt19937 engine(seed);
+  std::normal_distribution<double> normal;
+  for (int64_t i = 0; i < rows * inputs; ++i) {
+    matrix.values.push_back(normal(engine) * std::ldexp(1.0, int(engine() % 40) - 20));
+    matrix.narrow.push_back(float(matrix.values.back()));
+  }
+  return matrix;
+}
+
+struct Layout {
+  const char *format;
+  int64_t panel, group;
+  bool interleaved;
+};
+
+int64_t roundUp(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+/// What one matrix packs to: outputs and inputs in the layout's order of panels.
+struct Expectation {
+  Layout layout;
+  std::vector<const Matrix *> matrices;
+
+  int64_t padded() const { return roundUp(inputs, layout.format == std::string("i8") ? 32 : layout.group); }
+  int64_t panels() const {
+    if (layout.interleaved)
+      return 2 * (roundUp(matrices[0]->rows, layout.panel) / layout.panel);
+    int64_t rows = 0;
+    for (const Matrix *matrix : matrices)
+      rows += matrix->rows;
+    return roundUp(rows, layout.panel) / layout.panel;
+  }
+  int64_t bytes() const {
+    int64_t elements = panels() * layout.panel * padded();
+    return layout.format == std::string("f32")    ? elements * 4
+           : layout.format == std::string("bf16") ? elements * 2
+                                                  : elements + elements / 32;
+  }
+  /// The weight at column n of a panel, input k; 0 in the padding.
+  double weight(int64_t panel, int64_t n, int64_t k) const {
+    if (k >= inputs)
+      return 0;
+    if (layout.interleaved) {
+      int64_t row = panel / 2 * layout.panel + n;
+      return row < matrices[0]->rows ? matrices[size_t(panel % 2)]->at(row, k) : 0;
+    }
+    int64_t row = panel * layout.panel + n;
+    for (const Matrix *matrix : matrices) {
+      if (row < matrix->rows)
+        return matrix->at(row, k);
+      row -= matrix->rows;
+    }
+    return 0;
+  }
+};
+
+json parameterOf(const Matrix &matrix, const char *dtype) {
+  return {{"name", matrix.name}, {"shape", {matrix.rows, inputs}}, {"dtype", dtype}, {"optional", false}};
+}
+
+/// The toy model with `matrices` as further parameters (of `dtype`), all in one packed form.
+std::shared_ptr<const Model> modelWith(const Expectation &expectation, const char *dtype) {
+  json changed = manifest();
+  json indices = json::array();
+  for (const Matrix *matrix : expectation.matrices) {
+    indices.push_back(changed["parameters"].size());
+    changed["parameters"].push_back(parameterOf(*matrix, dtype));
+  }
+  const Layout &layout = expectation.layout;
+  changed["variants"][0]["packed"] = json::array({{{"parameters", indices},
+                                                   {"format", layout.format},
+                                                   {"panel", layout.panel},
+                                                   {"group", layout.group},
+                                                   {"interleaved", layout.interleaved},
+                                                   {"bytes", expectation.bytes()}}});
+  return must(Model::load("m", binary(changed.dump())));
+}
+
+Result<std::shared_ptr<const Weights>> loadWith(std::shared_ptr<const Model> model,
+                                                const std::vector<const Matrix *> &matrices, io::DType dtype) {
+  TemporaryFolder folder;
+  static const float scale[vocab] = {};
+  io::TensorView first;
+  first.name = "scale";
+  first.shape = {vocab};
+  first.data = reinterpret_cast<const uint8_t *>(scale);
+  first.bytes = sizeof scale;
+  std::vector<io::TensorView> tensors = {first};
+  for (const Matrix *matrix : matrices)
+    tensors.push_back(matrix->view(dtype));
+  EXPECT_TRUE(bool(io::writeSafetensors(folder.path() + "/model.safetensors", tensors)));
+  return Weights::load(std::move(model), folder.path());
+}
+
+class Packing : public testing::TestWithParam<Layout> {
+protected:
+  Matrix a = randomMatrix("a", 21, 1), b = randomMatrix("b", 5, 2), c = randomMatrix("c", 21, 3);
+  Expectation expectation{GetParam(), GetParam().interleaved ? std::vector<const Matrix *>{&a, &c}
+                                                             : std::vector<const Matrix *>{&a, &b, &c}};
+};
+
+TEST_P(Packing, EveryElementLiesWhereTheLayoutSays) {
+  Layout layout = GetParam();
+  std::string format = layout.format;
+  std::shared_ptr<const Model> model = modelWith(expectation, "f32");
+  auto weights = must(loadWith(model, expectation.matrices, io::DType::F64));
+  const uint8_t *data = static_cast<const uint8_t *>(weights->packed(0));
+  int64_t padded = expectation.padded();
+  for (int64_t panel = 0; panel < expectation.panels(); ++panel)
+    for (int64_t n = 0; n < layout.panel; ++n)
+      for (int64_t k = 0; k < padded; ++k) {
+        double weight = expectation.weight(panel, n, k);
+        if (format == "i8") {
+          const uint8_t *block = data + (panel * (padded / 32) + k / 32) * layout.panel * 33;
+          int8_t exponent = int8_t(block[n]);
+          int8_t number = int8_t(
+              block[layout.panel + (k % 32 / layout.group * layout.panel + n) * layout.group + k % layout.group]);
+          double largest = 0;
+          for (int64_t i = k / 32 * 32; i < k / 32 * 32 + 32; ++i)
+            largest = std::max(largest, std::fabs(double(float(expectation.weight(panel, n, i)))));
+          if (largest == 0)
+            ASSERT_EQ(exponent, -126);
+          else
+            ASSERT_TRUE(largest <= 127 * std::ldexp(1.0, exponent) && largest > 127 * std::ldexp(1.0, exponent - 1));
+          ASSERT_EQ(double(number), std::nearbyint(double(float(weight)) * std::ldexp(1.0, -exponent)))
+              << panel << " " << n << " " << k;
+          continue;
+        }
+        int64_t at =
+            panel * layout.panel * padded + (k / layout.group * layout.panel + n) * layout.group + k % layout.group;
+        if (format == "bf16") {
+          uint16_t bits;
+          std::memcpy(&bits, data + at * 2, 2);
+          ASSERT_EQ(bits, io::f64ToBf16(weight)) << panel << " " << n << " " << k;
+        } else {
+          float value;
+          std::memcpy(&value, data + at * 4, 4);
+          ASSERT_EQ(value, float(weight)) << panel << " " << n << " " << k;
+        }
+      }
+}
+
+INSTANTIATE_TEST_SUITE_P(Layouts, Packing,
+                         testing::Values(Layout{"f32", 16, 1, false}, Layout{"f32", 8, 4, true},
+                                         Layout{"bf16", 16, 2, false}, Layout{"bf16", 32, 2, true},
+                                         Layout{"bf16", 7, 3, false}, Layout{"i8", 16, 1, false},
+                                         Layout{"i8", 16, 2, true}, Layout{"i8", 48, 32, false}));
+
+TEST(PackingRows, PermutedRowsAndMissingOptionalOnesAreFollowed) {
+  Matrix a = randomMatrix("a", 3, 4), b = randomMatrix("b", 2, 5);
+  Expectation expectation{{"f32", 5, 1, false}, {&a, &b}};
+  json changed = manifest();
+  changed["parameters"].push_back(parameterOf(a, "f32"));
+  changed["parameters"].back()["row_permutation"] = {2, 0, 1};
+  changed["parameters"].push_back(parameterOf(b, "f32"));
+  changed["parameters"].back()["optional"] = true;
+  changed["variants"][0]["packed"] = json::array({{{"parameters", {2, 3}},
+                                                   {"format", "f32"},
+                                                   {"panel", 5},
+                                                   {"group", 1},
+                                                   {"interleaved", false},
+                                                   {"bytes", expectation.bytes()}}});
+  std::shared_ptr<const Model> model = must(Model::load("m", binary(changed.dump())));
+  auto weights = must(loadWith(model, {&a}, io::DType::F32));
+  const float *data = static_cast<const float *>(weights->packed(0));
+  const int64_t order[] = {2, 0, 1};
+  for (int64_t n = 0; n < 5; ++n)
+    for (int64_t k = 0; k < inputs; ++k)
+      ASSERT_EQ(data[k * 5 + n], n < 3 ? float(a.at(order[n], k)) : 0.0f) << n << " " << k;
+}
+
+TEST(PackingRows, AnF32PanelOfABf16ParameterHoldsBf16Numbers) {
+  Matrix a = randomMatrix("a", 4, 6);
+  Expectation expectation{{"f32", 4, 1, false}, {&a}};
+  auto weights = must(loadWith(modelWith(expectation, "bf16"), {&a}, io::DType::F64));
+  const float *data = static_cast<const float *>(weights->packed(0));
+  for (int64_t n = 0; n < 4; ++n)
+    for (int64_t k = 0; k < inputs; ++k)
+      ASSERT_EQ(data[k * 4 + n], io::bf16ToF32(io::f64ToBf16(a.at(n, k))));
+}
+
+TEST(PackingI8, AWeightThatIsNotFiniteIsNamed) {
+  for (double bad : {std::numeric_limits<double>::infinity(), std::nan(""), 1e300}) {
+    Matrix a = randomMatrix("a", 40, 7);
+    a.values[size_t(33 * inputs + 69)] = bad; // 1e300 is infinite in f32.
+    a.values[size_t(39 * inputs + 69)] = bad;
+    Expectation expectation{{"i8", 16, 4, false}, {&a}};
+    auto weights = loadWith(modelWith(expectation, "bf16"), {&a}, io::DType::F64);
+    ASSERT_FALSE(bool(weights));
+    std::string message = weights.error().message;
+    EXPECT_EQ(message.substr(message.find("tensor")),
+              "tensor 'a': element [33, 69] is not finite, which weights of eight bits must be");
+  }
+}
+
+TEST(PackingI8, ExponentsAreTheSmallestThatHoldTheMagnitude) {
+  EXPECT_EQ(groupExponent(0.0f), -126);
+  EXPECT_EQ(groupExponent(127.0f), 0);
+  EXPECT_EQ(groupExponent(std::nextafter(127.0f, 128.0f)), 1);
+  EXPECT_EQ(groupExponent(63.5f), -1);
+  EXPECT_EQ(groupExponent(1.0f), -6);
+  EXPECT_EQ(groupExponent(std::numeric_limits<float>::denorm_min()), -126);
+  EXPECT_EQ(groupExponent(std::numeric_limits<float>::max()), 120);
+}
+
+TEST(PackingI8, NumbersAreRoundedToNearestEvenAndKeptInRange) {
+  EXPECT_EQ(groupNumber(0.5f, 1.0), 0);
+  EXPECT_EQ(groupNumber(1.5f, 1.0), 2);
+  EXPECT_EQ(groupNumber(-2.5f, 1.0), -2);
+  EXPECT_EQ(groupNumber(-126.6f, 1.0), -127);
+  EXPECT_EQ(groupNumber(std::numeric_limits<float>::max(), std::ldexp(1.0, -120)), 127);
+  EXPECT_EQ(groupNumber(-std::numeric_limits<float>::max(), std::ldexp(1.0, -120)), -127);
+}
+
+TEST(PackingI8, DoesNotDependOnTheCallersRounding) {
+  Matrix a = randomMatrix("a", 30, 8);
+  Expectation expectation{{"i8", 16, 2, false}, {&a}};
+  std::shared_ptr<const Model> model = modelWith(expectation, "f32");
+  auto plain = must(loadWith(model, {&a}, io::DType::F64));
+  unsigned before = _mm_getcsr();
+  _mm_setcsr(before | 0x6000u | 0x8040u); // Towards zero, subnormals flushed.
+  auto other = loadWith(model, {&a}, io::DType::F64);
+  _mm_setcsr(before);
+  ASSERT_TRUE(bool(other));
+  EXPECT_EQ(std::memcmp(plain->packed(0), (*other)->packed(0), size_t(expectation.bytes())), 0);
+}
+
+} // namespace
+} // namespace chimera::runtime::toy
