@@ -100,8 +100,10 @@ runtime::Manifest manifest(bool writesAll = false) {
               {0, CacheMode::Ssm, CacheKind::State, {StatePool}, -1},
               {0, CacheMode::Ssm, CacheKind::Tail, {TailPool}, -1}};
   m.pages = {64, 64 * 32, 1};
-  m.prefill = phase(100, writesAll);
-  m.decode = phase(4, writesAll);
+  runtime::Variant variant;
+  variant.prefill = phase(100, writesAll);
+  variant.decode = phase(4, writesAll);
+  m.variants = {variant};
   return m;
 }
 
@@ -109,7 +111,7 @@ constexpr int8_t ssm = CHIMERA_MODE_SSM, swa = CHIMERA_MODE_SWA, full = CHIMERA_
 
 TEST(Cost, ParametersCountOnceAStepAndMatricesByTheRowsOfTheirSlice) {
   runtime::Manifest m = manifest();
-  CostModel model(m);
+  CostModel model(m, m.variants[0]);
   Fill fill = model.emptyFill();
   std::vector<int8_t> modes = {ssm, ssm, swa, full, full};
   Cost cost = model.step({{modes.data(), 5, 1, &fill}});
@@ -130,7 +132,7 @@ TEST(Cost, ParametersCountOnceAStepAndMatricesByTheRowsOfTheirSlice) {
 
 TEST(Cost, WhatNoRowIsRoutedToCostsNothing) {
   runtime::Manifest m = manifest();
-  CostModel model(m);
+  CostModel model(m, m.variants[0]);
   Fill fill = model.emptyFill();
   std::vector<int8_t> modes = {CHIMERA_MODE_IDENTITY, CHIMERA_MODE_IDENTITY};
   Cost cost = model.step({{modes.data(), 2, 0, &fill}});
@@ -141,7 +143,7 @@ TEST(Cost, WhatNoRowIsRoutedToCostsNothing) {
 
 TEST(Cost, ARingHoldsAWindowAndAListEverything) {
   runtime::Manifest m = manifest();
-  CostModel model(m);
+  CostModel model(m, m.variants[0]);
   Fill fill = model.emptyFill();
   std::vector<int8_t> modes(5, swa);
   Cost cost = model.step({{modes.data(), 5, 0, &fill}});
@@ -160,7 +162,7 @@ TEST(Cost, ARingHoldsAWindowAndAListEverything) {
 
 TEST(Cost, WhereEveryTokenIsWrittenOthersFillTheRing) {
   runtime::Manifest m = manifest(true);
-  CostModel model(m);
+  CostModel model(m, m.variants[0]);
   Fill fill = model.emptyFill();
   std::vector<int8_t> modes = {ssm, full, swa};
   Cost cost = model.step({{modes.data(), 3, 0, &fill}});
@@ -171,7 +173,7 @@ TEST(Cost, WhereEveryTokenIsWrittenOthersFillTheRing) {
 
 TEST(Cost, SequencesHaveCachesOfTheirOwnAndShareParameters) {
   runtime::Manifest m = manifest();
-  CostModel model(m);
+  CostModel model(m, m.variants[0]);
   Fill first = model.emptyFill(), second = model.emptyFill();
   int8_t one = full, two = ssm;
   std::vector<Cost> launches(model.launchCount());
@@ -193,7 +195,7 @@ TEST(Cost, SequencesHaveCachesOfTheirOwnAndShareParameters) {
 
 TEST(Cost, MoreSequencesThanDecodeHoldsArePrefill) {
   runtime::Manifest m = manifest();
-  CostModel model(m);
+  CostModel model(m, m.variants[0]);
   std::vector<Fill> fills(5, model.emptyFill());
   int8_t mode = ssm;
   std::vector<SequenceRows> sequences;
@@ -208,18 +210,78 @@ TEST(Cost, MoreSequencesThanDecodeHoldsArePrefill) {
 TEST(Cost, AModelWithOneModeHasNoDispatch) {
   runtime::Manifest m = manifest(true);
   m.model.layers = {{4, 0, {}}};
-  for (runtime::Phase *p : {&m.prefill, &*m.decode}) {
+  for (runtime::Phase *p : {&m.variants[0].prefill, &*m.variants[0].decode}) {
     Buffer all = step(StepBuffer::SeqStart);
     p->launches = {launch("chimera.linear", 0, {all, param(Query)}),
                    launch("chimera.attend", 0, {all, {Buffer::Kind::Table, 0, 0}, pool(ListLength)}),
                    launch("chimera.append", 0, {all, {Buffer::Kind::Table, 0, 0}, pool(ListLength)})};
   }
-  CostModel model(m);
+  CostModel model(m, m.variants[0]);
   Fill fill = model.emptyFill();
   std::vector<int8_t> modes(3, full);
   Cost cost = model.step({{modes.data(), 3, 0, &fill}});
   EXPECT_EQ(cost.matrixFlops, 2 * 64 * 3);
   EXPECT_EQ(cost.attentionFlops, 32 * (1 + 2 + 3));
+}
+
+TEST(Cost, PackedWeightsHaveTheBytesOfTheirFormAndTheOperationsOfTheirMatrices) {
+  runtime::Manifest m = manifest();
+  runtime::Variant &variant = m.variants[0];
+  variant.packed = {{{Query, Gate}, runtime::WeightFormat::I8, 16, 4, false, 528}};
+  Buffer packed{Buffer::Kind::Packed, 0, 0}, other{Buffer::Kind::Arena, 512, 64};
+  for (runtime::Phase *p : {&variant.prefill, &*variant.decode}) {
+    p->launches[6] = launch("chimera.fused_linear", 0, {other, start(1), other, packed, other});
+    p->launches[9] = launch("chimera.fused_linear", 0, {other, start(2), other, packed, other});
+  }
+  CostModel model(m, variant);
+  EXPECT_EQ(model.weightBytes(), 4 * (24 + 5 + 80) + 528);
+  Fill fill = model.emptyFill();
+  std::vector<int8_t> modes = {ssm, ssm, swa, full, full};
+  Cost cost = model.step({{modes.data(), 5, 1, &fill}});
+  EXPECT_EQ(cost.parameterBytes, 4 * (5 * 8 + 24 + 5 + 80) + 528);
+  EXPECT_EQ(cost.matrixFlops, 2 * (24 * 5 + (64 + 24) * 1 + (64 + 24) * 2 + 80 * 1));
+}
+
+TEST(Cost, ACountSaysWhichRowsALaunchHas) {
+  runtime::Manifest m = manifest();
+  runtime::Variant &variant = m.variants[0];
+  for (runtime::Phase *p : {&variant.prefill, &*variant.decode}) {
+    // All rows come first, but the launch is about those of full.
+    p->launches[9] = launch("chimera.fused_linear", 0, {step(StepBuffer::SeqStart), start(2), param(Query)});
+    p->launches[9].count = 1;
+  }
+  CostModel model(m, variant);
+  Fill fill = model.emptyFill();
+  std::vector<int8_t> modes = {ssm, ssm, swa, full, full};
+  EXPECT_EQ(model.step({{modes.data(), 5, 1, &fill}}).matrixFlops, 2 * (24 * 5 + 64 * 1 + 64 * 2 + 80 * 1));
+}
+
+TEST(Cost, ALaunchThatOnlyReadsALengthGoesThroughNoEntries) {
+  runtime::Manifest m = manifest();
+  CostModel plain(m, m.variants[0]);
+  Fill fill = plain.emptyFill(), same = fill;
+  std::vector<int8_t> modes = {full, full, swa};
+  Cost expected = plain.step({{modes.data(), 3, 0, &fill}});
+  // The second part of an attention that is split over threads: it merges what the first has computed.
+  for (runtime::Phase *p : {&m.variants[0].prefill, &*m.variants[0].decode}) {
+    p->launches.push_back(launch("chimera.fused_attend", 0, {start(2), pool(ListLength)}));
+    p->launches.push_back(launch("chimera.fused_attend", 0, {start(1), pool(RingCount)}));
+  }
+  CostModel split(m, m.variants[0]);
+  Cost cost = split.step({{modes.data(), 3, 0, &same}});
+  EXPECT_EQ(cost.attentionFlops, expected.attentionFlops);
+  EXPECT_EQ(cost.bytes(), expected.bytes());
+  EXPECT_EQ(fill.entries, same.entries);
+}
+
+TEST(Cost, ARingsEntriesHaveTheirSizeHoweverMuchRoomThereIs) {
+  runtime::Manifest m = manifest();
+  m.pools[RingKeys].bytesPerSlot *= 5;
+  m.pools[RingValues].bytesPerSlot *= 5;
+  CostModel model(m, m.variants[0]);
+  Fill fill = model.emptyFill();
+  std::vector<int8_t> modes(5, swa);
+  EXPECT_EQ(model.step({{modes.data(), 5, 0, &fill}}).cacheWriteBytes, window * 32);
 }
 
 } // namespace

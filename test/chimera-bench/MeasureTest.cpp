@@ -2,6 +2,7 @@
 //
 // Statistics, the numbers that are drawn, and the limits of the machine.
 #include "runtime/abi/chimera.h"
+#include "runtime/core/CpuFeatures.h"
 #include "tools/chimera-bench/MachineKernels.h"
 #include "tools/chimera-bench/MachineLimits.h"
 #include "tools/chimera-bench/RandomWeights.h"
@@ -122,6 +123,32 @@ TEST(MachineKernels, ReadsEveryByteAndDependsOnEveryRound) {
     EXPECT_EQ(machineKernelsAvx512.read(words, sizeof words), sum);
     EXPECT_EQ(machineKernelsAvx512.multiplyAdd(40) / 16, machineKernelsSse2.multiplyAdd(40) / 4);
   }
+}
+
+TEST(MachineKernels, ProductsOfBf16DependOnEveryRound) {
+  EXPECT_EQ(machineDotBF16.flopsPerRound, 2 * 24 * 32);
+  EXPECT_EQ(machineTileBF16.flopsPerRound, 2 * 6 * 16 * 16 * 32);
+  if (runtime::missingCpuFeatures({machineDotBF16.feature}).empty()) {
+    // Sums that begin at 0 .. 23, in 16 lanes; a round adds 2 to each.
+    EXPECT_EQ(machineDotBF16.multiplyAdd(0), 16 * 276);
+    EXPECT_EQ(machineDotBF16.multiplyAdd(3), 16 * (276 + 24 * 6));
+  }
+  if (runtime::missingCpuFeatures({machineTileBF16.feature}).empty() && runtime::permitAmxTiles()) {
+    // One tile of sums; a round adds 32 to each.
+    EXPECT_EQ(machineTileBF16.multiplyAdd(3), 256 * 3 * 32);
+  }
+}
+
+TEST(MachineLimits, ProductsOfBf16AreMeasuredWhereCodeMayUseThem) {
+  MachineLimits plain = measureLimits(1, 0);
+  EXPECT_EQ(plain.products, "");
+  EXPECT_EQ(plain.peak(), plain.flopsPerSecond);
+  if (!runtime::missingCpuFeatures({"avx512_bf16"}).empty())
+    GTEST_SKIP() << "this CPU has no instruction for them";
+  MachineLimits limits = measureLimits(1, 0, {"sse2", "avx512_bf16"});
+  EXPECT_EQ(limits.products, "vdpbf16ps");
+  EXPECT_GT(limits.productsPerSecond, 1e7);
+  EXPECT_EQ(limits.peak(), std::max(limits.flopsPerSecond, limits.productsPerSecond));
 }
 
 TEST(MachineLimits, AreMeasuredOverABufferOfTheSizeAskedFor) {

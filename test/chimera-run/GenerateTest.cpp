@@ -33,7 +33,7 @@ protected:
     manifest["model"]["eos_token_ids"] = eos;
     for (nlohmann::json &parameter : manifest["parameters"])
       parameter["shape"] = {vocab};
-    for (nlohmann::json &phase : manifest["phases"]) {
+    for (nlohmann::json &phase : manifest["variants"][0]["phases"]) {
       phase["arena_bytes"] = 192 + (bytes + 63) / 64 * 64;
       phase["logits"] = {192, bytes};
       nlohmann::json &launch = phase["launches"].back();

@@ -4,6 +4,7 @@
 #include "runtime/abi/chimera.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace chimera::bench {
 
@@ -53,29 +54,38 @@ static std::vector<ModeStart> modeStarts(const runtime::Launch &launch, const ru
   return {};
 }
 
-/// The rows that the first array of rows among the buffers is about.
+/// The rows that an array of rows is about; nothing for a buffer that is none.
+static std::optional<RowSet> rowsOf(const Buffer &buffer, const std::vector<ModeStart> &starts) {
+  if (buffer.kind == Buffer::Kind::Arena)
+    for (const ModeStart &start : starts)
+      if (buffer.index == start.offset && buffer.bytes == start.bytes)
+        return start.mode;
+  if (buffer.kind != Buffer::Kind::Step)
+    return std::nullopt;
+  StepBuffer step = StepBuffer(buffer.index);
+  if (step == StepBuffer::OutIndex || step == StepBuffer::OutStart)
+    return RowSet::Outputs;
+  if (step == StepBuffer::RowIndex || step == StepBuffer::SeqStart)
+    return RowSet::All;
+  return std::nullopt;
+}
+
+/// The rows of a launch: those that its count counts, else those of the first array of rows among its buffers.
 static RowSet rowsOf(const runtime::Launch &launch, const std::vector<ModeStart> &starts) {
-  for (const Buffer &buffer : launch.buffers) {
-    if (buffer.kind == Buffer::Kind::Arena)
-      for (const ModeStart &start : starts)
-        if (buffer.index == start.offset && buffer.bytes == start.bytes)
-          return start.mode;
-    if (buffer.kind != Buffer::Kind::Step)
-      continue;
-    StepBuffer step = StepBuffer(buffer.index);
-    if (step == StepBuffer::OutIndex || step == StepBuffer::OutStart)
-      return RowSet::Outputs;
-    if (step == StepBuffer::RowIndex || step == StepBuffer::SeqStart)
-      return RowSet::All;
-  }
+  if (launch.count >= 0)
+    if (std::optional<RowSet> rows = rowsOf(launch.buffers[size_t(launch.count)], starts))
+      return *rows;
+  for (const Buffer &buffer : launch.buffers)
+    if (std::optional<RowSet> rows = rowsOf(buffer, starts))
+      return *rows;
   return RowSet::All;
 }
 
-CostModel::CostModel(const runtime::Manifest &manifest)
-    : manifest(manifest), writers(manifest.caches.size(), RowSet::All) {
-  prefill = plan(manifest.prefill);
-  if (manifest.decode)
-    decode = plan(*manifest.decode);
+CostModel::CostModel(const runtime::Manifest &manifest, const runtime::Variant &variant)
+    : manifest(manifest), variant(variant), writers(manifest.caches.size(), RowSet::All) {
+  prefill = plan(variant.prefill);
+  if (variant.decode)
+    decode = plan(*variant.decode);
   findWriters(prefill);
 }
 
@@ -86,8 +96,6 @@ std::vector<CostModel::Launch> CostModel::plan(const runtime::Phase &phase) cons
   for (const runtime::Launch &source : phase.launches) {
     Launch launch;
     launch.layer = source.layer;
-    launch.looksUp = contains(source.op, "embed");
-    launch.scans = contains(source.op, "scan");
     if (source.layer != startsOf)
       starts.clear();
     launch.rows = rowsOf(source, starts);
@@ -95,8 +103,10 @@ std::vector<CostModel::Launch> CostModel::plan(const runtime::Phase &phase) cons
       starts = modeStarts(source, manifest.model.layers[size_t(source.layer)]);
       startsOf = source.layer;
     }
-    for (const Buffer &buffer : source.buffers)
+    for (const Buffer &buffer : source.buffers) {
+      launch.looksUp |= buffer.kind == Buffer::Kind::Step && StepBuffer(buffer.index) == StepBuffer::Tokens;
       addBuffer(launch, source.op, buffer);
+    }
     launches.push_back(std::move(launch));
   }
   return launches;
@@ -107,20 +117,28 @@ static void addOnce(std::vector<size_t> &list, size_t value) {
     list.push_back(value);
 }
 
+/// Whether the buffer is what only those have that go through a cache's entries: a list's table, a ring's keys.
+static bool holdsEntries(const runtime::CacheLayout &cache, const Buffer &buffer) {
+  return cache.kind == CacheKind::List
+             ? buffer.kind == Buffer::Kind::Table && buffer.index == cache.table
+             : cache.kind == CacheKind::Ring && buffer.kind == Buffer::Kind::Pool && buffer.index == cache.pools[0];
+}
+
 void CostModel::addBuffer(Launch &launch, const std::string &op, const Buffer &buffer) const {
   if (buffer.kind == Buffer::Kind::Param)
     return addOnce(launch.parameters, size_t(buffer.index));
+  if (buffer.kind == Buffer::Kind::Packed)
+    return addOnce(launch.packed, size_t(buffer.index));
   for (size_t c = 0; c < manifest.caches.size(); ++c) {
     const runtime::CacheLayout &cache = manifest.caches[c];
-    bool has = buffer.kind == Buffer::Kind::Pool &&
-               std::find(cache.pools.begin(), cache.pools.end(), buffer.index) != cache.pools.end();
-    bool hasTable = buffer.kind == Buffer::Kind::Table && cache.kind == CacheKind::List && cache.table == buffer.index;
-    if (!has && !hasTable)
-      continue;
-    if (cache.kind == CacheKind::Ring || cache.kind == CacheKind::List)
+    if (holdsEntries(cache, buffer))
       addOnce(contains(op, "append") ? launch.writes : launch.reads, c);
-    else
-      addOnce(launch.states, size_t(buffer.index));
+    if (cache.kind == CacheKind::Ring || cache.kind == CacheKind::List || buffer.kind != Buffer::Kind::Pool ||
+        std::find(cache.pools.begin(), cache.pools.end(), buffer.index) == cache.pools.end())
+      continue;
+    addOnce(launch.states, size_t(buffer.index));
+    if (cache.kind == CacheKind::State)
+      addOnce(launch.scans, size_t(buffer.index));
   }
 }
 
@@ -162,10 +180,10 @@ double CostModel::entryBytes(size_t index) const {
   const runtime::CacheLayout &cache = manifest.caches[index];
   if (!isRing(index))
     return double(manifest.pages.bytes) / double(manifest.pages.entries);
-  double bytes = 0;
-  for (size_t i = 0; i + 1 < cache.pools.size(); ++i) // The last one is the count.
-    bytes += double(manifest.pools[size_t(cache.pools[i])].bytesPerSlot);
-  return bytes / double(manifest.model.window);
+  // A ring may have room for more than its window. Keys, values, a count, and perhaps write weights.
+  double bytes =
+      2.0 * double(manifest.model.keyValueHeads) * double(manifest.model.headDim) * double(io::sizeOf(manifest.dtype));
+  return cache.pools.size() == 4 ? bytes + (manifest.dtype == io::DType::F64 ? 8 : 4) : bytes;
 }
 
 /// Adds to a step's sum, in which every source of bytes counts once, and to the launch's own.
@@ -173,6 +191,7 @@ struct CostModel::Counter {
   Cost step;
   Cost launch;
   std::vector<bool> parameters;
+  std::vector<bool> packed;
   std::vector<bool> states; ///< [sequences][pools]
   std::vector<bool> reads;  ///< [sequences][caches]
   size_t sequence = 0;
@@ -206,6 +225,35 @@ void CostModel::addParameters(const Launch &launch, int64_t rows, Counter &count
   }
 }
 
+void CostModel::addPacked(const Launch &launch, int64_t rows, Counter &counter) const {
+  if (rows == 0)
+    return;
+  for (size_t index : launch.packed) {
+    const runtime::PackedWeights &packed = variant.packed[index];
+    counter.add(&Cost::parameterBytes, double(packed.bytes), Counter::isFirst(counter.packed, index));
+    for (int64_t parameter : packed.parameters)
+      counter.add(&Cost::matrixFlops, 2.0 * double(rows) * double(manifest.parameters[size_t(parameter)].elements));
+  }
+}
+
+double CostModel::weightBytes() const {
+  std::vector<size_t> parameters, packed;
+  for (const std::vector<Launch> *launches : {&prefill, &decode})
+    for (const Launch &launch : *launches) {
+      for (size_t index : launch.packed)
+        addOnce(packed, index);
+      for (size_t index : launch.parameters)
+        if (!launch.looksUp)
+          addOnce(parameters, index);
+    }
+  double bytes = 0;
+  for (size_t index : parameters)
+    bytes += double(manifest.parameters[index].bytes);
+  for (size_t index : packed)
+    bytes += double(variant.packed[index].bytes);
+  return bytes;
+}
+
 void CostModel::addCaches(const Launch &launch, const SequenceRows &sequence, Counter &counter) const {
   int64_t rows = count(sequence, launch.layer, launch.rows);
   if (rows == 0)
@@ -229,13 +277,13 @@ void CostModel::addCaches(const Launch &launch, const SequenceRows &sequence, Co
     counter.add(&Cost::cacheReadBytes, bytes, first);
     counter.add(&Cost::cacheWriteBytes, bytes, first);
     double elementBytes = manifest.dtype == io::DType::F64 ? 8 : 4;
-    if (launch.scans)
+    if (std::find(launch.scans.begin(), launch.scans.end(), pool) != launch.scans.end())
       counter.add(&Cost::scanFlops, 5.0 * double(rows) * bytes / elementBytes);
   }
 }
 
 bool CostModel::runsDecode(const std::vector<SequenceRows> &sequences) const {
-  if (!manifest.decode || int64_t(sequences.size()) > std::min(manifest.decode->maxSeqs, manifest.decode->maxTokens))
+  if (!variant.decode || int64_t(sequences.size()) > std::min(variant.decode->maxSeqs, variant.decode->maxTokens))
     return false;
   return std::all_of(sequences.begin(), sequences.end(), [](const SequenceRows &s) { return s.rows == 1; });
 }
@@ -245,6 +293,7 @@ Cost CostModel::step(const std::vector<SequenceRows> &sequences, std::vector<Cos
   const std::vector<Launch> &table = isDecode ? decode : prefill;
   Counter counter;
   counter.parameters.resize(manifest.parameters.size());
+  counter.packed.resize(variant.packed.size());
   counter.states.resize(sequences.size() * manifest.pools.size());
   counter.reads.resize(sequences.size() * manifest.caches.size());
   for (size_t l = 0; l < table.size(); ++l) {
@@ -257,6 +306,7 @@ Cost CostModel::step(const std::vector<SequenceRows> &sequences, std::vector<Cos
         addCaches(table[l], sequence, counter);
     }
     addParameters(table[l], rows, counter);
+    addPacked(table[l], rows, counter);
     if (launches)
       (*launches)[(isDecode ? prefill.size() : 0) + l] += counter.launch;
   }

@@ -42,10 +42,11 @@ struct SequenceRows {
 /// Which rows of a step a launch or a cache is about.
 enum class RowSet : uint8_t { Ssm, Swa, Full, Identity, All, Outputs };
 
-/// Counts the cost of steps of one model. The manifest must outlive it.
+/// Counts the cost of steps of one model. The arguments must outlive it.
 class CostModel {
 public:
-  explicit CostModel(const runtime::Manifest &manifest);
+  /// `variant`: the one that runs.
+  CostModel(const runtime::Manifest &manifest, const runtime::Variant &variant);
 
   /// What `Fill` a new sequence has.
   Fill emptyFill() const { return Fill{std::vector<int64_t>(manifest.caches.size(), 0)}; }
@@ -54,6 +55,9 @@ public:
   /// launches use it. `launches`, unless null, has an element a launch (prefill's, then decode's), to which is added
   /// what that launch alone needs.
   Cost step(const std::vector<SequenceRows> &sequences, std::vector<Cost> *launches = nullptr) const;
+
+  /// The bytes of all weights that launches read as a whole, each once: what a step reads in which every mode has rows.
+  double weightBytes() const;
 
   /// The launches of both phases.
   size_t launchCount() const { return prefill.size() + decode.size(); }
@@ -64,11 +68,12 @@ private:
     int64_t layer = -1;
     RowSet rows = RowSet::All;
     bool looksUp = false; ///< Reads a row of its parameter for each of its rows: the embedding.
-    bool scans = false;
     std::vector<size_t> parameters;
+    std::vector<size_t> packed;
     std::vector<size_t> reads;  ///< Rings and lists, as indices of caches.
     std::vector<size_t> writes; ///< Likewise.
     std::vector<size_t> states; ///< Pools of tails, states and counts.
+    std::vector<size_t> scans;  ///< Those of them that hold a recurrent state.
   };
   struct Counter;
 
@@ -81,9 +86,11 @@ private:
   double entryBytes(size_t cache) const;
   bool isRing(size_t cache) const { return manifest.caches[cache].kind == runtime::CacheKind::Ring; }
   void addParameters(const Launch &launch, int64_t rows, Counter &counter) const;
+  void addPacked(const Launch &launch, int64_t rows, Counter &counter) const;
   void addCaches(const Launch &launch, const SequenceRows &sequence, Counter &counter) const;
 
   const runtime::Manifest &manifest;
+  const runtime::Variant &variant;
   std::vector<Launch> prefill, decode;
   std::vector<RowSet> writers; ///< Of each cache: the rows that it gets.
 };

@@ -22,6 +22,18 @@ struct MachineKernels {
 
 extern const MachineKernels machineKernelsSse2, machineKernelsAvx2, machineKernelsAvx512;
 
+/// Products of bf16 numbers summed in f32, by an instruction that the CPU may have.
+struct MachineProducts {
+  const char *name;      ///< The instruction.
+  const char *feature;   ///< Its name in /proc/cpuinfo.
+  int64_t flopsPerRound; ///< Two for each product.
+  /// `rounds` rounds of independent products in registers. The result depends on all of them. Tiles need the system's
+  /// permission.
+  float (*multiplyAdd)(int64_t rounds);
+};
+
+extern const MachineProducts machineDotBF16, machineTileBF16;
+
 } // namespace chimera::bench
 
 #endif // CHIMERA_TOOLS_CHIMERABENCH_MACHINEKERNELS_H

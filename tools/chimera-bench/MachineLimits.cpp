@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <sys/mman.h>
 #include <thread>
 #include <vector>
 
@@ -75,16 +76,27 @@ static double medianRate(int64_t threads, double units, const std::function<void
   return statisticsOf(rates).median;
 }
 
-MachineLimits measureLimits(int64_t threads, size_t bytes) {
+/// The best instruction for bf16 products that code with these features uses; null without one.
+static const MachineProducts *bestProducts(const std::vector<std::string> &features) {
+  for (const MachineProducts *products : {&machineTileBF16, &machineDotBF16})
+    if (std::find(features.begin(), features.end(), products->feature) != features.end())
+      return products;
+  return nullptr;
+}
+
+static constexpr size_t hugePage = size_t(2) << 20;
+
+MachineLimits measureLimits(int64_t threads, size_t bytes, const std::vector<std::string> &bf16Features) {
   const MachineKernels &kernels = bestKernels();
   constexpr size_t unit = 4096;
   size_t share = std::max<size_t>(bytes, 65536) / size_t(threads) / unit * unit;
   share = std::max(share, unit);
   struct Delete {
-    void operator()(uint8_t *data) const { ::operator delete(data, std::align_val_t(unit)); }
+    void operator()(uint8_t *data) const { ::operator delete(data, std::align_val_t(hugePage)); }
   };
   std::unique_ptr<uint8_t, Delete> buffer(
-      static_cast<uint8_t *>(::operator new(share * size_t(threads), std::align_val_t(unit))));
+      static_cast<uint8_t *>(::operator new(share * size_t(threads), std::align_val_t(hugePage))));
+  madvise(buffer.get(), share * size_t(threads), MADV_HUGEPAGE); // As weights have. Only faster; it may be refused.
   // Each thread touches its own part first, so that the memory is near it; not with zeros, which might share a page.
   timeThreads(threads,
               [&](int64_t thread) { std::fill_n(buffer.get() + share * size_t(thread), share, uint8_t(thread + 1)); });
@@ -101,6 +113,12 @@ MachineLimits measureLimits(int64_t threads, size_t bytes) {
   limits.flopsPerSecond =
       medianRate(threads, double(rounds * kernels.flopsPerRound * threads),
                  [&](int64_t, int64_t times) { sink += uint64_t(kernels.multiplyAdd(rounds * times)); });
+  if (const MachineProducts *products = bestProducts(bf16Features)) {
+    limits.products = products->name;
+    limits.productsPerSecond =
+        medianRate(threads, double(rounds * products->flopsPerRound * threads),
+                   [&](int64_t, int64_t times) { sink += uint64_t(products->multiplyAdd(rounds * times)); });
+  }
   return limits;
 }
 

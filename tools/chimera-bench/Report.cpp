@@ -25,7 +25,7 @@ static ReportRow rowOf(const Measurement &measurement, const MachineLimits &limi
     row.flopsPerSecond = measurement.cost.flops() / row.seconds;
   }
   row.bandwidthShare = row.bytesPerSecond / limits.bytesPerSecond;
-  row.peakShare = row.flopsPerSecond / limits.flopsPerSecond;
+  row.peakShare = row.flopsPerSecond / limits.peak();
   return row;
 }
 
@@ -59,15 +59,15 @@ using Wide = long long;
 
 static void appendHead(std::string &text, const Report &report) {
   const runtime::Manifest &manifest = *report.manifest;
-  int64_t bytes = 0;
-  for (const runtime::Parameter &parameter : manifest.parameters)
-    bytes += parameter.bytes;
-  append(text, "model    %s: target %s, dtype %s, %lld layers, %.1f MB of parameters\n",
-         io::escaped(report.options->model).c_str(), manifest.target.c_str(), io::nameOf(manifest.dtype),
-         Wide(manifest.layers()), double(bytes) / 1e6);
-  append(text, "machine  %lld threads: reads %.1f GB/s over %.1f MB, %.1f GFLOP/s of f32 multiply-adds (%s)\n",
+  append(text, "model    %s: target %s, variant %s, dtype %s, %lld layers, %.1f MB of weights\n",
+         io::escaped(report.options->model).c_str(), manifest.target.c_str(), io::escaped(report.variant->name).c_str(),
+         io::nameOf(manifest.dtype), Wide(manifest.layers()), report.weightBytes / 1e6);
+  append(text, "machine  %lld threads: reads %.1f GB/s over %.1f MB, %.1f GFLOP/s of f32 multiply-adds (%s)",
          Wide(report.limits.threads), report.limits.bytesPerSecond / 1e9, double(report.limits.bufferBytes) / 1e6,
          report.limits.flopsPerSecond / 1e9, report.limits.instructionSet.c_str());
+  if (!report.limits.products.empty())
+    append(text, ", %.1f of bf16 products (%s)", report.limits.productsPerSecond / 1e9, report.limits.products.c_str());
+  text += "\n";
   append(text, "work     %lld runs after %lld to warm up; modes %s\n\n", Wide(report.options->repeats),
          Wide(report.options->warmup), report.options->fractions ? "forced" : "chosen by the router");
 }
@@ -208,6 +208,8 @@ std::string jsonOf(const Report &report) {
   json out = {{"model",
                {{"file", report.options->model},
                 {"target", report.manifest->target},
+                {"variant", report.variant->name},
+                {"weight_bytes", report.weightBytes},
                 {"dtype", io::nameOf(report.manifest->dtype)},
                 {"layers", report.manifest->layers()}}},
               {"machine",
@@ -215,7 +217,9 @@ std::string jsonOf(const Report &report) {
                 {"instruction_set", limits.instructionSet},
                 {"buffer_bytes", limits.bufferBytes},
                 {"read_bytes_per_second", limits.bytesPerSecond},
-                {"f32_flops_per_second", limits.flopsPerSecond}}},
+                {"f32_flops_per_second", limits.flopsPerSecond},
+                {"bf16_instruction", limits.products},
+                {"bf16_flops_per_second", limits.productsPerSecond}}},
               {"repeats", report.options->repeats},
               {"warmup", report.options->warmup},
               {"forced", bool(report.options->fractions)},

@@ -17,6 +17,8 @@ namespace chimera::bench {
 /// Everything that was measured in one run of the program.
 struct Report {
   const runtime::Manifest *manifest = nullptr;
+  const runtime::Variant *variant = nullptr; ///< The one that runs.
+  double weightBytes = 0;                    ///< What its launches read of the weights, each once.
   const Options *options = nullptr;
   MachineLimits limits;
   std::vector<Measurement> measurements;
@@ -31,7 +33,7 @@ struct ReportRow {
   const Measurement *measurement = nullptr;      ///< Null for a peer.
   double seconds = 0;                            ///< The median run.
   double bytesPerSecond = 0, bandwidthShare = 0; ///< Of the median run; the share of MachineLimits::bytesPerSecond.
-  double flopsPerSecond = 0, peakShare = 0;
+  double flopsPerSecond = 0, peakShare = 0;      ///< The share of MachineLimits::peak().
 };
 
 /// Our rows, then the peers'.

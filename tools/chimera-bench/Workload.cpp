@@ -10,8 +10,9 @@ using io::Result;
 using io::Status;
 
 Result<Runner> Runner::create(const chimera_model *model, const chimera_weights *weights,
-                              const runtime::Manifest &manifest, const Options &options) {
-  Runner runner(manifest, options);
+                              const runtime::Manifest &manifest, const runtime::Variant &variant,
+                              const Options &options) {
+  Runner runner(manifest, variant, options);
   if (options.fractions) {
     std::vector<uint32_t> forceable;
     for (int64_t layer = 0; layer < manifest.layers(); ++layer)

@@ -43,7 +43,11 @@ struct Measurement {
 class Runner {
 public:
   static io::Result<Runner> create(const chimera_model *model, const chimera_weights *weights,
-                                   const runtime::Manifest &manifest, const Options &options);
+                                   const runtime::Manifest &manifest, const runtime::Variant &variant,
+                                   const Options &options);
+
+  /// What a step reads of the weights if every mode has rows.
+  double weightBytes() const { return costs.weightBytes(); }
 
   /// Warm-up, timed runs, and the profiled run when one is wanted. Leaves no sequence behind.
   io::Result<Measurement> measure(const Work &work);
@@ -71,8 +75,8 @@ private:
     std::vector<int8_t> forced;
   };
 
-  Runner(const runtime::Manifest &manifest, const Options &options)
-      : manifest(manifest), options(options), costs(manifest) {}
+  Runner(const runtime::Manifest &manifest, const runtime::Variant &variant, const Options &options)
+      : manifest(manifest), options(options), costs(manifest, variant) {}
   io::Result<std::vector<Sequence>> begin(int64_t batch);
   io::Result<std::vector<Sequence>> fork(const std::vector<Sequence> &sources);
   io::Status drop(const std::vector<Sequence> &sequences);

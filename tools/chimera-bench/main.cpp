@@ -37,29 +37,31 @@ static void runPeers(const Options &options, const std::vector<Work> &works, Rep
 static MachineLimits betterOf(MachineLimits limits, const MachineLimits &other) {
   limits.bytesPerSecond = std::max(limits.bytesPerSecond, other.bytesPerSecond);
   limits.flopsPerSecond = std::max(limits.flopsPerSecond, other.flopsPerSecond);
+  limits.productsPerSecond = std::max(limits.productsPerSecond, other.productsPerSecond);
   return limits;
 }
 
 /// Measures everything. The session is gone before the peers run, so that it takes nothing from them.
 static io::Status measure(const Options &options, const chimera_model *model, const chimera_weights *weights,
                           Report &report) {
-  size_t bytes = 0;
-  for (const runtime::Parameter &parameter : report.manifest->parameters)
-    bytes += size_t(parameter.bytes);
+  std::vector<std::string> bf16Features;
+  if (report.manifest->dtype == io::DType::BF16)
+    bf16Features = report.variant->features;
   std::vector<Work> works = worksOf(options);
   {
-    io::Result<Runner> runner = Runner::create(model, weights, *report.manifest, options);
+    io::Result<Runner> runner = Runner::create(model, weights, *report.manifest, *report.variant, options);
     if (!runner)
       return runner.error();
     int64_t threads = options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
-    report.limits = measureLimits(threads, bytes);
+    report.weightBytes = runner->weightBytes();
+    report.limits = measureLimits(threads, size_t(report.weightBytes), bf16Features);
     for (const Work &work : works) {
       io::Result<Measurement> measurement = runner->measure(work);
       if (!measurement)
         return measurement.error();
       report.measurements.push_back(std::move(*measurement));
     }
-    report.limits = betterOf(report.limits, measureLimits(threads, bytes));
+    report.limits = betterOf(report.limits, measureLimits(threads, size_t(report.weightBytes), bf16Features));
   }
   if (options.peers)
     runPeers(options, works, report);
@@ -117,6 +119,9 @@ static io::Status execute(const Options &options) {
   }
   Report report;
   report.manifest = &*manifest;
+  for (const runtime::Variant &variant : manifest->variants)
+    if (variant.name == chimera_model_variant(model.get()))
+      report.variant = &variant;
   report.options = &options;
   if (io::Status status = measure(options, model.get(), weights.get(), report); !status)
     return status;

@@ -15,10 +15,10 @@ namespace chimera::inspect {
 /// What the model is, what it needs, what it holds.
 void printSummary(const runtime::ModelFile &file, const runtime::Manifest &manifest);
 
-/// One line a parameter: dtype, shape, name.
+/// One line a parameter: dtype, shape, name. Then one for each packed form.
 void printParameters(const runtime::Manifest &manifest);
 
-/// One line a launch of each phase: grid, layer, op, kernel, buffers, constants.
+/// One line a launch of each variant and phase: grid, layer, op, kernel, buffers, constants.
 void printLaunches(const runtime::Manifest &manifest);
 
 /// The caches of `batch` sequences of `context` tokens by layer and mode, beside a dense Transformer's. Without

@@ -32,7 +32,13 @@ static std::string gridText(const runtime::Grid &grid) {
   return grid.divisor == 1 ? sum : "ceil((" + sum + ") / " + std::to_string(grid.divisor) + ")";
 }
 
-static std::string bufferText(const Manifest &manifest, const Buffer &buffer) {
+/// "packed layers.0.ffn.gate_proj.weight+1": the first of its parameters, and how many there are besides.
+static std::string packedText(const Manifest &manifest, const runtime::PackedWeights &packed) {
+  std::string text = "packed " + io::escaped(manifest.parameters[size_t(packed.parameters[0])].name);
+  return packed.parameters.size() == 1 ? text : text + "+" + std::to_string(packed.parameters.size() - 1);
+}
+
+static std::string bufferText(const Manifest &manifest, const runtime::Variant &variant, const Buffer &buffer) {
   switch (buffer.kind) {
   case Buffer::Kind::Arena:
     return "arena+" + std::to_string(buffer.index) + ":" + std::to_string(buffer.bytes);
@@ -46,20 +52,26 @@ static std::string bufferText(const Manifest &manifest, const Buffer &buffer) {
     return "table " + std::to_string(buffer.index);
   case Buffer::Kind::Step:
     return stepNames[buffer.index];
+  case Buffer::Kind::Packed:
+    return packedText(manifest, variant.packed[size_t(buffer.index)]);
   }
   return "";
 }
 
-static void printPhase(const Manifest &manifest, const char *name, const runtime::Phase &phase) {
-  std::printf("%s: %zu launches\n", name, phase.launches.size());
+static void printPhase(const Manifest &manifest, const runtime::Variant &variant, const char *name,
+                       const runtime::Phase &phase) {
+  std::string of = manifest.variants.size() > 1 ? " of " + io::escaped(variant.name) : "";
+  std::printf("%s%s: %zu launches\n", name, of.c_str(), phase.launches.size());
   for (size_t i = 0; i < phase.launches.size(); ++i) {
     const runtime::Launch &launch = phase.launches[i];
     std::string layer = launch.layer < 0 ? "-" : std::to_string(launch.layer);
     std::printf("  %4zu  layer %-3s  %-28s %s [%s](", i, layer.c_str(), io::escaped(launch.op).c_str(),
                 io::escaped(launch.kernel).c_str(), gridText(launch.grid).c_str());
     for (size_t b = 0; b < launch.buffers.size(); ++b)
-      std::printf("%s%s", b ? ", " : "", bufferText(manifest, launch.buffers[b]).c_str());
+      std::printf("%s%s", b ? ", " : "", bufferText(manifest, variant, launch.buffers[b]).c_str());
     std::printf(")");
+    if (launch.count >= 0)
+      std::printf(" count %lld", static_cast<long long>(launch.count));
     for (size_t c = 0; c < launch.constants.size(); ++c)
       std::printf("%s%lld", c ? ", " : " constants ", static_cast<long long>(launch.constants[c]));
     std::printf("\n");
@@ -67,9 +79,11 @@ static void printPhase(const Manifest &manifest, const char *name, const runtime
 }
 
 void printLaunches(const Manifest &manifest) {
-  printPhase(manifest, "prefill", manifest.prefill);
-  if (manifest.decode)
-    printPhase(manifest, "decode", *manifest.decode);
+  for (const runtime::Variant &variant : manifest.variants) {
+    printPhase(manifest, variant, "prefill", variant.prefill);
+    if (variant.decode)
+      printPhase(manifest, variant, "decode", *variant.decode);
+  }
 }
 
 } // namespace chimera::inspect

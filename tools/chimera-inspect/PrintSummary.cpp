@@ -80,6 +80,41 @@ static void printPhase(const char *name, const runtime::Phase &phase) {
                  " sequences a step");
 }
 
+static const char *nameOf(runtime::WeightFormat format) {
+  static const char *const names[] = {"f32", "bf16", "i8"};
+  return names[int(format)];
+}
+
+/// Bytes of the weights by their form: packed, by format, and the rest, which launches read row by row.
+static std::string weightList(const Manifest &manifest, const runtime::Variant &variant) {
+  double packed[3] = {}, rowMajor = 0;
+  for (const runtime::PackedWeights &weights : variant.packed)
+    packed[int(weights.format)] += double(weights.bytes);
+  for (const runtime::Parameter *parameter : rowMajorParameters(manifest, variant))
+    rowMajor += double(parameter->bytes);
+  std::string text;
+  char part[64];
+  for (runtime::WeightFormat format :
+       {runtime::WeightFormat::F32, runtime::WeightFormat::BF16, runtime::WeightFormat::I8})
+    if (packed[int(format)] > 0) {
+      std::snprintf(part, sizeof part, "%.0f bytes of %s in panels, ", packed[int(format)], nameOf(format));
+      text += part;
+    }
+  std::snprintf(part, sizeof part, "%.0f bytes row by row", rowMajor);
+  return text + part;
+}
+
+static void printVariant(const Manifest &manifest, const runtime::Variant &variant) {
+  std::string features;
+  for (const std::string &feature : variant.features)
+    features += (features.empty() ? " with " : " ") + io::escaped(feature);
+  line("variant", io::escaped(variant.name) + features);
+  line("weights", weightList(manifest, variant));
+  printPhase("prefill", variant.prefill);
+  if (variant.decode)
+    printPhase("decode", *variant.decode);
+}
+
 void printSummary(const runtime::ModelFile &file, const Manifest &manifest) {
   std::string digest;
   for (uint8_t byte : file.digest) {
@@ -91,10 +126,7 @@ void printSummary(const runtime::ModelFile &file, const Manifest &manifest) {
   line("bytes", number(int64_t(file.bytes.size() + runtime::ModelFile::trailerSize)));
   line("digest", digest);
   line("producer", io::escaped(manifest.producer) + ", format " + number(manifest.version));
-  std::string features;
-  for (const std::string &feature : manifest.features)
-    features += (features.empty() ? " with " : " ") + io::escaped(feature);
-  line("target", io::escaped(manifest.target) + ", " + io::escaped(manifest.variant) + features);
+  line("target", io::escaped(manifest.target));
   line("dtype", std::string(io::nameOf(manifest.dtype)) + ", numerics " + io::escaped(manifest.numerics));
   const runtime::ModelShape &model = manifest.model;
   line("model", "vocab_size " + number(model.vocabSize) + ", hidden_size " + number(model.hiddenSize) + ", " +
@@ -119,9 +151,26 @@ void printSummary(const runtime::ModelFile &file, const Manifest &manifest) {
   std::printf("%-12s %zu tensors, %.0f elements, %.0f bytes\n", "parameters", manifest.parameters.size(), elements,
               bytes);
   printCaches(manifest);
-  printPhase("prefill", manifest.prefill);
-  if (manifest.decode)
-    printPhase("decode", *manifest.decode);
+  for (const runtime::Variant &variant : manifest.variants)
+    printVariant(manifest, variant);
+}
+
+/// One line for each packed form: format, panel x group, bytes, and what is in it.
+static void printPacked(const Manifest &manifest, const runtime::Variant &variant) {
+  if (!variant.packed.empty())
+    std::printf("packed for %s:\n", io::escaped(variant.name).c_str());
+  for (size_t i = 0; i < variant.packed.size(); ++i) {
+    const runtime::PackedWeights &packed = variant.packed[i];
+    std::string names;
+    for (int64_t index : packed.parameters)
+      names += (names.empty()        ? ""
+                : packed.interleaved ? " with "
+                                     : ", ") +
+               io::escaped(manifest.parameters[size_t(index)].name);
+    std::printf("  %3zu %-4s panel %lld, group %lld, %lld bytes: %s\n", i, nameOf(packed.format),
+                static_cast<long long>(packed.panel), static_cast<long long>(packed.group),
+                static_cast<long long>(packed.bytes), names.c_str());
+  }
 }
 
 void printParameters(const Manifest &manifest) {
@@ -131,6 +180,8 @@ void printParameters(const Manifest &manifest) {
     std::printf("%-5s %-16s %s%s%s\n", io::nameOf(parameter.dtype), io::shapeText(parameter.shape).c_str(),
                 io::escaped(parameter.name).c_str(), source.c_str(), parameter.optional ? " (optional)" : "");
   }
+  for (const runtime::Variant &variant : manifest.variants)
+    printPacked(manifest, variant);
 }
 
 } // namespace chimera::inspect
