@@ -12,6 +12,8 @@ namespace chimera::cpu {
 /// Rows that are taken through the state at a time, a multiple of 16. Their inputs and sums of y stay in the first
 /// cache.
 static constexpr int64_t blockRows = 32;
+/// Vectors of a row of the state that are taken at a time where there is one row only.
+static constexpr int64_t rowVectors = 8;
 
 namespace {
 
@@ -77,8 +79,11 @@ struct SsmHead {
     mask ? to.storeVector(index, vector, *mask) : to.storeVector(index, vector);
   }
 
-  /// x of a row at the strip's first dimension.
+  /// x and y of a row at a dimension; its B and C.
   Buffer inputOf(Val row, Val dimension) const { return xbc.at(row * width() + head * spec.headSize + dimension); }
+  Buffer outputOf(Val row, Val dimension) const { return y.at(row * inner() + head * spec.headSize + dimension); }
+  Buffer factorsOf(Val row) const { return xbc.at(row * width() + group * spec.stateSize + inner()); }
+  Buffer outputFactorsOf(Val row) const { return factorsOf(row).at(k.integer(spec.groups * spec.stateSize)); }
 
   void prepareInputs(Val first, Val size, Val dimension, int64_t live) const {
     Val zero = splat(k.real(0, k.f32Type()), lanes);
@@ -103,8 +108,7 @@ struct SsmHead {
     held = k.foldMany(k.integer(0), size, held, [&](Val t, ArrayRef<Val> before) {
       SmallVector<Val> next(before), input, sum;
       Val decay = splat(decays.load(t), lanes);
-      Buffer b = xbc.at((first + t) * width() + group * spec.stateSize + n + inner());
-      Buffer c = b.at(k.integer(spec.groups * spec.stateSize));
+      Buffer b = factorsOf(first + t).at(n), c = outputFactorsOf(first + t).at(n);
       for (int64_t v = 0; v < vectors; ++v) {
         input.push_back(inputs.loadVector(t * stripLanes() + v * lanes, lanes));
         sum.push_back(sums.loadVector(t * stripLanes() + v * lanes, lanes));
@@ -128,7 +132,7 @@ struct SsmHead {
 
   void writeOutputs(Val first, Val size, Val dimension, int64_t live) const {
     k.forEach(k.integer(0), size, [&](Val t) {
-      Buffer x = inputOf(first + t, dimension), out = y.at((first + t) * inner() + head * spec.headSize + dimension);
+      Buffer x = inputOf(first + t, dimension), out = outputOf(first + t, dimension);
       for (int64_t v = 0; v * lanes < live; ++v) {
         Val at = k.integer(v * lanes), sum = sums.loadVector(t * stripLanes() + v * lanes, lanes);
         store(out, at, fma(splat(skip, lanes), load(x, at, maskOf(live, v)), sum), maskOf(live, v));
@@ -149,18 +153,50 @@ struct SsmHead {
     writeOutputs(first, size, dimension, live);
   }
 
+  /// The same steps for one row: the state streams by, and the sums of a whole strip stay in registers.
+  void takeRow(Val row, Val dimension, int64_t live) const {
+    int64_t vectors = (live + lanes - 1) / lanes;
+    Val d = splat(steps.load(0), lanes), decay = splat(decays.load(0), lanes);
+    Buffer x = inputOf(row, dimension), out = outputOf(row, dimension), b = factorsOf(row), c = outputFactorsOf(row);
+    SmallVector<Val> input, sum(vectors, splat(k.real(0, k.f32Type()), lanes));
+    for (int64_t v = 0; v < vectors; ++v)
+      input.push_back(d * load(x, k.integer(v * lanes), maskOf(live, v)));
+    sum = k.foldMany(k.integer(0), k.integer(spec.stateSize), sum, [&](Val n, ArrayRef<Val> before) {
+      SmallVector<Val> after;
+      Buffer place = state.at(n * spec.headSize + dimension);
+      Val bn = splat(b.load(n), lanes), cn = splat(c.load(n), lanes);
+      for (int64_t v = 0; v < vectors; ++v) {
+        Val at = k.integer(v * lanes), next = fma(input[v], bn, decay * load(place, at, maskOf(live, v)));
+        store(place, at, next, maskOf(live, v));
+        after.push_back(fma(next, cn, before[v]));
+      }
+      return after;
+    });
+    for (int64_t v = 0; v < vectors; ++v) {
+      Val at = k.integer(v * lanes);
+      store(out, at, fma(splat(skip, lanes), load(x, at, maskOf(live, v)), sum[v]), maskOf(live, v));
+    }
+  }
+
+  /// Covers the head's dimensions by strips of this many lanes; `body` gets the first and how many there are.
+  void forEachStrip(int64_t width, function_ref<void(Val dimension, int64_t live)> body) const {
+    int64_t whole = spec.headSize / width * width;
+    if (whole > 0)
+      k.forEach(k.integer(0), k.integer(whole), [&](Val dimension) { body(dimension, width); }, width);
+    if (whole < spec.headSize)
+      body(k.integer(whole), spec.headSize - whole);
+  }
+
   void take() const {
-    int64_t whole = spec.headSize / stripLanes() * stripLanes();
     k.forEach(
         k.integer(0), count,
         [&](Val first) {
           Val size = min(count - first, k.integer(blockRows));
           prepareSteps(first, size);
-          if (whole > 0)
-            k.forEach(
-                k.integer(0), k.integer(whole), [&](Val d) { takeStrip(first, size, d, stripLanes()); }, stripLanes());
-          if (whole < spec.headSize)
-            takeStrip(first, size, k.integer(whole), spec.headSize - whole);
+          k.either(
+              size == 1,
+              [&] { forEachStrip(rowVectors * lanes, [&](Val d, int64_t live) { takeRow(first, d, live); }); },
+              [&] { forEachStrip(stripLanes(), [&](Val d, int64_t live) { takeStrip(first, size, d, live); }); });
         },
         blockRows);
   }

@@ -29,8 +29,8 @@ struct Shape {
   int64_t heads, headSize, stateSize, groups;
 };
 /// Whole tiles, and heads and states that are narrower, wider or a bit more than some.
-const std::vector<Shape> shapes = {{2, 64, 16, 1}, {6, 3, 5, 2}, {3, 70, 9, 3},
-                                   {2, 33, 1, 1},  {4, 1, 7, 4}, {1, 32, 128, 1}};
+const std::vector<Shape> shapes = {{2, 64, 16, 1}, {6, 3, 5, 2},    {3, 70, 9, 3}, {2, 33, 1, 1},
+                                   {4, 1, 7, 4},   {1, 32, 128, 1}, {1, 136, 3, 1}};
 
 /// The state is [slots][heads][stateSize][headSize].
 struct SsmCase {
@@ -193,11 +193,11 @@ TEST(CpuSsmScan, GivesTheSameBitsInOneCallInPiecesOrRowByRow) {
   std::vector<int64_t> single;
   for (int64_t row = 0; row <= batch.tokens(); ++row)
     single.push_back(row);
-  for (const Shape &shape : {shapes[0], shapes[2]})
+  for (const Shape &shape : {shapes[0], shapes[2], shapes[6]})
     for (const Isa &isa : hostIsas()) {
       SsmCase c(shape, true, all.count());
       SsmResult whole = run(isa, c, all);
-      for (const std::vector<int64_t> &cuts : {single, {0, 37, 38, 149, 150, 155}}) {
+      for (const std::vector<int64_t> &cuts : {single, {0, 33, 38, 149, 150, 155}}) {
         SsmCase step = c;
         for (size_t i = 0; i + 1 < cuts.size(); ++i) {
           int64_t first = cuts[i], last = cuts[i + 1];
