@@ -17,7 +17,7 @@ Result<PagePool> PagePool::create(Device &device, int64_t pageBytes, int64_t mem
   if (pageBytes == 0)
     return pool;
   pool.limit = std::min<int64_t>(std::min(memoryLimit, mostReserved) / pageBytes, INT32_MAX);
-  Result<Region> region = device.reserve(size_t(pool.limit) * size_t(pageBytes), "pages");
+  Result<Region> region = device.reserve(size_t(pool.limit) * size_t(pageBytes), "pages", /*large=*/true);
   if (!region)
     return region.error();
   pool.region = OwnedRegion(device, *region);

@@ -41,8 +41,8 @@ static size_t stepBytes(const Manifest &manifest, StepBuffer buffer) {
 
 Failure Executor::allocate() {
   const Manifest &manifest = model.manifest();
-  auto get = [&](OwnedRegion &owned, size_t bytes, const char *what) -> Failure {
-    Result<Region> region = device.reserve(bytes, what);
+  auto get = [&](OwnedRegion &owned, size_t bytes, const char *what, bool large) -> Failure {
+    Result<Region> region = device.reserve(bytes, what, large);
     if (!region)
       return region.error();
     owned = OwnedRegion(device, *region);
@@ -50,10 +50,10 @@ Failure Executor::allocate() {
   };
   const Variant &variant = model.variant();
   int64_t arenaBytes = std::max(variant.prefill.arenaBytes, variant.decode ? variant.decode->arenaBytes : 0);
-  if (Failure failure = get(arena, size_t(arenaBytes), "the arena"))
+  if (Failure failure = get(arena, size_t(arenaBytes), "the arena", true))
     return failure;
   for (int i = 0; i < stepBufferCount; ++i)
-    if (Failure failure = get(stepBuffers[size_t(i)], stepBytes(manifest, StepBuffer(i)), "a step buffer"))
+    if (Failure failure = get(stepBuffers[size_t(i)], stepBytes(manifest, StepBuffer(i)), "a step buffer", false))
       return failure;
   return std::nullopt;
 }

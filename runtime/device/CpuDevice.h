@@ -13,7 +13,7 @@ public:
   /// `threads` >= 1, the caller included.
   static Result<std::unique_ptr<CpuDevice>> create(int64_t threads);
 
-  Result<Region> reserve(size_t bytes, const char *what) override;
+  Result<Region> reserve(size_t bytes, const char *what, bool large) override;
   Failure commit(Region &region, size_t bytes) override;
   void release(Region &region) override;
   void fill(void *to, int byte, size_t bytes) override;

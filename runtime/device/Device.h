@@ -18,6 +18,7 @@ struct Region {
   uint8_t *base = nullptr;
   size_t reserved = 0;
   size_t committed = 0; ///< The first bytes that may be touched.
+  size_t page = 4096;   ///< It grows by whole pages of this size.
 };
 
 /// One launch with its buffers resolved to device addresses.
@@ -33,8 +34,9 @@ class Device {
 public:
   virtual ~Device() = default;
 
-  /// Reserves addresses, page aligned, without memory behind them. `what` names the use in messages.
-  virtual Result<Region> reserve(size_t bytes, const char *what) = 0;
+  /// Reserves addresses, page aligned, without memory behind them. `what` names the use in messages. `large`: much of
+  /// it will be used at once, so huge pages pay where the system has them.
+  virtual Result<Region> reserve(size_t bytes, const char *what, bool large = false) = 0;
   /// Makes at least the first `bytes` of a region usable; new memory is zero. `bytes` <= reserved.
   virtual Failure commit(Region &region, size_t bytes) = 0;
   virtual void release(Region &region) = 0;

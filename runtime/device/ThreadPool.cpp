@@ -105,15 +105,24 @@ void ThreadPool::sleepUntilChanged(uint64_t seen) {
   sleepers.fetch_sub(1);
 }
 
-void ThreadPool::awaitJob(uint64_t seen) {
-  int64_t begin = nanoseconds(), now = begin;
-  while (now - begin < spinNanoseconds) {
+/// Spins until `done()`, at most `longest` nanoseconds; whether it is. A short wait reads no clock.
+template <typename Done> static bool spinUntil(Done done, int64_t longest) {
+  for (int64_t begin = 0;;) {
     for (int i = 0; i < pausesPerLook; ++i, _mm_pause())
-      if (changed(seen))
-        return;
-    now = nanoseconds();
+      if (done())
+        return true;
+    int64_t now = longest ? nanoseconds() : 0;
+    begin = begin ? begin : now;
+    if (now - begin >= longest)
+      return false;
   }
-  for (begin = now; now - begin < longestYield;) {
+}
+
+void ThreadPool::awaitJob(uint64_t seen) {
+  if (spinUntil([&] { return changed(seen); }, spinNanoseconds))
+    return;
+  int64_t now = nanoseconds(), end = now + longestYield;
+  while (now < end) {
     if (changed(seen))
       return;
     std::this_thread::yield();
@@ -138,11 +147,8 @@ void ThreadPool::work() {
 /// The caller has nothing left to take: the others are at their last ranges.
 void ThreadPool::awaitFinished(int64_t units) {
   auto done = [&] { return finished.load(std::memory_order_acquire) == units; };
-  int64_t begin = nanoseconds();
-  while (nanoseconds() - begin < spinNanoseconds)
-    for (int i = 0; i < pausesPerLook; ++i, _mm_pause())
-      if (done())
-        return;
+  if (spinUntil(done, spinNanoseconds))
+    return;
   while (!done())
     std::this_thread::yield();
 }
