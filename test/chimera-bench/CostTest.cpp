@@ -256,7 +256,7 @@ TEST(Cost, ACountSaysWhichRowsALaunchHas) {
   EXPECT_EQ(model.step({{modes.data(), 5, 1, &fill}}).matrixFlops, 2 * (24 * 5 + 64 * 1 + 64 * 2 + 80 * 1));
 }
 
-TEST(Cost, ALaunchThatOnlyReadsALengthGoesThroughNoEntries) {
+TEST(Cost, TheSecondLaunchOfASplitAttentionCostsNothing) {
   runtime::Manifest m = manifest();
   CostModel plain(m, m.variants[0]);
   Fill fill = plain.emptyFill(), same = fill;
@@ -266,6 +266,7 @@ TEST(Cost, ALaunchThatOnlyReadsALengthGoesThroughNoEntries) {
   for (runtime::Phase *p : {&m.variants[0].prefill, &*m.variants[0].decode}) {
     p->launches.push_back(launch("chimera.fused_attend", 0, {start(2), pool(ListLength)}));
     p->launches.push_back(launch("chimera.fused_attend", 0, {start(1), pool(RingCount)}));
+    p->launches.push_back(launch("chimera.fused_attend", 0, {start(2), {Buffer::Kind::Table, 0, 0}, pool(ListLength)}));
   }
   CostModel split(m, m.variants[0]);
   Cost cost = split.step({{modes.data(), 3, 0, &same}});

@@ -89,9 +89,24 @@ CostModel::CostModel(const runtime::Manifest &manifest, const runtime::Variant &
   findWriters(prefill);
 }
 
+static void addOnce(std::vector<size_t> &list, size_t value) {
+  if (std::find(list.begin(), list.end(), value) == list.end())
+    list.push_back(value);
+}
+
+/// Drops from `list` what `seen` holds, and adds the rest to it: an attention may be split into launches of which the
+/// later ones only merge what the first has computed.
+static void keepNew(std::vector<size_t> &list, std::vector<size_t> &seen) {
+  list.erase(std::remove_if(list.begin(), list.end(),
+                            [&](size_t value) { return std::find(seen.begin(), seen.end(), value) != seen.end(); }),
+             list.end());
+  seen.insert(seen.end(), list.begin(), list.end());
+}
+
 std::vector<CostModel::Launch> CostModel::plan(const runtime::Phase &phase) const {
   std::vector<Launch> launches;
   std::vector<ModeStart> starts;
+  std::vector<size_t> read;
   int64_t startsOf = -1;
   for (const runtime::Launch &source : phase.launches) {
     Launch launch;
@@ -107,14 +122,10 @@ std::vector<CostModel::Launch> CostModel::plan(const runtime::Phase &phase) cons
       launch.looksUp |= buffer.kind == Buffer::Kind::Step && StepBuffer(buffer.index) == StepBuffer::Tokens;
       addBuffer(launch, source.op, buffer);
     }
+    keepNew(launch.reads, read);
     launches.push_back(std::move(launch));
   }
   return launches;
-}
-
-static void addOnce(std::vector<size_t> &list, size_t value) {
-  if (std::find(list.begin(), list.end(), value) == list.end())
-    list.push_back(value);
 }
 
 /// Whether the buffer is what only those have that go through a cache's entries: a list's table, a ring's keys.
