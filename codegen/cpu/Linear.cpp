@@ -74,7 +74,7 @@ public:
       size = size / microRows * microRows;
       Val first = block % rowBlocks * size, last = min(first + size, count);
       Val panel = block / rowBlocks * groupPanels;
-      buildBlock(first, last, panel, min(panel + groupPanels, k.integer(panels)));
+      k.when(first < last, [&] { buildBlock(first, last, panel, min(panel + groupPanels, k.integer(panels))); });
     });
   }
 

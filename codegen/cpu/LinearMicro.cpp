@@ -9,6 +9,8 @@ using namespace mlir;
 
 namespace chimera::cpu {
 
+static constexpr int64_t lineBytes = 64;
+
 namespace {
 
 /// Builds one micro kernel. The accumulators are those of row 0, of row 1, ...
@@ -16,7 +18,7 @@ class Micro {
 public:
   Micro(KernelBuilder &k, const MicroSpec &spec, int64_t rows)
       : k(k), spec(spec), vectors(spec.panel / spec.lanes), panelBase(k.parameter(2).value), inputs(k.parameter(3)),
-        tile(k, k.parameter(4).value, Elem::F32) {
+        tile(k, k.parameter(4).value, Elem::F32), ahead(k, k.parameter(5).value, Elem::I8), lines(k.parameter(6)) {
     Buffer x(k, k.parameter(0).value, elemOf(spec.in)), offsets(k, k.parameter(1).value, Elem::I64);
     for (int64_t r = 0; r < rows; ++r)
       row.push_back(x.at(offsets.load(r)));
@@ -83,6 +85,11 @@ private:
     return llvm::map_to_vector(lanes, [&](Val v) { return halfOf(v, high); });
   }
 
+  void askAhead(Val step) {
+    Buffer from = ahead.at(step * lines * lineBytes);
+    k.forEach(k.integer(0), lines * lineBytes, [&](Val byte) { from.prefetch(byte, /*locality=*/2); }, lineBytes);
+  }
+
   /// `body` for each step of `unit` inputs in [low, high), `unroll` steps at a time while they last.
   Vals ascend(Val low, Val high, Vals sums, int64_t unit, int64_t unroll,
               function_ref<Vals(Val at, ArrayRef<Val> sums)> body) {
@@ -91,6 +98,8 @@ private:
         low, middle, sums,
         [&](Val at, ArrayRef<Val> carried) {
           Vals next(carried);
+          if (unroll > 1)
+            askAhead(at / (unit * unroll));
           for (int64_t u = 0; u < unroll; ++u)
             next = body(u ? at + u * unit : at, next);
           return next;
@@ -193,6 +202,7 @@ private:
         k.integer(0), whole, sums,
         [&](Val block, ArrayRef<Val> carried) {
           Vals base = bases(block);
+          askAhead(block / scaleGroup);
           return ascend(block, min(block + scaleGroup, whole), Vals(carried), quantisedGroup, 1,
                         [&](Val at, ArrayRef<Val> inner) {
                           Vals quads = weightQuads(at);
@@ -219,7 +229,8 @@ private:
   int64_t vectors;
   Value panelBase;
   Val inputs;
-  Buffer tile;
+  Buffer tile, ahead;
+  Val lines;
   SmallVector<Buffer> row;
 };
 
@@ -230,7 +241,7 @@ func::FuncOp emitMicro(ModuleOp module, const MicroSpec &spec, int64_t rows) {
   std::string name = symbolOf({"linear_micro", nameOf(spec.in), formats[static_cast<int>(spec.weight)],
                                spec.dot ? "dot" : "", std::to_string(rows) + "x" + std::to_string(spec.panel)});
   Type pointer = LLVM::LLVMPointerType::get(module.getContext()), i64 = IntegerType::get(module.getContext(), 64);
-  return emitInternal(module, name, {pointer, pointer, pointer, i64, pointer}, {}, [&](KernelBuilder &k) {
+  return emitInternal(module, name, {pointer, pointer, pointer, i64, pointer, pointer, i64}, {}, [&](KernelBuilder &k) {
     Micro(k, spec, rows).build();
     return SmallVector<Val>();
   });

@@ -9,9 +9,19 @@ using namespace mlir;
 namespace chimera::cpu {
 
 /// Rows up to which numbers of I8 are turned into floats in registers.
-static constexpr int64_t directRows = 4;
+static constexpr int64_t directRows = microRows;
 /// Inputs of a panel that are turned at once: what stays in a near cache.
-static constexpr int64_t chunkInputs = 256;
+static constexpr int64_t turnedInputs = 256;
+/// Inputs of a plain panel that a few tiles of rows are multiplied by before the next: what stays in the first cache,
+/// so that the memory that is asked for meanwhile does not queue behind the second.
+static constexpr int64_t chunkInputs = 64;
+/// Tiles of rows up to which plain panels are taken in chunks; more of them hide the memory anyway.
+static constexpr int64_t mostChunkedTiles = 6;
+/// How far ahead a single tile of rows asks for weights, in bytes: 0 where a line of them is loaded by so few
+/// instructions that those in flight, with the hardware's prefetchers, reach far enough.
+static int64_t streamAhead(const MicroSpec &spec) {
+  return spec.lanes == 16 ? 0 : 4096;
+}
 
 int64_t panelBytes(WeightFormat weight, int64_t panel, int64_t inputs) {
   switch (weight) {
@@ -85,65 +95,118 @@ static void callMicro(KernelBuilder &k, const MicroSpec &spec, Val rows, int64_t
   k.either(rows == most, call, [&] { callMicro(k, spec, rows, most - 1, operands); });
 }
 
-/// The internal function of the same operands as the whole: adds to the tile, row by row in tiles of nearly one size.
+/// Register tiles of rows, at least one.
+static Val tilesOf(Val rows) {
+  return max((rows + (microRows - 1)) / microRows, rows.builder->integer(1));
+}
+
+/// Inputs that a step of the loop of a plain micro kernel takes, and the cache lines of weights that they fill.
+static int64_t stepInputs(const MicroSpec &spec) {
+  return spec.weight == WeightFormat::F32 ? 4 : 8;
+}
+static int64_t stepLines(const MicroSpec &spec) {
+  return std::max<int64_t>(1, spec.panel * 16 / 64);
+}
+
+/// The internal function (x, offsets, rows, panel, K, tile, ahead, lines): adds to the tile, row by row in tiles of
+/// nearly one size. All of them together ask for the memory from `ahead` on, `lines` cache lines a step.
 static func::FuncOp emitRowTiles(ModuleOp module, const MicroSpec &spec) {
   Type pointer = pointerType(module), i64 = i64Type(module);
-  return emitInternal(module, nameOf("linear_rows", spec), {pointer, pointer, i64, pointer, i64, pointer}, {},
-                      [&](KernelBuilder &k) {
-                        Val x = k.parameter(0), rows = k.parameter(2), panel = k.parameter(3), inputs = k.parameter(4);
-                        Buffer offsets(k, k.parameter(1).value, Elem::I64), tile(k, k.parameter(5).value, Elem::F32);
-                        Val tiles = (rows + (microRows - 1)) / microRows;
-                        Val size = rows / max(tiles, k.integer(1)), larger = rows - size * tiles;
-                        k.forEach(k.integer(0), tiles, [&](Val i) {
-                          Val first = i * size + min(i, larger);
-                          Val count = select(i < larger, size + 1, size);
-                          callMicro(k, spec, count, microRows,
-                                    {x, offsets.at(first).base(), panel, inputs, tile.at(first * spec.panel).base()});
-                        });
-                        return SmallVector<Val>();
-                      });
+  auto body = [&](KernelBuilder &k) {
+    Val x = k.parameter(0), rows = k.parameter(2), panel = k.parameter(3), inputs = k.parameter(4);
+    Buffer offsets(k, k.parameter(1).value, Elem::I64), tile(k, k.parameter(5).value, Elem::F32);
+    Buffer ahead(k, k.parameter(6).value, Elem::I8);
+    Val tiles = tilesOf(rows), size = rows / tiles, larger = rows - size * tiles;
+    Val lines = (k.parameter(7) + tiles - 1) / tiles, share = inputs / stepInputs(spec) * lines * 64;
+    k.forEach(k.integer(0), tiles, [&](Val i) {
+      Val first = i * size + min(i, larger);
+      Val count = select(i < larger, size + 1, size);
+      callMicro(k, spec, count, microRows,
+                {x, offsets.at(first).base(), panel, inputs, tile.at(first * spec.panel).base(),
+                 ahead.at(i * share).base(), lines});
+    });
+    return SmallVector<Val>();
+  };
+  return emitInternal(module, nameOf("linear_rows", spec), {pointer, pointer, i64, pointer, i64, pointer, pointer, i64},
+                      {}, body);
+}
+
+namespace {
+
+/// The operands of the whole.
+struct Operands {
+  Buffer x;
+  Val offsets, rows;
+  Buffer panel; // bytes
+  Val inputs, tile;
+};
+
+} // namespace
+
+/// Takes the inputs of a panel in chunks if a few tiles of rows use them, so that the weights of the next chunk come
+/// near meanwhile.
+static void emitChunks(KernelBuilder &k, const MicroSpec &spec, const Operands &all) {
+  func::FuncOp tiles = emitRowTiles(k.module, spec);
+  int64_t inputBytes = spec.panel * (spec.weight == WeightFormat::F32 ? 4 : 2);
+  auto multiply = [&](Val first, Val next, Val ahead, Val lines) {
+    k.call(tiles, {all.x.at(first).base(), all.offsets, all.rows, all.panel.at(first * inputBytes).base(), next - first,
+                   all.tile, all.panel.at(ahead).base(), lines});
+  };
+  Val count = tilesOf(all.rows), zero = k.integer(0), lines = k.integer(stepLines(spec));
+  auto whole = [&] {
+    Val distance = k.integer(streamAhead(spec));
+    multiply(zero, all.inputs, distance, select(zero < distance, select(count == 1, lines, zero), zero));
+  };
+  auto chunked = [&] {
+    k.forEach(
+        zero, all.inputs,
+        [&](Val first) {
+          Val next = min(first + chunkInputs, all.inputs);
+          multiply(first, next, next * inputBytes, select(next < all.inputs, lines, zero));
+        },
+        chunkInputs);
+  };
+  k.either(k.integer(1) < count, [&] { k.either(count <= k.integer(mostChunkedTiles), chunked, whole); }, whole);
 }
 
 /// Turns the panel a chunk at a time and adds each to the tile.
-static void emitTurned(KernelBuilder &k, const MicroSpec &spec) {
-  Val offsets = k.parameter(1), rows = k.parameter(2), inputs = k.parameter(4), tile = k.parameter(5);
-  Buffer x(k, k.parameter(0).value, elemOf(spec.in)), panel(k, k.parameter(3).value, Elem::I8);
+static void emitTurned(KernelBuilder &k, const MicroSpec &spec, const Operands &all) {
   MicroSpec plainSpec = plain(spec);
-  Buffer turned = k.scratch(Elem::I8, panelBytes(plainSpec.weight, spec.panel, chunkInputs));
+  Buffer turned = k.scratch(Elem::I8, panelBytes(plainSpec.weight, spec.panel, turnedInputs));
   func::FuncOp turn = emitTurn(k.module, spec), tiles = emitRowTiles(k.module, plainSpec);
-  k.forEach(
-      k.integer(0), inputs,
-      [&](Val first) {
-        Val count = min(inputs - first, k.integer(chunkInputs));
-        Val blocks = (count + (scaleGroup - 1)) / scaleGroup;
-        Buffer from = panel.at(first / scaleGroup * quantisedBlockBytes(spec.panel));
-        k.call(turn, {from.base(), blocks, turned.base()});
-        k.call(tiles, {x.at(first).base(), offsets, rows, turned.base(), count, tile});
-      },
-      chunkInputs);
+  int64_t chunkBytes = panelBytes(spec.weight, spec.panel, turnedInputs);
+  // Numbers are half or a quarter as long as what they are turned into, and a little for the exponents.
+  int64_t lines = stepLines(plainSpec) / (spec.in == Scalar::F32 ? 4 : 2) + 1;
+  Val chunks = (all.inputs + (turnedInputs - 1)) / turnedInputs;
+  k.forEach(k.integer(0), chunks, [&](Val i) {
+    Val first = i * turnedInputs, count = min(all.inputs - first, k.integer(turnedInputs));
+    Val blocks = (count + (scaleGroup - 1)) / scaleGroup;
+    k.call(turn, {all.panel.at(i * chunkBytes).base(), blocks, turned.base()});
+    k.call(tiles, {all.x.at(first).base(), all.offsets, all.rows, turned.base(), count, all.tile,
+                   all.panel.at((i + 1) * chunkBytes).base(), k.integer(lines)});
+  });
 }
 
 func::FuncOp emitRowsTimesPanel(ModuleOp module, const MicroSpec &spec) {
   Type pointer = pointerType(module), i64 = i64Type(module);
-  return emitInternal(
-      module, nameOf("linear_panel", spec), {pointer, pointer, i64, pointer, i64, pointer}, {}, [&](KernelBuilder &k) {
-        Val x = k.parameter(0), offsets = k.parameter(1), rows = k.parameter(2), panel = k.parameter(3),
-            inputs = k.parameter(4);
-        Buffer tile(k, k.parameter(5).value, Elem::F32);
-        Val zeros = k.real(0, k.vectorType(k.f32Type(), spec.lanes));
-        k.forEach(k.integer(0), rows * spec.panel, [&](Val i) { tile.storeVector(i, zeros); }, spec.lanes);
-        if (spec.weight != WeightFormat::I8) {
-          k.call(emitRowTiles(module, spec), {x, offsets, rows, panel, inputs, tile.base()});
-          return SmallVector<Val>();
-        }
-        k.when(k.integer(0) < rows, [&] {
-          k.either(
-              rows <= k.integer(directRows),
-              [&] { callMicro(k, spec, rows, directRows, {x, offsets, panel, inputs, tile.base()}); },
-              [&] { emitTurned(k, spec); });
-        });
-        return SmallVector<Val>();
-      });
+  auto body = [&](KernelBuilder &k) {
+    Operands all{Buffer(k, k.parameter(0).value, elemOf(spec.in)), k.parameter(1), k.parameter(2),
+                 Buffer(k, k.parameter(3).value, Elem::I8),        k.parameter(4), k.parameter(5)};
+    Buffer tile(k, all.tile.value, Elem::F32);
+    Val zeros = k.real(0, k.vectorType(k.f32Type(), spec.lanes));
+    k.forEach(k.integer(0), all.rows * spec.panel, [&](Val i) { tile.storeVector(i, zeros); }, spec.lanes);
+    k.when(k.integer(0) < all.rows, [&] {
+      if (spec.weight != WeightFormat::I8)
+        return emitChunks(k, spec, all);
+      auto direct = [&] {
+        callMicro(k, spec, all.rows, directRows,
+                  {all.x.base(), all.offsets, all.panel.base(), all.inputs, all.tile, all.panel.base(), k.integer(0)});
+      };
+      k.either(all.rows <= k.integer(directRows), direct, [&] { emitTurned(k, spec, all); });
+    });
+    return SmallVector<Val>();
+  };
+  return emitInternal(module, nameOf("linear_panel", spec), {pointer, pointer, i64, pointer, i64, pointer}, {}, body);
 }
 
 } // namespace chimera::cpu
