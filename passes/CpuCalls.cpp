@@ -179,7 +179,7 @@ void CpuCalls::lowerSplitAttend(FusedAttendOp op, const cpu::AttendSpec &spec) {
   KernelCall(rewriter, op)
       .rows(op.getOwn())
       .rows(op.getRows())
-      .in(op.getCache())
+      .start(op.getCache())
       .in(partial)
       .out(op.getResult().getType())
       .replace(split.merge);

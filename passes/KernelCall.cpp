@@ -17,9 +17,9 @@ int64_t chimera::layerOf(Operation *op) {
   return layer;
 }
 
-KernelCall &KernelCall::start(Value rows) {
+KernelCall &KernelCall::start(Value value) {
   starts.push_back({false, inputs.size()});
-  return in(rows);
+  return in(value);
 }
 
 KernelCall &KernelCall::in(Value value) {

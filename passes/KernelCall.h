@@ -18,8 +18,8 @@ public:
 
   /// The five arrays of a rows value.
   KernelCall &rows(mlir::Value rows) { return in(rows); }
-  /// Only the starts of a rows value.
-  KernelCall &start(mlir::Value rows);
+  /// Only the starts of a rows value; of a list, only its lengths.
+  KernelCall &start(mlir::Value value);
   KernelCall &in(mlir::Value value);
   KernelCall &in(mlir::ValueRange values);
   KernelCall &optional(mlir::Value value) { return value ? in(value) : *this; }

@@ -36,7 +36,8 @@ private:
   LogicalResult overwrite(CallOp call);
   FailureOr<int64_t> bytesOf(CallOp call, unsigned result);
   LogicalResult appendBuffers(CallOp call, int64_t number, SmallVectorImpl<Attribute> &buffers);
-  LogicalResult appendArgument(BlockArgument argument, Location loc, SmallVectorImpl<Attribute> &buffers);
+  LogicalResult appendArgument(BlockArgument argument, Location loc, bool lengthsOnly,
+                               SmallVectorImpl<Attribute> &buffers);
   LogicalResult appendStepRows(BlockArgument rows, bool startOnly, SmallVectorImpl<Attribute> &buffers);
   Attribute arenaBuffer(Value value);
   IntegerAttr countOf(CallOp call, OpBuilder &builder);
@@ -166,8 +167,9 @@ LogicalResult PhasePlan::appendStepRows(BlockArgument rows, bool startOnly, Smal
   return success();
 }
 
-/// The buffers of a function argument: a cache's pools, or an array of the step.
-LogicalResult PhasePlan::appendArgument(BlockArgument argument, Location loc, SmallVectorImpl<Attribute> &buffers) {
+/// The buffers of a function argument: a cache's pools (of a list perhaps the lengths alone), or an array of the step.
+LogicalResult PhasePlan::appendArgument(BlockArgument argument, Location loc, bool lengthsOnly,
+                                        SmallVectorImpl<Attribute> &buffers) {
   auto type = dyn_cast<CacheTypeInterface>(argument.getType());
   if (!type) {
     StringRef name = stepName(argument);
@@ -179,7 +181,7 @@ LogicalResult PhasePlan::appendArgument(BlockArgument argument, Location loc, Sm
   }
   auto arguments = cacheArguments(phase);
   const CachePlace &place = layout.cache(llvm::find(arguments, argument) - arguments.begin());
-  if (place.table >= 0) {
+  if (place.table >= 0 && !lengthsOnly) {
     buffers.push_back(buffer(BufferKind::Pages, 0));
     buffers.push_back(buffer(BufferKind::Table, place.table));
   }
@@ -229,7 +231,7 @@ LogicalResult PhasePlan::appendBuffers(CallOp call, int64_t number, SmallVectorI
     return success();
   }
   if (auto argument = dyn_cast<BlockArgument>(value)) {
-    return appendArgument(argument, call.getLoc(), buffers);
+    return appendArgument(argument, call.getLoc(), startOnly, buffers);
   }
   buffers.push_back(arenaBuffer(value));
   return success();
