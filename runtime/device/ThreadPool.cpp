@@ -20,7 +20,7 @@ static constexpr int64_t unitsPerThread = 16;
 /// How long a worker spins for the next job: longer than a program needs between two steps of a decode.
 static constexpr int64_t longestSpin = 50'000;
 /// How long it yields after that.
-static constexpr int64_t longestYield = 200'000;
+static constexpr int64_t longestYield = 1'000'000;
 /// A yield that takes this long ran somebody else.
 static constexpr int64_t foreignYield = 20'000;
 /// Pauses between two looks at the clock.
