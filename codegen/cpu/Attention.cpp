@@ -114,9 +114,13 @@ struct WholeKernel : AttendKernel {
 
   void attendList(Val slot, Val head, Val count) const {
     Val last = lines.last.load(count - 1);
-    k.forEach(k.integer(0), min(last / spanEntries + 1, k.integer(parts)), [&](Val number) {
+    auto attendTo = [&](Val number, const LineState &result) {
+      attendPart(k, isa, spec, cache->pages, cache->pagesOf(slot), head, number, lines, result, count);
+    };
+    attendTo(k.integer(0), state);
+    k.forEach(k.integer(1), min(last / spanEntries + 1, k.integer(parts)), [&](Val number) {
       part.clear(k, isa, count, headSize());
-      attendPart(k, isa, spec, cache->pages, cache->pagesOf(slot), head, number, lines, part, count);
+      attendTo(number, part);
       k.forEach(k.integer(0), count, [&](Val line) {
         k.when(firstOfPart(number) <= lines.last.load(line), [&] {
           merge(state, line, part.greatest.load(line), part.total.load(line),
@@ -213,6 +217,15 @@ struct PartsKernel : AttendKernel {
 struct MergeKernel : AttendKernel {
   using AttendKernel::AttendKernel;
 
+  /// The first part as it is.
+  void load(const Buffer &record, const LineState &state) const {
+    forEachColumns(k, isa, headSize(), [&](Val column, Val mask) {
+      state.sums.storeVector(column, loadColumns(record, column, isa.lanes, mask));
+    });
+    state.greatest.store(k.integer(0), record.load(headSize()));
+    state.total.store(k.integer(0), record.load(headSize() + 1));
+  }
+
   void emit() const {
     int64_t kvHeads = spec.cache.kvHeads;
     Buffer length = k.buffer(Elem::I64), partial = k.buffer(Elem::F32), out = k.buffer(spec.out);
@@ -222,9 +235,10 @@ struct MergeKernel : AttendKernel {
       Val row = block / kvHeads, sequence = sequenceOf(row);
       Val used = min(entryOf(baseOf(length, sequence), sequence, row) / spanEntries + 1, k.integer(parts));
       k.forEach(block * group(), (block + 1) * group(), [&](Val line) {
-        state.clear(k, isa, k.integer(1), headSize());
-        k.forEach(zero, used, [&](Val part) {
-          Buffer record = partial.at((line * parts + part) * partialWidth(headSize()));
+        auto recordOf = [&](Val part) { return partial.at((line * parts + part) * partialWidth(headSize())); };
+        load(recordOf(zero), state);
+        k.forEach(k.integer(1), used, [&](Val part) {
+          Buffer record = recordOf(part);
           merge(state, zero, record.load(headSize()), record.load(headSize() + 1), record);
         });
         finish(state, zero, out, line * headSize());

@@ -4,13 +4,9 @@
 #ifndef CHIMERA_CODEGEN_CPU_ATTENTIONBLOCKS_H
 #define CHIMERA_CODEGEN_CPU_ATTENTIONBLOCKS_H
 
-#include "codegen/cpu/AttentionTile.h"
+#include "codegen/cpu/AttentionRun.h"
 
 namespace chimera::cpu {
-
-/// The most lines that pass over the blocks together: enough to make up for reading a block, few enough that what they
-/// carry stays in the caches beside it.
-int64_t mostLines(int64_t headSize);
 
 /// The first entry of a span of a List that belongs to part `part` and is the part's first.
 Val firstOfPart(Val part);

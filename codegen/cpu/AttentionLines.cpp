@@ -65,4 +65,10 @@ Lines Lines::at(Val line, int64_t headSize) const {
   return {queries.at(line * paddedHead(headSize)), first.at(line), last.at(line)};
 }
 
+std::pair<Val, Val> placesOf(const Lines &lines, Val line, Val start) {
+  KernelBuilder &k = *start.builder;
+  return {max(lines.first.load(line) - start, k.integer(0)),
+          min(lines.last.load(line) + 1 - start, k.integer(blockEntries))};
+}
+
 } // namespace chimera::cpu

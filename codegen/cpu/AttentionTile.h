@@ -45,11 +45,26 @@ struct Lines {
 /// The most lines of a tile: their scores of 64 entries are in registers together.
 inline constexpr int64_t tileLines = 6;
 
-/// The internal function that takes a block into `lines` lines, 1 to tileLines. Operands: Lines (3), LineState (3), the
-/// block's keys, values and weights (any pointer without write weights), its first entry (i64), the keys and values of
-/// the block after it, and whether to prefetch those (i1). Reads and writes nothing for a line that attends to none of
-/// the block's entries, and uses no value of an entry that a line does not attend to.
-mlir::func::FuncOp attentionTile(mlir::ModuleOp module, const Isa &isa, const AttendSpec &spec, int64_t lines);
+// A block goes through lines in three internal functions: scores, their softening, sums. The places of a line in a
+// block are those that it attends to: from, and one past the last.
+
+/// Scores f32 [lines][64] of 1 to tileLines lines and at least the places from .. to-1. Operands: queries, keys,
+/// weights (any pointer without write weights), scores, from, to (i64), the keys of the next block, whether to prefetch
+/// those (i1).
+mlir::func::FuncOp scoreTile(mlir::ModuleOp module, const Isa &isa, const AttendSpec &spec, int64_t lines);
+
+/// Turns scores into p, takes them into the lines' greatest and total, and writes the factors f32 [lines] that their
+/// sums are due before p v is added. Operands: first and last (of Lines), greatest, total, their count (i64), scores,
+/// factors, the block's first entry (i64). A line that attends to none of the block's entries stays as it is; its
+/// factor is 1.
+mlir::func::FuncOp softenLines(mlir::ModuleOp module, const Isa &isa);
+
+/// sums += p v over the places from .. to-1, ascending, for 1 to tileLines lines. Operands: sums, p [lines][64],
+/// values, from, to (i64), the values of the next block, whether to prefetch those (i1).
+mlir::func::FuncOp accumulateTile(mlir::ModuleOp module, const Isa &isa, const CacheSpec &cache, int64_t lines);
+
+/// The places of line `line` in the block of entries from `start` on; from >= to if there are none.
+std::pair<Val, Val> placesOf(const Lines &lines, Val line, Val start);
 
 /// The greatest of two maxima as the shift of an exp: 0 where everything so far is -infinity.
 Val shiftOf(Val greatest);
