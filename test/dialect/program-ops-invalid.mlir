@@ -20,17 +20,34 @@ func.func @call_negative_order(%x: tensor<?x8xf32>) {
 
 // -----
 
-func.func @call_updated(%x: tensor<?x8xf32>) {
-  // expected-error @+1 {{updated names input 0, which is not a cache}}
-  %y = chimera.call @k(%x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
-      {op = "chimera.silu", layer = 0 : i64, order = array<i64: 0>, updated = array<i64: 0>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+func.func @call_updated(%r: !chimera.rows) {
+  // expected-error @+1 {{updated names input 0, which is not a cache or a tensor}}
+  %y = chimera.call @k(%r) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "chimera.silu", layer = 0 : i64, order = array<i64: 0>, updated = array<i64: 0>} : (!chimera.rows) -> tensor<?x8xf32>
   return
 }
 
 // -----
 
+func.func @call_cache_result(%c: !chimera.counts<modes = 2>) {
+  // expected-error @+1 {{its cache results must be the new versions of its updated inputs}}
+  %c1 = chimera.call @k(%c) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "chimera.route", layer = 0 : i64, order = array<i64: 0>} : (!chimera.counts<modes = 2>) -> !chimera.counts<modes = 2>
+  return
+}
+
+// -----
+
+chimera.program @launch_count arena 64 limits 4, 4 logits [0, 4] routing [0, 4] {
+  // expected-error @+1 {{count names buffer 1 of 1}}
+  chimera.launch @k grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      [#chimera.buffer<step, 0, 0, "seq_start">] {op = "a", layer = 0 : i64, count = 1 : i64}
+}
+
+// -----
+
 func.func @call_updated_range(%c: !chimera.counts<modes = 2>) {
-  // expected-error @+1 {{updated names input 1, which is not a cache}}
+  // expected-error @+1 {{updated names input 1, which is not a cache or a tensor}}
   %y = chimera.call @k(%c) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
       {op = "chimera.route", layer = 0 : i64, order = array<i64: 0>, updated = array<i64: 1>}
       : (!chimera.counts<modes = 2>) -> !chimera.counts<modes = 2>
@@ -40,7 +57,7 @@ func.func @call_updated_range(%c: !chimera.counts<modes = 2>) {
 // -----
 
 func.func @call_version_missing(%c: !chimera.counts<modes = 2>) {
-  // expected-error @+1 {{its cache results must be the new versions of its updated inputs}}
+  // expected-error @+1 {{its last results must be the new versions of its updated inputs}}
   chimera.call @k(%c) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
       {op = "chimera.route", layer = 0 : i64, order = array<i64: 0>, updated = array<i64: 0>} : (!chimera.counts<modes = 2>) -> ()
   return
@@ -49,7 +66,7 @@ func.func @call_version_missing(%c: !chimera.counts<modes = 2>) {
 // -----
 
 func.func @call_version_type(%c: !chimera.counts<modes = 2>) {
-  // expected-error @+1 {{its cache results must be the new versions of its updated inputs}}
+  // expected-error @+1 {{its last results must be the new versions of its updated inputs}}
   %c1 = chimera.call @k(%c) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
       {op = "chimera.route", layer = 0 : i64, order = array<i64: 0>, updated = array<i64: 0>}
       : (!chimera.counts<modes = 2>) -> !chimera.counts<modes = 3>
@@ -203,7 +220,7 @@ func.func @call_rows_result(%x: tensor<?x8xf32>) {
 // -----
 
 func.func @call_input(%x: i32) {
-  // expected-error @+1 {{input #0 must be a tensor, rows or a cache, got 'i32'}}
+  // expected-error @+1 {{input #0 must be a tensor, rows, packed weights or a cache, got 'i32'}}
   %y = chimera.call @k(%x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
       {op = "k", layer = 0 : i64, order = array<i64: 0, 1>} : (i32) -> tensor<?x8xf32>
   return

@@ -19,7 +19,7 @@
 // CHECK-SAME: [#chimera.buffer<step, 0, 0, "row_index">, #chimera.buffer<step, 0, 0, "seq_start">, #chimera.buffer<step, 0, 0, "row_position">, #chimera.buffer<step, 0, 0, "row_sequence">, #chimera.buffer<step, 0, 0, "seq_slot">, #chimera.buffer<step, 0, 0, "tokens">, #chimera.buffer<param, 0, 0, "">, #chimera.buffer<pool, 0, 0, "">, #chimera.buffer<arena, 512, 256, "">, #chimera.buffer<arena, 768, 20, "">]
 // CHECK-SAME: {constants = array<i64: 7>, layer = 0 : i64, op = "a"}
 // CHECK-NEXT: chimera.launch @second
-// CHECK-SAME: [#chimera.buffer<arena, 768, 20, "">, #chimera.buffer<arena, 512, 256, "">, #chimera.buffer<arena, 768, 20, "">, #chimera.buffer<step, 0, 0, "row_position">, #chimera.buffer<step, 0, 0, "row_sequence">, #chimera.buffer<step, 0, 0, "seq_slot">, #chimera.buffer<pool, 0, 0, "">, #chimera.buffer<pool, 1, 0, "">, #chimera.buffer<pool, 2, 0, "">, #chimera.buffer<pool, 3, 0, "">, #chimera.buffer<pool, 4, 0, "">, #chimera.buffer<arena, 0, 512, "">] {layer = -1 : i64, op = "b"}
+// CHECK-SAME: [#chimera.buffer<arena, 768, 20, "">, #chimera.buffer<arena, 512, 256, "">, #chimera.buffer<arena, 768, 20, "">, #chimera.buffer<step, 0, 0, "row_position">, #chimera.buffer<step, 0, 0, "row_sequence">, #chimera.buffer<step, 0, 0, "seq_slot">, #chimera.buffer<pool, 0, 0, "">, #chimera.buffer<pool, 1, 0, "">, #chimera.buffer<pool, 2, 0, "">, #chimera.buffer<pool, 3, 0, "">, #chimera.buffer<pool, 4, 0, "">, #chimera.buffer<arena, 0, 512, "">] {count = 0 : i64, layer = -1 : i64, op = "b"}
 // CHECK-NEXT: chimera.launch @third
 // CHECK-SAME: [#chimera.buffer<step, 0, 0, "out_index">, #chimera.buffer<step, 0, 0, "out_start">, #chimera.buffer<step, 0, 0, "row_position">, #chimera.buffer<step, 0, 0, "row_sequence">, #chimera.buffer<step, 0, 0, "seq_slot">, #chimera.buffer<pages, 0, 0, "">, #chimera.buffer<table, 1, 0, "">, #chimera.buffer<pool, 6, 0, "">, #chimera.buffer<pages, 0, 0, "">, #chimera.buffer<table, 0, 0, "">, #chimera.buffer<pool, 5, 0, "">, #chimera.buffer<param, 1, 0, "">, #chimera.buffer<arena, 512, 64, "">] {layer = -1 : i64, op = "c"}
 // CHECK-NEXT: }
@@ -230,4 +230,38 @@ func.func @without_cache_first() attributes {chimera.limits = array<i64: 4, 4>} 
 // expected-error @+1 {{its caches are not those of the other phases}}
 func.func @with_cache_later(%c: !chimera.counts<modes = 2> {chimera.cache = {layer = 0 : i64, mode = "route", name = "c"}}) attributes {chimera.limits = array<i64: 4, 4>} {
   return
+}
+
+// -----
+
+// A call that overwrites a tensor gives its bytes a new name; packed weights are numbered, equal ones once.
+// CHECK: chimera.packed = [{bytes = 1024 : i64, format = "f32", group = 1 : i64, panel = 16 : i64, parameters = array<i64: 0, 1>}]
+// CHECK-LABEL: chimera.program @in_place arena 192 limits 4, 4 logits [0, 128] routing [128, 4]
+// CHECK-NEXT: chimera.launch @first {{.*}}#chimera.buffer<arena, 0, 128, "">, #chimera.buffer<arena, 128, 4, "">]
+// CHECK-NEXT: chimera.launch @second {{.*}}[#chimera.buffer<packed, 0, 0, "">, #chimera.buffer<arena, 0, 128, "">]
+// CHECK-NEXT: chimera.launch @second {{.*}}[#chimera.buffer<packed, 0, 0, "">, #chimera.buffer<arena, 0, 128, "">]
+func.func @in_place(%rows: !chimera.rows {chimera.step = "rows"}) -> (tensor<?x8xf32>, tensor<?x1xi8>) attributes {chimera.limits = array<i64: 4, 4>} {
+  %a = chimera.param "a" : tensor<4x8xf32>
+  %b = chimera.param "b" : tensor<20x8xf32>
+  %w = chimera.pack %a, %b {format = "f32", panel = 16 : i64, group = 1 : i64} : tensor<4x8xf32>, tensor<20x8xf32>
+  %v = chimera.pack %a, %b {format = "f32", panel = 16 : i64, group = 1 : i64} : tensor<4x8xf32>, tensor<20x8xf32>
+  %x, %m = chimera.call @first(%rows) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "a", layer = -1 : i64, order = array<i64: 0, 1, 2>} : (!chimera.rows) -> (tensor<?x8xf32>, tensor<?x1xi8>)
+  %y = chimera.call @second(%w, %x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "b", layer = -1 : i64, order = array<i64: 0, 1>, updated = array<i64: 1>} : (!chimera.packed, tensor<?x8xf32>) -> tensor<?x8xf32>
+  %z = chimera.call @second(%v, %y) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "b", layer = -1 : i64, order = array<i64: 0, 1>, updated = array<i64: 1>} : (!chimera.packed, tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %z, %m : tensor<?x8xf32>, tensor<?x1xi8>
+}
+
+// -----
+
+func.func @overwritten_too_early(%rows: !chimera.rows {chimera.step = "rows"}) -> (tensor<?x8xf32>, tensor<?x1xi8>) attributes {chimera.limits = array<i64: 4, 4>} {
+  %x, %m = chimera.call @first(%rows) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "a", layer = -1 : i64, order = array<i64: 0, 1, 2>} : (!chimera.rows) -> (tensor<?x8xf32>, tensor<?x1xi8>)
+  // expected-error @+1 {{overwrites a tensor that is still needed}}
+  %y = chimera.call @second(%x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "b", layer = -1 : i64, order = array<i64: 0>, updated = array<i64: 0>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  // expected-note @+1 {{here}}
+  return %x, %m : tensor<?x8xf32>, tensor<?x1xi8>
 }

@@ -16,7 +16,7 @@
 // CHECK-NEXT: %[[X:.*]] = chimera.embed %[[TOKENS]], %[[TABLE]] rows %[[ROWS]]
 // CHECK-NEXT: return %[[X]], %[[COUNTS]]
 // CHECK: func.func @decode(
-// CHECK-SAME: attributes {chimera.limits = array<i64: 4, 4>} {
+// CHECK-SAME: attributes {chimera.limits = array<i64: 4, 4>, chimera.single_rows} {
 // CHECK: chimera.embed
 // CHECK-NOT: @model
 
