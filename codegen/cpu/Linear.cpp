@@ -2,6 +2,7 @@
 //
 // Matrix products. A block of the grid is some rows times some neighbouring panels of weights; the blocks of one group
 // of panels are neighbours, so that threads at work at the same time read the same weights.
+#include "codegen/cpu/Amx.h"
 #include "codegen/cpu/Kernels.h"
 #include "codegen/cpu/LinearEpilogue.h"
 #include "codegen/cpu/LinearPanel.h"
@@ -11,14 +12,28 @@ using namespace mlir;
 
 namespace chimera::cpu {
 
-/// Rows of a block at most; a multiple of microRows.
-static constexpr int64_t blockRows = 96;
 /// A block takes panels until it has this many bytes of weights, but leaves at least `leastGroups` blocks.
 static constexpr int64_t groupBytes = int64_t(1) << 18;
 static constexpr int64_t leastGroups = 24;
 
+/// How a product is cut.
+namespace {
+struct Plan {
+  MicroSpec micro;
+  bool tiles;         ///< on the tile unit
+  int64_t matrices;   ///< 2 if interleaved
+  int64_t panels;     ///< of a matrix
+  int64_t panelBytes; ///< of weights
+  int64_t group;      ///< panels of a block
+  int64_t rows;       ///< of a block at most, a multiple of rowUnit
+  int64_t rowUnit;    ///< rows of a register or tile product
+};
+} // namespace
+
 /// Outputs of a panel: what fills a register tile, less for narrow matrices.
-static int64_t panelOf(const Isa &isa, const LinearSpec &spec) {
+static int64_t panelOf(const Isa &isa, const LinearSpec &spec, bool tiles) {
+  if (tiles)
+    return amxPanel;
   int64_t most = isa.lanes == 16 ? 64 : 16;
   int64_t panel = isa.lanes;
   while (panel < most && panel < spec.outputs)
@@ -26,14 +41,23 @@ static int64_t panelOf(const Isa &isa, const LinearSpec &spec) {
   return panel;
 }
 
-static MicroSpec microOf(const Isa &isa, const LinearSpec &spec) {
+static Plan planOf(const Isa &isa, const LinearSpec &spec) {
   bool pairs = spec.in == Scalar::BF16 && spec.weight != WeightFormat::F32;
-  return {isa.lanes, spec.in, spec.weight, panelOf(isa, spec), isa.dotBF16 && pairs};
+  bool tiles = isa.tileBF16 && pairs;
+  int64_t panel = panelOf(isa, spec, tiles), matrices = spec.epilogue == Epilogue::Swiglu ? 2 : 1;
+  Plan plan{{isa.lanes, spec.in, spec.weight, panel, isa.dotBF16 && pairs}, tiles, matrices, 0, 0, 0, 0, 0};
+  plan.panels = (spec.outputs + panel - 1) / panel;
+  plan.panelBytes = panelBytes(spec.weight, panel, spec.inputs);
+  int64_t bytes = std::max<int64_t>(plan.panelBytes * matrices, 1);
+  plan.group = std::max<int64_t>(1, std::min(groupBytes / bytes, plan.panels / leastGroups));
+  plan.rows = tiles ? amxRows : 96;
+  plan.rowUnit = tiles ? 32 : microRows;
+  return plan;
 }
 
 PackedLayout packedLayout(const Isa &isa, const LinearSpec &spec) {
   int64_t group = spec.weight == WeightFormat::F32 ? 1 : spec.weight == WeightFormat::BF16 ? 2 : quantisedGroup;
-  return {spec.weight, panelOf(isa, spec), group, spec.epilogue == Epilogue::Swiglu};
+  return {spec.weight, planOf(isa, spec).micro.panel, group, spec.epilogue == Epilogue::Swiglu};
 }
 
 static std::string symbolOf(const LinearSpec &spec) {
@@ -53,81 +77,103 @@ namespace {
 /// The body of one kernel.
 class Product {
 public:
-  Product(KernelBuilder &k, const LinearSpec &spec, const MicroSpec &micro, int64_t panels, int64_t groupPanels)
-      : k(k), spec(spec), micro(micro), panels(panels), groupPanels(groupPanels),
-        swiglu(spec.epilogue == Epilogue::Swiglu), rows(k.rows()), x(k.buffer(spec.in)), weights(k.buffer(Elem::I8)) {
+  Product(KernelBuilder &k, const LinearSpec &spec, const Plan &plan)
+      : k(k), spec(spec), plan(plan), rows(k.rows()), x(k.buffer(spec.in)), weights(k.buffer(Elem::I8)) {
     if (spec.gated)
       gate = k.buffer(Elem::F32);
     out = k.buffer(spec.out);
-    offsets = k.scratch(Elem::I64, blockRows);
-    sums = k.scratch(Elem::F32, blockRows * micro.panel);
-    if (swiglu)
-      up = k.scratch(Elem::F32, blockRows * micro.panel);
+    offsets = k.scratch(Elem::I64, plan.rows);
+    sums = k.scratch(Elem::F32, panelsAtOnce() * plan.matrices * sumsOfPanel());
   }
 
   void build() {
-    Val count = k.rowCount(rows.start), rowBlocks = (count + (blockRows - 1)) / blockRows;
-    int64_t groups = (panels + groupPanels - 1) / groupPanels;
+    if (plan.tiles)
+      emitTileConfigure(k);
+    Val count = k.rowCount(rows.start), rowBlocks = (count + (plan.rows - 1)) / plan.rows;
+    Val group = groupFor(count), groups = (k.integer(plan.panels) + group - 1) / group;
     k.forEach(k.begin(), min(k.end(), rowBlocks * groups), [&](Val block) {
-      // Row blocks of nearly one size, multiples of a register tile.
-      Val size = (count + rowBlocks - 1) / rowBlocks + (microRows - 1);
-      size = size / microRows * microRows;
+      // Row blocks of nearly one size.
+      Val size = ((count + rowBlocks - 1) / rowBlocks + (plan.rowUnit - 1)) / plan.rowUnit * plan.rowUnit;
       Val first = block % rowBlocks * size, last = min(first + size, count);
-      Val panel = block / rowBlocks * groupPanels;
-      k.when(first < last, [&] { buildBlock(first, last, panel, min(panel + groupPanels, k.integer(panels))); });
+      Val panel = block / rowBlocks * group;
+      k.when(first < last, [&] { buildBlock(first, last, panel, min(panel + group, k.integer(plan.panels))); });
     });
+    if (plan.tiles)
+      emitTileRelease(k);
   }
 
 private:
+  /// Panels of each matrix that rows are packed for at once.
+  int64_t panelsAtOnce() { return plan.tiles ? 4 : 1; }
+  int64_t sumsOfPanel() { return plan.rows * plan.micro.panel; }
+
+  /// Panels of a block. The grid is made for the least; many rows pay for packing with more.
+  Val groupFor(Val count) {
+    int64_t most = std::max(plan.group, panelsAtOnce());
+    return select(k.integer(plan.rowUnit) < count, k.integer(most), k.integer(plan.group));
+  }
+
   Val rowId(Val row) { return rows.index.load(rows.start.load(0) + row); }
 
   void buildBlock(Val first, Val last, Val firstPanel, Val lastPanel) {
     int64_t stride = spec.x.stride ? spec.x.stride : spec.inputs;
     k.forEach(first, last,
               [&](Val row) { offsets.store(row - first, (spec.gather ? rowId(row) : row) * stride + spec.x.offset); });
-    func::FuncOp product = emitRowsTimesPanel(k.module, micro);
-    int64_t bytes = panelBytes(micro.weight, micro.panel, spec.inputs);
-    k.forEach(firstPanel, lastPanel, [&](Val panel) {
-      auto multiply = [&](Val which, const Buffer &tile) {
-        k.call(product, {x.base(), offsets.base(), last - first, weights.at(which * bytes).base(),
-                         k.integer(spec.inputs), tile.base()});
-      };
-      multiply(swiglu ? panel * 2 : panel, sums);
-      if (swiglu)
-        multiply(panel * 2 + 1, up);
-      k.forEach(first, last, [&](Val row) { finish(row, (row - first) * micro.panel, panel * micro.panel); });
+    k.forEach(
+        firstPanel, lastPanel,
+        [&](Val panel) {
+          Val count = min(lastPanel - panel, k.integer(panelsAtOnce()));
+          multiply(last - first, panel * plan.matrices, count * plan.matrices);
+          k.forEach(k.integer(0), count, [&](Val i) {
+            Val place = i * (plan.matrices * sumsOfPanel());
+            k.forEach(first, last, [&](Val row) {
+              finish(row, place + (row - first) * plan.micro.panel, (panel + i) * plan.micro.panel);
+            });
+          });
+        },
+        panelsAtOnce());
+  }
+
+  /// The sums of `count` panels of weights, those of interleaved matrices in turn.
+  void multiply(Val rowCount, Val panel, Val count) {
+    Val inputs = k.integer(spec.inputs);
+    Buffer from = weights.at(panel * plan.panelBytes);
+    if (plan.tiles) {
+      k.call(emitRowsTimesPanelsAmx(k.module, spec.weight),
+             {x.base(), offsets.base(), rowCount, from.base(), inputs, sums.base(), count});
+      return;
+    }
+    func::FuncOp product = emitRowsTimesPanel(k.module, plan.micro);
+    k.forEach(k.integer(0), count, [&](Val i) {
+      k.call(product, {x.base(), offsets.base(), rowCount, from.at(i * plan.panelBytes).base(), inputs,
+                       sums.at(i * sumsOfPanel()).base()});
     });
   }
 
   void finish(Val row, Val place, Val column) {
     EpilogueRow to{sums.at(place), {}, out.at((spec.scatter ? rowId(row) : row) * spec.outputs), {}};
-    if (swiglu)
-      to.up = up.at(place);
+    if (plan.matrices == 2)
+      to.up = sums.at(place + sumsOfPanel());
     if (spec.gated)
       to.gate = gate.load(rowId(row));
-    emitEpilogue(k, spec, micro.lanes, micro.panel, to, column);
+    emitEpilogue(k, spec, plan.micro.lanes, plan.micro.panel, to, column);
   }
 
   KernelBuilder &k;
   const LinearSpec &spec;
-  const MicroSpec &micro;
-  int64_t panels, groupPanels;
-  bool swiglu;
+  const Plan &plan;
   Rows rows;
-  Buffer x, weights, gate, out, offsets, sums, up;
+  Buffer x, weights, gate, out, offsets, sums;
 };
 
 } // namespace
 
 Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const LinearSpec &spec) {
-  MicroSpec micro = microOf(isa, spec);
-  int64_t panels = (spec.outputs + micro.panel - 1) / micro.panel;
-  int64_t bytes = panelBytes(micro.weight, micro.panel, spec.inputs) * (spec.epilogue == Epilogue::Swiglu ? 2 : 1);
-  int64_t groupPanels = std::max<int64_t>(1, std::min(groupBytes / std::max<int64_t>(bytes, 1), panels / leastGroups));
-  int64_t groups = (panels + groupPanels - 1) / groupPanels;
-  std::string symbol = emitKernel(kernels, symbolOf(spec),
-                                  [&](KernelBuilder &k) { Product(k, spec, micro, panels, groupPanels).build(); });
-  return {symbol, Grid{/*tokens=*/groups, 0, 0, /*constant=*/groups * (blockRows - 1), /*divisor=*/blockRows}};
+  Plan plan = planOf(isa, spec);
+  std::string symbol = emitKernel(kernels, symbolOf(spec), [&](KernelBuilder &k) { Product(k, spec, plan).build(); });
+  // ceil(N / rows) blocks of rows, times the groups of panels.
+  int64_t groups = (plan.panels + plan.group - 1) / plan.group;
+  return {symbol, Grid{/*tokens=*/groups, 0, 0, /*constant=*/groups * (plan.rows - 1), /*divisor=*/plan.rows}};
 }
 
 } // namespace chimera::cpu

@@ -65,8 +65,7 @@ static void turnQuads(KernelBuilder &k, const MicroSpec &spec, Val quads, Val ba
     out.storeVector((input + i) / 2 * spec.panel + column, quantisedPair(quads, base, i));
 }
 
-/// The internal function (panel, blocks, out): turns so many blocks of scaleGroup inputs into the plain format.
-static func::FuncOp emitTurn(ModuleOp module, const MicroSpec &spec) {
+func::FuncOp emitTurn(ModuleOp module, const MicroSpec &spec) {
   Type pointer = pointerType(module);
   return emitInternal(module, nameOf("linear_turn", spec), {pointer, i64Type(module), pointer}, {},
                       [&](KernelBuilder &k) {

@@ -14,6 +14,10 @@ namespace chimera::cpu {
 /// rows; for many it is turned, a part at a time, into the plain format of `in`.
 mlir::func::FuncOp emitRowsTimesPanel(mlir::ModuleOp module, const MicroSpec &spec);
 
+/// The internal function (panel, blocks, out): turns so many blocks of scaleGroup inputs of I8 into the plain format of
+/// `in`, F32 in groups of 1 or BF16 in groups of 2.
+mlir::func::FuncOp emitTurn(mlir::ModuleOp module, const MicroSpec &spec);
+
 /// Bytes of a panel of weights of `inputs` inputs.
 int64_t panelBytes(WeightFormat weight, int64_t panel, int64_t inputs);
 

@@ -98,6 +98,10 @@ static size_t addNumbers(Launch &launch, Scalar type, const std::vector<float> &
 }
 
 std::vector<float> run(const Isa &isa, const LinearCase &problem) {
+  return run(isa, problem, [&](Launch &launch) { runKernel(isa, problem.spec, launch, problem.batch.sizes()); });
+}
+
+std::vector<float> run(const Isa &isa, const LinearCase &problem, llvm::function_ref<void(Launch &)> runLaunch) {
   const LinearSpec &spec = problem.spec;
   Launch launch;
   problem.rows.addTo(launch, problem.batch);
@@ -106,7 +110,7 @@ std::vector<float> run(const Isa &isa, const LinearCase &problem) {
   if (spec.gated)
     launch.add(problem.gate);
   size_t out = addNumbers(launch, spec.out, problem.before);
-  runKernel(isa, spec, launch, problem.batch.sizes());
+  runLaunch(launch);
   if (spec.out == Scalar::F32)
     return launch.get<float>(out);
   std::vector<float> values;

@@ -5,6 +5,7 @@
 #define CHIMERA_TEST_CODEGENCPU_LINEARCASE_H
 
 #include "test/codegen-cpu/CpuKernel.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 
 namespace chimera::cpu::test {
 
@@ -37,6 +38,8 @@ LinearCase randomCase(const LinearSpec &spec, const Batch &batch, const RowSet &
 
 /// What out holds after the kernel, as f32.
 std::vector<float> run(const Isa &isa, const LinearCase &problem);
+/// The same, the buffers being laid out for `isa` and run by `runLaunch`.
+std::vector<float> run(const Isa &isa, const LinearCase &problem, llvm::function_ref<void(Launch &)> runLaunch);
 
 /// The sums of the rows times each matrix by the ref kernel: [rows, outputs] a matrix.
 std::vector<std::vector<float>> refSums(const LinearCase &problem);
