@@ -123,6 +123,32 @@ void CpuCalls::lowerRope(FusedRopeOp op) {
       .replace(getOrEmit(kernels, target.isa, spec));
 }
 
+/// Rotary embedding that was not fused, as of queries with fewer rows than the keys. The angles come from a table here
+/// too, which is made at the start of the step.
+void CpuCalls::lowerLoneRope(RopeOp op) {
+  Value &table = loneTables[op.getFrequenciesAttr()];
+  int64_t rotated = 2 * static_cast<int64_t>(op.getFrequencies().size());
+  if (!table) {
+    OpBuilder::InsertionGuard guard(rewriter);
+    rewriter.setInsertionPointToStart(op->getBlock());
+    cpu::RopeTableSpec spec{std::vector<double>(op.getFrequencies())};
+    table = KernelCall(rewriter, op)
+                .rows(arguments.batch)
+                .out(RankedTensorType::get({ShapedType::kDynamic, rotated}, rewriter.getF32Type()))
+                .emit(getOrEmit(kernels, target.isa, spec))
+                .front();
+  }
+  Columns x = columns(op.getInput());
+  int64_t heads = op.getHeads();
+  cpu::RopeSpec spec{heads,       /*kvHeads=*/0,      columnsOf(op.getInput()) / heads, rotated, x.view, cpu::View(),
+                     cpu::View(), kernel::Scalar::F32};
+  KernelCall(rewriter, op)
+      .rows(op.getRows())
+      .in({table, x.matrix})
+      .out(op.getResult().getType())
+      .replace(getOrEmit(kernels, target.isa, spec));
+}
+
 //===----------------------------------------------------------------------===//
 // Attention
 //===----------------------------------------------------------------------===//
@@ -274,6 +300,7 @@ LogicalResult CpuCalls::lower(Operation *op) {
             .replace(getOrEmit(kernels, target.isa, spec));
       })
       .Case([&](FusedRopeOp rope) { lowerRope(rope); })
+      .Case([&](RopeOp rope) { lowerLoneRope(rope); })
       .Case([&](AppendOp append) { lowerAppend(append); })
       .Case([&](FusedConvOp conv) { lowerConv(conv); })
       .Case([&](SsmScanOp scan) { lowerSsmScan(scan); })

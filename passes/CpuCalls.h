@@ -43,6 +43,7 @@ private:
   void lowerGatedNorm(mlir::Operation *op, mlir::Value input, mlir::Value gate, mlir::Value weight, int64_t groups,
                       double eps);
   void lowerRope(ir::FusedRopeOp op);
+  void lowerLoneRope(ir::RopeOp op);
   mlir::LogicalResult lowerAttend(ir::FusedAttendOp op);
   void lowerSplitAttend(ir::FusedAttendOp op, const cpu::AttendSpec &spec);
   void lowerAppend(ir::AppendOp op);
@@ -55,6 +56,7 @@ private:
   CpuTarget target;
   PhaseArguments arguments;
   RefCalls refCalls;
+  llvm::DenseMap<mlir::Attribute, mlir::Value> loneTables; ///< by frequencies, for embeddings that were not fused
 };
 
 } // namespace chimera

@@ -64,11 +64,14 @@ Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const RopeSpec &spec) {
   emitKernel(kernels, symbol, [&](KernelBuilder &k) {
     Rows rows = k.rows();
     Buffer table = k.buffer(Elem::F32);
-    Buffer q = k.buffer(Elem::F32), keys = k.buffer(Elem::F32), v = k.buffer(Elem::F32);
-    Buffer qOut = k.buffer(spec.out), keysOut = k.buffer(spec.out), vOut = k.buffer(spec.out);
+    bool all = spec.kvHeads > 0;
+    Buffer q = k.buffer(Elem::F32), keys = all ? k.buffer(Elem::F32) : Buffer(), v = all ? k.buffer(Elem::F32) : keys;
+    Buffer qOut = k.buffer(spec.out), keysOut = all ? k.buffer(spec.out) : keys, vOut = all ? k.buffer(spec.out) : keys;
     forEachRow(k, rows.start, [&](Val row) {
       Buffer angles = table.at(rows.index.load(rows.start.load(0) + row) * spec.dims);
       turnHeads(k, isa, spec, spec.heads, angles, rowOf(q, spec.q, queryWidth, row), qOut.at(row * queryWidth));
+      if (!all)
+        return;
       turnHeads(k, isa, spec, spec.kvHeads, angles, rowOf(keys, spec.k, keyWidth, row), keysOut.at(row * keyWidth));
       Buffer from = rowOf(v, spec.v, keyWidth, row), to = vOut.at(row * keyWidth);
       forEachVector(k, keyWidth, isa.lanes,

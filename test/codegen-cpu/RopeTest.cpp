@@ -101,6 +101,22 @@ TEST(CpuRope, HasTheBitsOfTheRefRopeThenRounds) {
   }
 }
 
+TEST(CpuRope, QueriesAloneHaveTheSameBits) {
+  RowSet rows = someRows(batch, kept, 3);
+  RopeCase c(6, 2, 10, 6, rows.count());
+  for (const Isa &isa : hostIsas()) {
+    Launch launch;
+    rows.addTo(launch, batch);
+    launch.add(table(isa, c.spec.dims));
+    launch.add(c.qkv);
+    size_t out = launch.add(std::vector<float>(rows.count() * c.queryWidth()));
+    RopeSpec alone = c.spec;
+    alone.kvHeads = 0;
+    runKernel(isa, alone, launch, batch.sizes());
+    EXPECT_TRUE(launch.get<float>(out) == run<float>(isa, c, rows)[0]) << isa.name;
+  }
+}
+
 TEST(CpuRope, TheTableHoldsCosinesThenSines) {
   for (const Isa &isa : hostIsas()) {
     std::vector<float> angles = table(isa, 10);
