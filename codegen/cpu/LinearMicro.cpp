@@ -110,7 +110,7 @@ private:
 
   Vals sumF32(Vals sums) {
     Buffer panel(k, panelBase, Elem::F32);
-    return ascend(k.integer(0), inputs, sums, 1, 4, [&](Val at, ArrayRef<Val> carried) {
+    return ascend(k.integer(0), inputs, sums, 1, 2, [&](Val at, ArrayRef<Val> carried) {
       Vals weights;
       for (int64_t j = 0; j < vectors; ++j)
         weights.push_back(panel.loadVector(at * spec.panel + j * spec.lanes, spec.lanes));
@@ -146,7 +146,7 @@ private:
           [this, whole](Val at, ArrayRef<Val> carried) { return accumulatePair(carried, at, weightPairs(at), whole); };
     };
     Val even = inputs / 2 * 2;
-    sums = ascend(k.integer(0), even, sums, 2, 4, step(true));
+    sums = ascend(k.integer(0), even, sums, 2, 2, step(true));
     // At most one.
     return k.foldMany(even, inputs, sums, step(false));
   }

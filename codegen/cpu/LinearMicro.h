@@ -23,7 +23,7 @@ inline constexpr int64_t microRows = 6;
 
 /// The internal function (x, offsets i64[rows], panel, K, tile f32 [rows][panel], ahead, lines): tile[r][n] += sum_k
 /// x[offsets[r] + k] w[n][k], k ascending; 1 <= rows <= microRows. Reads K elements of a row and no more. Meanwhile it
-/// asks for the memory from `ahead` on, `lines` cache lines with each KiB of weights (two for I8).
+/// asks for the memory from `ahead` on, `lines` cache lines with each step: 2 inputs of F32, 4 of BF16, 32 of I8.
 mlir::func::FuncOp emitMicro(mlir::ModuleOp module, const MicroSpec &spec, int64_t rows);
 
 } // namespace chimera::cpu

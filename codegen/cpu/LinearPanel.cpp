@@ -101,10 +101,10 @@ static Val tilesOf(Val rows) {
 
 /// Inputs that a step of the loop of a plain micro kernel takes, and the cache lines of weights that they fill.
 static int64_t stepInputs(const MicroSpec &spec) {
-  return spec.weight == WeightFormat::F32 ? 4 : 8;
+  return spec.weight == WeightFormat::F32 ? 2 : 4;
 }
 static int64_t stepLines(const MicroSpec &spec) {
-  return std::max<int64_t>(1, spec.panel * 16 / 64);
+  return std::max<int64_t>(1, spec.panel * 8 / 64);
 }
 
 /// The internal function (x, offsets, rows, panel, K, tile, ahead, lines): adds to the tile, row by row in tiles of
