@@ -115,7 +115,7 @@ struct WholeKernel : AttendKernel {
   void attendList(Val slot, Val head, Val count) const {
     Val last = lines.last.load(count - 1);
     auto attendTo = [&](Val number, const LineState &result) {
-      attendPart(k, isa, spec, cache->pages, cache->pagesOf(slot), head, number, lines, result, count);
+      attendPart(k, isa, spec, cache->pages, cache->pagesOf(slot), head, /*heads=*/1, number, lines, result, count);
     };
     attendTo(k.integer(0), state);
     k.forEach(k.integer(1), min(last / spanEntries + 1, k.integer(parts)), [&](Val number) {
@@ -170,42 +170,70 @@ struct WholeKernel : AttendKernel {
   }
 };
 
-/// The first kernel of the split form: a block is (own row * kvHeads + head) * parts + part.
+/// The first kernel of the split form: a block is (own row * headBlocks + some heads) * parts + part.
 struct PartsKernel : AttendKernel {
-  using AttendKernel::AttendKernel;
+  Buffer q, partial;
+  std::optional<CacheBuffers> cache;
+  Lines lines;
+  LineState state;
 
-  void store(const LineState &state, Val i, const Buffer &partial) const {
+  PartsKernel(KernelBuilder &k, const Isa &isa, const AttendSpec &spec) : AttendKernel(k, isa, spec) {
+    q = k.buffer(spec.cache.operand);
+    cache.emplace(k, spec.cache);
+    partial = k.buffer(Elem::F32);
+    int64_t most = std::max(mostLines(headSize()), headsTogether(spec) * group());
+    lines = Lines::inScratch(k, most, headSize());
+    state = LineState::inScratch(k, most, headSize());
+  }
+
+  /// Key/value heads of a block of the grid: neighbours in a page, up to 256 KiB of keys, so that memory is read in
+  /// long stretches.
+  static int64_t headsTogether(const AttendSpec &spec) {
+    int64_t kvHeads = spec.cache.kvHeads, most = 1;
+    int64_t bytes = blockEntries * spec.cache.headSize * byteSize(spec.cache.operand);
+    if (spec.heads / kvHeads > tileLines)
+      return 1;
+    for (int64_t heads = 2; heads <= std::min<int64_t>(16, (int64_t{256} << 10) / bytes); ++heads)
+      if (kvHeads % heads == 0)
+        most = heads;
+    return most;
+  }
+
+  void store(Val i, Val line, Val part) const {
+    Buffer record = partial.at((line * parts + part) * partialWidth(headSize()));
     forEachColumns(k, isa, headSize(), [&](Val column, Val mask) {
       Val sums = state.sums.loadVector(i * paddedHead(headSize()) + column, isa.lanes);
-      storeColumns(partial, column, sums, mask);
+      storeColumns(record, column, sums, mask);
     });
-    partial.store(k.integer(headSize()), state.greatest.load(i));
-    partial.store(k.integer(headSize() + 1), state.total.load(i));
+    record.store(k.integer(headSize()), state.greatest.load(i));
+    record.store(k.integer(headSize() + 1), state.total.load(i));
+  }
+
+  /// A row's part at some heads: the lines `first` and up of each, `count` of them.
+  void attend(Val row, Val sequence, Val base, Val firstHead, Val part, Val first, Val count) const {
+    int64_t heads = headsTogether(spec);
+    k.forEach(0, heads, [&](Val i) {
+      fill(lines.at(i * count, headSize()), q, base, sequence, firstHead + i, row, first, count);
+    });
+    state.clear(k, isa, count * heads, headSize());
+    attendPart(k, isa, spec, cache->pages, cache->pagesOf(own.slot.load(sequence)), firstHead, heads, part, lines,
+               state, count);
+    Val line = row * spec.heads + firstHead * group() + first;
+    k.forEach(k.integer(0), count * heads, [&](Val i) { store(i, line + i, part); });
   }
 
   void emit() const {
-    int64_t most = mostLines(headSize()), kvHeads = spec.cache.kvHeads;
-    Buffer q = k.buffer(spec.cache.operand);
-    CacheBuffers cache(k, spec.cache);
-    Buffer partial = k.buffer(Elem::F32);
-    Lines lines = Lines::inScratch(k, most, headSize());
-    LineState state = LineState::inScratch(k, most, headSize());
-    k.forEach(k.begin(), min(k.end(), k.rowCount(own.start) * (kvHeads * parts)), [&](Val block) {
-      Val part = block % parts, head = block / parts % kvHeads, row = block / (parts * kvHeads);
-      Val sequence = sequenceOf(row), base = baseOf(cache.count, sequence);
+    int64_t headBlocks = spec.cache.kvHeads / headsTogether(spec), most = mostLines(headSize());
+    k.forEach(k.begin(), min(k.end(), k.rowCount(own.start) * (headBlocks * parts)), [&](Val block) {
+      Val part = block % parts, heads = block / parts % headBlocks, row = block / (parts * headBlocks);
+      Val sequence = sequenceOf(row), base = baseOf(cache->count, sequence);
       k.when(firstOfPart(part) <= entryOf(base, sequence, row), [&] {
+        // All of a group are one step unless they are more than fit.
         k.forEach(
             k.integer(0), k.integer(group()),
             [&](Val first) {
-              Val count = min(k.integer(group()) - first, k.integer(most));
-              fill(lines, q, base, sequence, head, row, first, count);
-              state.clear(k, isa, count, headSize());
-              attendPart(k, isa, spec, cache.pages, cache.pagesOf(own.slot.load(sequence)), head, part, lines, state,
-                         count);
-              k.forEach(k.integer(0), count, [&](Val i) {
-                Val line = row * spec.heads + head * group() + first + i;
-                store(state, i, partial.at((line * parts + part) * partialWidth(headSize())));
-              });
+              attend(row, sequence, base, heads * headsTogether(spec), part, first,
+                     min(k.integer(group()) - first, k.integer(most)));
             },
             most);
       });
@@ -269,7 +297,8 @@ SplitAttend getOrEmitSplit(ModuleOp kernels, const Isa &isa, const AttendSpec &s
               second = symbolOf({"cpu_attend_merge", nameOf(spec)});
   emitKernel(kernels, first, [&](KernelBuilder &k) { PartsKernel(k, isa, spec).emit(); });
   emitKernel(kernels, second, [&](KernelBuilder &k) { MergeKernel(k, isa, spec).emit(); });
-  return {{first, Grid{/*tokens=*/spec.cache.kvHeads * parts}}, {second, Grid{/*tokens=*/spec.cache.kvHeads}}};
+  return {{first, Grid{/*tokens=*/spec.cache.kvHeads / PartsKernel::headsTogether(spec) * parts}},
+          {second, Grid{/*tokens=*/spec.cache.kvHeads}}};
 }
 
 } // namespace chimera::cpu

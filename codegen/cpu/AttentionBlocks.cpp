@@ -13,24 +13,28 @@ Val firstOfPart(Val part) {
 }
 
 void attendPart(KernelBuilder &k, const Isa &isa, const AttendSpec &spec, const Buffer &pages,
-                const Buffer &pagesOfSlot, Val head, Val part, const Lines &lines, const LineState &state, Val count) {
+                const Buffer &pagesOfSlot, Val firstHead, int64_t heads, Val part, const Lines &lines,
+                const LineState &state, Val count) {
   Type pointer = pages.base().value.getType(), i64 = k.i64Type();
-  std::string symbol = symbolOf({"cpu_attend_part", nameOf(spec.cache), "scale" + kernel::nameOf(spec.scale)});
+  std::string symbol =
+      symbolOf({"cpu_attend_part", nameOf(spec.cache), "scale" + kernel::nameOf(spec.scale), std::to_string(heads)});
   auto function = emitInternal(
       k.module, symbol, {pointer, pointer, pointer, pointer, pointer, pointer, i64, pointer, pointer, i64, i64}, {},
       [&](KernelBuilder &f) {
         Lines lines = Lines::fromOperands(f, 0);
         LineState state = LineState::fromOperands(f, 3);
-        Val count = f.parameter(6), head = f.parameter(9);
+        Val count = f.parameter(6), firstHead = f.parameter(9);
         Buffer pages(f, f.parameter(7).value, Elem::I8), table(f, f.parameter(8).value, Elem::I32);
-        RunScratch scratch = RunScratch::make(f, spec.cache.headSize);
+        RunScratch scratch = RunScratch::make(f, spec.cache.headSize, heads);
         Val blocks = lines.last.load(count - 1) / blockEntries + 1;
         f.forEach(
             f.parameter(10), (blocks + (spanBlocks - 1)) / spanBlocks,
             [&](Val span) {
               Val first = span * spanBlocks;
-              attendRun(f, isa, spec, scratch, lines, state, count, first, min(first + spanBlocks, blocks),
-                        [&](Val number) { return blockInPage(spec.cache, pages, table.load(number), head); });
+              attendRun(f, isa, spec, scratch, lines, state, heads, count, first, min(first + spanBlocks, blocks),
+                        [&](Val number, Val head) {
+                          return blockInPage(spec.cache, pages, table.load(number), firstHead + head);
+                        });
             },
             parts);
         return SmallVector<Val>();
@@ -38,7 +42,7 @@ void attendPart(KernelBuilder &k, const Isa &isa, const AttendSpec &spec, const 
   keepCalls(function);
   SmallVector<Val> operands = lines.operands();
   operands.append(state.operands());
-  operands.append({count, pages.base(), pagesOfSlot.base(), head, part});
+  operands.append({count, pages.base(), pagesOfSlot.base(), firstHead, part});
   k.call(function, operands);
 }
 
@@ -83,12 +87,13 @@ void attendRing(KernelBuilder &k, const Isa &isa, const AttendSpec &spec, const 
                 const StepRows *rows, const Lines &lines, const LineState &state, Val count) {
   RunScratch scratch = RunScratch::make(k, spec.cache.headSize);
   Val last = lines.last.load(count - 1), begin = lines.first.load(0) / blockEntries, end = last / blockEntries + 1;
-  auto inCache = [&](Val number) { return cache.block(slot, number, head); };
+  auto inCache = [&](Val number, Val = {}) { return cache.block(slot, number, head); };
   if (!rows) {
     k.forEach(
         begin, end,
         [&](Val first) {
-          attendRun(k, isa, spec, scratch, lines, state, count, first, min(first + runBlocks, end), inCache);
+          attendRun(k, isa, spec, scratch, lines, state, /*heads=*/1, count, first, min(first + runBlocks, end),
+                    inCache);
         },
         runBlocks);
     return;

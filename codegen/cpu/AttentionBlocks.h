@@ -11,9 +11,11 @@ namespace chimera::cpu {
 /// The first entry of a span of a List that belongs to part `part` and is the part's first.
 Val firstOfPart(Val part);
 
-/// Takes the spans of one part of a List into `count` lines (at least 1).
+/// Takes the spans of one part of a List into `count` lines (at least 1) of each of the key/value heads firstHead ..
+/// firstHead + heads - 1; all lines end at the same entry if there are several heads.
 void attendPart(KernelBuilder &k, const Isa &isa, const AttendSpec &spec, const Buffer &pages,
-                const Buffer &pagesOfSlot, Val head, Val part, const Lines &lines, const LineState &state, Val count);
+                const Buffer &pagesOfSlot, Val firstHead, int64_t heads, Val part, const Lines &lines,
+                const LineState &state, Val count);
 
 /// This step's rows of a sequence at a key/value head, `base` entries being in the cache already: keys and values from
 /// the row of entry `base`, as words, and write weights (null without).

@@ -11,8 +11,8 @@ int64_t mostLines(int64_t headSize) {
   return std::clamp<int64_t>(48 * 128 / headSize / tileLines * tileLines, 2 * tileLines, 48);
 }
 
-RunScratch RunScratch::make(KernelBuilder &k, int64_t headSize) {
-  int64_t lines = std::max(mostLines(headSize), runBlocks * tileLines);
+RunScratch RunScratch::make(KernelBuilder &k, int64_t headSize, int64_t heads) {
+  int64_t lines = std::max(mostLines(headSize), heads * runBlocks * tileLines);
   return {k.scratch(Elem::F32, lines * blockEntries), k.scratch(Elem::F32, lines)};
 }
 
@@ -170,40 +170,82 @@ void attendBlock(KernelBuilder &k, const Isa &isa, const AttendSpec &spec, const
              hasNext);
 }
 
+namespace {
+
+/// A run in three phases.
+struct Run {
+  KernelBuilder &k;
+  const Isa &isa;
+  const AttendSpec &spec;
+  const RunScratch &scratch;
+  Lines lines;
+  LineState state;
+  int64_t heads;
+  Val count, first, end;
+  function_ref<CacheBlock(Val number, Val head)> locate;
+
+  /// What a phase knows of a block of one head, and the blocks after it.
+  struct Place {
+    Val number, head;
+    Lines lines;
+    LineState state;
+    Buffer scores, factors;
+  };
+
+  /// In the order of memory: the heads of a block are neighbours.
+  void forEachBlock(function_ref<void(const Place &)> body) const {
+    k.forEach(first, end, [&](Val number) {
+      k.forEach(0, heads, [&](Val head) {
+        Val line = head * count, block = (number - first) * (heads * tileLines) + line;
+        body({number, head, lines.at(line, spec.cache.headSize), state.at(line, spec.cache.headSize),
+              scratch.scores.at(block * blockEntries), scratch.factors.at(block)});
+      });
+    });
+  }
+
+  /// The block after one, and whether there is one.
+  std::pair<CacheBlock, Val> after(const Place &place) const {
+    Val sameNumber = place.head + 1 < k.integer(heads), number = select(sameNumber, place.number, place.number + 1);
+    Val exists = number < end;
+    return {locate(select(exists, number, first), select(sameNumber, place.head + 1, k.integer(0))), exists};
+  }
+
+  void emit() const {
+    forEachBlock([&](const Place &place) {
+      auto [next, exists] = after(place);
+      // After the last keys come the first values.
+      Buffer nextKeys(k, select(exists, next.keys.base(), next.values.base()).value, Elem::I32);
+      score(k, isa, spec, place.lines, count, locate(place.number, place.head), place.number * blockEntries,
+            place.scores, nextKeys, k.integer(0) == 0);
+    });
+    forEachBlock([&](const Place &place) {
+      soften(k, isa, place.lines, place.state, count, place.scores, place.factors, place.number * blockEntries);
+    });
+    forEachBlock([&](const Place &place) {
+      auto [next, exists] = after(place);
+      accumulate(k, isa, spec.cache, place.lines, place.state, count, locate(place.number, place.head),
+                 place.number * blockEntries, place.scores, place.factors, next.values, exists);
+    });
+  }
+};
+
+} // namespace
+
 void attendRun(KernelBuilder &k, const Isa &isa, const AttendSpec &spec, const RunScratch &scratch, const Lines &lines,
-               const LineState &state, Val count, Val first, Val end, function_ref<CacheBlock(Val)> locate) {
+               const LineState &state, int64_t heads, Val count, Val first, Val end,
+               function_ref<CacheBlock(Val, Val)> locate) {
+  auto inPhases = [&] { Run{k, isa, spec, scratch, lines, state, heads, count, first, end, locate}.emit(); };
+  if (heads > 1)
+    return inPhases();
   auto blockByBlock = [&] {
+    Val head = k.integer(0);
     k.forEach(first, end, [&](Val number) {
       Val hasNext = number + 1 < end;
-      attendBlock(k, isa, spec, scratch, lines, state, count, locate(number), number * blockEntries,
-                  locate(select(hasNext, number + 1, number)), hasNext);
+      attendBlock(k, isa, spec, scratch, lines, state, count, locate(number, head), number * blockEntries,
+                  locate(select(hasNext, number + 1, number), head), hasNext);
     });
   };
-  auto together = [&] {
-    auto forEachBlock = [&](function_ref<void(Val number, const Buffer &scores, const Buffer &factors)> body) {
-      k.forEach(first, end, [&](Val number) {
-        Val line = (number - first) * tileLines;
-        body(number, scratch.scores.at(line * blockEntries), scratch.factors.at(line));
-      });
-    };
-    forEachBlock([&](Val number, const Buffer &scores, const Buffer &) {
-      // After the last keys come the first values.
-      Val hasNext = number + 1 < end;
-      CacheBlock block = locate(number), next = locate(select(hasNext, number + 1, first));
-      Buffer nextKeys(k, select(hasNext, next.keys.base(), next.values.base()).value, Elem::I32);
-      score(k, isa, spec, lines, count, block, number * blockEntries, scores, nextKeys, k.integer(0) == 0);
-    });
-    forEachBlock([&](Val number, const Buffer &scores, const Buffer &factors) {
-      soften(k, isa, lines, state, count, scores, factors, number * blockEntries);
-    });
-    forEachBlock([&](Val number, const Buffer &scores, const Buffer &factors) {
-      Val hasNext = number + 1 < end;
-      CacheBlock block = locate(number), next = locate(select(hasNext, number + 1, number));
-      accumulate(k, isa, spec.cache, lines, state, count, block, number * blockEntries, scores, factors, next.values,
-                 hasNext);
-    });
-  };
-  k.either(k.integer(tileLines) < count, blockByBlock, together);
+  k.either(k.integer(tileLines) < count, blockByBlock, inPhases);
 }
 
 } // namespace chimera::cpu

@@ -193,6 +193,51 @@ static std::vector<float> takeOut(const Launch &launch, Scalar type, size_t plac
   return numbers;
 }
 
+namespace {
+
+struct Compiled {
+  ref::test::KernelFunction function = nullptr;
+  Grid grid;
+
+  void run(Launch &launch, const Batch &batch, const CpuCache &cache) const {
+    if (function)
+      launch.run(function, grid, batch.sizes(cache.stride()));
+  }
+};
+
+/// All kernels of a spec, in one module as in a model's.
+struct Kernels {
+  std::unique_ptr<ref::test::KernelJit> jit;
+  Compiled append, attend, parts, merge;
+
+  Kernels(const Isa &isa, const AttendSpec &spec) : jit(makeJit(isa)) {
+    mlir::ModuleOp module = jit->module();
+    std::vector<std::pair<Compiled *, Kernel>> all = {{&append, getOrEmit(module, isa, AppendSpec{spec.cache})},
+                                                      {&attend, getOrEmit(module, isa, spec)}};
+    if (spec.cache.kind == CacheKind::List) {
+      SplitAttend split = getOrEmitSplit(module, isa, spec);
+      all.emplace_back(&parts, split.parts);
+      all.emplace_back(&merge, split.merge);
+    }
+    for (auto &[compiled, kernel] : all)
+      *compiled = {jit->compile(kernel.symbol), kernel.grid};
+  }
+};
+
+} // namespace
+
+/// Compiled once a spec and ISA.
+static const Kernels &kernelsOf(const Isa &isa, const AttendSpec &spec) {
+  static std::map<std::string, Kernels> all;
+  const CacheSpec &c = spec.cache;
+  std::string key = isa.name;
+  for (int64_t part : {int64_t(c.kind), c.kvHeads, c.headSize, c.window, int64_t(c.weighted), int64_t(c.operand),
+                       spec.heads, int64_t(spec.separate), int64_t(spec.committed), int64_t(spec.out)})
+    key += "/" + std::to_string(part);
+  key += "/" + std::to_string(spec.scale);
+  return all.try_emplace(key, isa, spec).first->second;
+}
+
 static std::vector<float> attend(const Isa &isa, const AttendSpec &spec, const CpuCache &cache, const Batch &batch,
                                  const RowSet &own, const RowSet &keys, const StepInputs &inputs) {
   Launch launch;
@@ -203,7 +248,7 @@ static std::vector<float> attend(const Isa &isa, const AttendSpec &spec, const C
     addStep(launch, inputs, spec.cache.weighted);
   cache.addTo(launch);
   size_t out = addOut(launch, spec.out, inputs.q.numbers.size());
-  runKernel(isa, spec, launch, batch.sizes(cache.stride()));
+  kernelsOf(isa, spec).attend.run(launch, batch, cache);
   return takeOut(launch, spec.out, out);
 }
 
@@ -213,7 +258,7 @@ static void append(const Isa &isa, const AttendSpec &spec, CpuCache &cache, cons
   keys.addTo(launch, batch);
   addStep(launch, inputs, spec.cache.weighted);
   size_t place = cache.addTo(launch);
-  runKernel(isa, AppendSpec{spec.cache}, launch, batch.sizes(cache.stride()));
+  kernelsOf(isa, spec).append.run(launch, batch, cache);
   cache.takeFrom(launch, place);
 }
 
@@ -227,24 +272,6 @@ std::vector<float> cpuStep(const Isa &isa, const AttendSpec &spec, CpuCache &cac
   return out;
 }
 
-namespace {
-
-/// The two kernels of the split form as specs of their own.
-struct PartsSpec {
-  AttendSpec spec;
-};
-struct MergeSpec {
-  AttendSpec spec;
-};
-Kernel getOrEmit(mlir::ModuleOp module, const Isa &isa, const PartsSpec &spec) {
-  return getOrEmitSplit(module, isa, spec.spec).parts;
-}
-Kernel getOrEmit(mlir::ModuleOp module, const Isa &isa, const MergeSpec &spec) {
-  return getOrEmitSplit(module, isa, spec.spec).merge;
-}
-
-} // namespace
-
 std::vector<float> splitAttention(const Isa &isa, const AttendSpec &spec, const CpuCache &cache, const Batch &batch,
                                   const RowSet &own, const RowSet &keys, const Operands &q) {
   Launch first, second;
@@ -254,13 +281,13 @@ std::vector<float> splitAttention(const Isa &isa, const AttendSpec &spec, const 
   cache.addTo(first);
   std::vector<float> partial(own.count() * spec.heads * parts * partialWidth(spec.cache.headSize), NAN);
   size_t place = first.add(partial);
-  runKernel(isa, PartsSpec{spec}, first, batch.sizes(cache.stride()));
+  kernelsOf(isa, spec).parts.run(first, batch, cache);
   own.addTo(second, batch);
   keys.addTo(second, batch);
   second.add(cache.lengths());
   second.add(first.get<float>(place));
   size_t out = addOut(second, spec.out, q.numbers.size());
-  runKernel(isa, MergeSpec{spec}, second, batch.sizes(cache.stride()));
+  kernelsOf(isa, spec).merge.run(second, batch, cache);
   return takeOut(second, spec.out, out);
 }
 
