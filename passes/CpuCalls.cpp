@@ -11,14 +11,6 @@ using namespace mlir;
 using namespace chimera;
 using namespace chimera::ir;
 
-static kernel::Scalar scalarOf(Type type) {
-  return type.isF64() ? kernel::Scalar::F64 : type.isF32() ? kernel::Scalar::F32 : kernel::Scalar::BF16;
-}
-
-static kernel::Scalar scalarOf(Value tensor) {
-  return scalarOf(elementOf(tensor));
-}
-
 CpuCalls::Columns CpuCalls::columns(Value value) {
   int64_t offset = 0;
   while (auto op = value.getDefiningOp<ColumnsOp>()) {

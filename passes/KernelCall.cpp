@@ -3,9 +3,19 @@
 
 #include "passes/KernelCall.h"
 
+#include "dialect/IR/Checks.h"
+
 using namespace mlir;
 using namespace chimera;
 using namespace chimera::ir;
+
+kernel::Scalar chimera::scalarOf(Type type) {
+  return type.isF64() ? kernel::Scalar::F64 : type.isF32() ? kernel::Scalar::F32 : kernel::Scalar::BF16;
+}
+
+kernel::Scalar chimera::scalarOf(Value tensor) {
+  return scalarOf(elementOf(tensor));
+}
 
 int64_t chimera::layerOf(Operation *op) {
   auto name = op->getLoc()->findInstanceOf<NameLoc>();

@@ -44,6 +44,11 @@ private:
   llvm::SmallVector<int64_t> updated, constants;
 };
 
+/// The kernels' name of an element type: f64, f32 or bf16.
+kernel::Scalar scalarOf(mlir::Type type);
+/// The same of a tensor's elements.
+kernel::Scalar scalarOf(mlir::Value tensor);
+
 /// The layer that an op belongs to: the number in its location's name, "layers.I"; -1 outside layers.
 int64_t layerOf(mlir::Operation *op);
 

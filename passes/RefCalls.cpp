@@ -13,14 +13,6 @@ using namespace mlir;
 using namespace chimera;
 using namespace chimera::ir;
 
-static ref::Scalar scalarOf(Type type) {
-  return type.isF64() ? ref::Scalar::F64 : type.isF32() ? ref::Scalar::F32 : ref::Scalar::BF16;
-}
-
-static ref::Scalar scalarOf(Value tensor) {
-  return scalarOf(elementOf(tensor));
-}
-
 static std::vector<int> modeIndices(ArrayAttr modes) {
   std::vector<int> indices;
   for (Mode mode : modesOf(modes)) {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-bench/Options.h"
 
-#include <CLI/CLI.hpp>
+#include "tools/support/CommandLine.h"
 
-#include <charconv>
-#include <iostream>
+#include <CLI/CLI.hpp>
 
 namespace chimera::bench {
 
@@ -67,10 +66,10 @@ static void addMeasureOptions(CLI::App &app, Options &options, RawOptions &raw) 
 static io::Status finish(const RawOptions &raw, Options &options) {
   if (options.weights.empty() && !raw.randomWeights)
     return io::Error{"one of --weights and --random-weights is required"};
-  const char *end = raw.seed.data() + raw.seed.size();
-  auto [stop, code] = std::from_chars(raw.seed.data(), end, options.seed);
-  if (code != std::errc() || stop != end)
-    return io::Error{"--seed: " + io::quote(raw.seed) + " is not a number in 0 .. 2^64-1"};
+  io::Result<uint64_t> seed = tools::parseSeed(raw.seed);
+  if (!seed)
+    return seed.error();
+  options.seed = *seed;
   if (!raw.fractions.empty()) {
     io::Result<inspect::Fractions> fractions = inspect::parseFractions(raw.fractions);
     if (!fractions)
@@ -87,11 +86,6 @@ static io::Status finish(const RawOptions &raw, Options &options) {
   return {};
 }
 
-static int misuse(const std::string &message) {
-  std::cerr << "chimera-bench: " << io::escaped(message) << "\n";
-  return 2;
-}
-
 std::variant<Options, int> parseOptions(int argc, char **argv) {
   Options options;
   RawOptions raw;
@@ -105,15 +99,10 @@ std::variant<Options, int> parseOptions(int argc, char **argv) {
   app.add_option("--seed", raw.seed, "of weights, tokens and forced modes: 0 .. 2^64-1")->capture_default_str();
   addWorkOptions(app, options, raw);
   addMeasureOptions(app, options, raw);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success &wanted) {
-    return app.exit(wanted);
-  } catch (const CLI::ParseError &error) {
-    return misuse(error.what());
-  }
+  if (std::optional<int> ended = tools::parseCommandLine(app, argc, argv))
+    return *ended;
   if (io::Status status = finish(raw, options); !status)
-    return misuse(status.error().message);
+    return tools::misuse(app.get_name(), status.error().message);
   return options;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-inspect/Print.h"
+#include "tools/support/CommandLine.h"
 
 #include <CLI/CLI.hpp>
 
@@ -75,13 +76,8 @@ int main(int argc, char **argv) {
     Options options;
     CLI::App app("Shows what is in a compiled model. Runs none of its code.", "chimera-inspect");
     addOptions(app, options);
-    try {
-      app.parse(argc, argv);
-    } catch (const CLI::Success &wanted) {
-      return app.exit(wanted);
-    } catch (const CLI::ParseError &error) {
-      return fail(2, io::escaped(error.what()));
-    }
+    if (std::optional<int> ended = tools::parseCommandLine(app, argc, argv))
+      return *ended;
     std::optional<inspect::Fractions> fractions;
     if (!options.fractions.empty()) {
       auto parsed = inspect::parseFractions(options.fractions);

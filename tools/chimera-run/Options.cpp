@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-run/Options.h"
 
-#include <CLI/CLI.hpp>
+#include "tools/support/CommandLine.h"
 
-#include <charconv>
-#include <iostream>
+#include <CLI/CLI.hpp>
 
 namespace chimera::run {
 
@@ -77,19 +76,14 @@ static io::Status finish(const RawOptions &raw, Options &options) {
   if (!schedule)
     return io::Error{"--schedule: " + schedule.error().message};
   options.schedule = *schedule;
-  const char *end = raw.seed.data() + raw.seed.size();
-  auto [stop, code] = std::from_chars(raw.seed.data(), end, options.sampler.seed);
-  if (code != std::errc() || stop != end)
-    return io::Error{"--seed: " + io::quote(raw.seed) + " is not a number in 0 .. 2^64-1"};
+  io::Result<uint64_t> seed = tools::parseSeed(raw.seed);
+  if (!seed)
+    return seed.error();
+  options.sampler.seed = *seed;
   options.color = raw.color == "auto" ? Color::Auto : raw.color == "always" ? Color::Always : Color::Never;
   if (io::Status status = checkSamplerOptions(options.sampler); !status)
     return io::Error{"--" + status.error().message};
   return {};
-}
-
-static int misuse(const std::string &message) {
-  std::cerr << "chimera-run: " << io::escaped(message) << "\n";
-  return 2;
 }
 
 std::variant<Options, int> parseOptions(int argc, char **argv) {
@@ -109,15 +103,10 @@ std::variant<Options, int> parseOptions(int argc, char **argv) {
   app.add_flag("--stats", options.stats, "print speed and cache memory by mode on stderr");
   addBatchOptions(app, options);
   addPromptOptions(app, options, raw);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success &wanted) {
-    return app.exit(wanted);
-  } catch (const CLI::ParseError &error) {
-    return misuse(error.what());
-  }
+  if (std::optional<int> ended = tools::parseCommandLine(app, argc, argv))
+    return *ended;
   if (io::Status status = finish(raw, options); !status)
-    return misuse(status.error().message);
+    return tools::misuse(app.get_name(), status.error().message);
   return options;
 }
 
