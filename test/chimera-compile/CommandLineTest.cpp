@@ -37,6 +37,18 @@ const Misuse misuses[] = {
     {"HelpWithValue", {"--help=1"}, "unknown option '--help=1'"},
     {"Target", {"a", "-o", "b", "--target=gpu"}, "--target: 'gpu' is none of cpu, cuda, sim, ref"},
     {"DType", {"a", "-o", "b", "--dtype=f16"}, "--dtype: 'f16' is none of f32, bf16, f64"},
+    {"CpuUnknown",
+     {"a", "-o", "b", "--mcpu=skylake"},
+     "--mcpu: 'skylake' is none of native, avx2, avx512, avx512-bf16, amx-bf16"},
+    {"CpuEmpty", {"a", "-o", "b", "--mcpu="}, "--mcpu: '' is none of native, avx2, avx512, avx512-bf16, amx-bf16"},
+    {"CpuTwice", {"a", "-o", "b", "--mcpu=avx2,avx512,avx2"}, "--mcpu: 'avx2' twice"},
+    {"CpuOfRef", {"a", "-o", "b", "--target=ref", "--mcpu=avx2"}, "--mcpu is for --target=cpu"},
+    {"CodeOfSeveralCpus",
+     {"a", "--emit=asm", "--mcpu=avx2,avx512"},
+     "--emit: this level is of one ISA: give --mcpu one name"},
+    {"Weights", {"a", "-o", "b", "--weights=int4"}, "--weights: 'int4' is none of same, int8"},
+    {"WeightsOfRef", {"a", "-o", "b", "--target=ref", "--weights=int8"}, "--weights is for --target=cpu"},
+    {"WeightsOfF64", {"a", "-o", "b", "--weights=int8", "--dtype=f64"}, "--weights=int8 is for f32 and bf16 models"},
     {"Numerics", {"a", "-o", "b", "--numerics=exact"}, "--numerics: 'exact' is none of invariant, fast"},
     {"Phase", {"a", "-o", "b", "--phases=infer,eval"}, "--phases: 'eval' is none of infer, train"},
     {"PhaseTwice", {"a", "-o", "b", "--phases=infer,infer"}, "--phases: 'infer' twice"},
@@ -102,8 +114,10 @@ TEST_F(CompileInput, NamesTheKeyOfAWrongConfig) {
 TEST_F(CompileInput, RefusesWhatIsNotBuilt) {
   std::string config = write("config.json", smallConfig);
   EXPECT_EQ(errorOf({config, "--target=cuda"}),
-            "error: --target=cuda: this target is not built yet; use --target=ref\n");
-  EXPECT_EQ(errorOf({config, "--emit=ptx"}), "error: --emit: ptx and cubin need a GPU target, not --target=ref\n");
+            "error: --target=cuda: this target is not built yet; use --target=cpu or --target=ref\n");
+  EXPECT_EQ(errorOf({config, "--emit=ptx"}), "error: --emit: ptx and cubin need a GPU target, not --target=cpu\n");
+  EXPECT_EQ(errorOf({config, "--emit=cubin", "--target=ref"}),
+            "error: --emit: ptx and cubin need a GPU target, not --target=ref\n");
   EXPECT_EQ(errorOf({config, "--phases=infer,train"}),
             "error: --phases: 'train' is not built yet; use --phases=infer\n");
   EXPECT_EQ(errorOf({config, "--numerics=fast"}), "error: --numerics=fast: not built yet; use --numerics=invariant\n");

@@ -8,40 +8,88 @@ using namespace chimera::test;
 namespace {
 
 struct Level {
+  const char *name;
   const char *emit;
+  std::vector<std::string> options;
   /// Texts that must be there.
   std::vector<const char *> present;
-  /// Texts of another level.
+  /// Texts of another level or ISA.
   std::vector<const char *> absent;
 };
 
 void PrintTo(const Level &level, std::ostream *out) {
-  *out << level.emit;
+  *out << level.name;
 }
 
 class CompileLevel : public CompileTest, public testing::WithParamInterface<Level> {};
 
 TEST_P(CompileLevel, HoldsWhatItsNameSays) {
-  std::string text = output({write("config.json", smallConfig), std::string("--emit=") + GetParam().emit});
+  std::vector<std::string> arguments = {write("config.json", smallConfig), std::string("--emit=") + GetParam().emit};
+  arguments.insert(arguments.end(), GetParam().options.begin(), GetParam().options.end());
+  std::string text = output(arguments);
   for (const char *part : GetParam().present)
     EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text.substr(0, 4000);
   for (const char *part : GetParam().absent)
     EXPECT_EQ(text.find(part), std::string::npos) << part;
 }
 
+const std::vector<std::string> ref = {"--target=ref"}, avx2 = {"--mcpu=avx2"}, avx512 = {"--mcpu=avx512"},
+                               amx = {"--mcpu=amx-bf16", "--dtype=bf16"}, int8 = {"--mcpu=avx2", "--weights=int8"};
+
 const Level levels[] = {
-    {"chimera", {"func.func @model", "chimera.mix", "chimera.route"}, {"chimera.dispatch", "@prefill"}},
-    {"dispatched", {"func.func @prefill", "func.func @decode", "chimera.dispatch"}, {"chimera.mix", "@model("}},
-    {"fused", {"chimera.call @chimera_", "module @kernels"}, {"= chimera.dispatch", "chimera.program"}},
-    {"kernels", {"chimera.program @prefill", "chimera.launch @chimera_", "module @kernels"}, {"chimera.call"}},
-    {"llvm", {"define protected void @chimera_", "target triple"}, {"@memset", "@memcpy", "chimera.launch"}},
-    {"asm", {".globl\tchimera_", "retq"}, {"memset", "memcpy", ".cfi_"}},
-    {"memory", {"cache of a sequence", "ssm", "swa", "full", "phase prefill", "phase decode", "arena"}, {}},
-    {"resources", {"target ref", "x86-64-v3", "prefill", "decode", "chimera_"}, {}},
+    {"Chimera", "chimera", {}, {"func.func @model", "chimera.mix", "chimera.route"}, {"chimera.dispatch", "@prefill"}},
+    {"Dispatched",
+     "dispatched",
+     {},
+     {"func.func @prefill", "func.func @decode", "chimera.dispatch"},
+     {"chimera.mix", "@model("}},
+    {"FusedRef",
+     "fused",
+     ref,
+     {"chimera.call @chimera_", "module @kernels"},
+     {"= chimera.dispatch", "chimera.program"}},
+    {"FusedCpu",
+     "fused",
+     {},
+     {"chimera.fused_linear", "chimera.fused_rope", "chimera.fused_attend", "chimera.fused_conv"},
+     {"chimera.swiglu", "chimera.shift_tail", "chimera.call", "chimera.program"}},
+    {"KernelsRef",
+     "kernels",
+     ref,
+     {"chimera.program @prefill", "chimera.launch @chimera_linear", "module @kernels"},
+     {"chimera.call", "@chimera_cpu_"}},
+    {"KernelsCpu",
+     "kernels",
+     avx2,
+     {"chimera.program @prefill", "chimera.launch @chimera_cpu_", "chimera.packed", "format = \"f32\"",
+      "module @kernels"},
+     {"chimera.call", "= chimera.fused_linear"}},
+    {"KernelsCpuInt8", "kernels", int8, {"format = \"i8\"", "format = \"f32\""}, {"chimera.call"}},
+    {"LLVM",
+     "llvm",
+     {},
+     {"define protected void @chimera_", "target triple"},
+     {"@memset", "@memcpy", "chimera.launch"}},
+    {"AsmRef", "asm", ref, {".globl\tchimera_", "retq"}, {"memset", "memcpy", ".cfi_", "zmm"}},
+    {"AsmAvx2", "asm", avx2, {"chimera_cpu_", "vfmadd", "ymm"}, {"memset", "memcpy", ".cfi_", "zmm"}},
+    {"AsmAvx512", "asm", avx512, {"chimera_cpu_", "vfmadd", "zmm"}, {"memset", "memcpy", ".cfi_", "dpbf16"}},
+    {"AsmAmx", "asm", amx, {"chimera_cpu_", "tdpbf16ps", "tilerelease"}, {"memset", "memcpy", ".cfi_"}},
+    {"MemoryRef",
+     "memory",
+     ref,
+     {"cache of a sequence", "ssm", "swa", "full", "phase prefill", "phase decode", "arena"},
+     {"packed"}},
+    {"MemoryCpu",
+     "memory",
+     {},
+     {"cache of a sequence", "ssm", "swa", "full", "phase prefill", "phase decode", "arena", "packed for kernels"},
+     {}},
+    {"ResourcesRef", "resources", ref, {"target ref", "x86-64-v3", "prefill", "decode", "chimera_"}, {"chimera_cpu_"}},
+    {"ResourcesCpu", "resources", avx512, {"target cpu, avx512, f32", "prefill", "decode", "chimera_cpu_"}, {}},
 };
 
 INSTANTIATE_TEST_SUITE_P(All, CompileLevel, testing::ValuesIn(levels),
-                         [](const testing::TestParamInfo<Level> &info) { return std::string(info.param.emit); });
+                         [](const testing::TestParamInfo<Level> &info) { return std::string(info.param.name); });
 
 class CompileBinary : public CompileTest {
 protected:
@@ -70,6 +118,20 @@ TEST_F(CompileBinary, TheModelsOwnIRGivesTheSameBinary) {
     std::string ir = write("model.mlir", output({config, "--emit=chimera", option}));
     EXPECT_TRUE(binary(config, {option}) == binary(ir)) << dtype;
   }
+}
+
+TEST_F(CompileBinary, EveryIsaThatIsNamedIsInTheManifestTheBestFirst) {
+  std::string bytes = binary(write("config.json", smallConfig), {"--mcpu=avx2,avx512-bf16"});
+  size_t best = bytes.find(R"("name":"avx512-bf16","features":[)"), other = bytes.find(R"("name":"avx2","features":[)");
+  EXPECT_NE(best, std::string::npos);
+  EXPECT_NE(other, std::string::npos);
+  EXPECT_LT(best, other);
+  EXPECT_EQ(bytes.find(R"("name":"avx512","features":[)"), std::string::npos);
+}
+
+TEST_F(CompileBinary, NoIsaIsTheBestOfThisMachine) {
+  std::string config = write("config.json", smallConfig);
+  EXPECT_TRUE(binary(config) == binary(config, {"--mcpu=native"}));
 }
 
 TEST_F(CompileBinary, LimitsAreInTheManifest) {

@@ -68,13 +68,33 @@ static fs::path cacheDirectory() {
   return directory;
 }
 
-std::string compileModel(const ModelCase &modelCase, Precision precision) {
-  std::string limits = "--max-tokens=" + std::to_string(modelCase.maxTokens);
-  std::string seqs = "--max-seqs=" + std::to_string(modelCase.maxSeqs);
-  std::string dtype = std::string("--dtype=") + precisionName(precision);
-  size_t key = std::hash<std::string>()(modelCase.configText + limits + seqs + dtype);
-  fs::path binary =
-      cacheDirectory() / (modelCase.name + "-" + precisionName(precision) + "-" + std::to_string(key) + ".chm");
+/// Runs chimera-compile on a file; throws what it says if it fails. Returns its standard output.
+static std::string compileFile(const std::string &input, const std::vector<std::string> &options) {
+  std::vector<std::string> command = {CHIMERA_COMPILE_PATH, input};
+  command.insert(command.end(), options.begin(), options.end());
+  ProcessResult result = runProcess(command);
+  if (result.status == 0)
+    return result.out;
+  std::string line;
+  for (const std::string &word : command)
+    line += word + " ";
+  throw std::runtime_error(line + ": " + result.describe() + "\n" + readFile(input).substr(0, 4000));
+}
+
+static std::vector<std::string> allOptions(const ModelCase &modelCase, const Build &build) {
+  std::vector<std::string> options = compilerOptions(build);
+  options.push_back("--max-tokens=" + std::to_string(modelCase.maxTokens));
+  options.push_back("--max-seqs=" + std::to_string(modelCase.maxSeqs));
+  return options;
+}
+
+std::string compileModel(const ModelCase &modelCase, const Build &build) {
+  std::vector<std::string> options = allOptions(modelCase, build);
+  std::string identity = modelCase.configText;
+  for (const std::string &option : options)
+    identity += " " + option;
+  size_t key = std::hash<std::string>()(identity);
+  fs::path binary = cacheDirectory() / (modelCase.name + "-" + buildName(build) + "-" + std::to_string(key) + ".chm");
   if (fs::exists(binary))
     return binary;
 
@@ -82,12 +102,25 @@ std::string compileModel(const ModelCase &modelCase, Precision precision) {
   fs::path mine = binary.string() + "." + std::to_string(getpid());
   TemporaryDirectory directory;
   writeFile(directory.file("config.json"), modelCase.configText);
-  ProcessResult result =
-      runProcess({CHIMERA_COMPILE_PATH, directory.path(), "-o", mine.string(), "--target=ref", dtype, limits, seqs});
-  if (result.status != 0)
-    throw std::runtime_error("chimera-compile " + dtype + ": " + result.describe() + "\n" + modelCase.configText);
+  options.insert(options.end(), {"-o", mine.string()});
+  compileFile(directory.file("config.json"), options);
   fs::rename(mine, binary);
   return binary;
+}
+
+void compileIR(const std::string &ir, const ModelCase &modelCase, const Build &build, const std::string &binary) {
+  TemporaryDirectory directory;
+  writeFile(directory.file("model.mlir"), ir);
+  std::vector<std::string> options = allOptions(modelCase, build);
+  options.insert(options.end(), {"-o", binary});
+  compileFile(directory.file("model.mlir"), options);
+}
+
+std::string modelIR(const ModelCase &modelCase, Precision precision) {
+  TemporaryDirectory directory;
+  writeFile(directory.file("config.json"), modelCase.configText);
+  return compileFile(directory.file("config.json"),
+                     {std::string("--dtype=") + precisionName(precision), "--emit=chimera"});
 }
 
 std::vector<int> randomTokens(int count, int64_t bound, uint64_t seed) {

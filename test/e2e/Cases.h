@@ -3,7 +3,7 @@
 #ifndef CHIMERA_TEST_E2E_CASES_H
 #define CHIMERA_TEST_E2E_CASES_H
 
-#include "test/support/RandomModel.h"
+#include "test/e2e/Builds.h"
 
 #include <cstdint>
 #include <string>
@@ -35,7 +35,13 @@ const std::vector<ModelCase> &modelCases();
 
 /// The path of the compiled binary, kept in the build directory between tests of one state of the compiler. Throws
 /// std::runtime_error with the compiler's output if it fails.
-std::string compileModel(const ModelCase &modelCase, Precision precision);
+std::string compileModel(const ModelCase &modelCase, const Build &build);
+
+/// Compiles IR of the model level, with the limits of `modelCase`, to the file `binary`. Throws as compileModel does.
+void compileIR(const std::string &ir, const ModelCase &modelCase, const Build &build, const std::string &binary);
+
+/// The IR of the model level that a model's config becomes in a dtype. Throws as compileModel does.
+std::string modelIR(const ModelCase &modelCase, Precision precision);
 
 /// Random token ids in 0 .. bound-1.
 std::vector<int> randomTokens(int count, int64_t bound, uint64_t seed);

@@ -21,8 +21,8 @@ static ModelCase commandLineCase() {
   return {"CommandLine", configText, 11, 40, 32, 2};
 }
 
-ModelOnDisk::ModelOnDisk(Precision precision)
-    : model(makeModel(configText, precision, 11)), binary(compileModel(commandLineCase(), precision)) {
+ModelOnDisk::ModelOnDisk(const Build &build)
+    : model(makeModel(configText, build.precision, 11)), binary(compileModel(commandLineCase(), build)) {
   writeModel(model, directory.path());
 }
 

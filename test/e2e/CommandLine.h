@@ -18,7 +18,7 @@ struct ModelOnDisk {
   TemporaryDirectory directory;
   std::string binary;
 
-  explicit ModelOnDisk(Precision precision);
+  explicit ModelOnDisk(const Build &build);
 
   /// Runs chimera-run on the binary and its weights with more arguments.
   ProcessResult run(const std::vector<std::string> &arguments) const;

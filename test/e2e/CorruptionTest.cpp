@@ -54,10 +54,10 @@ void expectRunOrOneLine(const ProcessResult &result, const std::string &what) {
     EXPECT_EQ(countLines(result.err), 1) << what << ": " << result.describe();
 }
 
-class CorruptionTest : public testing::Test {
+class Corruption {
 protected:
-  CorruptionTest()
-      : onDisk(Precision::F32), tokens(onDisk.writeArray<int32_t>("tokens.npy", {2, 4}, {1, 2, 3, 4, 5, 6, 7, 8})) {}
+  explicit Corruption(const Build &build)
+      : onDisk(build), tokens(onDisk.writeArray<int32_t>("tokens.npy", {2, 4}, {1, 2, 3, 4, 5, 6, 7, 8})) {}
 
   /// Mutates one file again and again while `run` uses it. Returns how often the tool reported an error.
   template <typename Run> int corrupt(const std::string &path, int count, uint64_t seed, Run run) {
@@ -74,7 +74,7 @@ protected:
       ProcessResult result = run();
       expectRunOrOneLine(result, path + ", mutation " + std::to_string(i));
       errors += result.status == 1;
-      if (HasFailure()) {
+      if (testing::Test::HasFailure()) {
         writeFile(testing::TempDir() + "/corrupted", bytes);
         ADD_FAILURE() << "the file that failed is kept as " << testing::TempDir() << "/corrupted";
         break;
@@ -88,7 +88,17 @@ protected:
   std::string tokens;
 };
 
-TEST_F(CorruptionTest, ConfigIsCompiledOrRefused) {
+class ConfigCorruptionTest : protected Corruption, public testing::Test {
+protected:
+  ConfigCorruptionTest() : Corruption(refBuild(Precision::F32)) {}
+};
+
+class CorruptionTest : protected Corruption, public testing::TestWithParam<Build> {
+protected:
+  CorruptionTest() : Corruption(GetParam()) {}
+};
+
+TEST_F(ConfigCorruptionTest, ConfigIsCompiledOrRefused) {
   std::string config = onDisk.directory.file("config.json");
   int errors = corrupt(config, mutations(150), 1, [&] {
     return runProcess({CHIMERA_COMPILE_PATH, config, "--emit=chimera", "-o", onDisk.directory.file("out.mlir")});
@@ -96,7 +106,7 @@ TEST_F(CorruptionTest, ConfigIsCompiledOrRefused) {
   EXPECT_GT(errors, 0);
 }
 
-TEST_F(CorruptionTest, ConfigGoesAllTheWayOrIsRefused) {
+TEST_F(ConfigCorruptionTest, ConfigGoesAllTheWayOrIsRefused) {
   std::string config = onDisk.directory.file("config.json");
   int errors = corrupt(config, mutations(15), 2, [&] {
     return runProcess({CHIMERA_COMPILE_PATH, onDisk.directory.path(), "-o", onDisk.directory.file("out.chm")});
@@ -104,7 +114,7 @@ TEST_F(CorruptionTest, ConfigGoesAllTheWayOrIsRefused) {
   EXPECT_GT(errors, 0);
 }
 
-TEST_F(CorruptionTest, BinaryIsAlwaysRefused) {
+TEST_P(CorruptionTest, BinaryIsAlwaysRefused) {
   std::string copy = onDisk.directory.file("model.chm");
   writeFile(copy, readFile(onDisk.binary));
   int count = mutations(150);
@@ -118,14 +128,14 @@ TEST_F(CorruptionTest, BinaryIsAlwaysRefused) {
   EXPECT_GT(errors, count * 9 / 10);
 }
 
-TEST_F(CorruptionTest, BinaryIsRefusedByTheInspector) {
+TEST_P(CorruptionTest, BinaryIsRefusedByTheInspector) {
   std::string copy = onDisk.directory.file("model.chm");
   writeFile(copy, readFile(onDisk.binary));
   int errors = corrupt(copy, mutations(40), 4, [&] { return runProcess({CHIMERA_INSPECT_PATH, copy}); });
   EXPECT_GT(errors, 0);
 }
 
-TEST_F(CorruptionTest, ArraysAreReadOrRefused) {
+TEST_P(CorruptionTest, ArraysAreReadOrRefused) {
   std::string lengths = onDisk.writeArray<int64_t>("lengths.npy", {2}, {4, 2});
   std::string forced = onDisk.writeArray<int8_t>("forced.npy", {2, 4, 3}, std::vector<int8_t>(24, -1));
   int errors = 0;
@@ -137,12 +147,16 @@ TEST_F(CorruptionTest, ArraysAreReadOrRefused) {
   EXPECT_GT(errors, 0);
 }
 
-TEST_F(CorruptionTest, CheckpointIsReadOrRefused) {
+TEST_P(CorruptionTest, CheckpointIsReadOrRefused) {
   std::string checkpoint = onDisk.directory.file("model.safetensors");
   // Most of the file is weights, where any byte is valid; the header is what can be wrong.
   std::string original = readFile(checkpoint);
   int errors = corrupt(checkpoint, mutations(80), 6, [&] { return onDisk.run({"--tokens", tokens}); });
   EXPECT_GT(errors, 0);
 }
+
+INSTANTIATE_TEST_SUITE_P(All, CorruptionTest,
+                         testing::Values(refBuild(Precision::F32), cpuBuild("native", Precision::F32, true)),
+                         [](const auto &info) { return buildName(info.param); });
 
 } // namespace

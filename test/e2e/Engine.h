@@ -19,6 +19,8 @@ public:
   Engine(const std::string &binary, const std::string &weights);
 
   const chimera_model_info &info() const { return information; }
+  /// The name of the variant that runs here.
+  std::string variant() const { return chimera_model_variant(model.get()); }
   /// The mode bits that may be forced in a layer.
   uint32_t forceable(int64_t layer) const { return chimera_model_layer_forceable(model.get(), layer); }
 

@@ -6,31 +6,38 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <tuple>
+#include <functional>
 
 using namespace chimera;
 using namespace chimera::test;
 
 namespace {
 
-class EqualBitsTest : public testing::TestWithParam<std::tuple<size_t, Precision>> {};
+/// How many random schedules a build runs. A model has several builds of the cpu target, each with schedules of its
+/// own.
+int scheduleCount(const Build &build) {
+  if (longMode())
+    return build.target == "ref" ? 400 : 150;
+  return build.target == "ref" ? 50 : 20;
+}
+
+class EqualBitsTest : public testing::TestWithParam<ModelBuild> {};
 
 TEST_P(EqualBitsTest, EveryScheduleGivesTheBitsOfOnePrefillAlone) {
-  const ModelCase &modelCase = modelCases()[std::get<0>(GetParam())];
-  Precision precision = std::get<1>(GetParam());
-  RandomModel model = makeModel(modelCase.configText, precision, modelCase.seed);
+  const ModelCase &modelCase = modelCases()[GetParam().model];
+  const Build &build = GetParam().build;
+  RandomModel model = makeModel(modelCase.configText, build.precision, modelCase.seed);
   poisonEmbedding(model);
   SCOPED_TRACE("seed " + std::to_string(modelCase.seed) + ", config:\n" + model.configText);
   TemporaryDirectory directory;
   writeModel(model, directory.path());
-  Engine engine(compileModel(modelCase, precision), directory.path());
+  Engine engine(compileModel(modelCase, build), directory.path());
 
-  Random random(modelCase.seed);
+  Random random(modelCase.seed ^ std::hash<std::string>()(buildName(build)));
   std::vector<Prompt> prompts = makePrompts(engine, modelCase, model.config, random.fork());
   std::vector<Snapshot> snapshots;
   ScenarioCounts counts;
-  int schedules = longMode() ? 400 : 50;
-  for (int schedule = 0; schedule < schedules; ++schedule) {
+  for (int schedule = 0; schedule < scheduleCount(build); ++schedule) {
     std::string difference = runScenario(engine, prompts, snapshots, random.fork(), counts);
     ASSERT_EQ(difference, "") << "schedule " << schedule;
   }
@@ -48,7 +55,7 @@ TEST(EqualBits, OneChangedBitOfAReferenceIsSeen) {
   poisonEmbedding(model);
   TemporaryDirectory directory;
   writeModel(model, directory.path());
-  Engine engine(compileModel(modelCase, Precision::F64), directory.path());
+  Engine engine(compileModel(modelCase, refBuild(Precision::F64)), directory.path());
 
   Random random(modelCase.seed);
   std::vector<Prompt> prompts = makePrompts(engine, modelCase, model.config, random.fork());
@@ -66,13 +73,12 @@ TEST(EqualBits, OneChangedBitOfAReferenceIsSeen) {
   EXPECT_GE(seen, 15); // some ask for no logits of a first row
 }
 
-std::string testName(const testing::TestParamInfo<std::tuple<size_t, Precision>> &info) {
-  return modelCases()[std::get<0>(info.param)].name + "_" + precisionName(std::get<1>(info.param));
+std::string testName(const testing::TestParamInfo<ModelBuild> &info) {
+  return modelBuildName(info.param);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, EqualBitsTest,
-                         testing::Combine(testing::Range(size_t(0), modelCases().size()),
-                                          testing::Values(Precision::F64, Precision::F32, Precision::BF16)),
-                         testName);
+INSTANTIATE_TEST_SUITE_P(Ref, EqualBitsTest, testing::ValuesIn(refModelBuilds()), testName);
+INSTANTIATE_TEST_SUITE_P(Cpu, EqualBitsTest, testing::ValuesIn(cpuModelBuilds()), testName);
+INSTANTIATE_TEST_SUITE_P(Int8, EqualBitsTest, testing::ValuesIn(int8ModelBuilds()), testName);
 
 } // namespace

@@ -2,16 +2,14 @@
 // Compiled models against the oracle: f64 closely and with the router's own choices, f32 and bf16 under forced routing.
 #include "test/support/Oracle.h"
 #include "test/e2e/Cases.h"
+#include "test/e2e/Compare.h"
 #include "test/e2e/Engine.h"
 #include "test/support/Random.h"
 #include "test/support/Subprocess.h"
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cmath>
 #include <sstream>
-#include <tuple>
 
 using namespace chimera;
 using namespace chimera::test;
@@ -34,41 +32,18 @@ double tolerance(Precision precision) {
 /// The same for bf16 against the oracle that rounds where bf16 models round.
 constexpr double kRoundedTolerance = 6e-3;
 
-class OracleTest : public testing::TestWithParam<std::tuple<size_t, Precision>> {
+class OracleTest : public testing::TestWithParam<ModelBuild> {
 protected:
-  const ModelCase &modelCase() const { return modelCases()[std::get<0>(GetParam())]; }
-  Precision precision() const { return std::get<1>(GetParam()); }
+  const ModelCase &modelCase() const { return modelCases()[GetParam().model]; }
+  Precision precision() const { return GetParam().build.precision; }
 };
-
-/// The worst difference of any logit at any position, as a fraction of the largest logit of the sequence. A NaN counts
-/// as infinitely far.
-double worstDifference(const std::vector<std::vector<double>> &actual,
-                       const std::vector<std::vector<double>> &expected) {
-  double largest = 0, worst = 0;
-  for (const std::vector<double> &row : expected)
-    for (double logit : row)
-      largest = std::max(largest, std::abs(logit));
-  for (size_t t = 0; t < expected.size(); ++t)
-    for (size_t v = 0; v < expected[t].size(); ++v) {
-      double difference = std::abs(actual.at(t).at(v) - expected[t][v]);
-      worst = std::isnan(difference) ? INFINITY : std::max(worst, difference);
-    }
-  return worst / largest;
-}
-
-std::vector<int8_t> flatten(const RoutingTable &routing) {
-  std::vector<int8_t> flat;
-  for (const std::vector<int8_t> &row : routing)
-    flat.insert(flat.end(), row.begin(), row.end());
-  return flat;
-}
 
 TEST_P(OracleTest, LogitsAndRoutingAgreeAtEveryPosition) {
   RandomModel model = makeModel(modelCase().configText, precision(), modelCase().seed);
   SCOPED_TRACE("seed " + std::to_string(modelCase().seed) + ", config:\n" + model.configText);
   TemporaryDirectory directory;
   writeModel(model, directory.path());
-  Engine engine(compileModel(modelCase(), precision()), directory.path());
+  Engine engine(compileModel(modelCase(), GetParam().build), directory.path());
   Session session(engine, 2, 4, true);
 
   // Three sequences of one batch: the longest, a middling one, one token.
@@ -104,13 +79,11 @@ TEST_P(OracleTest, LogitsAndRoutingAgreeAtEveryPosition) {
   }
 }
 
-std::string testName(const testing::TestParamInfo<std::tuple<size_t, Precision>> &info) {
-  return modelCases()[std::get<0>(info.param)].name + "_" + precisionName(std::get<1>(info.param));
+std::string testName(const testing::TestParamInfo<ModelBuild> &info) {
+  return modelBuildName(info.param);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, OracleTest,
-                         testing::Combine(testing::Range(size_t(0), modelCases().size()),
-                                          testing::Values(Precision::F64, Precision::F32, Precision::BF16)),
-                         testName);
+INSTANTIATE_TEST_SUITE_P(Ref, OracleTest, testing::ValuesIn(refModelBuilds()), testName);
+INSTANTIATE_TEST_SUITE_P(Cpu, OracleTest, testing::ValuesIn(cpuModelBuilds()), testName);
 
 } // namespace
