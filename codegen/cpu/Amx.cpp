@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "codegen/cpu/Amx.h"
 
-#include "codegen/cpu/LinearPanel.h"
 #include "codegen/cpu/LinearQuantised.h"
+#include "codegen/cpu/LinearTurn.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
@@ -91,7 +91,7 @@ static func::FuncOp emitTileProduct(ModuleOp module, int64_t rowTiles) {
     product.forEachSum(sums, [&](int64_t tile, const Buffer &at) { storeTile(k, tile, at, amxPanel * 4); });
     return SmallVector<Val>();
   };
-  return emitInternal(module, symbolOf({"linear_amx", std::to_string(rowTiles)}),
+  return emitInternal(module, symbolOf({"cpu_linear_amx", std::to_string(rowTiles)}),
                       {pointer, i64, pointer, i64, pointer, i64, pointer}, {}, body);
 }
 
@@ -128,7 +128,7 @@ static func::FuncOp emitPackRows(ModuleOp module) {
     });
     return SmallVector<Val>();
   };
-  return emitInternal(module, "chimera_linear_amx_pack", {pointer, pointer, i64, i64, pointer}, {}, body);
+  return emitInternal(module, "chimera_cpu_linear_amx_pack", {pointer, pointer, i64, i64, pointer}, {}, body);
 }
 
 namespace {
@@ -169,7 +169,7 @@ private:
       Val blocks = (inputs + (scaleGroup - 1)) / scaleGroup;
       Val place = (panel * blocks + first / scaleGroup) * quantisedBlockBytes(amxPanel);
       MicroSpec spec{16, Scalar::BF16, WeightFormat::I8, amxPanel, false};
-      k.call(emitTurn(k.module, spec), {weights.at(place).base(), tiles, near.base()});
+      k.call(emitTurn(k.module, spec, WeightFormat::BF16), {weights.at(place).base(), length, near.base()});
     } else {
       Val place = (panel * ((inputs + 1) / 2) + first / 2) * (amxPanel * 4);
       from = weights.at(place);
@@ -208,7 +208,7 @@ private:
 
 func::FuncOp emitRowsTimesPanelsAmx(ModuleOp module, WeightFormat weight) {
   Type pointer = LLVM::LLVMPointerType::get(module.getContext()), i64 = IntegerType::get(module.getContext(), 64);
-  std::string name = symbolOf({"linear_amx_panels", weight == WeightFormat::I8 ? "i8" : "bf16"});
+  std::string name = symbolOf({"cpu_linear_amx_panels", weight == WeightFormat::I8 ? "i8" : "bf16"});
   return emitInternal(module, name, {pointer, pointer, i64, pointer, i64, pointer, i64}, {}, [&](KernelBuilder &k) {
     PanelsTimesRows(k, weight).build();
     return SmallVector<Val>();

@@ -16,8 +16,9 @@ namespace chimera::cpu {
 static constexpr int64_t groupBytes = int64_t(1) << 18;
 static constexpr int64_t leastGroups = 24;
 
-/// How a product is cut.
 namespace {
+
+/// How a product is cut.
 struct Plan {
   MicroSpec micro;
   bool tiles;         ///< on the tile unit
@@ -28,6 +29,7 @@ struct Plan {
   int64_t rows;       ///< of a block at most, a multiple of rowUnit
   int64_t rowUnit;    ///< rows of a register or tile product
 };
+
 } // namespace
 
 /// Outputs of a panel: what fills a register tile, less for narrow matrices.
@@ -50,7 +52,7 @@ static Plan planOf(const Isa &isa, const LinearSpec &spec) {
   plan.panelBytes = panelBytes(spec.weight, panel, spec.inputs);
   int64_t bytes = std::max<int64_t>(plan.panelBytes * matrices, 1);
   plan.group = std::max<int64_t>(1, std::min(groupBytes / bytes, plan.panels / leastGroups));
-  plan.rows = tiles ? amxRows : 96;
+  plan.rows = tiles ? amxRows : panelRows;
   plan.rowUnit = tiles ? 32 : microRows;
   return plan;
 }
@@ -66,7 +68,7 @@ static std::string symbolOf(const LinearSpec &spec) {
   std::string view;
   if (spec.x.stride || spec.x.offset)
     view = "of" + std::to_string(spec.x.stride) + "at" + std::to_string(spec.x.offset);
-  return kernel::symbolOf({"linear", nameOf(spec.in), formats[static_cast<int>(spec.weight)], nameOf(spec.out),
+  return kernel::symbolOf({"cpu_linear", nameOf(spec.in), formats[static_cast<int>(spec.weight)], nameOf(spec.out),
                            std::to_string(spec.inputs) + "x" + std::to_string(spec.outputs), view,
                            spec.gather ? "gather" : "", epilogues[static_cast<int>(spec.epilogue)],
                            spec.gated ? "gated" : "", spec.scatter ? "scatter" : ""});

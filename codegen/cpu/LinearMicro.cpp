@@ -238,7 +238,7 @@ private:
 
 func::FuncOp emitMicro(ModuleOp module, const MicroSpec &spec, int64_t rows) {
   static constexpr const char *formats[] = {"f32", "bf16", "i8"};
-  std::string name = symbolOf({"linear_micro", nameOf(spec.in), formats[static_cast<int>(spec.weight)],
+  std::string name = symbolOf({"cpu_linear_micro", nameOf(spec.in), formats[static_cast<int>(spec.weight)],
                                spec.dot ? "dot" : "", std::to_string(rows) + "x" + std::to_string(spec.panel)});
   Type pointer = LLVM::LLVMPointerType::get(module.getContext()), i64 = IntegerType::get(module.getContext(), 64);
   return emitInternal(module, name, {pointer, pointer, pointer, i64, pointer, pointer, i64}, {}, [&](KernelBuilder &k) {

@@ -2,6 +2,7 @@
 #include "codegen/cpu/LinearPanel.h"
 
 #include "codegen/cpu/LinearQuantised.h"
+#include "codegen/cpu/LinearTurn.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
@@ -10,7 +11,9 @@ namespace chimera::cpu {
 
 /// Rows up to which numbers of I8 are turned into floats in registers.
 static constexpr int64_t directRows = microRows;
-/// Inputs of a panel that are turned at once: what stays in a near cache.
+/// Rows from which it pays to widen bf16, of the rows and of the weights, before multiplying rather than meanwhile.
+static constexpr int64_t wideningRows = 25;
+/// Inputs of rows and a panel that are turned at once: what stays in a near cache.
 static constexpr int64_t turnedInputs = 256;
 /// Inputs of a plain panel that a few tiles of rows are multiplied by before the next: what stays in the first cache,
 /// so that the memory that is asked for meanwhile does not queue behind the second.
@@ -35,12 +38,6 @@ int64_t panelBytes(WeightFormat weight, int64_t panel, int64_t inputs) {
   llvm_unreachable("every format is listed");
 }
 
-/// The plain format whose weights go with rows of `in`.
-static MicroSpec plain(MicroSpec spec) {
-  spec.weight = spec.in == Scalar::BF16 ? WeightFormat::BF16 : WeightFormat::F32;
-  return spec;
-}
-
 static std::string nameOf(const std::string &what, const MicroSpec &spec) {
   static constexpr const char *formats[] = {"f32", "bf16", "i8"};
   return symbolOf({what, nameOf(spec.in), formats[static_cast<int>(spec.weight)], std::to_string(spec.panel)});
@@ -53,39 +50,6 @@ static Type i64Type(ModuleOp module) {
   return IntegerType::get(module.getContext(), 64);
 }
 
-/// The lanes of one register of numbers, four inputs each, in the plain format.
-static void turnQuads(KernelBuilder &k, const MicroSpec &spec, Val quads, Val base, const Buffer &out, Val input,
-                      int64_t column) {
-  if (spec.in == Scalar::F32) {
-    for (int64_t i = 0; i < quantisedGroup; ++i)
-      out.storeVector((input + i) * spec.panel + column, quantisedWeight(quads, base, i));
-    return;
-  }
-  for (int64_t i = 0; i < quantisedGroup; i += 2)
-    out.storeVector((input + i) / 2 * spec.panel + column, quantisedPair(quads, base, i));
-}
-
-func::FuncOp emitTurn(ModuleOp module, const MicroSpec &spec) {
-  Type pointer = pointerType(module);
-  return emitInternal(module, nameOf("linear_turn", spec), {pointer, i64Type(module), pointer}, {},
-                      [&](KernelBuilder &k) {
-                        Buffer panel(k, k.parameter(0).value, Elem::I8);
-                        Buffer out(k, k.parameter(2).value, spec.in == Scalar::F32 ? Elem::F32 : Elem::I32);
-                        k.forEach(k.integer(0), k.parameter(1), [&](Val block) {
-                          Buffer bytes = panel.at(block * quantisedBlockBytes(spec.panel));
-                          Buffer numbers = bytes.atByte(k.integer(spec.panel), Elem::I32);
-                          for (int64_t column = 0; column < spec.panel; column += spec.lanes) {
-                            Val base = quantisedBase(bytes, k.integer(column), spec.lanes);
-                            k.forEach(0, scaleGroup / quantisedGroup, [&](Val quad) {
-                              Val quads = numbers.loadVector(quad * spec.panel + column, spec.lanes);
-                              turnQuads(k, spec, quads, base, out, block * scaleGroup + quad * quantisedGroup, column);
-                            });
-                          }
-                        });
-                        return SmallVector<Val>();
-                      });
-}
-
 /// Calls the micro kernel of `rows` rows, at most `most`.
 static void callMicro(KernelBuilder &k, const MicroSpec &spec, Val rows, int64_t most, ArrayRef<Val> operands) {
   auto call = [&] { k.call(emitMicro(k.module, spec, most), operands); };
@@ -94,9 +58,14 @@ static void callMicro(KernelBuilder &k, const MicroSpec &spec, Val rows, int64_t
   k.either(rows == most, call, [&] { callMicro(k, spec, rows, most - 1, operands); });
 }
 
+/// Rows of a register tile: fewer where widening bf16 takes registers too.
+static int64_t tileRows(const MicroSpec &spec) {
+  return spec.in == Scalar::BF16 && !spec.dot ? 4 : microRows;
+}
+
 /// Register tiles of rows, at least one.
-static Val tilesOf(Val rows) {
-  return max((rows + (microRows - 1)) / microRows, rows.builder->integer(1));
+static Val tilesOf(const MicroSpec &spec, Val rows) {
+  return max((rows + (tileRows(spec) - 1)) / tileRows(spec), rows.builder->integer(1));
 }
 
 /// Inputs that a step of the loop of a plain micro kernel takes, and the cache lines of weights that they fill.
@@ -115,19 +84,19 @@ static func::FuncOp emitRowTiles(ModuleOp module, const MicroSpec &spec) {
     Val x = k.parameter(0), rows = k.parameter(2), panel = k.parameter(3), inputs = k.parameter(4);
     Buffer offsets(k, k.parameter(1).value, Elem::I64), tile(k, k.parameter(5).value, Elem::F32);
     Buffer ahead(k, k.parameter(6).value, Elem::I8);
-    Val tiles = tilesOf(rows), size = rows / tiles, larger = rows - size * tiles;
+    Val tiles = tilesOf(spec, rows), size = rows / tiles, larger = rows - size * tiles;
     Val lines = (k.parameter(7) + tiles - 1) / tiles, share = inputs / stepInputs(spec) * lines * 64;
     k.forEach(k.integer(0), tiles, [&](Val i) {
       Val first = i * size + min(i, larger);
       Val count = select(i < larger, size + 1, size);
-      callMicro(k, spec, count, microRows,
+      callMicro(k, spec, count, tileRows(spec),
                 {x, offsets.at(first).base(), panel, inputs, tile.at(first * spec.panel).base(),
                  ahead.at(i * share).base(), lines});
     });
     return SmallVector<Val>();
   };
-  return emitInternal(module, nameOf("linear_rows", spec), {pointer, pointer, i64, pointer, i64, pointer, pointer, i64},
-                      {}, body);
+  return emitInternal(module, nameOf("cpu_linear_rows", spec),
+                      {pointer, pointer, i64, pointer, i64, pointer, pointer, i64}, {}, body);
 }
 
 namespace {
@@ -151,7 +120,7 @@ static void emitChunks(KernelBuilder &k, const MicroSpec &spec, const Operands &
     k.call(tiles, {all.x.at(first).base(), all.offsets, all.rows, all.panel.at(first * inputBytes).base(), next - first,
                    all.tile, all.panel.at(ahead).base(), lines});
   };
-  Val count = tilesOf(all.rows), zero = k.integer(0), lines = k.integer(stepLines(spec));
+  Val count = tilesOf(spec, all.rows), zero = k.integer(0), lines = k.integer(stepLines(spec));
   auto whole = [&] {
     Val distance = k.integer(streamAhead(spec));
     multiply(zero, all.inputs, distance, select(zero < distance, select(count == 1, lines, zero), zero));
@@ -168,21 +137,36 @@ static void emitChunks(KernelBuilder &k, const MicroSpec &spec, const Operands &
   k.either(k.integer(1) < count, [&] { k.either(count <= k.integer(mostChunkedTiles), chunked, whole); }, whole);
 }
 
-/// Turns the panel a chunk at a time and adds each to the tile.
+/// How rows and panels of `spec` are multiplied once they are turned: by dots of bf16, or in f32.
+static MicroSpec turnedSpec(MicroSpec spec) {
+  spec.weight = spec.dot ? WeightFormat::BF16 : WeightFormat::F32;
+  spec.in = spec.dot ? Scalar::BF16 : Scalar::F32;
+  return spec;
+}
+
+/// Turns the rows and the panel a chunk at a time and adds the product of each to the tile.
 static void emitTurned(KernelBuilder &k, const MicroSpec &spec, const Operands &all) {
-  MicroSpec plainSpec = plain(spec);
-  Buffer turned = k.scratch(Elem::I8, panelBytes(plainSpec.weight, spec.panel, turnedInputs));
-  func::FuncOp turn = emitTurn(k.module, spec), tiles = emitRowTiles(k.module, plainSpec);
+  MicroSpec plain = turnedSpec(spec);
+  bool widen = spec.in != plain.in;
+  Buffer weights = k.scratch(Elem::I8, panelBytes(plain.weight, spec.panel, turnedInputs)), x, offsets;
+  if (widen) {
+    x = k.scratch(Elem::F32, panelRows * turnedInputs);
+    offsets = k.scratch(Elem::I64, panelRows);
+    k.forEach(k.integer(0), all.rows, [&](Val row) { offsets.store(row, row * turnedInputs); });
+  }
+  func::FuncOp turn = emitTurn(k.module, spec, plain.weight), tiles = emitRowTiles(k.module, plain);
   int64_t chunkBytes = panelBytes(spec.weight, spec.panel, turnedInputs);
-  // Numbers are half or a quarter as long as what they are turned into, and a little for the exponents.
-  int64_t lines = stepLines(plainSpec) / (spec.in == Scalar::F32 ? 4 : 2) + 1;
+  int64_t lines = (chunkBytes * stepInputs(plain) / turnedInputs + 63) / 64;
   Val chunks = (all.inputs + (turnedInputs - 1)) / turnedInputs;
   k.forEach(k.integer(0), chunks, [&](Val i) {
     Val first = i * turnedInputs, count = min(all.inputs - first, k.integer(turnedInputs));
-    Val blocks = (count + (scaleGroup - 1)) / scaleGroup;
-    k.call(turn, {all.panel.at(i * chunkBytes).base(), blocks, turned.base()});
-    k.call(tiles, {all.x.at(first).base(), all.offsets, all.rows, turned.base(), count, all.tile,
-                   all.panel.at((i + 1) * chunkBytes).base(), k.integer(lines)});
+    k.call(turn, {all.panel.at(i * chunkBytes).base(), count, weights.base()});
+    Buffer from = all.x.at(first);
+    if (widen)
+      k.call(emitWidenRows(k.module, spec.lanes),
+             {from.base(), all.offsets, all.rows, count, x.base(), k.integer(turnedInputs)});
+    k.call(tiles, {(widen ? x : from).base(), widen ? offsets.base() : all.offsets, all.rows, weights.base(), count,
+                   all.tile, all.panel.at((i + 1) * chunkBytes).base(), k.integer(lines)});
   });
 }
 
@@ -195,17 +179,22 @@ func::FuncOp emitRowsTimesPanel(ModuleOp module, const MicroSpec &spec) {
     Val zeros = k.real(0, k.vectorType(k.f32Type(), spec.lanes));
     k.forEach(k.integer(0), all.rows * spec.panel, [&](Val i) { tile.storeVector(i, zeros); }, spec.lanes);
     k.when(k.integer(0) < all.rows, [&] {
+      auto chunks = [&] { emitChunks(k, spec, all); };
+      auto turned = [&] { emitTurned(k, spec, all); };
+      if (spec.weight == WeightFormat::BF16 && !spec.dot)
+        return k.either(all.rows < wideningRows, chunks, turned);
       if (spec.weight != WeightFormat::I8)
-        return emitChunks(k, spec, all);
+        return chunks();
       auto direct = [&] {
         callMicro(k, spec, all.rows, directRows,
                   {all.x.base(), all.offsets, all.panel.base(), all.inputs, all.tile, all.panel.base(), k.integer(0)});
       };
-      k.either(all.rows <= k.integer(directRows), direct, [&] { emitTurned(k, spec, all); });
+      k.either(all.rows <= k.integer(directRows), direct, turned);
     });
     return SmallVector<Val>();
   };
-  return emitInternal(module, nameOf("linear_panel", spec), {pointer, pointer, i64, pointer, i64, pointer}, {}, body);
+  return emitInternal(module, nameOf("cpu_linear_panel", spec), {pointer, pointer, i64, pointer, i64, pointer}, {},
+                      body);
 }
 
 } // namespace chimera::cpu

@@ -8,15 +8,14 @@
 
 namespace chimera::cpu {
 
+/// Rows that one call takes at most; a multiple of microRows.
+inline constexpr int64_t panelRows = 96;
+
 /// The internal function (x, offsets i64[rows], rows, panel, K, tile f32 [rows][panel]): tile[r][n] = sum_k
 /// x[offsets[r]
-/// + k] w[n][k], each sum from +0 with k ascending, whatever `rows` is. A panel of I8 is multiplied as it is by few
-/// rows; for many it is turned, a part at a time, into the plain format of `in`.
+/// + k] w[n][k], each sum from +0 with k ascending, whatever `rows` is. Weights of I8 and operands of bf16 are
+/// multiplied as they are by few rows; for many they are turned, a part at a time, into what is multiplied faster.
 mlir::func::FuncOp emitRowsTimesPanel(mlir::ModuleOp module, const MicroSpec &spec);
-
-/// The internal function (panel, blocks, out): turns so many blocks of scaleGroup inputs of I8 into the plain format of
-/// `in`, F32 in groups of 1 or BF16 in groups of 2.
-mlir::func::FuncOp emitTurn(mlir::ModuleOp module, const MicroSpec &spec);
 
 /// Bytes of a panel of weights of `inputs` inputs.
 int64_t panelBytes(WeightFormat weight, int64_t panel, int64_t inputs);

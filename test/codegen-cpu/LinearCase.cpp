@@ -132,16 +132,16 @@ std::vector<float> rowsRead(const LinearCase &problem) {
 
 std::vector<std::vector<float>> refSums(const LinearCase &problem) {
   const LinearSpec &spec = problem.spec;
-  Scalar weight = spec.in; // I8 weights are numbers of both types
   auto count = static_cast<int32_t>(problem.rows.count());
   std::vector<std::vector<float>> sums;
   for (const Matrix &matrix : problem.weights) {
     Launch launch;
     launch.add(std::vector<int32_t>{0, count});
     addNumbers(launch, spec.in, rowsRead(problem));
-    addNumbers(launch, weight, matrix.values);
+    launch.add(matrix.values);
     size_t out = launch.add(std::vector<float>(count * spec.outputs));
-    ref::test::runKernel(ref::LinearSpec{spec.inputs, spec.outputs, spec.in, weight, Scalar::F32}, launch, {count, 1});
+    ref::test::runKernel(ref::LinearSpec{spec.inputs, spec.outputs, spec.in, Scalar::F32, Scalar::F32}, launch,
+                         {count, 1});
     sums.push_back(launch.get<float>(out));
   }
   return sums;
