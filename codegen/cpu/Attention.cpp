@@ -115,7 +115,8 @@ struct WholeKernel : AttendKernel {
   void attendList(Val slot, Val head, Val count) const {
     Val last = lines.last.load(count - 1);
     auto attendTo = [&](Val number, const LineState &result) {
-      attendPart(k, isa, spec, cache->pages, cache->pagesOf(slot), head, /*heads=*/1, number, lines, result, count);
+      attendPart(k, isa, spec, cache->pages, cache->pagesOf(slot), head, /*heads=*/k.integer(1), number, lines, result,
+                 count);
     };
     attendTo(k.integer(0), state);
     k.forEach(k.integer(1), min(last / spanEntries + 1, k.integer(parts)), [&](Val number) {
@@ -186,19 +187,6 @@ struct PartsKernel : AttendKernel {
     state = LineState::inScratch(k, most, headSize());
   }
 
-  /// Key/value heads of a block of the grid: neighbours in a page, up to 256 KiB of keys, so that memory is read in
-  /// long stretches.
-  static int64_t headsTogether(const AttendSpec &spec) {
-    int64_t kvHeads = spec.cache.kvHeads, most = 1;
-    int64_t bytes = blockEntries * spec.cache.headSize * byteSize(spec.cache.operand);
-    if (spec.heads / kvHeads > tileLines)
-      return 1;
-    for (int64_t heads = 2; heads <= std::min<int64_t>(16, (int64_t{256} << 10) / bytes); ++heads)
-      if (kvHeads % heads == 0)
-        most = heads;
-    return most;
-  }
-
   void store(Val i, Val line, Val part) const {
     Buffer record = partial.at((line * parts + part) * partialWidth(headSize()));
     forEachColumns(k, isa, headSize(), [&](Val column, Val mask) {
@@ -210,9 +198,8 @@ struct PartsKernel : AttendKernel {
   }
 
   /// A row's part at some heads: the lines `first` and up of each, `count` of them.
-  void attend(Val row, Val sequence, Val base, Val firstHead, Val part, Val first, Val count) const {
-    int64_t heads = headsTogether(spec);
-    k.forEach(0, heads, [&](Val i) {
+  void attend(Val row, Val sequence, Val base, Val firstHead, Val heads, Val part, Val first, Val count) const {
+    k.forEach(k.integer(0), heads, [&](Val i) {
       fill(lines.at(i * count, headSize()), q, base, sequence, firstHead + i, row, first, count);
     });
     state.clear(k, isa, count * heads, headSize());
@@ -222,17 +209,32 @@ struct PartsKernel : AttendKernel {
     k.forEach(k.integer(0), count * heads, [&](Val i) { store(i, line + i, part); });
   }
 
+  /// Into how many pieces the heads of a block are cut when only the first `used` parts have entries: the blocks of the
+  /// other parts take the pieces, so that there is work for several threads.
+  Val piecesFor(Val used) const {
+    constexpr int64_t enough = 12;
+    static_assert(enough <= parts, "there are blocks for the pieces of the used parts");
+    int64_t heads = headsTogether(spec);
+    Val pieces = k.integer(1);
+    for (int64_t next = 2; next <= heads; ++next)
+      if (heads % next == 0)
+        pieces = select(used * next <= k.integer(enough), k.integer(next), pieces);
+    return pieces;
+  }
+
   void emit() const {
-    int64_t headBlocks = spec.cache.kvHeads / headsTogether(spec), most = mostLines(headSize());
+    int64_t most = mostLines(headSize()), heads = headsTogether(spec), headBlocks = spec.cache.kvHeads / heads;
     k.forEach(k.begin(), min(k.end(), k.rowCount(own.start) * (headBlocks * parts)), [&](Val block) {
-      Val part = block % parts, heads = block / parts % headBlocks, row = block / (parts * headBlocks);
+      Val place = block % parts, headBlock = block / parts % headBlocks, row = block / (parts * headBlocks);
       Val sequence = sequenceOf(row), base = baseOf(cache->count, sequence);
-      k.when(firstOfPart(part) <= entryOf(base, sequence, row), [&] {
+      Val used = min(entryOf(base, sequence, row) / spanEntries + 1, k.integer(parts)), pieces = piecesFor(used);
+      k.when(place < used * pieces, [&] {
+        Val each = k.integer(heads) / pieces, firstHead = headBlock * heads + place / used * each;
         // All of a group are one step unless they are more than fit.
         k.forEach(
             k.integer(0), k.integer(group()),
             [&](Val first) {
-              attend(row, sequence, base, heads * headsTogether(spec), part, first,
+              attend(row, sequence, base, firstHead, each, place % used, first,
                      min(k.integer(group()) - first, k.integer(most)));
             },
             most);
@@ -297,7 +299,7 @@ SplitAttend getOrEmitSplit(ModuleOp kernels, const Isa &isa, const AttendSpec &s
               second = symbolOf({"cpu_attend_merge", nameOf(spec)});
   emitKernel(kernels, first, [&](KernelBuilder &k) { PartsKernel(k, isa, spec).emit(); });
   emitKernel(kernels, second, [&](KernelBuilder &k) { MergeKernel(k, isa, spec).emit(); });
-  return {{first, Grid{/*tokens=*/spec.cache.kvHeads / PartsKernel::headsTogether(spec) * parts}},
+  return {{first, Grid{/*tokens=*/spec.cache.kvHeads / headsTogether(spec) * parts}},
           {second, Grid{/*tokens=*/spec.cache.kvHeads}}};
 }
 

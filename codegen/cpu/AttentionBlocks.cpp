@@ -12,23 +12,33 @@ Val firstOfPart(Val part) {
   return part * spanEntries;
 }
 
+int64_t headsTogether(const AttendSpec &spec) {
+  int64_t kvHeads = spec.cache.kvHeads, most = 1;
+  int64_t bytes = blockEntries * spec.cache.headSize * byteSize(spec.cache.operand);
+  if (spec.heads / kvHeads > tileLines)
+    return 1;
+  for (int64_t heads = 2; heads <= std::min<int64_t>(16, (int64_t{256} << 10) / bytes); ++heads)
+    if (kvHeads % heads == 0)
+      most = heads;
+  return most;
+}
+
 void attendPart(KernelBuilder &k, const Isa &isa, const AttendSpec &spec, const Buffer &pages,
-                const Buffer &pagesOfSlot, Val firstHead, int64_t heads, Val part, const Lines &lines,
+                const Buffer &pagesOfSlot, Val firstHead, Val heads, Val part, const Lines &lines,
                 const LineState &state, Val count) {
   Type pointer = pages.base().value.getType(), i64 = k.i64Type();
-  std::string symbol =
-      symbolOf({"cpu_attend_part", nameOf(spec.cache), "scale" + kernel::nameOf(spec.scale), std::to_string(heads)});
+  std::string symbol = symbolOf({"cpu_attend_part", nameOf(spec.cache), "scale" + kernel::nameOf(spec.scale)});
   auto function = emitInternal(
-      k.module, symbol, {pointer, pointer, pointer, pointer, pointer, pointer, i64, pointer, pointer, i64, i64}, {},
-      [&](KernelBuilder &f) {
+      k.module, symbol, {pointer, pointer, pointer, pointer, pointer, pointer, i64, pointer, pointer, i64, i64, i64},
+      {}, [&](KernelBuilder &f) {
         Lines lines = Lines::fromOperands(f, 0);
         LineState state = LineState::fromOperands(f, 3);
-        Val count = f.parameter(6), firstHead = f.parameter(9);
+        Val count = f.parameter(6), firstHead = f.parameter(9), heads = f.parameter(10);
         Buffer pages(f, f.parameter(7).value, Elem::I8), table(f, f.parameter(8).value, Elem::I32);
-        RunScratch scratch = RunScratch::make(f, spec.cache.headSize, heads);
+        RunScratch scratch = RunScratch::make(f, spec.cache.headSize, headsTogether(spec));
         Val blocks = lines.last.load(count - 1) / blockEntries + 1;
         f.forEach(
-            f.parameter(10), (blocks + (spanBlocks - 1)) / spanBlocks,
+            f.parameter(11), (blocks + (spanBlocks - 1)) / spanBlocks,
             [&](Val span) {
               Val first = span * spanBlocks;
               attendRun(f, isa, spec, scratch, lines, state, heads, count, first, min(first + spanBlocks, blocks),
@@ -42,7 +52,7 @@ void attendPart(KernelBuilder &k, const Isa &isa, const AttendSpec &spec, const 
   keepCalls(function);
   SmallVector<Val> operands = lines.operands();
   operands.append(state.operands());
-  operands.append({count, pages.base(), pagesOfSlot.base(), firstHead, part});
+  operands.append({count, pages.base(), pagesOfSlot.base(), firstHead, heads, part});
   k.call(function, operands);
 }
 
@@ -92,8 +102,8 @@ void attendRing(KernelBuilder &k, const Isa &isa, const AttendSpec &spec, const 
     k.forEach(
         begin, end,
         [&](Val first) {
-          attendRun(k, isa, spec, scratch, lines, state, /*heads=*/1, count, first, min(first + runBlocks, end),
-                    inCache);
+          attendRun(k, isa, spec, scratch, lines, state, /*heads=*/k.integer(1), count, first,
+                    min(first + runBlocks, end), inCache);
         },
         runBlocks);
     return;

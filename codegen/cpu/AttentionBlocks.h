@@ -11,10 +11,15 @@ namespace chimera::cpu {
 /// The first entry of a span of a List that belongs to part `part` and is the part's first.
 Val firstOfPart(Val part);
 
+/// The most key/value heads, a divisor of them all, that attendPart takes at once: neighbours in a page, up to 256 KiB
+/// of keys, so that memory is read in long stretches. 1 if a head's queries are more than a tile.
+int64_t headsTogether(const AttendSpec &spec);
+
 /// Takes the spans of one part of a List into `count` lines (at least 1) of each of the key/value heads firstHead ..
-/// firstHead + heads - 1; all lines end at the same entry if there are several heads.
+/// firstHead + heads - 1; all lines end at the same entry, and are at most tileLines a head, if there are several
+/// heads, at most headsTogether.
 void attendPart(KernelBuilder &k, const Isa &isa, const AttendSpec &spec, const Buffer &pages,
-                const Buffer &pagesOfSlot, Val firstHead, int64_t heads, Val part, const Lines &lines,
+                const Buffer &pagesOfSlot, Val firstHead, Val heads, Val part, const Lines &lines,
                 const LineState &state, Val count);
 
 /// This step's rows of a sequence at a key/value head, `base` entries being in the cache already: keys and values from

@@ -180,8 +180,7 @@ struct Run {
   const RunScratch &scratch;
   Lines lines;
   LineState state;
-  int64_t heads;
-  Val count, first, end;
+  Val heads, count, first, end;
   function_ref<CacheBlock(Val number, Val head)> locate;
 
   /// What a phase knows of a block of one head, and the blocks after it.
@@ -195,7 +194,7 @@ struct Run {
   /// In the order of memory: the heads of a block are neighbours.
   void forEachBlock(function_ref<void(const Place &)> body) const {
     k.forEach(first, end, [&](Val number) {
-      k.forEach(0, heads, [&](Val head) {
+      k.forEach(k.integer(0), heads, [&](Val head) {
         Val line = head * count, block = (number - first) * (heads * tileLines) + line;
         body({number, head, lines.at(line, spec.cache.headSize), state.at(line, spec.cache.headSize),
               scratch.scores.at(block * blockEntries), scratch.factors.at(block)});
@@ -205,7 +204,7 @@ struct Run {
 
   /// The block after one, and whether there is one.
   std::pair<CacheBlock, Val> after(const Place &place) const {
-    Val sameNumber = place.head + 1 < k.integer(heads), number = select(sameNumber, place.number, place.number + 1);
+    Val sameNumber = place.head + 1 < heads, number = select(sameNumber, place.number, place.number + 1);
     Val exists = number < end;
     return {locate(select(exists, number, first), select(sameNumber, place.head + 1, k.integer(0))), exists};
   }
@@ -232,11 +231,9 @@ struct Run {
 } // namespace
 
 void attendRun(KernelBuilder &k, const Isa &isa, const AttendSpec &spec, const RunScratch &scratch, const Lines &lines,
-               const LineState &state, int64_t heads, Val count, Val first, Val end,
+               const LineState &state, Val heads, Val count, Val first, Val end,
                function_ref<CacheBlock(Val, Val)> locate) {
   auto inPhases = [&] { Run{k, isa, spec, scratch, lines, state, heads, count, first, end, locate}.emit(); };
-  if (heads > 1)
-    return inPhases();
   auto blockByBlock = [&] {
     Val head = k.integer(0);
     k.forEach(first, end, [&](Val number) {

@@ -32,7 +32,7 @@ void attendBlock(KernelBuilder &k, const Isa &isa, const AttendSpec &spec, const
 /// all blocks first and then the values of all, with the same bits: so it waits once a run for its scores, not once a
 /// block. With several heads, `count` is at most tileLines.
 void attendRun(KernelBuilder &k, const Isa &isa, const AttendSpec &spec, const RunScratch &scratch, const Lines &lines,
-               const LineState &state, int64_t heads, Val count, Val first, Val end,
+               const LineState &state, Val heads, Val count, Val first, Val end,
                llvm::function_ref<CacheBlock(Val number, Val head)> locate);
 
 } // namespace chimera::cpu

@@ -208,7 +208,7 @@ inline constexpr int64_t spanEntries = 512, parts = 16;
 Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const AttendSpec &spec);
 
 /// The same in two launches with equal bits, for steps of few rows over long lists (committed, List only): a block of
-/// the first is a part of a row's key/value head. Its buffers: own rows, key rows, q, the cache, partial f32 [own,
+/// the first is a part of a row at some key/value heads. Its buffers: own rows, key rows, q, the cache, partial f32 [own,
 /// heads, parts, partialWidth]. Those of the second: own rows, key rows, the list's length i64[slots], partial, out.
 struct SplitAttend {
   Kernel parts, merge;

@@ -105,21 +105,30 @@ TEST(CpuAttention, ResultsAreRoundedToBF16IfAsked) {
   }
 }
 
+/// Three rows after `entries` others, in one launch and in two.
+static void attendAfter(const Isa &isa, const AttendSpec &spec, int64_t entries) {
+  SCOPED_TRACE(isa.name + " " + std::to_string(entries));
+  CpuCache cache(spec.cache, entries + 3);
+  RefCache oracle(spec.cache, entries + 3);
+  RowSet none = allRows(Batch({0}, {1}, {0}));
+  Batch prompt({entries}, {1}, {0}), next({3}, {1}, {entries});
+  StepInputs first = StepInputs::random(spec, 0, entries, 1), second = StepInputs::random(spec, 3, 3, 2);
+  cpuStep(isa, spec, cache, prompt, none, allRows(prompt), first);
+  refStep(spec, oracle, prompt, none, allRows(prompt), first);
+  std::vector<float> out = cpuStep(isa, spec, cache, next, allRows(next), allRows(next), second);
+  expectClose(out, refStep(spec, oracle, next, allRows(next), allRows(next), second), spec);
+  EXPECT_EQ(bitsOf(splitAttention(isa, spec, cache, next, allRows(next), allRows(next), second.q)), bitsOf(out));
+}
+
+TEST(CpuAttention, ListsOfSeveralSpansAgreeWithRef) {
+  for (const Isa &isa : hostIsas())
+    for (int64_t spans : {1, 2, 3, 4, 6, 7}) // rows on both sides of a span's end
+      attendAfter(isa, makeSpec(CacheKind::List, 0, false, Scalar::BF16, 8, 6, 1), spans * spanEntries - 1);
+}
+
 TEST(CpuAttention, AListOfMoreSpansThanPartsAgreesWithRef) {
-  constexpr int64_t entries = spanEntries * (parts + 2) + 77;
-  for (const Isa &isa : hostIsas()) {
-    AttendSpec spec = makeSpec(CacheKind::List, 0, false, Scalar::F32, 8, 1, 2);
-    CpuCache cache(spec.cache, entries + 3);
-    RefCache oracle(spec.cache, entries + 3);
-    RowSet none = allRows(Batch({0}, {1}, {0}));
-    Batch prompt({entries}, {1}, {0}), next({3}, {1}, {entries});
-    StepInputs first = StepInputs::random(spec, 0, entries, 1), second = StepInputs::random(spec, 3, 3, 2);
-    cpuStep(isa, spec, cache, prompt, none, allRows(prompt), first);
-    refStep(spec, oracle, prompt, none, allRows(prompt), first);
-    std::vector<float> out = cpuStep(isa, spec, cache, next, allRows(next), allRows(next), second);
-    expectClose(out, refStep(spec, oracle, next, allRows(next), allRows(next), second), spec);
-    EXPECT_EQ(bitsOf(splitAttention(isa, spec, cache, next, allRows(next), allRows(next), second.q)), bitsOf(out));
-  }
+  for (const Isa &isa : hostIsas())
+    attendAfter(isa, makeSpec(CacheKind::List, 0, false, Scalar::F32, 8, 1, 2), spanEntries * (parts + 2) + 77);
 }
 
 TEST(CpuAttention, NoRowsAreNoWork) {
