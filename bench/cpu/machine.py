@@ -45,7 +45,8 @@ def describe():
 def commit(root):
     """The checkout's commit, with "+changes" if tracked files differ from it."""
     def git(*arguments):
-        return subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=False).stdout.strip()
+        done = subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=False)
+        return done.stdout.strip()
 
     name = git("rev-parse", "--short", "HEAD") or "unknown"
     return name + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")

@@ -62,12 +62,14 @@ class Tables(unittest.TestCase):
 
     def test_decode_targets(self):
         text = tables.targets(self.results)
-        self.assertEqual(self.row(text, "dense decode, batch 1, short context, f32")[2:], ["90 %, 40.0 tokens/s", "reached"])
+        self.assertEqual(self.row(text, "dense decode, batch 1, short context, f32")[2:],
+                         ["90 %, 40.0 tokens/s", "reached"])
         self.assertEqual(self.row(text, "dense decode, batch 1, short context, bf16")[2:],
                          ["80 %, 70.0 tokens/s", "not reached"])
         self.assertEqual(self.row(text, "dense decode, batch 1, short context, int8")[2:],
                          ["80 %, 130.0 tokens/s", "not reached"])
-        self.assertEqual(self.row(text, "dense decode, batch 1, context 32768, bf16")[2:], ["80 %, 10.0 tokens/s", "reached"])
+        self.assertEqual(self.row(text, "dense decode, batch 1, context 32768, bf16")[2:],
+                         ["80 %, 10.0 tokens/s", "reached"])
 
     def test_ratio_targets(self):
         text = tables.targets(self.results)
@@ -75,7 +77,8 @@ class Tables(unittest.TestCase):
         self.assertEqual(self.row(text, "routed")[2:], ["5.2x, 8.0x less", "reached"])
         self.assertEqual(self.row(text, "batch 16")[2:], ["7.0x", "not reached"])
         self.assertEqual(self.row(text, "another process burning one core, prefill")[2:], ["2.00x slower", "reached"])
-        self.assertEqual(self.row(text, "another process burning one core, decode")[2:], ["2.50x slower", "not reached"])
+        self.assertEqual(self.row(text, "another process burning one core, decode")[2:],
+                         ["2.50x slower", "not reached"])
         self.assertEqual(self.row(text, "compile time")[2:], ["1.50 s (dense-f32) to 2.50 s (dense-bf16)", "reached"])
 
     def test_a_routed_model_that_saves_too_little_memory_misses(self):
@@ -83,7 +86,8 @@ class Tables(unittest.TestCase):
         for entry in data["entries"]:
             if entry["row"] == "long" and entry["model"]["config"] == "routed":
                 entry["result"]["results"][0]["cache_bytes"] *= 2
-        self.assertEqual(self.row(tables.targets(tables.Results(data)), "routed")[2:], ["5.2x, 4.0x less", "not reached"])
+        self.assertEqual(self.row(tables.targets(tables.Results(data)), "routed")[2:],
+                         ["5.2x, 4.0x less", "not reached"])
 
     def test_families_sum_the_ops_of_both_targets(self):
         text = tables.families(self.results)
@@ -137,8 +141,8 @@ class Page(unittest.TestCase):
             page, figure = os.path.join(folder, "page.md"), os.path.join(folder, "figure.svg")
             with open(page, "w", encoding="utf-8") as file:
                 file.write("<!-- begin targets -->\n<!-- end targets -->\n")
-            done = subprocess.run([sys.executable, os.path.join(HERE, "report"), DATA, "--page", page, "--figure", figure],
-                                  capture_output=True, text=True, check=False)
+            command = [sys.executable, os.path.join(HERE, "report"), DATA, "--page", page, "--figure", figure]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             with open(page, encoding="utf-8") as file:
                 self.assertIn("dense prefill of 512", file.read())
@@ -175,8 +179,9 @@ class Roofline(unittest.TestCase):
         self.assertEqual(len(marks), 9)
         # The plot spans 12 doublings in 530 units and log(500) in 420.
         for name, intensity, rate in (("dense prefill 512, f32", 400, 160), ("dense decode, bf16", 1, 16),
-                                      ("dense decode, int8", 2, 32), ("dense decode at 32768, bf16", .87890625, 14.0625),
-                                      ("routed decode at 32768, bf16", 1, 13), ("dense decode, batch 16, bf16", 16, 102.4)):
+                                      ("dense decode, int8", 2, 32), ("routed decode at 32768, bf16", 1, 13),
+                                      ("dense decode at 32768, bf16", .87890625, 14.0625),
+                                      ("dense decode, batch 16, bf16", 16, 102.4)):
             x, y = marks[name]
             self.assertAlmostEqual(2 ** (12 * (x - 70) / 530 - 2), intensity, delta=.01 * intensity, msg=name)
             self.assertAlmostEqual(2 * 500 ** ((470 - y) / 420), rate, delta=.01 * rate, msg=name)

@@ -151,10 +151,11 @@ def wrapped(text, width):
 def draw(results, caption):
     """The figure as text. `caption` names machine, commit and command."""
     limits = results.limits("bf16") or results.limits("f32")
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
-             'role="img">', "<!-- SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception; drawn by bench/cpu/report -->",
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
+             f'height="{HEIGHT}" role="img">',
+             "<!-- SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception; drawn by bench/cpu/report -->",
              "<title>Roofline of the cpu target</title>", f"<style>{STYLE}</style>",
-             f'<text class="title" x="{LEFT}" y="28">The cpu target: each phase under the limits measured beside it</text>']
+             f'<text class="title" x="{LEFT}" y="28">The cpu target: each phase and the limits of the machine</text>']
     parts += grid() + roofs(limits) + points_and_key(points_of(results))
     for i, line in enumerate(wrapped(caption, 140)):
         parts.append(f'<text class="small" x="{LEFT}" y="{BOTTOM + 64 + 15 * i}">{escape(line.strip())}</text>')

@@ -3,7 +3,7 @@
 
 import statistics
 
-# What llama.cpp reached for a dense bf16 prefill of 512 on another machine (two Sapphire Rapids cores), tokens a second.
+# What llama.cpp reached for a dense bf16 prefill of 512 on another machine (two Sapphire Rapids cores), tokens/s.
 LLAMA_PREFILL = 692
 
 
@@ -61,8 +61,8 @@ class Results:
 
 
 def product_kernels(entry):
-    """Of a dense prefill's profile: (kernel, launches, GFLOP/s of the median launch, flops), the most work first. Products
-    of one row, the last one's logits, are left out."""
+    """Of a dense prefill's profile: (kernel, launches, GFLOP/s of the median launch, flops), the most work first.
+    Products of one row, the last one's logits, are left out."""
     kernels = []
     for measured in entry["result"]["results"]:
         if measured["phase"] != "prefill":
@@ -140,9 +140,10 @@ def target_rows(results):
             rows.append((f"routed (.6/.2/.1/.1, forced) against dense, long context, {dtype}",
                          "5x tokens/s, 7x less cache", f"{faster:.1f}x, {smaller:.1f}x less",
                          "reached" if faster >= 5 and smaller >= 7 else "not reached"))
-    many, one = results.value("speed", "batch", "decode", batch=16), results.value("speed", "batch", "decode", batch=1)
+    many, one = (results.value("speed", "batch", "decode", batch=batch) for batch in (16, 1))
     if many and one:
-        rows.append(("batch 16 decode, bf16", "8x the tokens/s of batch 1", f"{many / one:.1f}x", verdict(many / one, 8)))
+        rows.append(("batch 16 decode, bf16", "8x the tokens/s of batch 1", f"{many / one:.1f}x",
+                     verdict(many / one, 8)))
     for phase in ("prefill", "decode"):
         idle, busy = (results.value("speed", "busy", phase, label=label) for label in ("idle", "busy"))
         if idle and busy:
@@ -180,8 +181,8 @@ def speeds(results):
                              f"{speed['deviation']:.1f}", f"{one['bytes_per_second'] / 1e9:.1f}",
                              percent(one["read_share"]), f"{one['flops_per_second'] / 1e9:.0f}",
                              percent(one["peak_share"]), f"{one['cache_bytes'] / 1e6:.0f}"))
-    return table(("model", "dtype", "phase", "batch", "context", "tokens/s", "+-", "GB/s", "of read", "GFLOP/s", "of peak",
-                  "cache MB"), rows, range(3, 12))
+    return table(("model", "dtype", "phase", "batch", "context", "tokens/s", "+-", "GB/s", "of read", "GFLOP/s",
+                  "of peak", "cache MB"), rows, range(3, 12))
 
 
 def switches(results):
@@ -245,8 +246,8 @@ def launches(results):
         rows.append((entry["model"]["config"], entry["model"]["target"], count["kernels"], count["bytes"],
                      count["prefill"], count["decode"], f"{ran:.0f}",
                      *(f"{found[phase]['tokens_per_second']['median']:.1f}" for phase in ("prefill", "decode"))))
-    return table(("model", "target", "kernels", "bytes of code", "launches of prefill", "of decode", "run in a decode step",
-                  "prefill of 64, tokens/s", "decode, tokens/s"), rows, range(2, 9))
+    return table(("model", "target", "kernels", "bytes of code", "launches of prefill", "of decode",
+                  "run in a decode step", "prefill of 64, tokens/s", "decode, tokens/s"), rows, range(2, 9))
 
 
 def peers(results):
@@ -254,7 +255,8 @@ def peers(results):
     for entry in results.of("peers"):
         for one in entry["result"]["results"]:
             speed = one["tokens_per_second"]
-            rows.append((one["program"], kind(entry), one["phase"], f"{speed['median']:.1f}", f"{speed['deviation']:.1f}"))
+            rows.append((one["program"], kind(entry), one["phase"], f"{speed['median']:.1f}",
+                         f"{speed['deviation']:.1f}"))
         notes.update({note["program"]: note["note"] for note in entry["result"]["notes"]})
     text = table(("program", "dtype", "phase", "tokens/s", "+-"), rows, (3, 4))
     return text + "".join(f"\n{program}: {note}.\n" for program, note in notes.items())

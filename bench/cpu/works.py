@@ -90,6 +90,8 @@ def switches(size):
             for dtype in ("f32", "bf16") for isa in size.isas]
     runs += [Run("switches", DENSE_BF16, options + ("--threads", str(n)), label=f"{n} thread" + "s" * (n > 1))
              for n in (1, 2)]
+    runs += [Run("switches", DENSE_BF16, ("--decode-context", "4096", "--repeats", str(size.few), "--threads", str(n)),
+                 label=f"{n} thread" + "s" * (n > 1) + ", context 4096") for n in (1, 2)]
     runs += [Run("switches", DENSE_BF16, options, label="huge pages"),
              Run("switches", DENSE_BF16, options, label="no huge pages", huge_pages=False)]
     one = ("--prefill", "512", "--decode-context", "0", "--repeats", str(size.few), "--fractions")
