@@ -24,10 +24,14 @@ TEST(CpuCacheLayout, PartialResultsAreWholeVectors) {
   EXPECT_EQ(partialWidth(64), 80);
 }
 
+namespace {
+
 /// The history of a slot: every row ever appended.
 struct History {
   std::vector<float> keys, values, weights;
 };
+
+} // namespace
 
 static void expectEntries(const CpuCache &cache, const CacheSpec &spec, const std::vector<History> &histories) {
   for (int64_t slot = 0; slot < CpuCache::slots; ++slot) {
