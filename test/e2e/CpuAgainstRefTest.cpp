@@ -27,7 +27,7 @@ namespace {
 /// f32: the worst difference that is allowed, as a fraction of the largest logit.
 constexpr double kWorst = 1e-5;
 /// bf16: a position is apart beyond this fraction of the largest logit; the share of them that is allowed.
-constexpr double kApart = 1e-5, kShareApart = 0.2;
+constexpr double kApart = 1e-5, kShareApart = 0.15;
 /// bf16: where a rounding fell to the other side.
 constexpr double kWorstApart = 6e-3;
 
