@@ -225,7 +225,7 @@ def LowerToCpu : Pass<"chimera-lower-to-cpu", "::mlir::ModuleOp"> {
     After `chimera-lower-to-cpu{isa=avx512}`:
     ```mlir
     %w = chimera.pack %wk, %wv {format = "f32", panel = 64 : i64, group = 1 : i64} : tensor<32x64xf32>, tensor<32x64xf32>
-    %y = chimera.call @chimera_linear_... (%full, %h, %w) grid <...> {op = "chimera.fused_linear", ...} : ...
+    %y = chimera.call @chimera_cpu_linear_... (%full, %h, %w) grid <...> {op = "chimera.fused_linear", ...} : ...
     ```
   }];
   let options = [

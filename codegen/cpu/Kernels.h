@@ -39,7 +39,7 @@ enum class WeightFormat { F32, BF16, I8 };
 
 /// Packed weights: panels of `panel` outputs; in a panel, k in groups of `group`, and for each group `panel` columns of
 /// `group` neighbours: element (n, k) of a panel is at (k / group * panel + n) * group + k % group. Outputs and k are
-/// padded with zeros to whole panels and groups. I8: each 32 inputs are `panel` exponents (signed bytes), then their 32
+/// padded with zeros to whole panels and groups. I8: each 32 inputs are `panel` exponents (signed bytes, -128 .. 104), then their 32
 /// * panel numbers q in the layout above.
 struct PackedLayout {
   WeightFormat format;

@@ -43,7 +43,8 @@ def CallOp : Chimera_Op<"call", [Pure, DeclareOpInterfaceMethods<CacheOpInterfac
   let description = [{
     Launches `kernel` with the buffers of `inputs` and `results` in the order of `order`, which numbers the inputs and
     then the results. A rows value stands for its five arrays, a cache for its pools. `starts` lists values of which only the
-    array of S + 1 starts is meant: a rows input that stands for it alone, a tensor result that is one. The last results are the new versions
+    array of S + 1 starts is meant: a rows input that stands for it alone, a tensor result that is one; of a
+    list, only its lengths. The last results are the new versions
     of the `updated` inputs, in order, and have no buffers of their own: a cache is brought up to date, a tensor overwritten, in place. `op` names the op that this launch came from, `layer` its layer (-1:
     none); `constants` follow the step's symbols in the kernel's arguments.
 

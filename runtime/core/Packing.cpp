@@ -76,7 +76,7 @@ int groupExponent(float magnitude) {
   e -= 7;
   if (double(magnitude) > std::ldexp(127.0, e))
     ++e;
-  return std::clamp(e, -126, 120);
+  return std::max(e, -126);
 }
 
 int8_t groupNumber(float weight, double inverse) {
@@ -96,7 +96,7 @@ std::optional<BadElement> Packer::packI8(const std::vector<Row> &rows, uint8_t *
       read(rows[n], begin, scaleGroup, io::DType::F32, weights);
       float magnitude = 0;
       for (int64_t k = 0; k < scaleGroup; ++k) {
-        if (!std::isfinite(weights[k]))
+        if (!(std::fabs(weights[k]) <= largestWeight)) // nor a NaN
           return BadElement{rows[n].source, rows[n].row, begin + k};
         magnitude = std::max(magnitude, std::fabs(weights[k]));
       }

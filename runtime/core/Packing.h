@@ -56,8 +56,12 @@ private:
   PanelShape sizes;
 };
 
-/// The exponent of a group of weights: the smallest e in -126 .. 120 with magnitude <= 127 * 2^e, -126 for 0.
-/// `magnitude` is the largest of them, finite.
+/// The largest magnitude that eight bits can hold: 127 * 2^104. Kernels scale by adding to an exponent's bits, and this
+/// is as far as that goes.
+inline constexpr float largestWeight = 0x1.fcp+110f;
+
+/// The exponent of a group of weights: the smallest e in -126 .. 104 with magnitude <= 127 * 2^e, -126 for 0.
+/// `magnitude` is the largest of them, at most largestWeight.
 int groupExponent(float magnitude);
 
 /// weight * inverse, rounded to the nearest integer, ties to even, and kept in -127 .. 127. `inverse` is 2^-exponent.

@@ -11,12 +11,12 @@
 // CHECK-SAME: %[[TOKENS:[a-z0-9]+]]: tensor<?xi32>{{.*}}, %[[ROWS:[a-z0-9]+]]: !chimera.rows{{.*}}, %[[OUT:[a-z0-9]+]]: !chimera.rows{{.*}}, %[[FORCED:[a-z0-9]+]]: tensor<?x1xi8>
 // CHECK: %[[X:.*]] = chimera.call @chimera_embed_{{.*}}(%[[ROWS]], %[[TOKENS]], %{{.*}}) {{.*}}op = "chimera.embed"
 // CHECK: %[[KV:.*]] = chimera.pack %{{.*}}, %{{.*}} {format = "f32", group = 1 : i64, panel = {{[0-9]+}} : i64} : tensor<4x8xf32>, tensor<8x8xf32>
-// CHECK: %[[Y:.*]] = chimera.call @chimera_linear{{.*}}(%[[ROWS]], %[[X]], %[[KV]]) {{.*}}op = "chimera.fused_linear"{{.*}} -> tensor<?x12xf32>
+// CHECK: %[[Y:.*]] = chimera.call @chimera_cpu_linear{{.*}}(%[[ROWS]], %[[X]], %[[KV]]) {{.*}}op = "chimera.fused_linear"{{.*}} -> tensor<?x12xf32>
 // Columns of Y are read where they are: no launch copies them.
 // CHECK-NOT: chimera.columns
 // CHECK: %[[W:.*]] = chimera.pack
 // The stream is overwritten: it is an updated input, and its new version the call's only result.
-// CHECK: %[[Z:.*]] = chimera.call @chimera_linear{{.*}}(%[[ROWS]], %[[Y]], %[[W]], %[[X]]) {{.*}}updated = array<i64: 3>
+// CHECK: %[[Z:.*]] = chimera.call @chimera_cpu_linear{{.*}}(%[[ROWS]], %[[Y]], %[[W]], %[[X]]) {{.*}}updated = array<i64: 3>
 // CHECK: return %[[Z]]
 // CHECK: module @kernels
 
