@@ -100,7 +100,9 @@ class Tables(unittest.TestCase):
         peers = tables.peers(self.results)
         self.assertIn("| PyTorch | bf16 | prefill | 101.0 | 2.0 |", peers)
         self.assertIn("llama.cpp: not installed.", peers)
-        self.assertIn("| dense | f32 | avx2 | 1200.0 | 39.0 |", tables.switches(self.results))
+        self.assertIn("| dense | f32 | avx2 | 1300 (1200 - 1400) | 39 (39 - 39) | 90 (90 - 90) % |",
+                      tables.switches(self.results))
+        self.assertIn("| dense | bf16 | context 4096 | - | 20 | 50 % |", tables.switches(self.results))
         self.assertIn("| dense | bf16 | decode | 16 | 0 | 490.0 | 1.0 | 6.4 | 32 % | 102 | 26 % | 1 |",
                       tables.speeds(self.results))
         self.assertIn("8 GiB, Linux 6.0", tables.where(self.results))
@@ -217,7 +219,7 @@ class Roofline(unittest.TestCase):
 
 
 class Works(unittest.TestCase):
-    SIZE = works.Size(context=32768, repeats=9, few=5, compiles=5, isas=("avx2", "avx512"))
+    SIZE = works.Size(context=32768, repeats=9, few=5, compiles=5, rounds=3, isas=("avx2", "avx512"))
 
     def test_every_row_has_runs_of_its_own(self):
         for name, row in works.ROWS.items():

@@ -185,14 +185,25 @@ def speeds(results):
                   "of peak", "cache MB"), rows, range(3, 12))
 
 
+def spread(values, digits=0):
+    """The median, and what lies between the least and the greatest of several rounds."""
+    text = f"{statistics.median(values):.{digits}f}"
+    return text if len(values) == 1 else f"{text} ({min(values):.{digits}f} - {max(values):.{digits}f})"
+
+
 def switches(results):
-    """Tokens a second of runs that differ in one thing."""
-    rows = []
+    """Runs that differ in one thing: medians over the rounds."""
+    rows, runs = [], {}
     for entry in results.of("switches"):
-        found = {one["phase"]: f"{one['tokens_per_second']['median']:.1f}" for one in entry["result"]["results"]}
-        rows.append((entry["model"]["config"], entry["model"]["dtype"], entry["label"], found.get("prefill", "-"),
-                     found.get("decode", "-")))
-    return table(("model", "dtype", "what", "prefill of 512", "decode"), rows, (3, 4))
+        runs.setdefault((entry["model"]["config"], entry["model"]["dtype"], entry["label"]), []).append(entry)
+    for key, entries in runs.items():
+        def of(phase, read, found=entries):
+            return [read(one) for entry in found for one in entry["result"]["results"] if one["phase"] == phase]
+        prefill = of("prefill", lambda one: one["tokens_per_second"]["median"])
+        rows.append((*key, spread(prefill) if prefill else "-",
+                     spread(of("decode", lambda one: one["tokens_per_second"]["median"])),
+                     spread(of("decode", lambda one: 100 * one["read_share"])) + " %"))
+    return table(("model", "dtype", "what", "prefill of 512, tokens/s", "decode, tokens/s", "of read"), rows, (3, 4, 5))
 
 
 # Ops of both targets, by what they do.
@@ -279,7 +290,10 @@ def where(results):
             f"{', '.join(commits)}{' with --quick' if results.data['quick'] else ''}.")
     limits = results.limits("bf16") or results.limits("f32")
     if limits:
-        text += (f" Limits, medians over the runs: {limits['read_bytes_per_second'] / 1e9:.1f} GB/s read, "
+        reads = [entry["result"]["machine"]["read_bytes_per_second"] / 1e9 for entry in results.entries
+                 if "result" in entry]
+        text += (f" Limits, medians over the dense model's runs: {limits['read_bytes_per_second'] / 1e9:.1f} GB/s read "
+                 f"({min(reads):.1f} to {max(reads):.1f} over all runs), "
                  f"{limits['f32_flops_per_second'] / 1e9:.0f} GFLOP/s of f32")
         if limits["bf16_flops_per_second"]:
             text += f", {limits['bf16_flops_per_second'] / 1e9:.0f} of bf16 products"

@@ -84,20 +84,20 @@ def busy(size):
 
 
 def switches(size):
-    """What can be switched: the instruction set, threads, huge pages."""
+    """What can be switched, all of it in turn and several times over: instruction sets, int8, threads, huge pages, and
+    the modes that all tokens take. The last instruction set, on two threads, is what the others compare with."""
     options = ("--prefill", "512", "--decode-context", "0", "--repeats", str(size.few))
+    long_options = ("--decode-context", "4096", "--repeats", str(size.few))
     runs = [Run("switches", Model("dense", dtype, mcpu=isa), options, label=isa)
-            for dtype in ("f32", "bf16") for isa in size.isas]
-    runs += [Run("switches", DENSE_BF16, options + ("--threads", str(n)), label=f"{n} thread" + "s" * (n > 1))
-             for n in (1, 2)]
-    runs += [Run("switches", DENSE_BF16, ("--decode-context", "4096", "--repeats", str(size.few), "--threads", str(n)),
-                 label=f"{n} thread" + "s" * (n > 1) + ", context 4096") for n in (1, 2)]
-    runs += [Run("switches", DENSE_BF16, options, label="huge pages"),
+            for dtype in ("f32", "bf16") for isa in size.isas if dtype == "bf16" or "bf16" not in isa]
+    runs += [Run("switches", DENSE_INT8, options, label="int8"),
+             Run("switches", DENSE_BF16, options + ("--threads", "1"), label="1 thread"),
+             Run("switches", DENSE_BF16, long_options, label="context 4096"),
+             Run("switches", DENSE_BF16, long_options + ("--threads", "1"), label="context 4096, 1 thread"),
              Run("switches", DENSE_BF16, options, label="no huge pages", huge_pages=False)]
-    one = ("--prefill", "512", "--decode-context", "0", "--repeats", str(size.few), "--fractions")
-    runs += [Run("switches", ROUTED_BF16, one + (f"{mode}=1",), label=f"all {mode}")
+    runs += [Run("switches", ROUTED_BF16, options + ("--fractions", f"{mode}=1"), label=f"all {mode}")
              for mode in ("ssm", "swa", "full", "identity")]
-    return runs
+    return runs * size.rounds
 
 
 def ref(size):
@@ -120,6 +120,7 @@ class Size:
     repeats: int  # of short works
     few: int  # of the others
     compiles: int
+    rounds: int  # through what can be switched
     isas: tuple  # names of --mcpu that this machine has
 
 
