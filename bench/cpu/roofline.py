@@ -86,7 +86,8 @@ def roofs(limits):
         start = max(X_RANGE[0], Y_RANGE[0] / bandwidth)
         lines.append(f'<path class="roof {dtype}" d="M {x_of(start):.1f} {y_of(start * bandwidth):.1f} '
                      f'L {x_of(ridge):.1f} {y_of(peak):.1f} L {RIGHT} {y_of(peak):.1f}"/>')
-        lines.append(f'<text class="small" x="{x_of(ridge) + 12:.1f}" y="{y_of(peak) + (15 if dtype == "f32" else -6):.1f}">'
+        y = y_of(peak) + (15 if dtype == "f32" else -6)
+        lines.append(f'<text class="small" x="{x_of(ridge) + 12:.1f}" y="{y:.1f}">'
                      f'{dtype} peak {peak:.0f} GFLOP/s</text>')
     x, y = x_of(2.6), y_of(2.6 * bandwidth)
     angle = -math.degrees(math.atan2((BOTTOM - TOP) / math.log(Y_RANGE[1] / Y_RANGE[0]),
