@@ -24,10 +24,6 @@ CpuCalls::Columns CpuCalls::columns(Value value) {
 // Matrix products
 //===----------------------------------------------------------------------===//
 
-static StringRef nameOf(cpu::WeightFormat format) {
-  return format == cpu::WeightFormat::F32 ? "f32" : format == cpu::WeightFormat::BF16 ? "bf16" : "i8";
-}
-
 /// The format of a product's weights. A router's stay as they are: a token's whole way hangs on them.
 cpu::WeightFormat CpuCalls::weightFormat(FusedLinearOp op) const {
   auto isRouter = [](Value weight) {
@@ -60,7 +56,7 @@ LogicalResult CpuCalls::lowerLinear(FusedLinearOp op) {
   cpu::PackedLayout layout = packedLayout(target.isa, spec);
   rewriter.setInsertionPoint(op);
   auto packed = rewriter.create<PackOp>(op.getLoc(), PackedType::get(op.getContext()), op.getWeights(),
-                                        nameOf(layout.format), layout.panel, layout.group, layout.interleaved);
+                                        cpu::formatName(layout.format), layout.panel, layout.group, layout.interleaved);
   KernelCall call(rewriter, op);
   call.rows(own).in(x.matrix).in(packed.getResult()).optional(op.getGate());
   if (op.getResidual()) {
@@ -90,13 +86,15 @@ template <typename Op> void CpuCalls::lowerNorm(Op op) {
   call.replace(getOrEmit(kernels, target.isa, spec));
 }
 
-void CpuCalls::lowerGatedNorm(Operation *op, Value input, Value gate, Value weight, int64_t groups, double eps) {
-  Columns z = columns(gate);
-  cpu::GatedNormSpec spec{columnsOf(input), groups, eps, z.view, scalarOf(op->getResult(0))};
+/// A GatedNormOp or a FusedGatedNormOp.
+template <typename Op> void CpuCalls::lowerGatedNorm(Op op) {
+  Columns z = columns(op.getGate());
+  cpu::GatedNormSpec spec{columnsOf(op.getInput()), int64_t(op.getGroups()), op.getEps().convertToDouble(), z.view,
+                          scalarOf(op.getResult())};
   KernelCall(rewriter, op)
-      .start(rowsOf(input))
-      .in({input, z.matrix, weight})
-      .out(op->getResult(0).getType())
+      .start(rowsOf(op.getInput()))
+      .in({op.getInput(), z.matrix, op.getWeight()})
+      .out(op.getResult().getType())
       .replace(getOrEmit(kernels, target.isa, spec));
 }
 
@@ -276,14 +274,8 @@ LogicalResult CpuCalls::lower(Operation *op) {
   TypeSwitch<Operation *>(op)
       .Case([&](FusedNormOp norm) { lowerNorm(norm); })
       .Case([&](NormOp norm) { lowerNorm(norm); })
-      .Case([&](FusedGatedNormOp norm) {
-        lowerGatedNorm(op, norm.getInput(), norm.getGate(), norm.getWeight(), int64_t(norm.getGroups()),
-                       norm.getEps().convertToDouble());
-      })
-      .Case([&](GatedNormOp norm) {
-        lowerGatedNorm(op, norm.getInput(), norm.getGate(), norm.getWeight(), int64_t(norm.getGroups()),
-                       norm.getEps().convertToDouble());
-      })
+      .Case([&](FusedGatedNormOp norm) { lowerGatedNorm(norm); })
+      .Case([&](GatedNormOp norm) { lowerGatedNorm(norm); })
       .Case([&](RopeTableOp table) {
         cpu::RopeTableSpec spec{std::vector<double>(table.getFrequencies())};
         KernelCall(rewriter, op)

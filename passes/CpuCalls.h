@@ -40,8 +40,7 @@ private:
   mlir::LogicalResult lowerLinear(ir::FusedLinearOp op);
   cpu::WeightFormat weightFormat(ir::FusedLinearOp op) const;
   template <typename Op> void lowerNorm(Op op);
-  void lowerGatedNorm(mlir::Operation *op, mlir::Value input, mlir::Value gate, mlir::Value weight, int64_t groups,
-                      double eps);
+  template <typename Op> void lowerGatedNorm(Op op);
   void lowerRope(ir::FusedRopeOp op);
   void lowerLoneRope(ir::RopeOp op);
   mlir::LogicalResult lowerAttend(ir::FusedAttendOp op);

@@ -4,6 +4,7 @@
 #include "passes/ModelLayout.h"
 
 #include "dialect/IR/Checks.h"
+#include "dialect/IR/PageLayout.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -59,7 +60,7 @@ static Type withRoom(Type type, int64_t block) {
   if (!ring || block == 1) {
     return type;
   }
-  int64_t room = ((ring.getWindow() - 1 + block - 1) / block + 1) * block;
+  int64_t room = blocksOfWindow(ring.getWindow(), block) * block;
   return RingType::get(type.getContext(), ring.getWindow(), ring.getHeads(), ring.getDim(), ring.getElement(),
                        ring.getWeights(), room);
 }

@@ -8,7 +8,7 @@ using namespace mlir;
 namespace chimera::cpu {
 
 int64_t ringBlocks(int64_t window) {
-  return (window - 1 + blockEntries - 1) / blockEntries + 1;
+  return ir::blocksOfWindow(window, blockEntries);
 }
 
 int64_t partialWidth(int64_t headSize) {

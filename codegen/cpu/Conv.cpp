@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "codegen/cpu/Activation.h"
 #include "codegen/cpu/Kernels.h"
+#include "codegen/cpu/Math.h"
 #include "codegen/cpu/Reduce.h"
 
 using namespace mlir;

@@ -18,6 +18,7 @@
 
 #include "codegen/cpu/Isa.h"
 #include "codegen/kernel/Kernel.h"
+#include "dialect/IR/PageLayout.h"
 
 #include <cstdint>
 #include <vector>
@@ -36,10 +37,13 @@ struct View {
 /// How weights lie in memory. I8 is eight bits and, for each output and 32 inputs, a power of two: w = q * 2^e with
 /// |q| <= 127, which is a bf16 and an f32 number exactly, so that every way to multiply sees the same weight.
 enum class WeightFormat { F32, BF16, I8 };
+/// "f32", "bf16" or "i8", as symbols and manifests spell it.
+const char *formatName(WeightFormat format);
 
 /// Packed weights: panels of `panel` outputs; in a panel, k in groups of `group`, and for each group `panel` columns of
 /// `group` neighbours: element (n, k) of a panel is at (k / group * panel + n) * group + k % group. Outputs and k are
-/// padded with zeros to whole panels and groups. I8: each 32 inputs are `panel` exponents (signed bytes, -128 .. 104), then their 32
+/// padded with zeros to whole panels and groups. I8: each 32 inputs are `panel` exponents (signed bytes, -128 .. 104),
+/// then their 32
 /// * panel numbers q in the layout above.
 struct PackedLayout {
   WeightFormat format;
@@ -168,8 +172,8 @@ struct CacheSpec {
   Scalar operand; // U
 };
 
-/// Entries of a block.
-inline constexpr int64_t blockEntries = 64;
+/// Entries of a block: a list has a block a page.
+inline constexpr int64_t blockEntries = ir::listPageEntries;
 /// Blocks that hold the last `window` entries wherever they start: ceil((window - 1) / 64) + 1.
 int64_t ringBlocks(int64_t window);
 
@@ -208,8 +212,9 @@ inline constexpr int64_t spanEntries = 512, parts = 16;
 Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const AttendSpec &spec);
 
 /// The same in two launches with equal bits, for steps of few rows over long lists (committed, List only): a block of
-/// the first is a part of a row at some key/value heads. Its buffers: own rows, key rows, q, the cache, partial f32 [own,
-/// heads, parts, partialWidth]. Those of the second: own rows, key rows, the list's length i64[slots], partial, out.
+/// the first is a part of a row at some key/value heads. Its buffers: own rows, key rows, q, the cache, partial f32
+/// [own, heads, parts, partialWidth]. Those of the second: own rows, key rows, the list's length i64[slots], partial,
+/// out.
 struct SplitAttend {
   Kernel parts, merge;
 };

@@ -32,6 +32,11 @@ struct Plan {
 
 } // namespace
 
+const char *formatName(WeightFormat format) {
+  static constexpr const char *names[] = {"f32", "bf16", "i8"};
+  return names[static_cast<int>(format)];
+}
+
 /// Outputs of a panel: what fills a register tile, less for narrow matrices.
 static int64_t panelOf(const Isa &isa, const LinearSpec &spec, bool tiles) {
   if (tiles)
@@ -63,12 +68,11 @@ PackedLayout packedLayout(const Isa &isa, const LinearSpec &spec) {
 }
 
 static std::string symbolOf(const LinearSpec &spec) {
-  static constexpr const char *formats[] = {"f32", "bf16", "i8"};
   static constexpr const char *epilogues[] = {"", "silu", "swiglu", "add"};
   std::string view;
   if (spec.x.stride || spec.x.offset)
     view = "of" + std::to_string(spec.x.stride) + "at" + std::to_string(spec.x.offset);
-  return kernel::symbolOf({"cpu_linear", nameOf(spec.in), formats[static_cast<int>(spec.weight)], nameOf(spec.out),
+  return kernel::symbolOf({"cpu_linear", nameOf(spec.in), formatName(spec.weight), nameOf(spec.out),
                            std::to_string(spec.inputs) + "x" + std::to_string(spec.outputs), view,
                            spec.gather ? "gather" : "", epilogues[static_cast<int>(spec.epilogue)],
                            spec.gated ? "gated" : "", spec.scatter ? "scatter" : ""});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "codegen/cpu/LinearEpilogue.h"
 
-#include "codegen/cpu/Activation.h"
+#include "codegen/cpu/Math.h"
 
 namespace chimera::cpu {
 

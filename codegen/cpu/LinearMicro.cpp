@@ -237,9 +237,8 @@ private:
 } // namespace
 
 func::FuncOp emitMicro(ModuleOp module, const MicroSpec &spec, int64_t rows) {
-  static constexpr const char *formats[] = {"f32", "bf16", "i8"};
-  std::string name = symbolOf({"cpu_linear_micro", nameOf(spec.in), formats[static_cast<int>(spec.weight)],
-                               spec.dot ? "dot" : "", std::to_string(rows) + "x" + std::to_string(spec.panel)});
+  std::string name = symbolOf({"cpu_linear_micro", nameOf(spec.in), formatName(spec.weight), spec.dot ? "dot" : "",
+                               std::to_string(rows) + "x" + std::to_string(spec.panel)});
   Type pointer = LLVM::LLVMPointerType::get(module.getContext()), i64 = IntegerType::get(module.getContext(), 64);
   return emitInternal(module, name, {pointer, pointer, pointer, i64, pointer, pointer, i64}, {}, [&](KernelBuilder &k) {
     Micro(k, spec, rows).build();

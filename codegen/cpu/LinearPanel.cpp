@@ -39,8 +39,7 @@ int64_t panelBytes(WeightFormat weight, int64_t panel, int64_t inputs) {
 }
 
 static std::string nameOf(const std::string &what, const MicroSpec &spec) {
-  static constexpr const char *formats[] = {"f32", "bf16", "i8"};
-  return symbolOf({what, nameOf(spec.in), formats[static_cast<int>(spec.weight)], std::to_string(spec.panel)});
+  return symbolOf({what, nameOf(spec.in), formatName(spec.weight), std::to_string(spec.panel)});
 }
 
 static Type pointerType(ModuleOp module) {

@@ -66,4 +66,8 @@ Val sigmoid(Val x) {
   return one / (one + exp(-x));
 }
 
+Val silu(Val x) {
+  return x / (real(x, 1) + exp(-x));
+}
+
 } // namespace chimera::cpu

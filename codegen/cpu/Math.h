@@ -18,6 +18,10 @@ Val softplus(Val x);
 /// 1 / (1 + e^-x) within 3 ulp; 0 and 1 at the infinities, NaN for NaN.
 Val sigmoid(Val x);
 
+/// x sigmoid(x) as x / (1 + e^-x): the sum and the quotient rounded, e^-x by exp of Math.h. NaN for NaN and -infinity;
+/// -0 where e^-x overflows.
+Val silu(Val x);
+
 } // namespace chimera::cpu
 
 #endif // CHIMERA_CODEGEN_CPU_MATH_H

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The pages of growing lists. Kernels address them and the manifest sizes them, so both ask here.
+// The pages of growing lists and the blocks of rings. Kernels address them and the manifest sizes them, so both ask
+// here.
 
 #ifndef CHIMERA_DIALECT_IR_PAGE_LAYOUT_H
 #define CHIMERA_DIALECT_IR_PAGE_LAYOUT_H
@@ -17,6 +18,11 @@ constexpr int64_t listPageEntries = 64;
 constexpr int64_t listPageBytes(int64_t heads, int64_t dim, int64_t elementBytes, int64_t weightBytes) {
   int64_t bytes = listPageEntries * (2 * heads * dim * elementBytes + weightBytes);
   return (bytes + 63) / 64 * 64;
+}
+
+/// Blocks of `block` entries that hold the last `window` entries wherever they start.
+constexpr int64_t blocksOfWindow(int64_t window, int64_t block) {
+  return (window - 1 + block - 1) / block + 1;
 }
 
 } // namespace chimera::ir

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "codegen/cpu/Activation.h"
+#include "codegen/cpu/Math.h"
 #include "test/codegen-cpu/MathCase.h"
+#include "test/codegen-cpu/NormCase.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
@@ -11,14 +12,7 @@ namespace {
 
 using ref::test::expectNear;
 using ref::test::randomVector;
-
-const std::vector<int32_t> start = {5, 7, 7, 8, 11};
-constexpr int64_t rows = 6;
-/// More tokens in the step than rows here.
-StepSizes sizesOf(const std::vector<int32_t> &starts) {
-  return {9, static_cast<int64_t>(starts.size()) - 1};
-}
-constexpr double eps = 1e-5;
+using namespace norm;
 
 struct GatedNormCase {
   int64_t width, groups;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "test/codegen-cpu/CpuKernel.h"
+#include "test/codegen-cpu/NormCase.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
@@ -10,15 +10,7 @@ namespace {
 
 using ref::test::expectNear;
 using ref::test::randomVector;
-
-/// Four sequences of which one has no rows in this rows value; the slice starts inside a longer index.
-const std::vector<int32_t> start = {5, 7, 7, 8, 11};
-constexpr int64_t rows = 6;
-/// More tokens in the step than rows here.
-StepSizes sizesOf(const std::vector<int32_t> &starts) {
-  return {9, static_cast<int64_t>(starts.size()) - 1};
-}
-constexpr double eps = 1e-5;
+using namespace norm;
 
 struct NormCase {
   NormKind kind;
