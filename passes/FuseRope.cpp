@@ -4,6 +4,7 @@
 #include "dialect/IR/Checks.h"
 #include "dialect/IR/Ops.h"
 #include "passes/Passes.h"
+#include "passes/PhaseArguments.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/PatternMatch.h"
@@ -84,13 +85,7 @@ private:
 struct FuseRope : chimera::impl::FuseRopeBase<FuseRope> {
   void runOnOperation() override {
     func::FuncOp phase = getOperation();
-    Value batch;
-    for (BlockArgument argument : phase.getArguments()) {
-      auto step = phase.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "chimera.step");
-      if (step && step.getValue() == "rows") {
-        batch = argument;
-      }
-    }
+    Value batch = stepArgument(phase, "rows");
     if (!batch) {
       return;
     }

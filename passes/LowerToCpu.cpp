@@ -35,25 +35,16 @@ struct LowerToCpu : chimera::impl::LowerToCpuBase<LowerToCpu> {
       module.emitError("weights must be 'same' or 'int8', got '") << weights.getValue() << "'";
       return signalPassFailure();
     }
-    OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
-    auto kernels = builder.create<ModuleOp>(module.getLoc(), StringRef("kernels"));
-    recordUnforcedLayers(module);
-    module->setAttr("chimera.cache_block", builder.getI64IntegerAttr(cpu::blockEntries));
-    for (auto phase : module.getOps<func::FuncOp>()) {
-      if (phase->hasAttr("chimera.limits") && failed(lowerPhase(phase, kernels, *known))) {
-        return signalPassFailure();
-      }
-    }
-  }
-
-  LogicalResult lowerPhase(func::FuncOp phase, ModuleOp kernels, const cpu::Isa &machine) {
-    FailureOr<PhaseArguments> arguments = phaseArguments(phase);
-    if (failed(arguments)) {
-      return failure();
-    }
+    module->setAttr("chimera.cache_block", Builder(module).getI64IntegerAttr(cpu::blockEntries));
     IRRewriter rewriter(&getContext());
-    CpuCalls calls(rewriter, kernels, {machine, weights == "int8", phase->hasAttr("chimera.single_rows")}, *arguments);
-    return lowerBackwards(phase, [&](Operation *op) { return calls.lower(op); });
+    auto begin = [&](func::FuncOp phase, ModuleOp kernels, const PhaseArguments &arguments) -> LowerOp {
+      CpuTarget target{*known, weights == "int8", phase->hasAttr("chimera.single_rows")};
+      auto calls = std::make_shared<CpuCalls>(rewriter, kernels, target, arguments);
+      return [calls](Operation *op) { return calls->lower(op); };
+    };
+    if (failed(lowerPhases(module, begin))) {
+      signalPassFailure();
+    }
   }
 };
 } // namespace

@@ -23,25 +23,14 @@ using namespace chimera;
 namespace {
 struct LowerToRef : chimera::impl::LowerToRefBase<LowerToRef> {
   void runOnOperation() override {
-    ModuleOp module = getOperation();
-    OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
-    auto kernels = builder.create<ModuleOp>(module.getLoc(), StringRef("kernels"));
-    recordUnforcedLayers(module);
-    for (auto phase : module.getOps<func::FuncOp>()) {
-      if (phase->hasAttr("chimera.limits") && failed(lowerPhase(phase, kernels))) {
-        return signalPassFailure();
-      }
-    }
-  }
-
-  LogicalResult lowerPhase(func::FuncOp phase, ModuleOp kernels) {
-    FailureOr<PhaseArguments> arguments = phaseArguments(phase);
-    if (failed(arguments)) {
-      return failure();
-    }
     IRRewriter rewriter(&getContext());
-    RefCalls calls(rewriter, kernels, arguments->batch, arguments->forced);
-    return lowerBackwards(phase, [&](Operation *op) { return calls.lower(op); });
+    auto begin = [&](func::FuncOp, ModuleOp kernels, const PhaseArguments &arguments) -> LowerOp {
+      auto calls = std::make_shared<RefCalls>(rewriter, kernels, arguments.batch, arguments.forced);
+      return [calls](Operation *op) { return calls->lower(op); };
+    };
+    if (failed(lowerPhases(getOperation(), begin))) {
+      signalPassFailure();
+    }
   }
 };
 } // namespace

@@ -9,8 +9,7 @@
 using namespace mlir;
 using namespace chimera;
 
-/// The argument of a phase that is the step's array `name`; null if it has none.
-static Value stepArgument(func::FuncOp phase, StringRef name) {
+Value chimera::stepArgument(func::FuncOp phase, StringRef name) {
   for (BlockArgument argument : phase.getArguments()) {
     auto step = phase.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "chimera.step");
     if (step && step.getValue() == name) {
@@ -20,7 +19,8 @@ static Value stepArgument(func::FuncOp phase, StringRef name) {
   return nullptr;
 }
 
-FailureOr<PhaseArguments> chimera::phaseArguments(func::FuncOp phase) {
+/// Finds and checks the step's arrays. Fails with a diagnostic.
+static FailureOr<PhaseArguments> phaseArguments(func::FuncOp phase) {
   if (!phase.getBody().hasOneBlock()) {
     return phase.emitOpError("is a phase: it must have a body of one block");
   }
@@ -36,20 +36,7 @@ FailureOr<PhaseArguments> chimera::phaseArguments(func::FuncOp phase) {
   return PhaseArguments{batch, forced};
 }
 
-LogicalResult chimera::lowerBackwards(func::FuncOp phase, llvm::function_ref<LogicalResult(Operation *)> lower) {
-  SmallVector<Operation *> ops;
-  for (Operation &op : phase.getBody().front()) {
-    ops.push_back(&op);
-  }
-  for (Operation *op : llvm::reverse(ops)) {
-    if (failed(lower(op))) {
-      return failure();
-    }
-  }
-  return success();
-}
-
-void chimera::recordUnforcedLayers(ModuleOp module) {
+static void recordUnforcedLayers(ModuleOp module) {
   llvm::SetVector<Attribute> layers;
   module.walk([&](ir::RouteOp route) {
     if (!route.getForced()) {
@@ -59,4 +46,31 @@ void chimera::recordUnforcedLayers(ModuleOp module) {
   if (!layers.empty()) {
     module->setAttr("chimera.unforced_layers", ArrayAttr::get(module.getContext(), layers.getArrayRef()));
   }
+}
+
+LogicalResult chimera::lowerPhases(ModuleOp module,
+                                   llvm::function_ref<LowerOp(func::FuncOp, ModuleOp, const PhaseArguments &)> begin) {
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  auto kernels = builder.create<ModuleOp>(module.getLoc(), StringRef("kernels"));
+  recordUnforcedLayers(module);
+  for (auto phase : module.getOps<func::FuncOp>()) {
+    if (!phase->hasAttr("chimera.limits")) {
+      continue;
+    }
+    FailureOr<PhaseArguments> arguments = phaseArguments(phase);
+    if (failed(arguments)) {
+      return failure();
+    }
+    LowerOp lower = begin(phase, kernels, *arguments);
+    SmallVector<Operation *> ops;
+    for (Operation &op : phase.getBody().front()) {
+      ops.push_back(&op);
+    }
+    for (Operation *op : llvm::reverse(ops)) {
+      if (failed(lower(op))) {
+        return failure();
+      }
+    }
+  }
+  return success();
 }

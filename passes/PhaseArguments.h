@@ -7,6 +7,8 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 
+#include <functional>
+
 namespace chimera {
 
 struct PhaseArguments {
@@ -14,17 +16,17 @@ struct PhaseArguments {
   mlir::Value forced; ///< the forced modes of the whole step; null if the phase has none
 };
 
-/// Finds and checks them. Fails with a diagnostic.
-mlir::FailureOr<PhaseArguments> phaseArguments(mlir::func::FuncOp phase);
+/// The argument of a phase that is the step's array `name`; null if it has none.
+mlir::Value stepArgument(mlir::func::FuncOp phase, mlir::StringRef name);
 
-/// Calls `lower` on each op of the phase, the last first: an op's rows are found through the ops before it, which must
-/// still be there.
-mlir::LogicalResult lowerBackwards(mlir::func::FuncOp phase,
-                                   llvm::function_ref<mlir::LogicalResult(mlir::Operation *)> lower);
-
-/// Notes in `chimera.unforced_layers` the layers whose routing nobody can force, for the manifest: the kernel reads
-/// forced modes all the same.
-void recordUnforcedLayers(mlir::ModuleOp module);
+/// Lowers the phases of a module to calls of kernels, for which it adds the empty module `@kernels`. `begin` is called
+/// once a phase and gives what lowers one op of it; ops come the last first: an op's rows are found through the ops
+/// before it, which must still be there. The layers whose routing nobody can force are noted in
+/// `chimera.unforced_layers`, for the manifest: the kernel reads forced modes all the same. Fails with a diagnostic.
+using LowerOp = std::function<mlir::LogicalResult(mlir::Operation *)>;
+mlir::LogicalResult lowerPhases(
+    mlir::ModuleOp module,
+    llvm::function_ref<LowerOp(mlir::func::FuncOp phase, mlir::ModuleOp kernels, const PhaseArguments &)> begin);
 
 } // namespace chimera
 
