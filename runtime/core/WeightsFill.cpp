@@ -75,7 +75,8 @@ void WeightsFill::fillRows(const Piece &piece) const {
 Error WeightsFill::errorAt(const Piece &piece, const BadElement &bad) const {
   const Parameter &parameter = parameters[size_t(piece.packed->parameters[bad.source])];
   return Error(checkpoint.path() + ": tensor " + io::quote(parameter.source) + ": element " +
-               io::shapeText({bad.row, bad.column}) + " is not a number of at most 127 * 2^104, which weights of eight bits must be");
+               io::shapeText({bad.row, bad.column}) +
+               " is not a number of at most 127 * 2^104, which weights of eight bits must be");
 }
 
 Failure WeightsFill::fillPanels(const Piece &piece) const {

@@ -74,9 +74,14 @@ bool isF64(mlir::ModuleOp module) {
   return found;
 }
 
+/// Whether the target's own fused kernels run the model.
+bool isFused(mlir::ModuleOp module, const Options &options) {
+  return options.target == "cpu" && !isF64(module);
+}
+
 /// Takes the dispatched module down to launch tables of kernels for one ISA.
 llvm::Error lowerTo(mlir::ModuleOp module, const Options &options, const std::string &isa) {
-  bool fused = options.target == "cpu" && !isF64(module);
+  bool fused = isFused(module, options);
   auto toCalls = [&](mlir::OpPassManager &manager) {
     if (fused)
       buildCpuCallsPipeline(manager, {isa, options.int8Weights ? "int8" : "same"});
@@ -189,8 +194,8 @@ llvm::Expected<std::string> emit(mlir::ModuleOp module, const Options &options) 
   if (options.emit == Emit::Dispatched)
     return printed(module);
   if (options.emit == Emit::Fused) {
-    bool fused = options.target == "cpu" && !isF64(module);
-    if (llvm::Error error = runStage(module, options, "fused", fused ? buildFusionPipeline : buildRefCallsPipeline))
+    if (llvm::Error error =
+            runStage(module, options, "fused", isFused(module, options) ? buildFusionPipeline : buildRefCallsPipeline))
       return error;
     return printed(module);
   }

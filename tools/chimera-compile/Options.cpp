@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-compile/Options.h"
+#include "codegen/cpu/Isa.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
@@ -104,8 +105,11 @@ llvm::Error checkCpu(const CommandLine &line, Options &options) {
       return misuse("--" + option->ArgStr + " is for --target=cpu");
   llvm::SmallVector<llvm::StringRef> names;
   llvm::StringRef(line.mcpu).split(names, ',');
+  std::vector<llvm::StringRef> known = {"native"};
+  for (const cpu::Isa &isa : llvm::reverse(cpu::allIsas()))
+    known.push_back(isa.name);
   for (llvm::StringRef name : names) {
-    if (llvm::Error error = checkName("mcpu", name, {"native", "avx2", "avx512", "avx512-bf16", "amx-bf16"}))
+    if (llvm::Error error = checkName("mcpu", name, known))
       return error;
     if (llvm::is_contained(options.cpus, name))
       return misuse("--mcpu: '" + name + "' twice");
