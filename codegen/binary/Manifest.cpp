@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "codegen/binary/Manifest.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -89,6 +91,33 @@ void writeCache(OStream &json, const Cache &cache) {
   });
 }
 
+/// The name that a buffer with an index has.
+llvm::StringRef indexedName(Buffer::Kind kind) {
+  switch (kind) {
+  case Buffer::Kind::Param:
+    return "param";
+  case Buffer::Kind::Pool:
+    return "pool";
+  case Buffer::Kind::Table:
+    return "table";
+  case Buffer::Kind::Packed:
+    return "packed";
+  case Buffer::Kind::Grad:
+    return "grad";
+  case Buffer::Kind::Total:
+    return "total";
+  case Buffer::Kind::Moment1:
+    return "moment1";
+  case Buffer::Kind::Moment2:
+    return "moment2";
+  case Buffer::Kind::Arena:
+  case Buffer::Kind::Pages:
+  case Buffer::Kind::Step:
+    break;
+  }
+  llvm_unreachable("a kind of buffer without index");
+}
+
 void writeBuffer(OStream &json, const Buffer &buffer) {
   json.array([&] {
     switch (buffer.kind) {
@@ -97,27 +126,15 @@ void writeBuffer(OStream &json, const Buffer &buffer) {
       json.value(buffer.slice.offset);
       json.value(buffer.slice.bytes);
       break;
-    case Buffer::Kind::Param:
-      json.value("param");
-      json.value(buffer.index);
-      break;
-    case Buffer::Kind::Pool:
-      json.value("pool");
-      json.value(buffer.index);
-      break;
     case Buffer::Kind::Pages:
       json.value("pages");
-      break;
-    case Buffer::Kind::Table:
-      json.value("table");
-      json.value(buffer.index);
       break;
     case Buffer::Kind::Step:
       json.value("step");
       json.value(buffer.step);
       break;
-    case Buffer::Kind::Packed:
-      json.value("packed");
+    default:
+      json.value(indexedName(buffer.kind));
       json.value(buffer.index);
       break;
     }
@@ -150,8 +167,15 @@ void writePhase(OStream &json, const Phase &phase) {
   json.attributeObject(phase.name, [&] {
     writeLimits(json, phase.limits);
     json.attribute("arena_bytes", phase.arenaBytes);
-    writeSlice(json, "logits", phase.logits);
-    writeSlice(json, "routing", phase.routing);
+    if (isInference(phase.name)) {
+      writeSlice(json, "logits", phase.logits);
+      writeSlice(json, "routing", phase.routing);
+    } else {
+      json.attributeObject("results", [&] {
+        for (const auto &[name, slice] : phase.results)
+          writeSlice(json, name, slice);
+      });
+    }
     json.attributeArray("launches", [&] {
       for (const Launch &launch : phase.launches)
         writeLaunch(json, launch);
@@ -178,10 +202,16 @@ void writeVariant(OStream &json, const Variant &variant) {
       for (const PackedWeights &packed : variant.packed)
         writePacked(json, packed);
     });
-    json.attributeObject("phases", [&] {
-      for (const Phase &phase : variant.phases)
-        writePhase(json, phase);
-    });
+    auto writePhases = [&](llvm::StringRef key, bool inference) {
+      json.attributeObject(key, [&] {
+        for (const Phase &phase : variant.phases)
+          if (isInference(phase.name) == inference)
+            writePhase(json, phase);
+      });
+    };
+    writePhases("phases", true);
+    if (!llvm::all_of(variant.phases, [](const Phase &phase) { return isInference(phase.name); }))
+      writePhases("training", false);
   });
 }
 
@@ -212,6 +242,8 @@ void writeCommon(OStream &json, const Manifest &manifest) {
     json.attribute("bytes", manifest.pages.bytes);
     json.attribute("tables", manifest.pages.tables);
   });
+  if (!manifest.trainable.empty())
+    writeList(json, "trainable", manifest.trainable);
 }
 
 } // namespace

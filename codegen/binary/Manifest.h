@@ -4,6 +4,7 @@
 #ifndef CHIMERA_CODEGEN_BINARY_MANIFEST_H
 #define CHIMERA_CODEGEN_BINARY_MANIFEST_H
 
+#include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include <cstdint>
 #include <optional>
@@ -14,7 +15,7 @@
 namespace chimera::binary {
 
 /// The version of the format that toJson writes.
-inline constexpr int64_t formatVersion = 2;
+inline constexpr int64_t formatVersion = 3;
 
 /// A launch covers ceil((tokens N + seqs S + outputs R + constant) / divisor) blocks.
 struct Grid {
@@ -31,10 +32,10 @@ struct ArenaSlice {
   int64_t bytes = 0;
 };
 
-/// One entry of a launch's buffers. `index` belongs to Param, Pool, Table and Packed, `slice` to Arena, `step` (the
-/// name of a step buffer) to Step.
+/// One entry of a launch's buffers. `slice` belongs to Arena, `step` (the name of a step buffer) to Step, `index` to
+/// the others but Pages. Grad, Total, Moment1 and Moment2 are of the parameter `index`, in training programs only.
 struct Buffer {
-  enum class Kind { Arena, Param, Pool, Pages, Table, Step, Packed };
+  enum class Kind { Arena, Param, Pool, Pages, Table, Step, Packed, Grad, Total, Moment1, Moment2 };
 
   Kind kind = Kind::Arena;
   ArenaSlice slice;
@@ -48,6 +49,10 @@ struct Buffer {
   static Buffer table(int64_t index) { return {Kind::Table, {}, index, {}}; }
   static Buffer stepBuffer(std::string name) { return {Kind::Step, {}, 0, std::move(name)}; }
   static Buffer packed(int64_t index) { return {Kind::Packed, {}, index, {}}; }
+  static Buffer grad(int64_t index) { return {Kind::Grad, {}, index, {}}; }
+  static Buffer total(int64_t index) { return {Kind::Total, {}, index, {}}; }
+  static Buffer moment1(int64_t index) { return {Kind::Moment1, {}, index, {}}; }
+  static Buffer moment2(int64_t index) { return {Kind::Moment2, {}, index, {}}; }
 };
 
 /// One line of the launch table.
@@ -68,7 +73,8 @@ struct Limits {
   int64_t maxSeqs = 0;
 };
 
-/// A program: what one kind of step runs.
+/// A program: what one kind of step runs. `prefill` and `decode` infer and have logits and routing; every other name is
+/// a training program, which has results by name.
 struct Phase {
   std::string name;
   Limits limits;
@@ -76,7 +82,13 @@ struct Phase {
   ArenaSlice logits;
   ArenaSlice routing;
   std::vector<Launch> launches;
+  std::vector<std::pair<std::string, ArenaSlice>> results = {};
 };
+
+/// Whether a program of that name infers.
+inline bool isInference(llvm::StringRef name) {
+  return name == "prefill" || name == "decode";
+}
 
 /// A tensor of the checkpoint, in the dtype that the kernels read.
 struct Parameter {
@@ -167,6 +179,8 @@ struct Manifest {
   std::vector<Pool> pools;
   std::vector<Cache> caches;
   Pages pages;
+  /// Parameters that training changes by gradient, ascending; empty without training programs.
+  std::vector<int64_t> trainable;
   /// The best first; the runtime takes the first that its CPU can run.
   std::vector<Variant> variants;
 };

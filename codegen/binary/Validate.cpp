@@ -16,6 +16,9 @@ namespace {
 constexpr int64_t arenaAlignment = 64;
 constexpr llvm::StringLiteral stepBuffers[] = {"tokens",   "row_index", "row_position", "row_sequence", "seq_start",
                                                "seq_slot", "out_index", "out_start",    "forced"};
+constexpr llvm::StringLiteral trainingBuffers[] = {"targets", "noise", "hyper", "prices", "leaves"};
+constexpr llvm::StringLiteral trainingPrograms[] = {"train_hard",    "train_soft", "evaluate_hard",
+                                                    "evaluate_soft", "accumulate", "update"};
 
 llvm::Error fault(const llvm::Twine &where, const llvm::Twine &what) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), "manifest: " + where + ": " + what);
@@ -43,8 +46,35 @@ struct Scope {
   const Phase &phase;
 };
 
+/// Training programs have no caches and read no panels, and only they have gradients and what comes with them.
+llvm::Error checkKind(const llvm::Twine &where, const Phase &phase, Buffer::Kind kind) {
+  switch (kind) {
+  case Buffer::Kind::Pool:
+  case Buffer::Kind::Pages:
+  case Buffer::Kind::Table:
+  case Buffer::Kind::Packed:
+    return isInference(phase.name) ? llvm::Error::success()
+                                   : fault(where, "a training program has neither caches nor packed weights");
+  case Buffer::Kind::Grad:
+  case Buffer::Kind::Total:
+  case Buffer::Kind::Moment1:
+  case Buffer::Kind::Moment2:
+    return isInference(phase.name) ? fault(where, "only training programs have gradients and moments")
+                                   : llvm::Error::success();
+  default:
+    return llvm::Error::success();
+  }
+}
+
+bool knowsStepBuffer(const Phase &phase, llvm::StringRef name) {
+  return llvm::is_contained(stepBuffers, name) ||
+         (!isInference(phase.name) && llvm::is_contained(trainingBuffers, name));
+}
+
 llvm::Error checkBuffer(const llvm::Twine &where, const Scope &scope, const Buffer &buffer) {
   const Manifest &manifest = scope.manifest;
+  if (llvm::Error error = checkKind(where, scope.phase, buffer.kind))
+    return error;
   switch (buffer.kind) {
   case Buffer::Kind::Arena:
     return checkSlice(where, buffer.slice, scope.phase.arenaBytes);
@@ -57,10 +87,17 @@ llvm::Error checkBuffer(const llvm::Twine &where, const Scope &scope, const Buff
   case Buffer::Kind::Pages:
     return manifest.pages.bytes > 0 ? llvm::Error::success() : fault(where, "pages, but the model has none");
   case Buffer::Kind::Step:
-    return llvm::is_contained(stepBuffers, buffer.step) ? llvm::Error::success()
-                                                        : fault(where, "unknown step buffer '" + buffer.step + "'");
+    return knowsStepBuffer(scope.phase, buffer.step) ? llvm::Error::success()
+                                                     : fault(where, "unknown step buffer '" + buffer.step + "'");
   case Buffer::Kind::Packed:
     return checkIndex(where, "packed weights", buffer.index, static_cast<int64_t>(scope.variant.packed.size()));
+  case Buffer::Kind::Grad:
+  case Buffer::Kind::Total:
+  case Buffer::Kind::Moment1:
+  case Buffer::Kind::Moment2:
+    return llvm::is_contained(manifest.trainable, buffer.index)
+               ? llvm::Error::success()
+               : fault(where, "parameter " + llvm::Twine(buffer.index) + " is not trainable");
   }
   return fault(where, "unknown kind of buffer");
 }
@@ -94,6 +131,25 @@ llvm::Error checkLaunch(const std::string &where, const Scope &scope, const Laun
   return checkCount(where, scope, launch);
 }
 
+/// What a program gives back: logits and routing, or results by name.
+llvm::Error checkResults(const std::string &where, const Phase &phase) {
+  if (isInference(phase.name)) {
+    if (llvm::Error error = checkSlice(where + ", logits", phase.logits, phase.arenaBytes))
+      return error;
+    return checkSlice(where + ", routing", phase.routing, phase.arenaBytes);
+  }
+  if (!llvm::is_contained(trainingPrograms, phase.name))
+    return fault(where, "there is no program of that name");
+  std::set<std::string> names;
+  for (const auto &[name, slice] : phase.results) {
+    if (!names.insert(name).second)
+      return fault(where + ", result " + name, "named twice");
+    if (llvm::Error error = checkSlice(where + ", result " + name, slice, phase.arenaBytes))
+      return error;
+  }
+  return llvm::Error::success();
+}
+
 llvm::Error checkPhase(const Manifest &manifest, const Variant &variant, const Phase &phase) {
   std::string where = "phase " + phase.name;
   if (manifest.variants.size() > 1)
@@ -103,9 +159,7 @@ llvm::Error checkPhase(const Manifest &manifest, const Variant &variant, const P
     return fault(where, "limits must be positive and at most the model's");
   if (phase.arenaBytes < 0)
     return fault(where, "negative arena");
-  if (llvm::Error error = checkSlice(where + ", logits", phase.logits, phase.arenaBytes))
-    return error;
-  if (llvm::Error error = checkSlice(where + ", routing", phase.routing, phase.arenaBytes))
+  if (llvm::Error error = checkResults(where, phase))
     return error;
   for (auto [index, launch] : llvm::enumerate(phase.launches))
     if (llvm::Error error = checkLaunch(where + ", launch " + std::to_string(index) + " (" + launch.kernel + ")",
@@ -134,6 +188,17 @@ llvm::Error checkParameters(const Manifest &manifest) {
     if (static_cast<int64_t>(parameter.rowPermutation.size()) != count || static_cast<int64_t>(rows.size()) != count ||
         *rows.begin() != 0 || *rows.rbegin() != count - 1)
       return fault("parameter " + parameter.name, "row_permutation is not a permutation of its rows");
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error checkTrainable(const Manifest &manifest) {
+  for (auto [index, parameter] : llvm::enumerate(manifest.trainable)) {
+    if (llvm::Error error =
+            checkIndex("trainable", "parameter", parameter, static_cast<int64_t>(manifest.parameters.size())))
+      return error;
+    if (index > 0 && manifest.trainable[index - 1] >= parameter)
+      return fault("trainable", "parameters must ascend");
   }
   return llvm::Error::success();
 }
@@ -208,6 +273,8 @@ llvm::Error validate(const Manifest &manifest) {
   if (llvm::Error error = checkModel(manifest.model))
     return error;
   if (llvm::Error error = checkParameters(manifest))
+    return error;
+  if (llvm::Error error = checkTrainable(manifest))
     return error;
   if (llvm::Error error = checkCaches(manifest))
     return error;

@@ -53,6 +53,17 @@ void JsonReader::each(const std::function<void(JsonReader)> &read, size_t most) 
     read(element(i));
 }
 
+void JsonReader::eachMember(const std::function<void(const std::string &, JsonReader)> &read, size_t most) const {
+  if (!value->is_object())
+    return fail("must be an object");
+  if (value->size() > most)
+    return fail("has more than " + std::to_string(most) + " keys");
+  for (auto item = value->begin(); item != value->end() && !failed(); ++item) {
+    std::string key = io::escaped(item.key());
+    read(item.key(), {&item.value(), path.empty() ? key : path + "." + key, error});
+  }
+}
+
 int64_t JsonReader::integer(int64_t low, int64_t high) const {
   bool fits = value->is_number_unsigned() ? value->get<uint64_t>() <= uint64_t(INT64_MAX) : value->is_number_integer();
   if (!fits) {

@@ -32,6 +32,9 @@ public:
   JsonReader at(const char *key) const;
   /// Calls `read` with each element; an error when this is no array or has more than `most` elements.
   void each(const std::function<void(JsonReader)> &read, size_t most = SIZE_MAX) const;
+  /// Calls `read` with each key, and its value, in the order of the keys; an error when this is no object or has more
+  /// than `most` keys.
+  void eachMember(const std::function<void(const std::string &, JsonReader)> &read, size_t most = SIZE_MAX) const;
   /// The element at `index`; an error when this is no array or is too short.
   JsonReader element(size_t index) const;
   /// The number of elements; an error when this is no array.

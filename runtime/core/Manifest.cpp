@@ -151,9 +151,11 @@ static void readCache(const JsonReader &json, Manifest &manifest) {
   manifest.caches.push_back(std::move(cache));
 }
 
-static Buffer readBuffer(const JsonReader &json) {
+/// `training`: which of the kinds and step buffers a launch may name.
+static Buffer readBuffer(const JsonReader &json, bool training) {
   Buffer buffer;
-  buffer.kind = Buffer::Kind(json.element(0).oneOf({"arena", "param", "pool", "pages", "table", "step", "packed"}));
+  buffer.kind = Buffer::Kind(json.element(0).oneOf(
+      {"arena", "param", "pool", "pages", "table", "step", "packed", "grad", "total", "moment1", "moment2"}));
   size_t length = 2;
   if (buffer.kind == Buffer::Kind::Arena) {
     buffer.index = json.element(1).integer(0, mostBytes);
@@ -162,8 +164,11 @@ static Buffer readBuffer(const JsonReader &json) {
   } else if (buffer.kind == Buffer::Kind::Pages) {
     length = 1;
   } else if (buffer.kind == Buffer::Kind::Step) {
-    buffer.index = json.element(1).oneOf({"tokens", "row_index", "row_position", "row_sequence", "seq_start",
-                                          "seq_slot", "out_index", "out_start", "forced"});
+    buffer.index = training ? json.element(1).oneOf({"tokens", "row_index", "row_position", "row_sequence", "seq_start",
+                                                     "seq_slot", "out_index", "out_start", "forced", "targets", "noise",
+                                                     "hyper", "prices", "leaves"})
+                            : json.element(1).oneOf({"tokens", "row_index", "row_position", "row_sequence", "seq_start",
+                                                     "seq_slot", "out_index", "out_start", "forced"});
   } else {
     buffer.index = json.element(1).integer(0, mostItems);
   }
@@ -183,13 +188,14 @@ static void readGrid(const JsonReader &json, const Phase &phase, Grid &grid) {
     json.fail("has more than 2^40 blocks");
 }
 
-static void readLaunch(const JsonReader &json, Phase &phase) {
+static void readLaunch(const JsonReader &json, bool training, Phase &phase) {
   Launch launch;
   launch.kernel = json.at("kernel").string();
   launch.op = json.at("op").string();
   launch.layer = json.at("layer").integer(-1, mostLayers - 1);
   readGrid(json.at("grid"), phase, launch.grid);
-  json.at("buffers").each([&](const JsonReader &buffer) { launch.buffers.push_back(readBuffer(buffer)); }, mostItems);
+  json.at("buffers").each([&](const JsonReader &buffer) { launch.buffers.push_back(readBuffer(buffer, training)); },
+                          mostItems);
   launch.constants = json.at("constants").integers(INT64_MIN, INT64_MAX, mostItems);
   if (json.has("count"))
     launch.count = json.at("count").integer(0, int64_t(launch.buffers.size()) - 1);
@@ -202,15 +208,59 @@ static ArenaSpan readSpan(const JsonReader &json) {
   return {json.element(0).integer(0, mostBytes), json.element(1).integer(0, mostBytes)};
 }
 
-static Phase readPhase(const JsonReader &json) {
+/// One of "loss", "statistics.I", "modes" and "norm".
+static void readResult(const std::string &name, const JsonReader &json, Phase &phase) {
+  using Kind = ProgramResult::Kind;
+  static const std::string prefix = "statistics.";
+  ProgramResult result;
+  std::string digits = name.compare(0, prefix.size(), prefix) == 0 ? name.substr(prefix.size()) : std::string();
+  bool isLayer = !digits.empty() && digits.size() <= 4 && (digits[0] != '0' || digits.size() == 1) &&
+                 digits.find_first_not_of("0123456789") == std::string::npos;
+  if (isLayer) {
+    result.kind = Kind::Statistics;
+    result.layer = std::stoi(digits);
+  } else if (name == "loss" || name == "modes" || name == "norm") {
+    result.kind = name == "loss" ? Kind::Loss : name == "modes" ? Kind::Modes : Kind::Norm;
+  } else {
+    json.fail("is no result of a program");
+  }
+  result.span = readSpan(json);
+  phase.results.push_back(result);
+}
+
+static Phase readPhase(const JsonReader &json, bool training) {
   Phase phase;
   phase.maxTokens = json.at("max_tokens").integer(1, mostTokens);
   phase.maxSeqs = json.at("max_seqs").integer(1, mostTokens);
   phase.arenaBytes = json.at("arena_bytes").integer(0, mostBytes);
-  phase.logits = readSpan(json.at("logits"));
-  phase.routing = readSpan(json.at("routing"));
-  json.at("launches").each([&](const JsonReader &launch) { readLaunch(launch, phase); }, mostItems);
+  if (training) {
+    json.at("results").eachMember(
+        [&](const std::string &name, const JsonReader &span) { readResult(name, span, phase); }, mostLayers + 3);
+  } else {
+    phase.logits = readSpan(json.at("logits"));
+    phase.routing = readSpan(json.at("routing"));
+  }
+  json.at("launches").each([&](const JsonReader &launch) { readLaunch(launch, training, phase); }, mostItems);
   return phase;
+}
+
+const char *nameOf(TrainingProgram program) {
+  static const char *const names[] = {"train_hard",    "train_soft", "evaluate_hard",
+                                      "evaluate_soft", "accumulate", "update"};
+  return names[int(program)];
+}
+
+static void readTraining(const JsonReader &json, Variant &variant) {
+  json.eachMember(
+      [&](const std::string &name, const JsonReader &program) {
+        for (int i = 0; i < trainingProgramCount; ++i)
+          if (name == nameOf(TrainingProgram(i))) {
+            variant.training[size_t(i)] = readPhase(program, true);
+            return;
+          }
+        program.fail("is no training program");
+      },
+      trainingProgramCount + 1);
 }
 
 /// The layout's sizes are checked against the parameters, which come before.
@@ -235,9 +285,14 @@ static void readVariant(const JsonReader &json, Manifest &manifest) {
   json.at("features").each([&](const JsonReader &item) { variant.features.push_back(item.string()); }, 1024);
   json.at("packed").each([&](const JsonReader &item) { variant.packed.push_back(readPacked(item, manifest)); },
                          mostItems);
-  variant.prefill = readPhase(json.at("phases").at("prefill"));
-  if (json.at("phases").has("decode"))
-    variant.decode = readPhase(json.at("phases").at("decode"));
+  // A binary for training alone does not infer.
+  JsonReader phases = json.at("phases");
+  if (phases.has("prefill") || phases.has("decode") || !json.has("training"))
+    variant.prefill = readPhase(phases.at("prefill"), false);
+  if (phases.has("decode"))
+    variant.decode = readPhase(phases.at("decode"), false);
+  if (json.has("training"))
+    readTraining(json.at("training"), variant);
   manifest.variants.push_back(std::move(variant));
 }
 
@@ -245,8 +300,8 @@ static void readHeader(const JsonReader &json, Manifest &manifest) {
   if (json.at("format").string() != "chimera-model")
     json.at("format").fail("must be chimera-model");
   manifest.version = json.at("version").integer(0, INT32_MAX);
-  if (!json.failed() && manifest.version != 2)
-    json.at("version").fail("is " + std::to_string(manifest.version) + "; this runtime reads 2");
+  if (!json.failed() && manifest.version != 3)
+    json.at("version").fail("is " + std::to_string(manifest.version) + "; this runtime reads 3");
   manifest.producer = json.at("producer").string();
   manifest.target = json.at("target").string();
   manifest.dtype = readDtype(json.at("dtype"));
@@ -264,6 +319,8 @@ static void readBody(const JsonReader &json, Manifest &manifest) {
   manifest.pages.bytes = pages.at("bytes").integer(0, mostBytes);
   manifest.pages.tables = pages.at("tables").integer(0, mostItems);
   json.at("caches").each([&](const JsonReader &item) { readCache(item, manifest); }, mostItems);
+  if (json.has("trainable"))
+    manifest.trainable = json.at("trainable").integers(0, int64_t(manifest.parameters.size()) - 1, mostItems);
   json.at("variants").each([&](const JsonReader &item) { readVariant(item, manifest); }, mostVariants);
   if (manifest.variants.empty())
     json.at("variants").fail("must not be empty");

@@ -96,14 +96,23 @@ enum class StepBuffer : uint8_t {
   SeqSlot,
   OutIndex,
   OutStart,
-  Forced
+  Forced,
+  // Of training programs only.
+  Targets,
+  Noise,
+  Hyper,
+  Prices,
+  Leaves
 };
-constexpr int stepBufferCount = 9;
+constexpr int stepBufferCount = 14;
+/// Those that inference has, the first ones.
+constexpr int inferenceStepBuffers = 9;
 
 struct Buffer {
-  enum class Kind : uint8_t { Arena, Param, Pool, Pages, Table, Step, Packed };
+  enum class Kind : uint8_t { Arena, Param, Pool, Pages, Table, Step, Packed, Grad, Total, Moment1, Moment2 };
   Kind kind = Kind::Arena;
-  int64_t index = 0; ///< The arena's offset; the index of the parameter, pool, table or packed weights; the StepBuffer.
+  /// The arena's offset; the index of the pool, table, packed weights or (all others) parameter; the StepBuffer.
+  int64_t index = 0;
   int64_t bytes = 0; ///< Arena only.
 };
 
@@ -123,22 +132,54 @@ struct ArenaSpan {
   int64_t bytes = 0;
 };
 
+/// What a training program gives back, by the documentation's names; `layer` is that of "statistics.I", else -1.
+struct ProgramResult {
+  enum class Kind : uint8_t { Loss, Statistics, Modes, Norm };
+  Kind kind = Kind::Loss;
+  int64_t layer = -1;
+  ArenaSpan span;
+};
+
 struct Phase {
   int64_t maxTokens = 0;
   int64_t maxSeqs = 0;
   int64_t arenaBytes = 0;
-  ArenaSpan logits;
+  ArenaSpan logits; ///< Of inference, as is `routing`.
   ArenaSpan routing;
   std::vector<Launch> launches;
+  std::vector<ProgramResult> results; ///< Of training programs.
 };
+
+/// The training programs, in the order of their names.
+enum class TrainingProgram : uint8_t { TrainHard, TrainSoft, EvaluateHard, EvaluateSoft, Accumulate, Update };
+constexpr int trainingProgramCount = 6;
+
+/// "train_hard", ...
+const char *nameOf(TrainingProgram program);
+
+/// Numbers of a layer's statistics: docs/model-binary.md.
+constexpr int64_t layerStatistics = 14;
+/// Numbers of the step buffers that have a fixed size.
+constexpr int64_t hyperCount = 16;
+constexpr int64_t leavesCount = 18;
+constexpr int64_t pricesPerLayer = 5;
 
 /// What is made for one ISA.
 struct Variant {
   std::string name;
   std::vector<std::string> features; ///< That the CPU must have, as in /proc/cpuinfo.
   std::vector<PackedWeights> packed;
-  Phase prefill;
+  Phase prefill; ///< Without launches unless the variant infers.
   std::optional<Phase> decode;
+  std::array<std::optional<Phase>, trainingProgramCount> training;
+
+  /// Whether it has programs of inference: a binary may be for training alone.
+  bool infers() const { return prefill.maxTokens > 0; }
+  /// A training program, or null.
+  const Phase *program(TrainingProgram which) const {
+    const std::optional<Phase> &found = training[size_t(which)];
+    return found ? &*found : nullptr;
+  }
 };
 
 struct Manifest {
@@ -154,14 +195,17 @@ struct Manifest {
   std::vector<Pool> pools;
   std::vector<CacheLayout> caches;
   PageLayout pages;
-  std::vector<Variant> variants; ///< At least one, the best first.
+  std::vector<int64_t> trainable; ///< Parameters with a gradient, ascending; empty without training programs.
+  std::vector<Variant> variants;  ///< At least one, the best first.
 
   /// F64 for an f64 model, else F32.
   io::DType logitsType() const { return dtype == io::DType::F64 ? io::DType::F64 : io::DType::F32; }
+  /// Of parameters, gradients and moments in training: the same.
+  io::DType masterType() const { return logitsType(); }
   int64_t layers() const { return int64_t(model.layers.size()); }
 };
 
-/// The parameters that launches of the variant read row by row, in their order.
+/// The parameters that launches of the variant's inference read row by row, in their order.
 std::vector<const Parameter *> rowMajorParameters(const Manifest &manifest, const Variant &variant);
 
 /// Parses and checks a manifest: every field for its type and range, every reference for what it refers to, every size

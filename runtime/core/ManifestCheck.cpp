@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/core/ManifestCheck.h"
 
+#include <algorithm>
 #include <set>
 
 namespace chimera::runtime {
@@ -68,6 +69,24 @@ static Failure checkCaches(const Manifest &manifest) {
   return std::nullopt;
 }
 
+/// Training programs have no caches and read no panels; inference has no gradients and what comes with them.
+static Failure checkBufferKind(Buffer::Kind kind, bool training) {
+  switch (kind) {
+  case Buffer::Kind::Pool:
+  case Buffer::Kind::Table:
+  case Buffer::Kind::Pages:
+  case Buffer::Kind::Packed:
+    return training ? Error("a training program has neither caches nor packed weights") : Failure();
+  case Buffer::Kind::Grad:
+  case Buffer::Kind::Total:
+  case Buffer::Kind::Moment1:
+  case Buffer::Kind::Moment2:
+    return training ? Failure() : Error("only training programs have gradients and moments");
+  default:
+    return std::nullopt;
+  }
+}
+
 static Failure checkBuffer(const Manifest &manifest, const Variant &variant, const Phase &phase, const Buffer &buffer) {
   auto refersTo = [&](const char *what, size_t count) -> Failure {
     if (buffer.index < int64_t(count))
@@ -91,6 +110,13 @@ static Failure checkBuffer(const Manifest &manifest, const Variant &variant, con
     return manifest.pages.bytes > 0 ? Failure() : Error("pages, of which there are none");
   case Buffer::Kind::Packed:
     return refersTo("packed weights", variant.packed.size());
+  case Buffer::Kind::Grad:
+  case Buffer::Kind::Total:
+  case Buffer::Kind::Moment1:
+  case Buffer::Kind::Moment2:
+    if (!std::binary_search(manifest.trainable.begin(), manifest.trainable.end(), buffer.index))
+      return Error("parameter " + std::to_string(buffer.index) + " is not trainable");
+    return std::nullopt;
   case Buffer::Kind::Step:
     return std::nullopt;
   }
@@ -104,12 +130,17 @@ static bool holdsStarts(const Phase &phase, const Buffer &buffer) {
   return buffer.kind == Buffer::Kind::Arena && buffer.bytes >= (phase.maxSeqs + 1) * int64_t(sizeof(int32_t));
 }
 
-static Failure checkLaunch(const Manifest &manifest, const Variant &variant, const Phase &phase, const Launch &launch) {
+static Failure checkLaunch(const Manifest &manifest, const Variant &variant, const Phase &phase, const Launch &launch,
+                           bool training) {
   if (launch.layer >= manifest.layers())
     return Error(".layer: " + std::to_string(launch.layer) + " of " + std::to_string(manifest.layers()));
-  for (size_t b = 0; b < launch.buffers.size(); ++b)
-    if (Failure failure = checkBuffer(manifest, variant, phase, launch.buffers[b]))
+  for (size_t b = 0; b < launch.buffers.size(); ++b) {
+    Failure failure = checkBufferKind(launch.buffers[b].kind, training);
+    if (!failure)
+      failure = checkBuffer(manifest, variant, phase, launch.buffers[b]);
+    if (failure)
       return Error("." + indexed("buffers", b) + ": " + failure->message);
+  }
   if (launch.count >= 0 && !holdsStarts(phase, launch.buffers[size_t(launch.count)]))
     return Error(".count: buffer " + std::to_string(launch.count) + " is no array of starts");
   return std::nullopt;
@@ -141,19 +172,47 @@ static Failure checkSpan(const char *what, const ArenaSpan &span, const Phase &p
   return std::nullopt;
 }
 
-static Failure checkPhase(const Manifest &manifest, const Variant &variant, const Phase &phase) {
+static Failure checkLimits(const Manifest &manifest, const Phase &phase) {
   if (phase.maxTokens > manifest.maxTokens || phase.maxSeqs > manifest.maxSeqs)
     return Error("max_tokens or max_seqs: more than the binary's limits");
+  return std::nullopt;
+}
+
+static Failure checkLaunches(const Manifest &manifest, const Variant &variant, const Phase &phase, bool training) {
+  for (size_t l = 0; l < phase.launches.size(); ++l)
+    if (Failure failure = checkLaunch(manifest, variant, phase, phase.launches[l], training))
+      return Error(indexed("launches", l) + failure->message);
+  return std::nullopt;
+}
+
+static Failure checkInference(const Manifest &manifest, const Variant &variant, const Phase &phase) {
+  if (Failure failure = checkLimits(manifest, phase))
+    return failure;
   int64_t elementSize = io::sizeOf(manifest.logitsType());
   if (Failure failure =
           checkSpan("logits", phase.logits, phase, phase.maxTokens * manifest.model.vocabSize * elementSize))
     return failure;
   if (Failure failure = checkSpan("routing", phase.routing, phase, phase.maxTokens * manifest.layers()))
     return failure;
-  for (size_t l = 0; l < phase.launches.size(); ++l)
-    if (Failure failure = checkLaunch(manifest, variant, phase, phase.launches[l]))
-      return Error(indexed("launches", l) + failure->message);
-  return std::nullopt;
+  return checkLaunches(manifest, variant, phase, false);
+}
+
+static Failure checkTraining(const Manifest &manifest, const Variant &variant, const Phase &phase) {
+  using Kind = ProgramResult::Kind;
+  if (Failure failure = checkLimits(manifest, phase))
+    return failure;
+  for (const ProgramResult &result : phase.results) {
+    if (result.layer >= manifest.layers())
+      return Error("results: statistics of layer " + std::to_string(result.layer) + " of " +
+                   std::to_string(manifest.layers()));
+    static const char *const names[] = {"loss", "statistics", "modes", "norm"};
+    int64_t number = int64_t(sizeof(double));
+    const int64_t needed[] = {2 * number, layerStatistics * number, phase.maxTokens * manifest.layers(), number};
+    Kind kind = result.kind;
+    if (Failure failure = checkSpan(names[int(kind)], result.span, phase, needed[int(kind)]))
+      return Error("results." + failure->message);
+  }
+  return checkLaunches(manifest, variant, phase, true);
 }
 
 template <typename T> static Failure checkUnique(const char *array, const std::vector<T> &items) {
@@ -168,11 +227,16 @@ static Failure checkVariant(const Manifest &manifest, const Variant &variant) {
   for (size_t i = 0; i < variant.packed.size(); ++i)
     if (Failure failure = checkPacked(manifest, variant.packed[i]))
       return Error(indexed("packed", i) + ": " + failure->message);
-  if (Failure failure = checkPhase(manifest, variant, variant.prefill))
-    return Error("phases.prefill." + failure->message);
+  if (variant.infers())
+    if (Failure failure = checkInference(manifest, variant, variant.prefill))
+      return Error("phases.prefill." + failure->message);
   if (variant.decode)
-    if (Failure failure = checkPhase(manifest, variant, *variant.decode))
+    if (Failure failure = checkInference(manifest, variant, *variant.decode))
       return Error("phases.decode." + failure->message);
+  for (int i = 0; i < trainingProgramCount; ++i)
+    if (const Phase *program = variant.program(TrainingProgram(i)))
+      if (Failure failure = checkTraining(manifest, variant, *program))
+        return Error(std::string("training.") + nameOf(TrainingProgram(i)) + "." + failure->message);
   return std::nullopt;
 }
 
@@ -183,6 +247,9 @@ Failure checkManifest(const Manifest &manifest) {
     return failure;
   if (Failure failure = checkCaches(manifest))
     return failure;
+  for (size_t i = 1; i < manifest.trainable.size(); ++i)
+    if (manifest.trainable[i - 1] >= manifest.trainable[i])
+      return Error("trainable: parameters must ascend");
   if (Failure failure = checkUnique("variants", manifest.variants))
     return failure;
   for (size_t i = 0; i < manifest.variants.size(); ++i)

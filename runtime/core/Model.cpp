@@ -53,6 +53,10 @@ Result<std::shared_ptr<const Model>> Model::fromFile(const ModelFile &file) {
   if (model->variant().decode)
     if (Failure failure = model->resolve(*model->variant().decode, model->decode))
       return *failure;
+  for (int i = 0; i < trainingProgramCount; ++i)
+    if (const Phase *program = model->variant().program(TrainingProgram(i)))
+      if (Failure failure = model->resolve(*program, model->training[size_t(i)]))
+        return *failure;
   return std::shared_ptr<const Model>(std::move(model));
 }
 

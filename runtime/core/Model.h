@@ -8,6 +8,7 @@
 #include "runtime/core/Manifest.h"
 #include "runtime/core/ModelFile.h"
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,6 +36,9 @@ public:
   /// The kernels of a phase, one a launch.
   const std::vector<chimera_kernel> &prefillKernels() const { return prefill; }
   const std::vector<chimera_kernel> &decodeKernels() const { return decode; }
+  const std::vector<chimera_kernel> &trainingKernels(TrainingProgram program) const {
+    return training[size_t(program)];
+  }
 
 private:
   Model() = default;
@@ -49,6 +53,7 @@ private:
   std::unique_ptr<Library> library;
   std::vector<chimera_kernel> prefill;
   std::vector<chimera_kernel> decode;
+  std::array<std::vector<chimera_kernel>, trainingProgramCount> training;
 };
 
 } // namespace chimera::runtime

@@ -44,6 +44,8 @@ static Failure completeOptions(const Manifest &manifest, SessionOptions &options
 Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> model,
                                                  std::shared_ptr<const Weights> weights, const SessionOptions &given) {
   const Manifest &manifest = model->manifest();
+  if (!model->variant().infers())
+    return Error(model->name() + ": has no programs of inference; it was compiled for training alone");
   if (!weights && !manifest.parameters.empty())
     return Error(model->name() + ": a session needs weights");
   if (weights && weights->model().digest() != model->digest())

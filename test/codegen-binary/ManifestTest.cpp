@@ -48,7 +48,7 @@ Manifest fullManifest() {
 
 TEST(Manifest, JsonIsAsDocumented) {
   const char *expected =
-      R"({"format":"chimera-model","version":2,"producer":"chimera-compile 0.1.0","target":"ref",)"
+      R"({"format":"chimera-model","version":3,"producer":"chimera-compile 0.1.0","target":"ref",)"
       R"("dtype":"bf16","numerics":"invariant",)"
       R"("limits":{"max_tokens":16,"max_seqs":4},)"
       R"("model":{"vocab_size":256,"hidden_size":32,"window":8,"head_dim":16,"num_attention_heads":2,)"
@@ -76,6 +76,62 @@ TEST(Manifest, JsonIsAsDocumented) {
   for (size_t at; (at = text.find("LAUNCH")) != std::string::npos;)
     text.replace(at, 6, launch);
   EXPECT_EQ(toJson(fullManifest()), text);
+}
+
+/// The full manifest with a training program.
+Manifest trainingManifest() {
+  Manifest manifest = fullManifest();
+  manifest.trainable = {1};
+  Launch launch;
+  launch.kernel = "chimera_adam_w";
+  launch.op = "chimera.adam_w";
+  launch.buffers = {Buffer::grad(1), Buffer::total(1), Buffer::moment1(1), Buffer::moment2(1),
+                    Buffer::stepBuffer("hyper")};
+  manifest.variants[0].phases.push_back({"update", {16, 4}, 128, {}, {}, {launch}, {{"norm", {64, 8}}}});
+  return manifest;
+}
+
+TEST(Manifest, TrainingProgramsHaveAPlaceOfTheirOwn) {
+  std::string text = toJson(trainingManifest());
+  EXPECT_NE(text.find(R"("pages":{"entries":64,"bytes":8192,"tables":1},"trainable":[1],"variants":)"),
+            std::string::npos);
+  EXPECT_NE(text.find(R"("launches":[]}},"training":{"update":{"max_tokens":16,"max_seqs":4,"arena_bytes":128,)"
+                      R"("results":{"norm":[64,8]},"launches":[{"kernel":"chimera_adam_w","op":"chimera.adam_w",)"
+                      R"("layer":-1,"grid":{"tokens":0,"seqs":0,"outputs":0,"constant":0,"divisor":1},)"
+                      R"("buffers":[["grad",1],["total",1],["moment1",1],["moment2",1],["step","hyper"]],)"
+                      R"("constants":[]}]}}}]})"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(test::messageOf(validate(trainingManifest())), "");
+}
+
+TEST(Manifest, AFaultOfATrainingProgramIsNamed) {
+  auto message = [](const std::function<void(Manifest &)> &make) {
+    Manifest manifest = trainingManifest();
+    make(manifest);
+    return test::messageOf(validate(manifest));
+  };
+  auto update = [](Manifest &m) -> Phase & { return m.variants[0].phases[2]; };
+  const std::string launch = "manifest: phase update, launch 0 (chimera_adam_w), ";
+  EXPECT_EQ(message([&](Manifest &m) { update(m).launches[0].buffers[0] = Buffer::grad(0); }),
+            launch + "buffer 0: parameter 0 is not trainable");
+  EXPECT_EQ(message([&](Manifest &m) { update(m).launches[0].buffers[1] = Buffer::pool(0); }),
+            launch + "buffer 1: a training program has neither caches nor packed weights");
+  EXPECT_EQ(message([&](Manifest &m) { update(m).launches[0].buffers[1] = Buffer::packed(0); }),
+            launch + "buffer 1: a training program has neither caches nor packed weights");
+  EXPECT_EQ(message([&](Manifest &m) { update(m).name = "updates"; }),
+            "manifest: phase updates: there is no program of that name");
+  EXPECT_EQ(message([&](Manifest &m) { update(m).results.push_back(update(m).results[0]); }),
+            "manifest: phase update, result norm: named twice");
+  EXPECT_EQ(message([&](Manifest &m) { update(m).results[0].second = {128, 8}; }),
+            "manifest: phase update, result norm: bytes 128 + 8 lie outside of the arena of 128");
+  EXPECT_EQ(message([&](Manifest &m) { m.trainable = {2}; }), "manifest: trainable: parameter 2 of 2");
+  EXPECT_EQ(message([&](Manifest &m) { m.trainable = {1, 1}; }), "manifest: trainable: parameters must ascend");
+  const std::string inference = "manifest: phase prefill, launch 0 (chimera_attend), ";
+  EXPECT_EQ(message([&](Manifest &m) { m.variants[0].phases[0].launches[0].buffers[1] = Buffer::moment1(1); }),
+            inference + "buffer 1: only training programs have gradients and moments");
+  EXPECT_EQ(message([&](Manifest &m) { m.variants[0].phases[0].launches[0].buffers[5].step = "leaves"; }),
+            inference + "buffer 5: unknown step buffer 'leaves'");
 }
 
 TEST(Manifest, JsonParsesWhateverTheNames) {

@@ -49,7 +49,7 @@ TEST(Manifest, AWrongFieldIsNamed) {
   const char *begin = "m.chm: bad manifest: ";
   std::vector<std::tuple<std::string, json, std::string>> cases = {
       {"/format", "other", "format: must be chimera-model"},
-      {"/version", 1, "version: is 1; this runtime reads 2"},
+      {"/version", 1, "version: is 1; this runtime reads 3"},
       {"/dtype", "f16", "dtype: must be one of f32, bf16, f64, is 'f16'"},
       {"/limits/max_tokens", 0, "limits.max_tokens: must be in 1 .. 1048576, is 0"},
       {"/model/vocab_size", "11", "model.vocab_size: must be an integer"},
@@ -170,6 +170,71 @@ TEST(Manifest, DecodeMayBeAbsent) {
   json manifest = toy::manifest();
   manifest["variants"][0]["phases"].erase("decode");
   EXPECT_EQ(parseError(manifest.dump()), "");
+}
+
+/// The toy's manifest with a training program, `edit` applied to it.
+std::string trainingError(const std::string &pointer, const json &value) {
+  json manifest = toy::manifest();
+  json launch = manifest["variants"][0]["phases"]["prefill"]["launches"][2];
+  launch["buffers"] = json::array();
+  for (const char *kind : {"param", "grad", "total", "moment1", "moment2"})
+    launch["buffers"].push_back({kind, 0});
+  launch["buffers"].push_back({"step", "leaves"});
+  manifest["trainable"] = json::array({0});
+  manifest["variants"][0]["training"]["evaluate_hard"] = {
+      {"max_tokens", 5},
+      {"max_seqs", 2},
+      {"arena_bytes", 512},
+      {"results", {{"loss", {0, 16}}, {"statistics.1", {64, 112}}, {"modes", {192, 10}}}},
+      {"launches", json::array({launch})}};
+  if (!pointer.empty())
+    manifest[json::json_pointer(pointer)] = value;
+  return parseError(manifest.dump());
+}
+
+TEST(Manifest, AWrongTrainingProgramIsNamed) {
+  EXPECT_EQ(trainingError("", nullptr), "");
+  const std::string at = "/variants/0/training/evaluate_hard/";
+  const std::string program = "variants[0].training.evaluate_hard.", buffer = program + "launches[0].buffers[0]";
+  std::vector<std::tuple<std::string, json, std::string>> cases = {
+      {"/trainable", json::array({2}), "trainable[0]: must be in 0 .. 1, is 2"},
+      {"/trainable", json::array({1, 0}), "trainable: parameters must ascend"},
+      {"/trainable", json::array(), program + "launches[0].buffers[1]: parameter 0 is not trainable"},
+      {"/variants/0/training/evaluate", json::object(), "variants[0].training.evaluate: is no training program"},
+      {"/variants/0/training", json::array(), "variants[0].training: must be an object"},
+      {at + "max_tokens", 8, program + "max_tokens or max_seqs: more than the binary's limits"},
+      {at + "results/loss", json::array({0, 8}), program + "results.loss: has 8 bytes, needs 16"},
+      {at + "results/modes", json::array({192, 9}), program + "results.modes: has 9 bytes, needs 10"},
+      {at + "results/statistics.1", json::array({64, 111}), program + "results.statistics: has 111 bytes, needs 112"},
+      {at + "results/statistics.2", json::array({64, 112}), program + "results: statistics of layer 2 of 2"},
+      {at + "results/statistics.01", json::array({64, 112}),
+       program + "results.statistics.01: is no result of a program"},
+      {at + "results/modes", json::array({512, 10}),
+       program + "results.modes: lies outside the arena, or not at a multiple of 64"},
+      {at + "results/other", json::array({0, 8}), program + "results.other: is no result of a program"},
+      {at + "launches/0/buffers/0", json::array({"pages"}),
+       buffer + ": a training program has neither caches nor packed weights"},
+      {at + "launches/0/buffers/0", json::array({"grad", 1}), buffer + ": parameter 1 is not trainable"},
+      {"/variants/0/phases/prefill/launches/2/buffers/3", json::array({"grad", 0}),
+       "variants[0].phases.prefill.launches[2].buffers[3]: only training programs have gradients and moments"},
+  };
+  for (const auto &[pointer, value, message] : cases)
+    EXPECT_EQ(trainingError(pointer, value), "m.chm: bad manifest: " + message) << pointer;
+}
+
+TEST(Manifest, OnlyABinaryForTrainingAloneHasNoPrefill) {
+  json manifest = toy::manifest();
+  manifest["variants"][0]["phases"] = json::object();
+  EXPECT_EQ(parseError(manifest.dump()), "m.chm: bad manifest: variants[0].phases: lacks 'prefill'");
+  manifest["variants"][0]["training"] = json::object();
+  Result<Manifest> parsed = parseManifest(manifest.dump(), "m.chm");
+  ASSERT_TRUE(bool(parsed)) << parsed.error().message;
+  EXPECT_FALSE(parsed->variants[0].infers());
+  Result<std::shared_ptr<const Model>> model = Model::load("m.chm", toy::binary(manifest.dump()));
+  ASSERT_TRUE(bool(model));
+  Result<std::unique_ptr<Session>> session = Session::create(*model, toy::weights(), {});
+  ASSERT_FALSE(bool(session));
+  EXPECT_EQ(session.error().message, "m.chm: has no programs of inference; it was compiled for training alone");
 }
 
 TEST(Manifest, WhatIsNotJsonIsAnError) {

@@ -10,7 +10,8 @@ using runtime::Manifest;
 
 /// In the order of runtime::StepBuffer.
 static constexpr const char *stepNames[runtime::stepBufferCount] = {
-    "tokens", "row_index", "row_position", "row_sequence", "seq_start", "seq_slot", "out_index", "out_start", "forced"};
+    "tokens",    "row_index", "row_position", "row_sequence", "seq_start", "seq_slot", "out_index",
+    "out_start", "forced",    "targets",      "noise",        "hyper",     "prices",   "leaves"};
 
 /// "ceil((2 N + S + 63) / 64)" without what is 0 or 1.
 static std::string gridText(const runtime::Grid &grid) {
@@ -39,11 +40,22 @@ static std::string packedText(const Manifest &manifest, const runtime::PackedWei
 }
 
 static std::string bufferText(const Manifest &manifest, const runtime::Variant &variant, const Buffer &buffer) {
+  auto ofParameter = [&](const char *what) {
+    return what + (" " + io::escaped(manifest.parameters[size_t(buffer.index)].name));
+  };
   switch (buffer.kind) {
   case Buffer::Kind::Arena:
     return "arena+" + std::to_string(buffer.index) + ":" + std::to_string(buffer.bytes);
   case Buffer::Kind::Param:
-    return "param " + io::escaped(manifest.parameters[size_t(buffer.index)].name);
+    return ofParameter("param");
+  case Buffer::Kind::Grad:
+    return ofParameter("grad");
+  case Buffer::Kind::Total:
+    return ofParameter("total");
+  case Buffer::Kind::Moment1:
+    return ofParameter("moment1");
+  case Buffer::Kind::Moment2:
+    return ofParameter("moment2");
   case Buffer::Kind::Pool:
     return "pool " + io::escaped(manifest.pools[size_t(buffer.index)].name);
   case Buffer::Kind::Pages:
@@ -80,9 +92,13 @@ static void printPhase(const Manifest &manifest, const runtime::Variant &variant
 
 void printLaunches(const Manifest &manifest) {
   for (const runtime::Variant &variant : manifest.variants) {
-    printPhase(manifest, variant, "prefill", variant.prefill);
+    if (variant.infers())
+      printPhase(manifest, variant, "prefill", variant.prefill);
     if (variant.decode)
       printPhase(manifest, variant, "decode", *variant.decode);
+    for (int i = 0; i < runtime::trainingProgramCount; ++i)
+      if (const runtime::Phase *program = variant.program(runtime::TrainingProgram(i)))
+        printPhase(manifest, variant, nameOf(runtime::TrainingProgram(i)), *program);
   }
 }
 

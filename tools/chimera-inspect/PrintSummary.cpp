@@ -110,9 +110,13 @@ static void printVariant(const Manifest &manifest, const runtime::Variant &varia
     features += (features.empty() ? " with " : " ") + io::escaped(feature);
   line("variant", io::escaped(variant.name) + features);
   line("weights", weightList(manifest, variant));
-  printPhase("prefill", variant.prefill);
+  if (variant.infers())
+    printPhase("prefill", variant.prefill);
   if (variant.decode)
     printPhase("decode", *variant.decode);
+  for (int i = 0; i < runtime::trainingProgramCount; ++i)
+    if (const runtime::Phase *program = variant.program(runtime::TrainingProgram(i)))
+      printPhase(nameOf(runtime::TrainingProgram(i)), *program);
 }
 
 void printSummary(const runtime::ModelFile &file, const Manifest &manifest) {
