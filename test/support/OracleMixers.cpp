@@ -9,51 +9,54 @@ namespace chimera::test::oracle {
 //===-- State-space mixers --------------------------------------------------------------------------------------===//
 
 /// One step of the recurrence of one head: S = exp(dt A) S + dt x (outer) B, y = S C + D x. Advances `state` [P][N].
-static Vector advanceHead(double *state, const Vector &x, const Vector &inputMap, const Vector &outputMap, double dt,
-                          double decayRate, double writeWeight, double skip) {
+template <typename T>
+static std::vector<T> advanceHead(T *state, const std::vector<T> &x, const std::vector<T> &inputMap,
+                                  const std::vector<T> &outputMap, const T &dt, const T &decayRate,
+                                  const T &writeWeight, const T &skip) {
+  using std::exp;
   size_t stateSize = inputMap.size();
-  double weightedDt = dt * writeWeight;
-  double decay = std::exp(weightedDt * decayRate);
-  Vector y(x.size());
+  T weightedDt = dt * writeWeight;
+  T decay = exp(weightedDt * decayRate);
+  std::vector<T> y(x.size());
   for (size_t row = 0; row < x.size(); ++row) {
-    double sum = 0.0;
-    for (size_t column = 0; column < stateSize; ++column) {
-      double &element = state[row * stateSize + column];
-      element = decay * element + weightedDt * x[row] * inputMap[column];
-      sum += element * outputMap[column];
-    }
-    y[row] = sum + skip * x[row];
+    T *elements = state + row * stateSize;
+    for (size_t column = 0; column < stateSize; ++column)
+      elements[column] = decay * elements[column] + weightedDt * x[row] * inputMap[column];
+    y[row] = dot(elements, outputMap.data(), stateSize) + skip * x[row];
   }
   return y;
 }
 
-Vector advanceMamba2(const Config &config, const LayerParameters &parameters, const Vector &h, double weight,
-                     SsmState &ssm) {
+template <typename T>
+std::vector<T> advanceMamba2(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
+                             const T &weight, SsmStateOf<T> &ssm) {
+  using std::exp;
   size_t headSize = config.ssm.headDim, stateSize = config.ssm.stateSize, groups = config.ssm.groups;
   size_t inner = config.ssm.expand * config.hiddenSize, heads = inner / headSize;
   size_t groupWidth = groups * stateSize, convolved = inner + 2 * groupWidth;
 
   // in_proj gives z, then what is convolved (x, B, C), then a dt for each head.
-  Vector projected = parameters.project("ssm.in_proj.weight", h);
-  Vector z = slice(projected, 0, inner);
-  Vector timeSteps = slice(projected, inner + convolved, heads);
+  std::vector<T> projected = parameters.project("ssm.in_proj.weight", h);
+  std::vector<T> z = slice(projected, 0, inner);
+  std::vector<T> timeSteps = slice(projected, inner + convolved, heads);
   ssm.convolutionInputs.push_back(slice(projected, inner, convolved));
-  Vector xBC = causalConvolution(ssm.convolutionInputs, parameters.tensor("ssm.conv.weight"),
-                                 parameters.vector("ssm.conv.bias"));
-  for (double &value : xBC)
+  std::vector<T> xBC = causalConvolution(ssm.convolutionInputs, parameters.tensor("ssm.conv.weight"),
+                                         parameters.vector("ssm.conv.bias"));
+  for (T &value : xBC)
     value = silu(value);
 
   if (ssm.state.empty())
     ssm.state.assign(heads * headSize * stateSize, 0.0);
-  Vector gated;
+  std::vector<T> gated;
   for (size_t head = 0; head < heads; ++head) {
     size_t group = head * groups / heads;
-    double dt = softplus(timeSteps[head] + parameters.vector("ssm.dt_bias").at(head));
-    dt = std::min(std::max(dt, config.ssm.timeStepMin), config.ssm.timeStepMax);
-    Vector y = advanceHead(
-        &ssm.state[head * headSize * stateSize], slice(xBC, head * headSize, headSize),
-        slice(xBC, inner + group * stateSize, stateSize), slice(xBC, inner + groupWidth + group * stateSize, stateSize),
-        dt, -std::exp(parameters.vector("ssm.A_log").at(head)), weight, parameters.vector("ssm.D").at(head));
+    T dt = clamp(softplus(timeSteps[head] + parameters.vector("ssm.dt_bias").at(head)), config.ssm.timeStepMin,
+                 config.ssm.timeStepMax);
+    T decayRate = -exp(parameters.vector("ssm.A_log").at(head));
+    std::vector<T> y = advanceHead(&ssm.state[head * headSize * stateSize], slice(xBC, head * headSize, headSize),
+                                   slice(xBC, inner + group * stateSize, stateSize),
+                                   slice(xBC, inner + groupWidth + group * stateSize, stateSize), dt, decayRate, weight,
+                                   parameters.vector("ssm.D").at(head));
     for (size_t i = 0; i < headSize; ++i)
       gated.push_back(y[i] * silu(z[head * headSize + i]));
   }
@@ -61,9 +64,10 @@ Vector advanceMamba2(const Config &config, const LayerParameters &parameters, co
                             groupedRmsNorm(gated, parameters.vector("ssm.norm.weight"), config.normEps, groups));
 }
 
-Vector advanceLti(const Config &config, const LayerParameters &parameters, const Vector &h, double weight,
-                  SsmState &ssm) {
-  Vector input = parameters.project("ssm.in_proj.weight", h);
+template <typename T>
+std::vector<T> advanceLti(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
+                          const T &weight, SsmStateOf<T> &ssm) {
+  std::vector<T> input = parameters.project("ssm.in_proj.weight", h);
   if (ssm.state.empty())
     ssm.state.assign(config.ssm.stateSize, 0.0);
   for (size_t i = 0; i < ssm.state.size(); ++i)
@@ -102,57 +106,77 @@ Vector rotaryFrequencies(const Config &config) {
 
 /// Turns the first dimensions of each head of `x` [heads * head size]: the i-th of their first half with the i-th of
 /// their second half.
-static void rotateHeads(const Config &config, Vector &x, int64_t position) {
+template <typename T> static void rotateHeads(const Config &config, std::vector<T> &x, int64_t position) {
   Vector frequencies = rotaryFrequencies(config);
   size_t half = frequencies.size();
   for (size_t head = 0; head < x.size(); head += config.headDim)
     for (size_t pair = 0; pair < half; ++pair) {
       double angle = static_cast<double>(position) * frequencies[pair];
-      double first = x[head + pair], second = x[head + half + pair];
+      T first = x[head + pair], second = x[head + half + pair];
       x[head + pair] = first * std::cos(angle) - second * std::sin(angle);
       x[head + half + pair] = second * std::cos(angle) + first * std::sin(angle);
     }
 }
 
-Entry makeEntry(const Config &config, const LayerParameters &parameters, const Vector &h, int64_t position,
-                double logWeight) {
-  Vector key = parameters.project("attn.k_proj.weight", h);
-  Vector value = parameters.project("attn.v_proj.weight", h);
+template <typename T>
+EntryOf<T> makeEntry(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
+                     int64_t position, const T &logWeight) {
+  std::vector<T> key = parameters.project("attn.k_proj.weight", h);
+  std::vector<T> value = parameters.project("attn.v_proj.weight", h);
   rotateHeads(config, key, position);
   return {parameters.operand(key), parameters.operand(value), logWeight};
 }
 
 /// One query head's weighted mean of the values of KV head `kvHead` over entries first .. end.
-static Vector attendHead(const Vector &query, size_t kvHead, const std::vector<Entry> &entries, size_t first) {
+template <typename T>
+static std::vector<T> attendHead(const std::vector<T> &query, size_t kvHead, const std::vector<EntryOf<T>> &entries,
+                                 size_t first) {
+  using std::exp;
   size_t headSize = query.size();
-  Vector scores;
+  std::vector<T> scores;
   for (size_t e = first; e < entries.size(); ++e) {
-    double score = 0.0;
-    for (size_t i = 0; i < headSize; ++i)
-      score += query[i] * entries[e].key[kvHead * headSize + i];
+    T score = dot(query.data(), &entries[e].key[kvHead * headSize], headSize);
     scores.push_back(score / std::sqrt(static_cast<double>(headSize)) + entries[e].logWeight);
   }
-  double normalizer = logSumExp(scores);
-  Vector mean(headSize, 0.0);
-  for (size_t e = first; e < entries.size(); ++e)
+  T normalizer = logSumExp(scores);
+  std::vector<T> mean(headSize, 0.0);
+  for (size_t e = first; e < entries.size(); ++e) {
+    T share = exp(scores[e - first] - normalizer);
     for (size_t i = 0; i < headSize; ++i)
-      mean[i] += std::exp(scores[e - first] - normalizer) * entries[e].value[kvHead * headSize + i];
+      mean[i] += share * entries[e].value[kvHead * headSize + i];
+  }
   return mean;
 }
 
-Vector attend(const Config &config, const LayerParameters &parameters, const Vector &h, int64_t position,
-              const std::vector<Entry> &entries, size_t reach) {
+template <typename T>
+std::vector<T> attend(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
+                      int64_t position, const std::vector<EntryOf<T>> &entries, size_t reach) {
   size_t heads = config.numAttentionHeads, kvHeads = config.numKeyValueHeads, headSize = config.headDim;
   size_t first = entries.size() > reach ? entries.size() - reach : 0;
-  Vector queries = parameters.project("attn.q_proj.weight", h);
+  std::vector<T> queries = parameters.project("attn.q_proj.weight", h);
   rotateHeads(config, queries, position);
   queries = parameters.operand(queries);
-  Vector outputs;
+  std::vector<T> outputs;
   for (size_t head = 0; head < heads; ++head) {
-    Vector mean = attendHead(slice(queries, head * headSize, headSize), head * kvHeads / heads, entries, first);
+    std::vector<T> mean = attendHead(slice(queries, head * headSize, headSize), head * kvHeads / heads, entries, first);
     outputs.insert(outputs.end(), mean.begin(), mean.end());
   }
   return parameters.project("attn.o_proj.weight", outputs);
 }
+
+//===-- For both scalars ----------------------------------------------------------------------------------------===//
+
+#define CHIMERA_MIXERS_OVER(T)                                                                                         \
+  template std::vector<T> advanceMamba2(const Config &, const LayerParametersOf<T> &, const std::vector<T> &,          \
+                                        const T &, SsmStateOf<T> &);                                                   \
+  template std::vector<T> advanceLti(const Config &, const LayerParametersOf<T> &, const std::vector<T> &, const T &,  \
+                                     SsmStateOf<T> &);                                                                 \
+  template EntryOf<T> makeEntry(const Config &, const LayerParametersOf<T> &, const std::vector<T> &, int64_t,         \
+                                const T &);                                                                            \
+  template std::vector<T> attend(const Config &, const LayerParametersOf<T> &, const std::vector<T> &, int64_t,        \
+                                 const std::vector<EntryOf<T>> &, size_t);
+CHIMERA_MIXERS_OVER(double)
+CHIMERA_MIXERS_OVER(Var)
+#undef CHIMERA_MIXERS_OVER
 
 } // namespace chimera::test::oracle

@@ -15,56 +15,68 @@
 namespace chimera::test::oracle {
 
 /// The tensors of one layer, by their names behind "layers.I.", and how operands are rounded.
-class LayerParameters {
+template <typename T> class LayerParametersOf {
 public:
-  LayerParameters(const TensorMap &all, size_t layer, OperandRounding rounding = OperandRounding::None)
+  LayerParametersOf(const TensorMapOf<T> &all, size_t layer, OperandRounding rounding = OperandRounding::None)
       : all(all), prefix("layers." + std::to_string(layer) + "."), rounding(rounding) {}
 
-  const Tensor &tensor(const std::string &name) const { return all.at(prefix + name); }
-  const Vector &vector(const std::string &name) const { return tensor(name).values; }
+  const TensorOf<T> &tensor(const std::string &name) const { return all.at(prefix + name); }
+  const std::vector<T> &vector(const std::string &name) const { return tensor(name).values; }
   bool has(const std::string &name) const { return all.count(prefix + name) != 0; }
 
   /// The linear layer of that name applied to `x`, whose elements are rounded as operands are.
-  Vector project(const std::string &name, const Vector &x) const { return linear(tensor(name), rounded(x, rounding)); }
+  std::vector<T> project(const std::string &name, const std::vector<T> &x) const {
+    return linear(tensor(name), rounded(x, rounding));
+  }
   /// `x` rounded as operands are.
-  Vector operand(const Vector &x) const { return rounded(x, rounding); }
+  std::vector<T> operand(const std::vector<T> &x) const { return rounded(x, rounding); }
 
 private:
-  const TensorMap &all;
+  const TensorMapOf<T> &all;
   std::string prefix;
   OperandRounding rounding;
 };
+using LayerParameters = LayerParametersOf<double>;
 
 /// What the state-space mixer of one layer and sequence remembers.
-struct SsmState {
+template <typename T> struct SsmStateOf {
   /// Every input of the convolution so far (Mamba-2).
-  std::vector<Vector> convolutionInputs;
+  std::vector<std::vector<T>> convolutionInputs;
   /// [heads][head size][state size] (Mamba-2) or [state size] (LTI); empty before the first token.
-  Vector state;
+  std::vector<T> state;
 };
+using SsmState = SsmStateOf<double>;
 
 /// One key/value entry of a ring or list; `logWeight` is added to its score.
-struct Entry {
-  Vector key;
-  Vector value;
-  double logWeight;
+template <typename T> struct EntryOf {
+  std::vector<T> key;
+  std::vector<T> value;
+  T logWeight;
 };
+using Entry = EntryOf<double>;
+
+// The mixers exist for double and for Var.
 
 /// Mamba-2: advances `ssm` by a token with input `h` whose write weight is `weight`; returns the mixer's output [D].
-Vector advanceMamba2(const Config &config, const LayerParameters &parameters, const Vector &h, double weight,
-                     SsmState &ssm);
+template <typename T>
+std::vector<T> advanceMamba2(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
+                             const T &weight, SsmStateOf<T> &ssm);
 
 /// The linear time-invariant recurrence, likewise.
-Vector advanceLti(const Config &config, const LayerParameters &parameters, const Vector &h, double weight,
-                  SsmState &ssm);
+template <typename T>
+std::vector<T> advanceLti(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
+                          const T &weight, SsmStateOf<T> &ssm);
 
 /// The key/value entry that a token at `position` writes.
-Entry makeEntry(const Config &config, const LayerParameters &parameters, const Vector &h, int64_t position,
-                double logWeight);
+template <typename T>
+EntryOf<T> makeEntry(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
+                     int64_t position, const T &logWeight);
 
 /// Attention of a token at `position` to the last `reach` of `entries` (its own is the last); returns the output [D].
-Vector attend(const Config &config, const LayerParameters &parameters, const Vector &h, int64_t position,
-              const std::vector<Entry> &entries, size_t reach = std::numeric_limits<size_t>::max());
+template <typename T>
+std::vector<T> attend(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
+                      int64_t position, const std::vector<EntryOf<T>> &entries,
+                      size_t reach = std::numeric_limits<size_t>::max());
 
 /// The inverse frequencies of the rotary embedding after scaling, one for each rotated pair.
 Vector rotaryFrequencies(const Config &config);

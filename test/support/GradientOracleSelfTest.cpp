@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The gradient oracle against central finite differences of its own forward pass in double.
+#include "test/support/GradientOracle.h"
+#include "test/support/Random.h"
+#include "test/support/RandomModel.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+using namespace chimera;
+using namespace chimera::test;
+using nlohmann::json;
+
+namespace {
+
+constexpr int kSequences = 2, kLength = 12;
+
+/// `text` with the same options and sizes so small that thousands of forward passes take no time.
+std::string shrunk(const std::string &text) {
+  json config = json::parse(text);
+  auto atMost = [](json &value, int limit) { value = std::min(value.get<int>(), limit); };
+  config["vocab_size"] = 11;
+  config["hidden_size"] = 8;
+  atMost(config["intermediate_size"], 5);
+  atMost(config["window"], 5);
+  if (config["num_hidden_layers"].get<int>() > 2) {
+    config["num_hidden_layers"] = 2;
+    if (config["modes"][0].is_array())
+      config["modes"] = json::array({config["modes"][0], config["modes"][1]});
+  }
+  if (config.contains("head_dim") && config["head_dim"].get<int>() > 4) {
+    config["head_dim"] = 4;
+    config["partial_rotary_factor"] = std::max(config["partial_rotary_factor"].get<double>(), 0.5);
+  }
+  if (config.contains("ssm")) {
+    json &ssm = config["ssm"];
+    atMost(ssm["state_size"], 3);
+    if (ssm["kind"] == "mamba2") {
+      atMost(ssm["head_dim"], 4);
+      int heads = ssm.value("expand", 2) * 8 / ssm["head_dim"].get<int>();
+      ssm["n_groups"] = std::gcd(ssm["n_groups"].get<int>(), heads);
+    }
+  }
+  if (config["router"].contains("hidden_size"))
+    atMost(config["router"]["hidden_size"], 4);
+  return config.dump();
+}
+
+/// A model with a batch, prices and noise: all that the objective depends on.
+struct Problem {
+  RandomModel model;
+  TrainingBatch batch;
+  TrainingRouting routing;
+  TrainingExtras extras;
+
+  Problem(const std::string &text, TrainingRouting routing, uint64_t seed)
+      : model(makeModel(text, Precision::F64, seed)), batch(randomBatch(model.config, kSequences, kLength, seed)),
+        routing(routing) {
+    Random random(seed);
+    extras.temperature = random.uniform(0.6, 1.5);
+    for (int64_t layer = 0; layer < model.config.numLayers; ++layer) {
+      extras.prices.emplace_back();
+      for (double &price : extras.prices.back())
+        price = 0.05 * random.normal();
+    }
+    if (random.chance(0.5))
+      for (int64_t i = 0; i < kSequences * kLength * model.config.numLayers * kModeCount; ++i)
+        extras.noise.push_back(0.7 * random.normal());
+  }
+
+  GradientResult gradients() const { return gradientOracle(model.config, model.parameters, batch, routing, extras); }
+};
+
+/// Differences of the objective along a direction in one parameter.
+class Differences {
+public:
+  Differences(const Problem &problem)
+      : problem(problem), parameters(problem.model.parameters), modes(evaluate().modes) {}
+
+  /// The derivative of the objective when the named tensor moves by `step * direction`: the central difference of
+  /// fourth order. False if some token chose another mode on the way, where the objective is not continuous.
+  bool along(const std::string &name, const std::vector<double> &direction, double step, double &derivative) {
+    const double weights[] = {1.0 / 12, -2.0 / 3, 0, 2.0 / 3, -1.0 / 12};
+    const Tensor centre = parameters.at(name);
+    derivative = 0.0;
+    bool continuous = true;
+    for (int k : {-2, -1, 1, 2}) {
+      Tensor &moved = parameters.at(name);
+      for (size_t i = 0; i < direction.size(); ++i)
+        moved.values[i] = centre.values[i] + k * step * direction[i];
+      TrainingResult result = evaluate();
+      continuous = continuous && result.modes == modes;
+      derivative += weights[k + 2] * result.objective / step;
+    }
+    parameters.at(name) = centre;
+    return continuous;
+  }
+
+private:
+  TrainingResult evaluate() {
+    stopped.rewind();
+    return trainingOracle(problem.model.config, parameters, problem.batch, problem.routing, problem.extras, &stopped);
+  }
+
+  const Problem &problem;
+  TensorMap parameters;
+  oracle::StoppedValues stopped;
+  std::vector<RoutingTable> modes;
+};
+
+double normOf(const std::vector<double> &x) {
+  return std::sqrt(std::inner_product(x.begin(), x.end(), x.begin(), 0.0));
+}
+
+/// What was compared, so that a test can tell that it compared enough.
+struct Comparisons {
+  int made = 0, skipped = 0;
+  double worst = 0.0;
+};
+
+/// Holds <gradient, direction> against the difference, relative to the norm of the gradient of that parameter.
+void compare(Differences &differences, const std::string &name, const Tensor &gradient,
+             const std::vector<double> &direction, Comparisons &comparisons) {
+  double expected = std::inner_product(direction.begin(), direction.end(), gradient.values.begin(), 0.0);
+  double scale = normOf(gradient.values) + 1e-3, error = 1e300;
+  bool continuous = false;
+  // The bounds of dt are kinks, which a shorter step stays clear of.
+  for (double step : {1e-4, 1e-6}) {
+    double measured = 0.0;
+    if (error < 1e-8 * scale || !differences.along(name, direction, step, measured))
+      continue;
+    continuous = true;
+    error = std::min(error, std::abs(measured - expected));
+  }
+  comparisons.skipped += !continuous;
+  comparisons.made += continuous;
+  if (continuous) {
+    comparisons.worst = std::max(comparisons.worst, error / scale);
+    EXPECT_LE(error, 1e-7 * scale) << name << ": " << expected;
+  }
+}
+
+std::vector<double> randomDirection(size_t size, Random &random) {
+  std::vector<double> direction(size);
+  for (double &value : direction)
+    value = random.normal();
+  double length = normOf(direction);
+  for (double &value : direction)
+    value /= length;
+  return direction;
+}
+
+std::vector<double> axis(size_t size, size_t i) {
+  std::vector<double> direction(size, 0.0);
+  direction[i] = 1.0;
+  return direction;
+}
+
+class GradientOfEveryOption : public testing::TestWithParam<TrainingRouting> {};
+
+/// Every parameter of every config along a random direction, in which each element has a part, and along the axis of
+/// its steepest element.
+TEST_P(GradientOfEveryOption, AgreesWithFiniteDifferences) {
+  Comparisons comparisons;
+  uint64_t seed = 0;
+  for (const std::string &text : pairwiseConfigs(5)) {
+    SCOPED_TRACE("seed " + std::to_string(++seed) + "\n" + shrunk(text));
+    Problem problem(shrunk(text), GetParam(), seed);
+    GradientResult result = problem.gradients();
+    Differences differences(problem);
+    Random random(seed);
+    for (const auto &[name, gradient] : result.gradients) {
+      size_t size = gradient.values.size();
+      auto less = [](double a, double b) { return std::abs(a) < std::abs(b); };
+      auto steepest = std::max_element(gradient.values.begin(), gradient.values.end(), less) - gradient.values.begin();
+      compare(differences, name, gradient, randomDirection(size, random), comparisons);
+      compare(differences, name, gradient, axis(size, static_cast<size_t>(steepest)), comparisons);
+    }
+  }
+  EXPECT_GT(comparisons.made, 1500);
+  EXPECT_LT(comparisons.skipped, comparisons.made / 20);
+  RecordProperty("worst", std::to_string(comparisons.worst));
+}
+
+INSTANTIATE_TEST_SUITE_P(Routing, GradientOfEveryOption, testing::Values(TrainingRouting::Hard, TrainingRouting::Soft));
+
+} // namespace

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "test/support/OracleModel.h"
+
+#include <cassert>
+#include <cmath>
+
+namespace chimera::test::oracle {
+
+//===-- The layers ----------------------------------------------------------------------------------------------===//
+
+template <typename T>
+std::vector<T> Evaluation<T>::norm(NormKind kind, const std::string &name, const std::vector<T> &x) const {
+  if (kind == NormKind::None)
+    return x;
+  const std::vector<T> &weight = parameters.at(name + ".weight").values;
+  if (kind == NormKind::Rms)
+    return rmsNorm(x, weight, config.normEps);
+  return layerNorm(x, weight, parameters.at(name + ".bias").values, config.normEps);
+}
+
+template <typename T>
+std::vector<T> Evaluation<T>::normOfLayer(size_t layer, const std::string &name, const std::vector<T> &x) const {
+  return norm(config.norm, "layers." + std::to_string(layer) + "." + name, x);
+}
+
+template <typename T>
+std::vector<T> Evaluation<T>::step(int token, const std::vector<int8_t> *forced, const double *noise,
+                                   std::vector<int8_t> &modes) {
+  size_t width = config.hiddenSize;
+  const TensorOf<T> &embedding = parameters.at("embed_tokens.weight");
+  std::vector<T> x = slice(embedding.values, static_cast<size_t>(token) * width, width);
+  modes.resize(layers.size());
+  for (size_t layer = 0; layer < layers.size(); ++layer)
+    x = runLayer(layer, x, forced ? forced->at(layer) : static_cast<int8_t>(kNotForced),
+                 noise ? noise + layer * kModeCount : nullptr, modes[layer]);
+  ++position;
+  return linear(config.tieWordEmbeddings ? embedding : parameters.at("lm_head.weight"),
+                rounded(norm(config.norm, "norm", x), options.rounding));
+}
+
+template <typename T>
+std::vector<T> Evaluation<T>::runLayer(size_t layer, const std::vector<T> &x, int8_t forced, const double *noise,
+                                       int8_t &mode) {
+  LayerParametersOf<T> tensors = tensorsOf(layer);
+  std::vector<T> h = normOfLayer(layer, "input_norm", x);
+  if (config.tokenConvKernel > 0) {
+    std::vector<std::vector<T>> &history = layers[layer].tokenConvInputs;
+    history.push_back(h);
+    h = add(h, causalConvolution(history, tensors.tensor("token_conv.weight"), tensors.vector("token_conv.bias")));
+  }
+  Routing<T> routing = route(layer, h, forced, noise);
+  mode = routing.mode;
+  std::vector<T> z = mix(layer, x, h, routing);
+  return config.intermediateSize > 0 ? add(z, feedForward(layer, z)) : z;
+}
+
+template <typename T> std::vector<T> Evaluation<T>::feedForward(size_t layer, const std::vector<T> &z) const {
+  LayerParametersOf<T> tensors = tensorsOf(layer);
+  std::vector<T> u = normOfLayer(layer, "ffn_norm", z);
+  std::vector<T> gate = tensors.project("ffn.gate_proj.weight", u);
+  std::vector<T> up = tensors.project("ffn.up_proj.weight", u);
+  for (size_t i = 0; i < gate.size(); ++i)
+    up[i] *= silu(gate[i]);
+  return tensors.project("ffn.down_proj.weight", up);
+}
+
+//===-- Routing -------------------------------------------------------------------------------------------------===//
+
+template <typename T> std::vector<T> Evaluation<T>::routerLogits(size_t layer, const std::vector<T> &h) const {
+  LayerParametersOf<T> tensors = tensorsOf(layer);
+  std::vector<T> u = norm(config.router.inputNorm, "layers." + std::to_string(layer) + ".router.norm", h);
+  if (config.router.kind == RouterKind::Linear)
+    return linear(tensors.tensor("router.proj.weight"), u);
+  std::vector<T> hidden = linear(tensors.tensor("router.fc1.weight"), u);
+  for (T &value : hidden)
+    value = silu(value);
+  return linear(tensors.tensor("router.fc2.weight"), hidden);
+}
+
+/// Whether `mode` may take the token at the current position: n < min(ceil(r (t+1)), max_tokens), r the product of
+/// capacity factor and target, every product rounded once to double.
+template <typename T> bool Evaluation<T>::hasRoom(int8_t mode, const LayerState<T> &state) const {
+  auto count = static_cast<double>(state.admitted[mode]);
+  if (config.router.capacityFactor) {
+    double rate = *config.router.capacityFactor * config.router.target[mode];
+    if (!(count < std::ceil(rate * static_cast<double>(position + 1))))
+      return false;
+  }
+  return !config.router.maxTokens[mode] || state.admitted[mode] < *config.router.maxTokens[mode];
+}
+
+/// The first mode with room from `wanted` on along full, swa, ssm, identity; identity and the layer's last one always
+/// have it.
+template <typename T> int8_t Evaluation<T>::admit(size_t layer, int8_t wanted) const {
+  std::vector<int8_t> chain;
+  for (int8_t mode : {kFull, kSwa, kSsm, kIdentity})
+    if (layerHas(layer, mode) && (!chain.empty() || mode == wanted))
+      chain.push_back(mode);
+  for (int8_t mode : chain)
+    if (mode == kIdentity || mode == chain.back() || hasRoom(mode, layers[layer]))
+      return mode;
+  assert(false && "the last mode of the chain always has room");
+  return wanted;
+}
+
+/// The index of the greatest score, noise included; the first of equals.
+template <typename T>
+size_t Evaluation<T>::choose(const std::vector<T> &scores, const std::vector<Mode> &modes, const double *noise) {
+  Vector values;
+  for (size_t k = 0; k < scores.size(); ++k)
+    values.push_back(valueOf(scores[k]) + (noise ? options.temperature * noise[static_cast<size_t>(modes[k])] : 0.0));
+  size_t best = std::max_element(values.begin(), values.end()) - values.begin();
+  for (size_t k = 0; k < values.size(); ++k)
+    if (k != best)
+      smallestMargin = std::min(smallestMargin, values[best] - values[k]);
+  return best;
+}
+
+/// p, or 1 with the straight-through gradient: the gradient of p - stop(p) + 1.
+template <typename T> T Evaluation<T>::gateOf(const T &logProbability) {
+  using std::exp;
+  T probability = exp(logProbability);
+  if (config.router.gate == GateKind::Prob)
+    return probability;
+  if (options.stopped)
+    return probability - options.stopped->at(valueOf(probability)) + 1.0;
+  return straightThrough(probability, 1.0);
+}
+
+/// Adds a token to the statistics of its layer's router, and what its probabilities cost to the sum of prices.
+template <typename T>
+void Evaluation<T>::account(size_t layer, int8_t wanted, const Routing<T> &routing, bool refused) {
+  using std::exp;
+  RouterStatistics &sums = statistics[layer];
+  T entropy = 0.0;
+  for (Mode mode : config.layerModes[layer]) {
+    auto k = static_cast<size_t>(mode);
+    T probability = exp(routing.logProbability[k]);
+    entropy += -(probability * routing.logProbability[k]);
+    sums[2 * kModeCount + k] += valueOf(probability);
+    if (options.prices)
+      priced += options.prices->at(layer)[k] * probability;
+  }
+  if (options.prices)
+    priced += options.prices->at(layer)[kModeCount] * entropy;
+  sums[wanted] += 1.0;
+  sums[kModeCount + routing.mode] += 1.0;
+  sums[3 * kModeCount] += valueOf(entropy);
+  sums[3 * kModeCount + 1] += refused ? 1.0 : 0.0;
+  refusals += refused;
+}
+
+template <typename T>
+Routing<T> Evaluation<T>::route(size_t layer, const std::vector<T> &h, int8_t forced, const double *noise) {
+  const std::vector<Mode> &modes = config.layerModes[layer];
+  Routing<T> routing{static_cast<int8_t>(modes.front()), 1.0, {}};
+  if (modes.size() > 1) {
+    LayerParametersOf<T> tensors = tensorsOf(layer);
+    std::vector<T> logits = routerLogits(layer, h);
+    std::vector<T> scores = tensors.has("router.bias") ? add(logits, tensors.vector("router.bias")) : logits;
+
+    std::vector<T> q = config.router.biasInGate ? scores : logits;
+    for (T &value : q)
+      value = value / options.temperature;
+    T normalizer = logSumExp(q);
+    for (size_t k = 0; k < modes.size(); ++k)
+      routing.logProbability[static_cast<size_t>(modes[k])] = q[k] - normalizer;
+
+    auto wanted = static_cast<int8_t>(modes[choose(scores, modes, noise)]);
+    routing.mode = forced != kNotForced ? forced : options.soft ? wanted : admit(layer, wanted);
+    if (!options.soft)
+      routing.gate = gateOf(routing.logProbability[routing.mode]);
+    account(layer, wanted, routing, routing.mode != wanted && forced == kNotForced);
+  }
+  ++layers[layer].admitted[routing.mode];
+  return routing;
+}
+
+//===-- Mixing --------------------------------------------------------------------------------------------------===//
+
+/// Whether what the token writes for `mode` stays in the cache.
+template <typename T> bool Evaluation<T>::keeps(size_t layer, int8_t mode, const Routing<T> &routing) const {
+  if (mode == routing.mode || (options.soft && weighted(layer)))
+    return true;
+  return config.cacheWrite == CacheWrite::All && (mode == kSsm || mode == kSwa);
+}
+
+/// The output of `mode` [D], computed as for a token that was admitted there; `keep` says whether its cache advances.
+/// Where nobody reads the output, attention may leave it empty.
+template <typename T>
+std::vector<T> Evaluation<T>::runMixer(size_t layer, int8_t mode, const std::vector<T> &h, const Routing<T> &routing,
+                                       bool read, bool keep) {
+  using std::exp;
+  if (mode == kIdentity)
+    return config.identityOutput == IdentityOutput::NormedInput ? h : std::vector<T>(h.size(), 0.0);
+
+  LayerParametersOf<T> tensors = tensorsOf(layer);
+  LayerState<T> &state = layers[layer];
+  T logWeight = weighted(layer) ? routing.logProbability[mode] : T(0.0);
+  if (mode == kSsm) {
+    SsmStateOf<T> tentative = keep ? std::move(state.ssm) : state.ssm;
+    T weight = exp(logWeight);
+    std::vector<T> y = config.ssm.kind == SsmKind::Mamba2 ? advanceMamba2(config, tensors, h, weight, tentative)
+                                                          : advanceLti(config, tensors, h, weight, tentative);
+    if (keep)
+      state.ssm = std::move(tentative);
+    return y;
+  }
+  std::vector<EntryOf<T>> &entries = mode == kSwa ? state.ring : state.list;
+  entries.push_back(makeEntry(config, tensors, h, position, logWeight));
+  std::vector<T> y;
+  if (read)
+    y = attend(config, tensors, h, position, entries,
+               mode == kSwa ? static_cast<size_t>(config.window) : std::numeric_limits<size_t>::max());
+  if (!keep)
+    entries.pop_back();
+  return y;
+}
+
+/// z = x + g mixer_m(h), or in soft routing x + sum_k p_k mixer_k(h). Every cache that the token writes is advanced.
+template <typename T>
+std::vector<T> Evaluation<T>::mix(size_t layer, const std::vector<T> &x, const std::vector<T> &h,
+                                  const Routing<T> &routing) {
+  using std::exp;
+  std::vector<T> z = x;
+  for (Mode each : config.layerModes[layer]) {
+    auto mode = static_cast<int8_t>(each);
+    bool read = options.soft || mode == routing.mode, keep = keeps(layer, mode, routing);
+    if (!read && !keep)
+      continue;
+    std::vector<T> output = runMixer(layer, mode, h, routing, read, keep);
+    if (!read)
+      continue;
+    T share = options.soft ? exp(routing.logProbability[mode]) : routing.gate;
+    for (size_t i = 0; i < z.size(); ++i)
+      z[i] += share * output[i];
+  }
+  return z;
+}
+
+template class Evaluation<double>;
+template class Evaluation<Var>;
+
+} // namespace chimera::test::oracle
