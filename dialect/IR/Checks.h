@@ -36,6 +36,9 @@ mlir::LogicalResult checkSameElement(mlir::Operation *op, llvm::StringRef nameA,
 /// `value`'s element type is that of the accumulator for operands of type `operand`: f64 for f64, else f32.
 mlir::LogicalResult checkAccumulator(mlir::Operation *op, llvm::StringRef name, mlir::Value value, mlir::Type operand);
 
+/// Modes are listed once each, in canonical order.
+mlir::LogicalResult verifyModeList(mlir::Operation *op, mlir::ArrayAttr modes);
+
 /// The operands of `op` that are caches. Asks nothing of `op`: verifiers look at users that are not verified yet.
 llvm::SmallVector<mlir::OpOperand *> cacheOperandsOf(mlir::Operation *op);
 

@@ -93,7 +93,9 @@ def BufferKind : I32EnumAttr<"BufferKind", "buffer kind", [
     I32EnumAttrCase<"Arena", 0, "arena">, I32EnumAttrCase<"Param", 1, "param">,
     I32EnumAttrCase<"Pool", 2, "pool">, I32EnumAttrCase<"Pages", 3, "pages">,
     I32EnumAttrCase<"Table", 4, "table">, I32EnumAttrCase<"Step", 5, "step">,
-    I32EnumAttrCase<"Packed", 6, "packed">]> {
+    I32EnumAttrCase<"Packed", 6, "packed">, I32EnumAttrCase<"Grad", 7, "grad">,
+    I32EnumAttrCase<"Total", 8, "total">, I32EnumAttrCase<"Moment1", 9, "moment1">,
+    I32EnumAttrCase<"Moment2", 10, "moment2">]> {
   let cppNamespace = "::chimera::ir";
   let genSpecializedAttr = 0;
 }

@@ -35,7 +35,9 @@ def RaggedOpInterface : OpInterface<"RaggedOpInterface"> {
   }];
   let cppNamespace = "::chimera::ir";
   let methods = [
-    InterfaceMethod<"Where the rows of the results come from.", "::mlir::Value", "getRowSource">
+    InterfaceMethod<"Where the rows of the results come from.", "::mlir::Value", "getRowSource">,
+    InterfaceMethod<"The same of one result, where results differ.", "::mlir::Value", "getRowSourceOf",
+                    (ins "unsigned":$result), "", "return $_op.getRowSource();">
   ];
 }
 
@@ -50,6 +52,18 @@ def CacheOpInterface : OpInterface<"CacheOpInterface"> {
                     "getConsumedCaches">
   ];
   let verify = [{ return ::chimera::ir::verifyCacheThreading($_op); }];
+}
+
+def DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
+  let description = [{
+    An op that has a vector-Jacobian product: given the gradients of the loss by its results, it builds the ops that make those by
+    its operands. It may use its operands and results, which are kept, or computed again, for it.
+  }];
+  let cppNamespace = "::chimera::ir";
+  let methods = [
+    InterfaceMethod<"Builds the gradients by the operands and adds them to `adjoints`.", "void", "buildGradient",
+                    (ins "::mlir::OpBuilder &":$builder, "::chimera::ir::Adjoints &":$adjoints)>
+  ];
 }
 
 #endif // CHIMERA_DIALECT_IR_INTERFACES_TD

@@ -22,6 +22,9 @@ include "dialect/IR/ModelOps.td"
 include "dialect/IR/RoutingOps.td"
 include "dialect/IR/MixerOps.td"
 include "dialect/IR/FusedOps.td"
+include "dialect/IR/OptimizerOps.td"
 include "dialect/IR/ProgramOps.td"
+include "dialect/IR/TrainingMixerOps.td"
+include "dialect/IR/TrainingOps.td"
 
 #endif // CHIMERA_DIALECT_IR_OPS_TD

@@ -6,7 +6,7 @@
 
 include "dialect/IR/ModelOps.td"
 
-def RopeOp : Chimera_RowOp<"rope", [AllTypesMatch<["input", "result"]>]> {
+def RopeOp : Chimera_RowOp<"rope", [AllTypesMatch<["input", "result"]>, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "rotary position embedding, rotate-half form";
   let description = [{
     For each of `heads` heads of size C / heads, with r = 2 * |frequencies| rotated dimensions and a_j = position * frequencies[j]
@@ -15,14 +15,16 @@ def RopeOp : Chimera_RowOp<"rope", [AllTypesMatch<["input", "result"]>]> {
         out[j]         = x[j] cos(a_j) - x[j + r/2] sin(a_j)
         out[j + r/2]   = x[j + r/2] cos(a_j) + x[j] sin(a_j)            0 <= j < r/2
 
-    and the rest unchanged (Su et al. 2021). Positions are those of `rows`. [R, C] in T.
+    and the rest unchanged (Su et al. 2021). Positions are those of `rows`. With `inverse` the angles are negated, which is
+    the gradient. [R, C] in T.
 
     Example:
     ```mlir
     %q1 = chimera.rope %q rows %rows {heads = 4 : i64, frequencies = array<f64: 1.0, 0.01>} : tensor<?x64xf32>
     ```
   }];
-  let arguments = (ins AccMatrix:$input, RowsType:$rows, I64Attr:$heads, DenseF64ArrayAttr:$frequencies);
+  let arguments = (ins AccMatrix:$input, RowsType:$rows, I64Attr:$heads, DenseF64ArrayAttr:$frequencies,
+                       UnitAttr:$inverse);
   let results = (outs AccMatrix:$result);
   let assemblyFormat = "$input `rows` $rows attr-dict `:` type($input)";
   let hasVerifier = 1;
@@ -177,7 +179,8 @@ def LtiScanOp : Chimera_RowOp<"lti_scan", [AllTypesMatch<["state", "state_out"]>
   let hasVerifier = 1;
 }
 
-def GatedNormOp : Chimera_RowOp<"gated_norm", [SameOperandsAndResultElementType, AllTypesMatch<["input", "gate", "result"]>]> {
+def GatedNormOp : Chimera_RowOp<"gated_norm", [SameOperandsAndResultElementType, AllTypesMatch<["input", "gate", "result"]>,
+                                                DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "RMSNorm per group of a gated input";
   let description = [{
     u = input * silu(gate); result = u / sqrt(mean over its group(u^2) + eps) * weight, with C / groups columns a group: the output

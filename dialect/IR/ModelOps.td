@@ -38,7 +38,7 @@ def ParamOp : Chimera_Op<"param", [Pure]> {
   let hasVerifier = 1;
 }
 
-def EmbedOp : Chimera_RowOp<"embed"> {
+def EmbedOp : Chimera_RowOp<"embed", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "embedding lookup";
   let description = [{
     `result[r] = table[tokens[r]]`, widened to the result's element type. tokens i32 [R], table [V, D], result [R, D].
@@ -56,7 +56,8 @@ def EmbedOp : Chimera_RowOp<"embed"> {
   let hasVerifier = 1;
 }
 
-def NormOp : Chimera_RowOp<"norm", [SameOperandsAndResultElementType, AllTypesMatch<["input", "result"]>]> {
+def NormOp : Chimera_RowOp<"norm", [SameOperandsAndResultElementType, AllTypesMatch<["input", "result"]>,
+                                    DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "RMSNorm or LayerNorm";
   let description = [{
     `rms`: x / sqrt(mean(x^2) + eps) * weight (Zhang and Sennrich 2019). `layer`: (x - mean) / sqrt(var + eps) * weight + bias
@@ -77,7 +78,7 @@ def NormOp : Chimera_RowOp<"norm", [SameOperandsAndResultElementType, AllTypesMa
   let hasVerifier = 1;
 }
 
-def LinearOp : Chimera_RowOp<"linear"> {
+def LinearOp : Chimera_RowOp<"linear", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "matrix product with a weight matrix";
   let description = [{
     `result[r, n] = sum_k input[r, k] * weight[n, k]`, accumulated in the result's element type with k ascending.
@@ -94,7 +95,7 @@ def LinearOp : Chimera_RowOp<"linear"> {
   let hasVerifier = 1;
 }
 
-def CastOp : Chimera_RowOp<"cast"> {
+def CastOp : Chimera_RowOp<"cast", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "rounding to, or widening from, another element type";
   let description = [{
     Rounds to nearest, ties to even. [R, C] to [R, C].
@@ -111,7 +112,7 @@ def CastOp : Chimera_RowOp<"cast"> {
   let hasVerifier = 1;
 }
 
-def AddOp : Chimera_RowOp<"add", [SameOperandsAndResultType, Commutative]> {
+def AddOp : Chimera_RowOp<"add", [SameOperandsAndResultType, Commutative, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "elementwise sum";
   let description = [{
     `result = lhs + rhs`, both [R, C] over the same rows.
@@ -126,7 +127,7 @@ def AddOp : Chimera_RowOp<"add", [SameOperandsAndResultType, Commutative]> {
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
 }
 
-def SiluOp : Chimera_RowOp<"silu", [SameOperandsAndResultType]> {
+def SiluOp : Chimera_RowOp<"silu", [SameOperandsAndResultType, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "x * sigmoid(x)";
   let description = [{
     Elementwise, [R, C] to [R, C] (Elfwing et al. 2017).
@@ -141,7 +142,7 @@ def SiluOp : Chimera_RowOp<"silu", [SameOperandsAndResultType]> {
   let assemblyFormat = "$input attr-dict `:` type($result)";
 }
 
-def SwigluOp : Chimera_RowOp<"swiglu", [SameOperandsAndResultType]> {
+def SwigluOp : Chimera_RowOp<"swiglu", [SameOperandsAndResultType, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "silu(gate) * up";
   let description = [{
     Elementwise, [R, C] to [R, C] (Shazeer 2020).
@@ -156,7 +157,7 @@ def SwigluOp : Chimera_RowOp<"swiglu", [SameOperandsAndResultType]> {
   let assemblyFormat = "$gate `,` $up attr-dict `:` type($result)";
 }
 
-def ColumnsOp : Chimera_RowOp<"columns"> {
+def ColumnsOp : Chimera_RowOp<"columns", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "a range of columns";
   let description = [{
     `result[r, c] = input[r, offset + c]`; the result's type says how many.
@@ -173,7 +174,7 @@ def ColumnsOp : Chimera_RowOp<"columns"> {
   let hasVerifier = 1;
 }
 
-def GatherOp : Chimera_RowOp<"gather"> {
+def GatherOp : Chimera_RowOp<"gather", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "the rows of a subset";
   let description = [{
     `result` holds the entries of `input` (one a row of `from`) for the rows of `to`, in `to`'s order. `to` must be a subset of

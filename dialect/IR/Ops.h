@@ -13,6 +13,10 @@
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
+namespace chimera::ir {
+class Adjoints;
+} // namespace chimera::ir
+
 #include "dialect/IR/ChimeraOpInterfaces.h.inc"
 
 #define GET_OP_CLASSES

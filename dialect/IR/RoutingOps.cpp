@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Routing ops: their syntax, verifiers and helpers.
 
+#include "dialect/IR/Adjoints.h"
 #include "dialect/IR/Checks.h"
 #include "dialect/IR/Ops.h"
 
@@ -23,8 +24,7 @@ ArrayAttr ir::modesAttr(MLIRContext *context, ArrayRef<Mode> modes) {
       context, llvm::map_to_vector(modes, [&](Mode mode) -> Attribute { return ModeAttr::get(context, mode); }));
 }
 
-/// Modes are listed once each, in canonical order.
-static LogicalResult verifyModes(Operation *op, ArrayAttr attr) {
+LogicalResult ir::verifyModeList(Operation *op, ArrayAttr attr) {
   SmallVector<Mode> modes = modesOf(attr);
   for (size_t i = 1; i < modes.size(); ++i) {
     if (modes[i - 1] >= modes[i]) {
@@ -90,7 +90,7 @@ SmallVector<OpOperand *> RouteOp::getConsumedCaches() {
 }
 
 LogicalResult RouteOp::verify() {
-  if (failed(verifyModes(*this, getModes()))) {
+  if (failed(verifyModeList(*this, getModes()))) {
     return failure();
   }
   int64_t count = static_cast<int64_t>(getModes().size());
@@ -252,7 +252,7 @@ static LogicalResult verifyWriteWeights(MixOp op) {
   if (!op.getMode()) {
     return op.emitOpError("has write weights, but no mode for each row");
   }
-  if (failed(verifyModes(op, *op.getLogPModes())) ||
+  if (failed(verifyModeList(op, *op.getLogPModes())) ||
       failed(checkColumns(op, "log_p", op.getLogP(), static_cast<int64_t>(op.getLogPModes()->size()))) ||
       failed(checkSameElement(op, "log_p", op.getLogP(), "residual", op.getResidual()))) {
     return failure();
@@ -266,7 +266,7 @@ static LogicalResult verifyWriteWeights(MixOp op) {
 }
 
 LogicalResult MixOp::verify() {
-  if (failed(verifyModes(*this, getModes()))) {
+  if (failed(verifyModeList(*this, getModes()))) {
     return failure();
   }
   size_t count = getModes().size();
@@ -306,7 +306,7 @@ SmallVector<OpOperand *> YieldOp::getConsumedCaches() {
 //===----------------------------------------------------------------------===//
 
 LogicalResult DispatchOp::verify() {
-  if (failed(verifyModes(*this, getModes()))) {
+  if (failed(verifyModeList(*this, getModes()))) {
     return failure();
   }
   if (getModes().empty() || getSlices().size() != getModes().size()) {
@@ -332,7 +332,7 @@ Value CombineOp::getRowSource() {
 }
 
 LogicalResult CombineOp::verify() {
-  if (failed(verifyModes(*this, getModes()))) {
+  if (failed(verifyModeList(*this, getModes()))) {
     return failure();
   }
   if (getOutputs().size() != getModes().size()) {

@@ -180,7 +180,7 @@ def DispatchOp : Chimera_Op<"dispatch", [Pure]> {
   let hasVerifier = 1;
 }
 
-def WriteWeightOp : Chimera_RowOp<"write_weight"> {
+def WriteWeightOp : Chimera_RowOp<"write_weight", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "ln p of one mode, for the rows that write into it";
   let description = [{
     `result[i] = log_p[r_i, column]` for the rows r_i of `to`. log_p [batch, K], result [to].
@@ -196,7 +196,7 @@ def WriteWeightOp : Chimera_RowOp<"write_weight"> {
   let hasVerifier = 1;
 }
 
-def CombineOp : Chimera_RowOp<"combine", [AllTypesMatch<["residual", "result"]>]> {
+def CombineOp : Chimera_RowOp<"combine", [AllTypesMatch<["residual", "result"]>, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "mixer outputs, gated, back onto the residual stream";
   let description = [{
     For a row r whose mode is `modes[k]`: `result[r] = residual[r] + gate[r] * outputs[k][inverse[r]]`, the product rounded before the

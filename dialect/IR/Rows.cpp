@@ -54,7 +54,7 @@ Value ir::rowsOf(Value tensor, Operation *user) {
       return nullptr;
     }
     user = user ? ragged.getOperation() : nullptr;
-    tensor = ragged.getRowSource();
+    tensor = ragged.getRowSourceOf(cast<OpResult>(tensor).getResultNumber());
   }
   return tensor;
 }

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The vector-Jacobian products of the ops that work row by row, and of routing.
+
+#include "dialect/IR/Adjoints.h"
+#include "dialect/IR/Checks.h"
+#include "dialect/IR/Ops.h"
+
+using namespace mlir;
+using namespace chimera;
+using namespace chimera::ir;
+
+/// A gradient rounded to what matrix products of operands like `operand` multiply with.
+static Value rounded(OpBuilder &builder, Location loc, Value gradient, Value operand) {
+  Type element = elementOf(operand);
+  if (elementOf(gradient) == element) {
+    return gradient;
+  }
+  return builder.create<CastOp>(loc, cast<RankedTensorType>(gradient.getType()).clone(element), gradient);
+}
+
+/// The type of the gradient by `value`, in the element type of `gradient`.
+static Type like(Value value, Value gradient) {
+  return cast<RankedTensorType>(value.getType()).clone(elementOf(gradient));
+}
+
+static Value sumRows(OpBuilder &builder, Location loc, Value rows, Value leaves) {
+  auto type = RankedTensorType::get({columnsOf(rows)}, elementOf(rows));
+  return builder.create<ColumnSumOp>(loc, type, rows, leaves);
+}
+
+//===----------------------------------------------------------------------===//
+// Row by row
+//===----------------------------------------------------------------------===//
+
+void EmbedOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
+  if (Value d = adjoints.of(getResult())) {
+    adjoints.add(getTable(),
+                 builder.create<EmbedGradOp>(getLoc(), like(getTable(), d), getTokens(), d, adjoints.leaves));
+  }
+}
+
+void NormOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
+  Value d = adjoints.of(getResult());
+  if (!d) {
+    return;
+  }
+  auto grad = builder.create<NormGradOp>(getLoc(), getKind(), getInput(), getWeight(), d, getEps());
+  adjoints.add(getInput(), grad.getDinput());
+  adjoints.add(getWeight(), sumRows(builder, getLoc(), grad.getDweightRows(), adjoints.leaves));
+  if (getBias()) {
+    adjoints.add(getBias(), sumRows(builder, getLoc(), d, adjoints.leaves));
+  }
+}
+
+void LinearOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
+  Value d = adjoints.of(getResult());
+  if (!d) {
+    return;
+  }
+  Value operand = rounded(builder, getLoc(), d, getInput());
+  adjoints.add(getInput(), builder.create<LinearInputGradOp>(getLoc(), like(getInput(), d), operand, getWeight()));
+  adjoints.add(getWeight(), builder.create<LinearWeightGradOp>(getLoc(), like(getWeight(), d), operand, getInput(),
+                                                               adjoints.leaves));
+}
+
+void CastOp::buildGradient(OpBuilder &, Adjoints &adjoints) {
+  if (Value d = adjoints.of(getResult())) {
+    adjoints.add(getInput(), d);
+  }
+}
+
+void AddOp::buildGradient(OpBuilder &, Adjoints &adjoints) {
+  if (Value d = adjoints.of(getResult())) {
+    adjoints.add(getLhs(), d);
+    adjoints.add(getRhs(), d);
+  }
+}
+
+void SiluOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
+  if (Value d = adjoints.of(getResult())) {
+    adjoints.add(getInput(), builder.create<SiluGradOp>(getLoc(), d.getType(), getInput(), d));
+  }
+}
+
+void SwigluOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
+  if (Value d = adjoints.of(getResult())) {
+    auto grad = builder.create<SwigluGradOp>(getLoc(), d.getType(), d.getType(), getGate(), getUp(), d);
+    adjoints.add(getGate(), grad.getDgate());
+    adjoints.add(getUp(), grad.getDup());
+  }
+}
+
+void ColumnsOp::buildGradient(OpBuilder &, Adjoints &adjoints) {
+  if (Value d = adjoints.of(getResult())) {
+    adjoints.addColumns(getInput(), static_cast<int64_t>(getOffset()), d);
+  }
+}
+
+void GatherOp::buildGradient(OpBuilder &, Adjoints &adjoints) {
+  if (Value d = adjoints.of(getResult())) {
+    adjoints.addGathered(getInput(), d, getTo(), getFrom());
+  }
+}
+
+void RopeOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
+  if (Value d = adjoints.of(getResult())) {
+    UnitAttr inverse = getInverse() ? UnitAttr() : builder.getUnitAttr();
+    adjoints.add(getInput(), builder.create<RopeOp>(getLoc(), d.getType(), d, getRows(), getHeadsAttr(),
+                                                    getFrequenciesAttr(), inverse));
+  }
+}
+
+void GatedNormOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
+  if (Value d = adjoints.of(getResult())) {
+    auto grad = builder.create<GatedNormGradOp>(getLoc(), getInput(), getGate(), getWeight(), d, getGroups(), getEps());
+    adjoints.add(getInput(), grad.getDinput());
+    adjoints.add(getGate(), grad.getDgate());
+    adjoints.add(getWeight(), sumRows(builder, getLoc(), grad.getDweightRows(), adjoints.leaves));
+  }
+}
+
+void RoundParamOp::buildGradient(OpBuilder &, Adjoints &adjoints) {
+  if (Value d = adjoints.of(getResult())) {
+    adjoints.add(getInput(), d);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Routing
+//===----------------------------------------------------------------------===//
+
+void SeqRouteOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
+  // Also where no mixer's output depends on it: the prices do.
+  Value dgate = adjoints.of(getGate()), dlogP = adjoints.of(getLogP());
+  adjoints.add(getLogits(), builder.create<SeqRouteGradOp>(getLoc(), getLogits().getType(), getModes(), getLogits(),
+                                                           getBias(), adjoints.hyper, adjoints.prices, getMode(), dgate,
+                                                           dlogP, getLayer(), getBiasInGate()));
+}
+
+void WriteWeightOp::buildGradient(OpBuilder &, Adjoints &adjoints) {
+  if (Value d = adjoints.of(getResult())) {
+    adjoints.addColumn(getLogP(), static_cast<int64_t>(getColumn()), d, getTo());
+  }
+}
+
+void CombineOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
+  Value d = adjoints.of(getResult());
+  if (!d) {
+    return;
+  }
+  adjoints.add(getResidual(), d);
+  auto grad = builder.create<CombineGradOp>(getLoc(), getGate().getType(), getOutputs().getTypes(), getModes(),
+                                            getMode(), getInverse(), getGate(), d, getOutputs());
+  adjoints.add(getGate(), grad.getDgate());
+  for (auto [output, doutput] : llvm::zip_equal(getOutputs(), grad.getDoutputs())) {
+    adjoints.add(output, doutput);
+  }
+}
+
+void SoftCombineOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
+  Value d = adjoints.of(getResult());
+  if (!d) {
+    return;
+  }
+  adjoints.add(getResidual(), d);
+  auto grad = builder.create<SoftCombineGradOp>(getLoc(), getLogP().getType(), getOutputs().getTypes(),
+                                                getOutputModes(), getLogP(), getModes(), d, getOutputs());
+  adjoints.add(getLogP(), grad.getDlogP());
+  for (auto [output, doutput] : llvm::zip_equal(getOutputs(), grad.getDoutputs())) {
+    adjoints.add(output, doutput);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// The loss
+//===----------------------------------------------------------------------===//
+
+void CrossEntropyOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
+  adjoints.add(getInput(),
+               builder.create<CrossEntropyInputGradOp>(getLoc(), like(getInput(), getLse()), getInput(), getWeight(),
+                                                       getLse(), getTargets(), adjoints.hyper, getRows()));
+  adjoints.add(getWeight(), builder.create<CrossEntropyWeightGradOp>(getLoc(), like(getWeight(), getLse()), getInput(),
+                                                                     getWeight(), getLse(), getTargets(),
+                                                                     adjoints.hyper, adjoints.leaves, getRows()));
+}

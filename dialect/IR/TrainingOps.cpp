@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Verifiers of what training does row by row: routing, gradients of row-wise ops, sums over rows, the loss.
+
+#include "dialect/IR/Checks.h"
+#include "dialect/IR/Ops.h"
+
+using namespace mlir;
+using namespace chimera;
+using namespace chimera::ir;
+
+static int64_t rowsOfMatrix(Value matrix) {
+  return cast<RankedTensorType>(matrix.getType()).getDimSize(0);
+}
+
+/// The arrays of the step that ops of training read.
+static LogicalResult checkHyper(Operation *op, Value hyper) {
+  if (!elementOf(hyper).isF64()) {
+    return op->emitOpError("hyper must be f64, got ") << hyper.getType();
+  }
+  return checkLength(op, "hyper", hyper, 16);
+}
+static LogicalResult checkLeaves(Operation *op, Value leaves) {
+  return checkLength(op, "leaves", leaves, 18);
+}
+
+/// A parameter's gradient: a static shape.
+static LogicalResult checkStatic(Operation *op, StringRef name, Value value) {
+  if (!cast<RankedTensorType>(value.getType()).hasStaticShape()) {
+    return op->emitOpError() << name << " must have a parameter's static shape, got " << value.getType();
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Routing
+//===----------------------------------------------------------------------===//
+
+Value SeqRouteOp::getRowSource() {
+  return getRows();
+}
+
+LogicalResult SeqRouteOp::verify() {
+  int64_t count = static_cast<int64_t>(getModes().size()), layer = static_cast<int64_t>(getLayer());
+  if (failed(verifyModeList(*this, getModes())) || failed(checkHyper(*this, getHyper()))) {
+    return failure();
+  }
+  if (count < 2) {
+    return emitOpError("routes between at least 2 modes, got ") << count;
+  }
+  if (failed(checkColumns(*this, "logits", getLogits(), count)) ||
+      failed(checkColumns(*this, "log_p", getLogP(), count)) || failed(checkLength(*this, "bias", getBias(), count))) {
+    return failure();
+  }
+  for (Value tensor : {Value(getBias()), Value(getGate()), Value(getLogP())}) {
+    if (elementOf(tensor) != elementOf(getLogits())) {
+      return emitOpError("bias, gate and log_p must have the logits' element type ")
+             << elementOf(getLogits()) << ", got " << tensor.getType();
+    }
+  }
+  if (!elementOf(getNoise()).isF64() || layer < 0 || columnsOf(getNoise()) < 4 * (layer + 1)) {
+    return emitOpError("noise must be f64 with 4 columns for each layer up to layer ")
+           << layer << ", got " << getNoise().getType();
+  }
+  if ((getCapacity() && static_cast<int64_t>(getCapacity()->size()) != count) ||
+      (getMaxTokens() && static_cast<int64_t>(getMaxTokens()->size()) != count)) {
+    return emitOpError("capacity and max_tokens must have one number a mode");
+  }
+  return success();
+}
+
+Value SeqRouteGradOp::getRowSource() {
+  return getLogits();
+}
+
+LogicalResult SeqRouteGradOp::verify() {
+  int64_t count = static_cast<int64_t>(getModes().size()), layer = static_cast<int64_t>(getLayer());
+  if (failed(verifyModeList(*this, getModes())) || failed(checkHyper(*this, getHyper())) ||
+      failed(checkColumns(*this, "logits", getLogits(), count)) ||
+      failed(checkLength(*this, "bias", getBias(), count))) {
+    return failure();
+  }
+  if (getDlogP() && getDlogP().getType() != getLogits().getType()) {
+    return emitOpError("log_p's gradient must have the logits' type ")
+           << getLogits().getType() << ", got " << getDlogP().getType();
+  }
+  if (!elementOf(getPrices()).isF64() || columnsOf(getPrices()) != 5 || layer < 0 ||
+      rowsOfMatrix(getPrices()) <= layer) {
+    return emitOpError("prices must be f64 with 5 numbers for each layer up to layer ")
+           << layer << ", got " << getPrices().getType();
+  }
+  return success();
+}
+
+Value RouteStatisticsOp::getRowSource() {
+  return getLogP();
+}
+
+LogicalResult RouteStatisticsOp::verify() {
+  if (failed(verifyModeList(*this, getModes())) ||
+      failed(checkColumns(*this, "log_p", getLogP(), static_cast<int64_t>(getModes().size())))) {
+    return failure();
+  }
+  if (!elementOf(getResult()).isF64()) {
+    return emitOpError("result must be f64, got ") << getResult().getType();
+  }
+  return checkColumns(*this, "result", getResult(), 14);
+}
+
+/// Outputs of mixers, and their modes among those of a routing.
+static LogicalResult checkOutputs(Operation *op, ArrayAttr outputModes, ArrayAttr modes, Value logP, ValueRange outputs,
+                                  Type type) {
+  if (failed(verifyModeList(op, outputModes)) || failed(verifyModeList(op, modes)) ||
+      failed(checkColumns(op, "log_p", logP, static_cast<int64_t>(modes.size())))) {
+    return failure();
+  }
+  if (outputs.size() != outputModes.size()) {
+    return op->emitOpError("needs one output for each of its ")
+           << outputModes.size() << " modes, got " << outputs.size();
+  }
+  for (Attribute mode : outputModes) {
+    if (!llvm::is_contained(modes, mode)) {
+      return op->emitOpError("has an output of ")
+             << stringifyMode(cast<ModeAttr>(mode).getValue()) << ", which is not among the modes of log_p";
+    }
+  }
+  for (Value output : outputs) {
+    if (output.getType() != type) {
+      return op->emitOpError("outputs must have type ") << type << ", got " << output.getType();
+    }
+  }
+  return success();
+}
+
+Value SoftCombineOp::getRowSource() {
+  return getResidual();
+}
+
+LogicalResult SoftCombineOp::verify() {
+  return checkOutputs(*this, getOutputModes(), getModes(), getLogP(), getOutputs(), getResidual().getType());
+}
+
+Value SoftCombineGradOp::getRowSource() {
+  return getLogP();
+}
+
+LogicalResult SoftCombineGradOp::verify() {
+  if (getDoutputs().getTypes() != getOutputs().getTypes()) {
+    return emitOpError("needs a gradient of each output, of its type");
+  }
+  return checkOutputs(*this, getOutputModes(), getModes(), getLogP(), getOutputs(), getDresult().getType());
+}
+
+Value CombineGradOp::getRowSource() {
+  return getMode();
+}
+Value CombineGradOp::getRowSourceOf(unsigned result) {
+  return result == 0 ? getRowSource() : getOutputs()[result - 1];
+}
+
+LogicalResult CombineGradOp::verify() {
+  if (failed(verifyModeList(*this, getModes()))) {
+    return failure();
+  }
+  if (getOutputs().size() != getModes().size() || getDoutputs().getTypes() != getOutputs().getTypes()) {
+    return emitOpError("needs one output, and a gradient of its type, for each of its ")
+           << getModes().size() << " modes";
+  }
+  return checkSameElement(*this, "gate", getGate(), "dresult", getDresult());
+}
+
+Value ScatterOp::getRowSource() {
+  return getTo();
+}
+
+LogicalResult ScatterOp::verify() {
+  for (Value piece : getPieces()) {
+    if (piece.getType() != getResult().getType()) {
+      return emitOpError("pieces must have the result's type ") << getResult().getType() << ", got " << piece.getType();
+    }
+  }
+  return getPieces().empty() ? emitOpError("needs at least one piece") : LogicalResult(success());
+}
+
+Value ScatterColumnsOp::getRowSource() {
+  return getTo();
+}
+
+LogicalResult ScatterColumnsOp::verify() {
+  if (getPieces().empty() || getColumns().size() != getPieces().size()) {
+    return emitOpError("needs a column for each of at least one piece");
+  }
+  for (auto [piece, column] : llvm::zip_equal(getPieces(), getColumns())) {
+    if (column < 0 || column >= columnsOf(getResult())) {
+      return emitOpError("column ") << column << " is not one of the result's " << columnsOf(getResult());
+    }
+    if (failed(checkSameElement(*this, "piece", piece, "result", getResult()))) {
+      return failure();
+    }
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Row by row
+//===----------------------------------------------------------------------===//
+
+Value NormGradOp::getRowSource() {
+  return getInput();
+}
+
+LogicalResult NormGradOp::verify() {
+  if (failed(checkLength(*this, "weight", getWeight(), columnsOf(getInput())))) {
+    return failure();
+  }
+  return checkPositive(*this, "eps", getEps());
+}
+
+Value GatedNormGradOp::getRowSource() {
+  return getInput();
+}
+
+LogicalResult GatedNormGradOp::verify() {
+  int64_t width = columnsOf(getInput()), groups = getGroups();
+  if (groups < 1 || width % groups != 0) {
+    return emitOpError("groups must divide the ") << width << " columns, got " << groups;
+  }
+  if (failed(checkLength(*this, "weight", getWeight(), width))) {
+    return failure();
+  }
+  return checkPositive(*this, "eps", getEps());
+}
+
+Value SiluGradOp::getRowSource() {
+  return getInput();
+}
+Value SwigluGradOp::getRowSource() {
+  return getGate();
+}
+Value JoinColumnsOp::getRowSource() {
+  return getPieces().front();
+}
+
+LogicalResult JoinColumnsOp::verify() {
+  if (getPieces().empty() || getOffsets().size() != getPieces().size()) {
+    return emitOpError("needs an offset for each of at least one piece");
+  }
+  int64_t end = 0;
+  for (auto [piece, offset] : llvm::zip_equal(getPieces(), getOffsets())) {
+    if (offset < end) {
+      return emitOpError("pieces must follow each other without overlap, but one starts at ")
+             << offset << " and the one before ends at " << end;
+    }
+    end = offset + columnsOf(piece);
+    if (failed(checkSameElement(*this, "piece", piece, "result", getResult()))) {
+      return failure();
+    }
+  }
+  if (end > columnsOf(getResult())) {
+    return emitOpError("pieces reach column ") << end << " of a result that has " << columnsOf(getResult());
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Gradients of parameters
+//===----------------------------------------------------------------------===//
+
+LogicalResult ColumnSumOp::verify() {
+  if (failed(checkLeaves(*this, getLeaves()))) {
+    return failure();
+  }
+  return checkLength(*this, "result", getResult(), columnsOf(getInput()));
+}
+
+Value LinearInputGradOp::getRowSource() {
+  return getDresult();
+}
+
+LogicalResult LinearInputGradOp::verify() {
+  if (failed(checkSameElement(*this, "dresult", getDresult(), "weight", getWeight())) ||
+      failed(checkColumns(*this, "dresult", getDresult(), rowsOfMatrix(getWeight()))) ||
+      failed(checkColumns(*this, "dinput", getDinput(), columnsOf(getWeight())))) {
+    return failure();
+  }
+  return checkAccumulator(*this, "dinput", getDinput(), elementOf(getWeight()));
+}
+
+LogicalResult LinearWeightGradOp::verify() {
+  if (failed(checkSameElement(*this, "dresult", getDresult(), "input", getInput())) ||
+      failed(checkShape(*this, "dweight", getDweight(), columnsOf(getDresult()), columnsOf(getInput()))) ||
+      failed(checkLeaves(*this, getLeaves()))) {
+    return failure();
+  }
+  return checkAccumulator(*this, "dweight", getDweight(), elementOf(getInput()));
+}
+
+LogicalResult EmbedGradOp::verify() {
+  if (failed(checkStatic(*this, "dtable", getDtable())) || failed(checkLeaves(*this, getLeaves())) ||
+      failed(checkColumns(*this, "dtable", getDtable(), columnsOf(getDresult())))) {
+    return failure();
+  }
+  return checkSameElement(*this, "dresult", getDresult(), "dtable", getDtable());
+}
+
+LogicalResult RoundParamOp::verify() {
+  auto from = cast<RankedTensorType>(getInput().getType()), to = cast<RankedTensorType>(getResult().getType());
+  if (from.getShape() != to.getShape() || !from.getElementType().isF32() || !to.getElementType().isBF16()) {
+    return emitOpError("rounds f32 to bf16 of the same shape, got ") << from << " and " << to;
+  }
+  return success();
+}
+
+LogicalResult SquaredNormOp::verify() {
+  if (!elementOf(getResult()).isF64()) {
+    return emitOpError("result must be f64, got ") << getResult().getType();
+  }
+  return checkLength(*this, "result", getResult(), 1);
+}
+
+//===----------------------------------------------------------------------===//
+// The loss
+//===----------------------------------------------------------------------===//
+
+static LogicalResult checkLogits(Operation *op, Value input, Value weight) {
+  if (failed(checkStatic(op, "weight", weight)) || failed(checkSameElement(op, "input", input, "weight", weight))) {
+    return failure();
+  }
+  return checkColumns(op, "input", input, columnsOf(weight));
+}
+
+Value CrossEntropyOp::getRowSource() {
+  return getRows();
+}
+
+LogicalResult CrossEntropyOp::verify() {
+  if (failed(checkLogits(*this, getInput(), getWeight())) || failed(checkColumns(*this, "lse", getLse(), 1)) ||
+      failed(checkColumns(*this, "scores", getScores(), 2))) {
+    return failure();
+  }
+  if (!elementOf(getScores()).isF64()) {
+    return emitOpError("scores must be f64, got ") << getScores().getType();
+  }
+  return checkAccumulator(*this, "lse", getLse(), elementOf(getInput()));
+}
+
+Value CrossEntropyInputGradOp::getRowSource() {
+  return getRows();
+}
+
+LogicalResult CrossEntropyInputGradOp::verify() {
+  if (failed(checkLogits(*this, getInput(), getWeight())) || failed(checkHyper(*this, getHyper())) ||
+      failed(checkColumns(*this, "dinput", getDinput(), columnsOf(getInput())))) {
+    return failure();
+  }
+  return checkAccumulator(*this, "dinput", getDinput(), elementOf(getInput()));
+}
+
+LogicalResult CrossEntropyWeightGradOp::verify() {
+  if (failed(checkLogits(*this, getInput(), getWeight())) || failed(checkHyper(*this, getHyper())) ||
+      failed(checkLeaves(*this, getLeaves())) ||
+      failed(checkShape(*this, "dweight", getDweight(), rowsOfMatrix(getWeight()), columnsOf(getWeight())))) {
+    return failure();
+  }
+  return checkAccumulator(*this, "dweight", getDweight(), elementOf(getInput()));
+}
