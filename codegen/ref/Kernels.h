@@ -107,11 +107,12 @@ Kernel getOrEmit(mlir::ModuleOp kernels, const GatedNormSpec &spec);
 /// a = position * frequencies[d] in f64, c = T(cos a), s = T(sin a), h = dims/2:
 ///   out[d] = x[d] c - x[d+h] s,   out[d+h] = x[d+h] c + x[d] s      (each product and the sum rounded).
 /// Buffers: rows, x [., heads*headSize], out alike; T. `frequencies` has dims/2 entries (radians a position); the angle
-/// is exact to ~1e-15 while |a| < 2^31.
+/// is exact to ~1e-15 while |a| < 2^31. `inverse` turns by -a: the gradient of the rotation.
 struct RopeSpec {
   int64_t heads, headSize, dims;
   std::vector<double> frequencies;
   Scalar type;
+  bool inverse = false;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const RopeSpec &spec);
 

@@ -148,13 +148,13 @@ Kernel getOrEmit(ModuleOp kernels, const ColumnsSpec &spec) {
   return {symbol, perRow};
 }
 
-/// Rotates dimensions d and d + dims/2 of every head of a row by position * frequency radians.
+/// Rotates dimensions d and d + dims/2 of every head of a row by position * frequency radians, or back.
 static void rotate(KernelBuilder &k, const RopeSpec &spec, Val position, Val d, Val frequency, const Buffer &from,
                    const Buffer &to) {
   int64_t half = spec.dims / 2;
   SinCos turn = sinCos(position * frequency);
   Type type = k.floatType(spec.type);
-  Val sine = toFloat(turn.sine, type), cosine = toFloat(turn.cosine, type);
+  Val sine = toFloat(spec.inverse ? -turn.sine : turn.sine, type), cosine = toFloat(turn.cosine, type);
   k.forEach(0, spec.heads, [&](Val head) {
     Val low = head * spec.headSize + d, high = low + half;
     Val a = from.load(low), b = from.load(high);
@@ -167,8 +167,9 @@ Kernel getOrEmit(ModuleOp kernels, const RopeSpec &spec) {
   auto bytes = llvm::ArrayRef(reinterpret_cast<const uint8_t *>(spec.frequencies.data()),
                               spec.frequencies.size() * sizeof(double));
   std::string symbol =
-      symbolOf({"rope", nameOf(spec.type), std::to_string(spec.heads) + "x" + std::to_string(spec.headSize),
-                "dims" + std::to_string(spec.dims), llvm::utohexstr(llvm::xxh3_64bits(bytes), /*LowerCase=*/true)});
+      symbolOf({spec.inverse ? "rope_inverse" : "rope", nameOf(spec.type),
+                std::to_string(spec.heads) + "x" + std::to_string(spec.headSize), "dims" + std::to_string(spec.dims),
+                llvm::utohexstr(llvm::xxh3_64bits(bytes), /*LowerCase=*/true)});
   emitKernel(kernels, symbol, [&](KernelBuilder &k) {
     Rows rows = k.rows();
     Elem bits = rawElemOf(spec.type);

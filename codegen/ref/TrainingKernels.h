@@ -191,8 +191,7 @@ struct LinearInputGradSpec {
 Kernel getOrEmit(mlir::ModuleOp kernels, const LinearInputGradSpec &spec);
 
 /// dw[n][k] = sum over rows of dy[i][n] x[i][k], by leaves, by fma, in T. Buffers: leaves, start, dy [., outputs] of U,
-/// x
-/// [., inputs] of U, dw [outputs, inputs] of T. Grid: outputs * ceil(inputs/64).
+/// x [., inputs] of U, dw [outputs, inputs] of T. Grid: outputs * ceil(inputs/64).
 struct LinearWeightGradSpec {
   int64_t inputs, outputs;
   Scalar operand, type;
@@ -210,10 +209,9 @@ Kernel getOrEmit(mlir::ModuleOp kernels, const EmbedGradSpec &spec);
 // The loss (TrainingLoss.cpp).
 
 /// Cross entropy of linear logits without a matrix of logits: l_v = x . w_v as in LinearSpec; lse = max + ln sum
-/// exp(l_v - max) (f64 inside, rounded once); scores[i] = (lse - l_target, 1 if the target is the argmax (the lowest v)
-/// else 0). targets i32[N] are by row id. Buffers: rows, targets, x [., inputs] of U, w [vocab, inputs] of U, lse T[.],
-/// scores f64
-/// [., 2]. Grid: tokens.
+/// exp(l_v - max), in f64, rounded once where it is stored; scores[i] = (the unrounded lse - l_target, 1 if the target
+/// is the argmax (the lowest v) else 0). targets i32[N] are by row id. Buffers: rows, targets, x [., inputs] of U, w
+/// [vocab, inputs] of U, lse T[.], scores f64 [., 2]. Grid: tokens.
 struct CrossEntropySpec {
   int64_t inputs, vocab;
   Scalar operand, type;
@@ -260,15 +258,13 @@ Kernel getOrEmit(mlir::ModuleOp kernels, const SeqAttendSpec &spec);
 
 /// Its gradient, in two launches (Dao et al. 2022). With P = exp(score - lse), delta = sum_d dout_d out_d of a head,
 /// dscore = P (dout . v - delta):
-/// - queries: dq = scale sum_e dscore_e k_e; delta; if tentative dOwnKey, dOwnValue (over the query heads of each kv
-/// head).
-///   Buffers: own rows, key rows, q, k, v, (write), (ownKey, ownValue), out, lse, dout T[own, heads*headSize], dq
-///   T[own, heads*headSize], delta T[own, heads], (dOwnKey, dOwnValue T[own, kvHeads*headSize]). Grid: tokens (own
-///   rows).
+/// - queries: dq = scale sum_e dscore_e k_e; delta; if tentative dOwnKey, dOwnValue (over the query heads of each
+///   kv head). Buffers: own rows, key rows, q, k, v, (write), (ownKey, ownValue), out, lse, dout T[own,
+///   heads*headSize], dq T[own, heads*headSize], delta T[own, heads], (dOwnKey, dOwnValue T[own, kvHeads*headSize]).
+///   Grid: tokens (own rows).
 /// - keys: dk_e = scale sum dscore q, dv_e = sum P dout, dwrite_e = sum dscore, over query heads ascending and for each
-/// the
-///   own rows ascending. Buffers: key rows, own rows, q, k, v, (write), lse, delta, dout, dk T[keys, kvHeads*headSize],
-///   dv alike, (dwrite T[keys] if weighted). Grid: tokens (key rows).
+///   the own rows ascending. Buffers: key rows, own rows, q, k, v, (write), lse, delta, dout, dk T[keys,
+///   kvHeads*headSize], dv alike, (dwrite T[keys] if weighted). Grid: tokens (key rows).
 struct SeqAttendGrad {
   Kernel queries, keys;
 };
@@ -288,12 +284,10 @@ struct SeqConvSpec {
 Kernel getOrEmit(mlir::ModuleOp kernels, const SeqConvSpec &spec);
 
 /// Its gradient, in three launches.
-/// - activation (only with silu): dpre = dy silu'(pre), pre recomputed. Buffers: rows, x, w, bias, (kept rows, keptX),
-/// dy,
-///   dpre. Grid: tokens.
+/// - activation (with silu; else its symbol is empty): dpre = dy silu'(pre), pre recomputed. Buffers: rows, x, w, bias,
+///   (kept rows, keptX), dy, dpre. Grid: tokens.
 /// - input: dx_t = sum over taps of w dpre of the rows that read x_t, ascending; tentative: dx_t = w[taps-1] dpre_t,
-/// and
-///   dKeptX alike by the rows that read it. Buffers: rows, w, (kept rows), dpre, dx, (dKeptX). Grid: seqs.
+///   and dKeptX alike by the rows that read it. Buffers: rows, w, (kept rows), dpre, dx, (dKeptX). Grid: seqs.
 /// - weight: dw [channels, taps], dbias [channels], by leaves. Buffers: leaves, rows, x, (kept rows, keptX), dpre, dw,
 ///   dbias. Grid: channels.
 struct SeqConvGrad {
@@ -312,7 +306,7 @@ inline constexpr int64_t scanStates(int64_t heads, int64_t headSize, int64_t sta
 /// output but leaves the state as it was. The state *before* row 32 c (c >= 1) of a sequence whose first compact row is
 /// i is kept at element ((i + 32 c) / 32 - 1) * heads*headSize*stateSize of `states`, [heads][headSize][stateSize].
 /// Buffers: rows, xbc, dt, A_log, D, dt_bias, (write T[.] if weighted), (mode i8[N] by row id if masked), states T, y.
-/// Grid: seqs * heads.
+/// Constants (masked): args[4] = the mode. Grid: seqs * heads.
 struct SeqSsmScanSpec {
   int64_t heads, headSize, stateSize, groups;
   double dtMin, dtMax;
@@ -323,9 +317,9 @@ Kernel getOrEmit(mlir::ModuleOp kernels, const SeqSsmScanSpec &spec);
 
 /// Its gradient. base = clamp(softplus(dt + dt_bias)), d = base exp(write); the clamp passes the gradient where dtMin
 /// <= softplus <= dtMax. Results: dxbc; ddt [., heads] (summed over rows: d dt_bias); dRate [., heads] (summed:
-/// dA_log); dSkip
-/// [., heads] (summed: dD); dwrite T[.] = sum over heads of d(loss)/d(d) d. Buffers: rows, xbc, dt, A_log, D, dt_bias,
-/// (write), (mode), states, dy, dxbc, ddt, dRate, dSkip, (dwrite). Grid: seqs.
+/// dA_log); dSkip [., heads] (summed: dD); dwrite T[.] = sum over heads of d(loss)/d(d) d. Buffers: rows, xbc, dt,
+/// A_log, D, dt_bias, (write), (mode), states, dy, dxbc, ddt, dRate, dSkip, (dwrite). Constants (masked): args[4] = the
+/// mode. Grid: seqs.
 Kernel getOrEmitGrad(mlir::ModuleOp kernels, const SeqSsmScanSpec &spec);
 
 /// LtiScanSpec from a zero state. Masked as above: out is the state that the row sees, kept or not. Buffers: rows, u
@@ -339,7 +333,7 @@ struct SeqLtiScanSpec {
 Kernel getOrEmit(mlir::ModuleOp kernels, const SeqLtiScanSpec &spec);
 
 /// Its gradient: du; dDecay [., stateSize] (summed over rows: ddecay); dwrite T[.]. Buffers: rows, u, decay, (write),
-/// (mode), out, dout, du, dDecay, (dwrite). Grid: seqs.
+/// (mode), out, dout, du, dDecay, (dwrite). Constants (masked): args[4] = the mode. Grid: seqs.
 Kernel getOrEmitGrad(mlir::ModuleOp kernels, const SeqLtiScanSpec &spec);
 
 // The optimizer (TrainingOptimizer.cpp).
