@@ -130,6 +130,20 @@ TEST(SoftRouting, TheStateAdvancesTentatively) {
   EXPECT_NEAR(soft(model, lastOf({0, 0})).loss, lossOf(1, 0.375), kTight);
 }
 
+TEST(SoftRouting, ATokenThatIsNotKeptLeavesTheStateAsItWas) {
+  HalfWanted model(Mode::Ssm);
+  model.config.ssm.kind = SsmKind::Lti;
+  model.config.ssm.stateSize = 1;
+  model.set("layers.0.ssm.decay", {1}, {0}); // halves
+  model.set("layers.0.ssm.in_proj.weight", {1, 2}, {1 / one, 4 / one});
+  model.set("layers.0.ssm.out_proj.weight", {2, 1}, {0, 1});
+  model.set("layers.0.router.proj.weight", {2, 2}, {1, 0, 0, 1}); // token 0 wants ssm, token 1 identity
+  model.set("layers.0.router.bias", {2}, {0, 0});
+  double wanted = 1 / (1 + std::exp(-one)), other = 1 - wanted;
+  EXPECT_NEAR(soft(model, lastOf({0, 1})).loss, lossOf(0, 1 + other * 4.5), kTight);
+  EXPECT_NEAR(soft(model, lastOf({0, 1, 0})).loss, lossOf(1, wanted * 1.5), kTight);
+}
+
 TEST(SoftRouting, TheConvolutionTailAdvancesTentatively) {
   const char *text = R"({"model_type": "chimera", "vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 1,
     "modes": ["ssm", "identity"], "intermediate_size": 0, "ssm": {"state_size": 3, "head_dim": 4, "conv_kernel": 3}})";
