@@ -2,10 +2,8 @@
 #include "codegen/kernel/KernelBuilder.h"
 #include "codegen/ref/Kernels.h"
 #include "codegen/ref/Math.h"
+#include "codegen/ref/RoutingMath.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-
-#include <algorithm>
 #include <functional>
 
 using namespace mlir;
@@ -17,85 +15,6 @@ using kernel::nameOf;
 static constexpr Grid perRow{/*tokens=*/1};
 static constexpr Grid perSequence{/*tokens=*/0, /*seqs=*/1};
 static constexpr Grid oneBlock{/*tokens=*/0, /*seqs=*/0, /*outputs=*/0, /*constant=*/1};
-
-/// The places in `modes` in the order in which a refused token tries them: full, swa, ssm, identity.
-static SmallVector<int64_t> refusalChain(ArrayRef<int> modes) {
-  SmallVector<int64_t> chain;
-  for (int mode : {2, 1, 0, 3}) {
-    const int *place = std::find(modes.begin(), modes.end(), mode);
-    if (place != modes.end())
-      chain.push_back(place - modes.begin());
-  }
-  return chain;
-}
-
-/// The place of the greatest; the first on ties.
-static Val argmax(KernelBuilder &k, ArrayRef<Val> scores) {
-  Val best = scores[0], place = k.integer(0);
-  for (size_t i = 1; i < scores.size(); ++i) {
-    Val better = scores[i] > best;
-    best = select(better, scores[i], best);
-    place = select(better, k.integer(i), place);
-  }
-  return place;
-}
-
-/// values[place].
-static Val pick(ArrayRef<Val> values, Val place) {
-  Val picked = values[0];
-  for (size_t i = 1; i < values.size(); ++i)
-    picked = select(place == i, values[i], picked);
-  return picked;
-}
-
-/// q - log(sum exp q) in f64, the greatest taken away first.
-static SmallVector<Val> logSoftmax(KernelBuilder &k, ArrayRef<Val> logits) {
-  SmallVector<Val> shifted = llvm::map_to_vector(logits, [&](Val q) { return toFloat(q, k.f64Type()); });
-  Val greatest = shifted[0];
-  for (Val q : llvm::drop_begin(shifted))
-    greatest = select(q > greatest, q, greatest);
-  Val sum = k.real(0, k.f64Type());
-  for (Val &q : shifted) {
-    q = q - greatest;
-    sum = sum + exp(q);
-  }
-  Val logSum = log(sum);
-  for (Val &q : shifted)
-    q = q - logSum;
-  return shifted;
-}
-
-/// Whether a mode with `admitted` tokens may take the one at this position.
-static Val mayEnter(KernelBuilder &k, const Capacity &capacity, Val admitted, Val position) {
-  Val open = {&k, k.ops.create<arith::ConstantIntOp>(k.loc, 1, 1)};
-  if (capacity.rate) {
-    // A positive rate below 1e-300 allows one token at every position, and so does 1e-300, which is never flushed to 0.
-    double rate = *capacity.rate > 0 ? std::max(*capacity.rate, 1e-300) : *capacity.rate;
-    Val limit = ceil(k.real(rate, k.f64Type()) * intToFloat(position + 1, k.f64Type()));
-    open = open & (intToFloat(admitted, k.f64Type()) < limit);
-  }
-  if (capacity.maxTokens)
-    open = open & (admitted < *capacity.maxTokens);
-  return open;
-}
-
-/// The place of the mode that the token is admitted to by capacity.
-static Val admit(KernelBuilder &k, const RouteSpec &spec, Val wanted, ArrayRef<Val> counts, Val position) {
-  SmallVector<int64_t> chain = refusalChain(spec.modes);
-  // From the back of the chain: where a token ends that arrives at each mode. The last one takes all.
-  Val arrival = k.integer(chain.back());
-  Val admitted = arrival;
-  for (int64_t place : llvm::drop_begin(llvm::reverse(chain))) {
-    if (!spec.capacity.empty()) {
-      Val open = mayEnter(k, spec.capacity[place], counts[place], position);
-      arrival = select(open, k.integer(place), arrival);
-    } else {
-      arrival = k.integer(place);
-    }
-    admitted = select(wanted == place, arrival, admitted);
-  }
-  return admitted;
-}
 
 /// Routes one row: `row` in the tensors, `index` in the step's arrays.
 namespace {
@@ -117,7 +36,7 @@ static void routeRow(KernelBuilder &k, const RouteSpec &spec, const RouteBuffers
     names.push_back(k.integer(spec.modes[m]));
   }
   SmallVector<Val> logp = logSoftmax(k, scaled);
-  Val admitted = admit(k, spec, argmax(k, scores), counts, b.rows.position.load(index));
+  Val admitted = admit(k, spec.modes, spec.capacity, argmax(k, scores), counts, b.rows.position.load(index));
   Val forced = b.forced.load(index * k.argument(5) + k.argument(4));
   for (int64_t m = 0; m < modes; ++m)
     admitted = select(forced == names[m], k.integer(m), admitted);
@@ -130,11 +49,9 @@ static void routeRow(KernelBuilder &k, const RouteSpec &spec, const RouteBuffers
 }
 
 static std::string nameOf(const RouteSpec &spec) {
-  std::string capacity;
-  for (const Capacity &c : spec.capacity)
-    capacity += (c.rate ? "r" + nameOf(*c.rate) : "r") + (c.maxTokens ? "n" + std::to_string(*c.maxTokens) : "n");
   return symbolOf({"route", nameOf(spec.type), "modes" + nameOf(spec.modes), "temperature" + nameOf(spec.temperature),
-                   spec.gate == GateKind::One ? "one" : "prob", spec.biasInGate ? "biased" : "", capacity});
+                   spec.gate == GateKind::One ? "one" : "prob", spec.biasInGate ? "biased" : "",
+                   nameOfCapacity(spec.capacity)});
 }
 
 Kernel getOrEmit(ModuleOp kernels, const RouteSpec &spec) {

@@ -36,7 +36,7 @@ enum class Hyper {
   ClipNorm,    ///< the greatest norm of the gradient; infinity: no clipping
 };
 
-// Routing (TrainingRouting.cpp).
+// Routing (TrainingRouting.cpp; from SoftCombineSpec on TrainingCombine.cpp).
 
 /// Routing of whole sequences. tau = T(hyper.temperature). s = l + bias; wanted = argmax_k (s_k + T(tau * noise_k)),
 /// the first on ties; q = (biasInGate ? s : l) / tau; logp as in RouteSpec. With `admits`, mode is the admitted one, by
@@ -80,8 +80,8 @@ inline constexpr int64_t routeStatistics = 14;
 Kernel getOrEmit(mlir::ModuleOp kernels, const RouteStatisticsSpec &spec);
 
 /// z = residual + sum_k p_k outputs_k, k ascending, each product rounded before its sum, p_k = exp(logp_k) in f64
-/// rounded to T. `modes` are the layer's; `present[k]` says whether the k-th has an output (an identity that skips has
-/// none). Buffers: start, residual [N, width], logp [N, K], outputs... [N, width], z [N, width]; T. Grid: tokens.
+/// rounded to T. `present[k]` says whether the layer's k-th mode has an output (an identity that skips has none).
+/// Buffers: start, residual [N, width], logp [N, K], outputs... [N, width], z [N, width]; T. Grid: tokens.
 struct SoftCombineSpec {
   int64_t width;
   std::vector<bool> present;
@@ -358,9 +358,11 @@ struct SumSquaresSpec {
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const SumSquaresSpec &spec);
 
-/// total += partial[0] + partial[1] + ..., one by one. Buffers: partial f64 [args[4]], total f64[1] in place. One
-/// block.
-struct AddPartialsSpec {};
+/// total += partial[0] + partial[1] + ..., one by one; from +0, whatever total was, if `first`. Buffers: partial f64
+/// [args[4]], total f64[1] in place. One block.
+struct AddPartialsSpec {
+  bool first = false;
+};
 Kernel getOrEmit(mlir::ModuleOp kernels, const AddPartialsSpec &spec);
 
 /// AdamW (Loshchilov and Hutter 2019) with clipping by the global norm. n = sqrt(total), f = n > clip ? clip / n : 1:
@@ -381,6 +383,13 @@ struct AccumulateSpec {
   Scalar type;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const AccumulateSpec &spec);
+
+/// out = a + b, of two gradients of one parameter. Buffers: a, b, out; T [elements].
+struct SumSpec {
+  int64_t elements;
+  Scalar type;
+};
+Kernel getOrEmit(mlir::ModuleOp kernels, const SumSpec &spec);
 
 } // namespace chimera::ref
 

@@ -44,14 +44,13 @@ Kernel getOrEmit(ModuleOp kernels, const SumSquaresSpec &spec) {
   return {symbol, blocksOf(spec.elements)};
 }
 
-Kernel getOrEmit(ModuleOp kernels, const AddPartialsSpec &) {
-  std::string symbol = symbolOf({"add_partials"});
+Kernel getOrEmit(ModuleOp kernels, const AddPartialsSpec &spec) {
+  std::string symbol = symbolOf({spec.first ? "sum_partials" : "add_partials"});
   emitKernel(kernels, symbol, [&](KernelBuilder &k) {
     Buffer partial = k.buffer(Elem::F64), total = k.buffer(Elem::F64);
     k.forEach(k.begin(), k.end(), [&](Val) {
-      Val zero = k.integer(0);
-      total.store(zero,
-                  k.fold(zero, k.argument(4), total.load(zero), [&](Val i, Val sum) { return sum + partial.load(i); }));
+      Val zero = k.integer(0), start = spec.first ? k.real(0, k.f64Type()) : total.load(zero);
+      total.store(zero, k.fold(zero, k.argument(4), start, [&](Val i, Val sum) { return sum + partial.load(i); }));
     });
   });
   return {symbol, Grid{/*tokens=*/0, /*seqs=*/0, /*outputs=*/0, /*constant=*/1}};
@@ -95,6 +94,17 @@ Kernel getOrEmit(ModuleOp kernels, const AccumulateSpec &spec) {
         total.store(i, sum);
         g.store(i, sum);
       });
+    });
+  });
+  return {symbol, blocksOf(spec.elements)};
+}
+
+Kernel getOrEmit(ModuleOp kernels, const SumSpec &spec) {
+  std::string symbol = symbolOf({"sum", nameOf(spec.type)});
+  emitKernel(kernels, symbol, [&](KernelBuilder &k) {
+    Buffer a = k.buffer(spec.type), b = k.buffer(spec.type), out = k.buffer(spec.type);
+    forEachBlock(k, [&](Val, Val begin, Val end) {
+      k.forEach(begin, end, [&](Val i) { out.store(i, a.load(i) + b.load(i)); });
     });
   });
   return {symbol, blocksOf(spec.elements)};

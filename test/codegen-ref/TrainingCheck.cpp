@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "test/codegen-ref/TrainingCheck.h"
 
+#include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
 #include <limits>
@@ -10,12 +11,13 @@ namespace chimera::ref::test {
 Compiled compileKernel(const std::function<Kernel(mlir::ModuleOp)> &emit) {
   static std::map<std::string, KernelFunction> functions;
   static std::vector<std::unique_ptr<KernelJit>> keepers;
-  auto jit = std::make_unique<KernelJit>();
-  Kernel kernel = emit(jit->module());
+  static KernelJit seen; // holds every kernel, so that asking for one again costs nothing
+  Kernel kernel = emit(seen.module());
   auto [found, isNew] = functions.try_emplace(kernel.symbol, nullptr);
   if (isNew) {
-    found->second = jit->compile(kernel.symbol);
-    keepers.push_back(std::move(jit));
+    keepers.push_back(std::make_unique<KernelJit>());
+    emit(keepers.back()->module());
+    found->second = keepers.back()->compile(kernel.symbol);
   }
   return {found->second, kernel.grid};
 }

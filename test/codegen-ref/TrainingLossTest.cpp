@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "test/codegen-ref/TrainingCheck.h"
 
+#include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
 
