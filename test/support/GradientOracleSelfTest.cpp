@@ -193,8 +193,8 @@ INSTANTIATE_TEST_SUITE_P(Routing, GradientOfEveryOption, testing::Values(Trainin
 /// Models of a few hundred parameters, with all that has parameters in some of them.
 const char *const tiny[] = {
     R"({"model_type": "chimera", "vocab_size": 5, "hidden_size": 4, "num_hidden_layers": 2, "intermediate_size": 3,
-        "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 4, "partial_rotary_factor": 0.5, "norm": "layer",
-        "token_conv_kernel": 2, "tie_word_embeddings": true, "window": 3,
+        "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 4, "partial_rotary_factor": 0.5,
+        "norm": "layer", "token_conv_kernel": 2, "tie_word_embeddings": true, "window": 3,
         "ssm": {"state_size": 2, "head_dim": 2, "n_groups": 2, "conv_kernel": 3},
         "router": {"kind": "mlp", "hidden_size": 3, "input_norm": "layer", "write_gate": true}})",
     R"({"model_type": "chimera", "vocab_size": 5, "hidden_size": 4, "num_hidden_layers": 2, "intermediate_size": 0,
