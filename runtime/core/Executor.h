@@ -5,13 +5,14 @@
 #define CHIMERA_RUNTIME_CORE_EXECUTOR_H
 
 #include "runtime/cache/Cache.h"
+#include "runtime/core/LaunchTable.h"
 #include "runtime/core/Model.h"
 #include "runtime/core/Profile.h"
 #include "runtime/core/StepBatch.h"
+#include "runtime/core/StepBuffers.h"
 #include "runtime/core/Weights.h"
 #include "runtime/device/Device.h"
 
-#include <array>
 #include <memory>
 #include <vector>
 
@@ -33,32 +34,14 @@ public:
   void setProfile(Profile *to) { profile = to; }
 
 private:
-  /// A phase with every buffer resolved.
-  struct BoundPhase {
-    struct TablePointer {
-      size_t pointer; ///< Into `pointers`.
-      size_t table;
-    };
-    const Phase *phase = nullptr;
-    const std::vector<chimera_kernel> *kernels = nullptr;
-    std::vector<void *> pointers;
-    std::vector<size_t> firstPointer; ///< Of each launch.
-    std::vector<int64_t> args;
-    std::vector<size_t> firstArg;
-    std::vector<const int32_t *> starts; ///< Of each launch, the array that counts its rows; null: all of the step.
-    std::vector<TablePointer> tables;    ///< These move when the cache grows.
-  };
-
   Executor(Device &device, const Model &model, const Weights *weights, const Cache &cache, bool poison)
       : device(device), model(model), weights(weights), cache(cache), poison(poison) {}
-  Failure allocate();
-  void bind(const Phase &phase, const std::vector<chimera_kernel> &kernels, BoundPhase &bound);
+  Failure allocateBuffers();
+  void bind(const Phase &phase, const std::vector<chimera_kernel> &kernels, LaunchTable &table);
   void *resolve(const Buffer &buffer);
-  BoundPhase &phaseFor(const StepBatch &batch);
-  void uploadStep(const StepBatch &batch);
-  void refresh(BoundPhase &bound, const StepBatch &batch);
-  int64_t blocksOf(const BoundPhase &bound, size_t launch, const StepBatch &batch) const;
-  void runLaunch(const BoundPhase &bound, size_t launch, int64_t blocks);
+  LaunchTable &tableFor(const StepBatch &batch);
+  void begin(LaunchTable &table, const StepBatch &batch);
+  void runLaunch(const LaunchTable &table, size_t launch, int64_t blocks);
 
   Device &device;
   const Model &model;
@@ -67,8 +50,8 @@ private:
   bool poison;
   Profile *profile = nullptr;
   OwnedRegion arena;
-  std::array<OwnedRegion, stepBufferCount> stepBuffers;
-  BoundPhase prefill, decode;
+  StepBuffers stepBuffers;
+  LaunchTable prefill, decode;
 };
 
 } // namespace chimera::runtime

@@ -47,23 +47,6 @@ Failure Weights::allocate() {
   return std::nullopt;
 }
 
-/// Whether the checkpoint has what the parameter needs.
-static Failure checkParameter(const io::Checkpoint &checkpoint, const Parameter &parameter) {
-  auto error = [&](const std::string &what) {
-    return Error(checkpoint.path() + ": tensor " + io::quote(parameter.source) + ": " + what);
-  };
-  const io::TensorView *tensor = checkpoint.find(parameter.source);
-  if (!tensor)
-    return parameter.optional ? Failure()
-                              : error("missing; the model needs it with shape " + io::shapeText(parameter.sourceShape));
-  if (tensor->shape != parameter.sourceShape)
-    return error("has shape " + io::shapeText(tensor->shape) + ", the model needs " +
-                 io::shapeText(parameter.sourceShape));
-  if (!io::isFloat(tensor->dtype))
-    return error(std::string("has dtype ") + io::nameOf(tensor->dtype) + ", the model needs a floating-point one");
-  return std::nullopt;
-}
-
 Failure Weights::fill(const io::Checkpoint &checkpoint) {
   WeightsFill work(owner->manifest().parameters, checkpoint);
   for (size_t i = 0; i < rowMajor.size(); ++i)
@@ -88,7 +71,7 @@ Result<std::shared_ptr<const Weights>> Weights::load(std::shared_ptr<const Model
   std::shared_ptr<Weights> weights(new Weights);
   weights->owner = std::move(model);
   for (const Parameter &parameter : weights->owner->manifest().parameters)
-    if (Failure failure = checkParameter(checkpoint, parameter))
+    if (Failure failure = checkTensor(checkpoint, parameter))
       return *failure;
   if (Failure failure = weights->allocate())
     return *failure;

@@ -15,6 +15,22 @@ namespace chimera::runtime {
 /// Bytes of a piece: enough to be worth taking, few enough that all threads end together.
 static constexpr int64_t pieceBytes = int64_t(1) << 20;
 
+Failure checkTensor(const io::Checkpoint &checkpoint, const Parameter &parameter) {
+  auto error = [&](const std::string &what) {
+    return Error(checkpoint.path() + ": tensor " + io::quote(parameter.source) + ": " + what);
+  };
+  const io::TensorView *tensor = checkpoint.find(parameter.source);
+  if (!tensor)
+    return parameter.optional ? Failure()
+                              : error("missing; the model needs it with shape " + io::shapeText(parameter.sourceShape));
+  if (tensor->shape != parameter.sourceShape)
+    return error("has shape " + io::shapeText(tensor->shape) + ", the model needs " +
+                 io::shapeText(parameter.sourceShape));
+  if (!io::isFloat(tensor->dtype))
+    return error(std::string("has dtype ") + io::nameOf(tensor->dtype) + ", the model needs a floating-point one");
+  return std::nullopt;
+}
+
 void WeightsFill::cut(Piece whole, int64_t count, int64_t bytesEach) {
   int64_t step = std::max<int64_t>(pieceBytes / std::max<int64_t>(bytesEach, 1), 1);
   for (int64_t begin = 0; begin < count; begin += step) {

@@ -17,6 +17,10 @@ struct TensorView;
 
 namespace chimera::runtime {
 
+/// Whether the checkpoint has what the parameter needs: its tensor, unless it is optional, with its shape and a
+/// floating-point dtype. The error names the file, the tensor, and what was expected and found.
+Failure checkTensor(const io::Checkpoint &checkpoint, const Parameter &parameter);
+
 /// Conversions to be done. The checkpoint has every parameter with its source shape in a floating-point dtype, or lacks
 /// it: then it is zeros. Memory to fill is zero.
 class WeightsFill {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "tools/chimera-init/Initialise.h"
+#include "runtime/train/Initialise.h"
 
 #include <gtest/gtest.h>
 

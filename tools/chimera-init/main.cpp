@@ -4,7 +4,7 @@
 #include "dialect/frontend/Config.h"
 #include "runtime/io/DType.h"
 #include "runtime/io/Safetensors.h"
-#include "tools/chimera-init/Initialise.h"
+#include "runtime/train/Initialise.h"
 
 #include <CLI/CLI.hpp>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // The weights that a model has before any training.
-#ifndef CHIMERA_TOOLS_CHIMERA_INIT_INITIALISE_H
-#define CHIMERA_TOOLS_CHIMERA_INIT_INITIALISE_H
+#ifndef CHIMERA_RUNTIME_TRAIN_INITIALISE_H
+#define CHIMERA_RUNTIME_TRAIN_INITIALISE_H
 
 #include "dialect/frontend/Config.h"
 
@@ -33,4 +33,4 @@ InitialTensor initialTensor(const Config &config, const ParameterSpec &parameter
 
 } // namespace chimera
 
-#endif // CHIMERA_TOOLS_CHIMERA_INIT_INITIALISE_H
+#endif // CHIMERA_RUNTIME_TRAIN_INITIALISE_H

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/core/LaunchTable.h"
+
+#include <algorithm>
+
+namespace chimera::runtime {
+
+void LaunchTable::bind(const Device &device, const Phase &phase, const std::vector<chimera_kernel> &found,
+                       const std::function<void *(const Buffer &)> &resolve) {
+  *this = LaunchTable();
+  program = &phase;
+  kernels = &found;
+  for (const Launch &launch : phase.launches) {
+    firstPointer.push_back(pointers.size());
+    for (const Buffer &buffer : launch.buffers) {
+      if (buffer.kind == Buffer::Kind::Table)
+        tables.push_back({pointers.size(), size_t(buffer.index)});
+      pointers.push_back(resolve(buffer));
+    }
+    firstArg.push_back(args.size());
+    args.resize(args.size() + CHIMERA_ARG_CONSTANTS);
+    args.insert(args.end(), launch.constants.begin(), launch.constants.end());
+    const void *counting = launch.count < 0 ? nullptr : pointers[firstPointer.back() + size_t(launch.count)];
+    starts.push_back(counting ? static_cast<const int32_t *>(device.hostView(counting)) : nullptr);
+  }
+}
+
+void LaunchTable::begin(const StepCounts &step) {
+  counts = step;
+  for (size_t first : firstArg) {
+    args[first + CHIMERA_ARG_TOKENS] = step.rows;
+    args[first + CHIMERA_ARG_SEQS] = step.seqs;
+    args[first + CHIMERA_ARG_OUTPUTS] = step.outputs;
+    args[first + CHIMERA_ARG_STRIDE] = step.stride;
+  }
+}
+
+int64_t LaunchTable::blocks(size_t launch) const {
+  int64_t rows = counts.rows;
+  if (const int32_t *array = starts[launch]) {
+    rows = std::clamp<int64_t>(int64_t(array[counts.seqs]) - array[0], 0, rows);
+    if (rows == 0)
+      return 0;
+  }
+  return program->launches[launch].grid.blocks(rows, counts.seqs, counts.outputs);
+}
+
+} // namespace chimera::runtime

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A program's launches, ready for a device.
+#ifndef CHIMERA_RUNTIME_CORE_LAUNCHTABLE_H
+#define CHIMERA_RUNTIME_CORE_LAUNCHTABLE_H
+
+#include "runtime/core/Manifest.h"
+#include "runtime/device/Device.h"
+
+#include <functional>
+#include <vector>
+
+namespace chimera::runtime {
+
+/// What a step is about: the first arguments of every kernel.
+struct StepCounts {
+  int64_t rows = 0, seqs = 0, outputs = 0;
+  int64_t stride = 0; ///< The page table's entries a slot.
+};
+
+/// A launch table with every buffer resolved to a device address.
+class LaunchTable {
+public:
+  /// `phase` and `kernels`, one a launch, must outlive the table. `resolve` gives a buffer's address; page tables move,
+  /// so theirs are set before each step.
+  void bind(const Device &device, const Phase &phase, const std::vector<chimera_kernel> &kernels,
+            const std::function<void *(const Buffer &)> &resolve);
+
+  /// Null before `bind`.
+  const Phase *phase() const { return program; }
+
+  /// Sets the address of every page table, by its index.
+  template <typename Function> void setTables(const Function &addressOf) {
+    for (const TablePointer &entry : tables)
+      pointers[entry.pointer] = addressOf(entry.table);
+  }
+  /// Sets what the step's launches are about; its arrays are on the device already.
+  void begin(const StepCounts &step);
+  /// The blocks that a launch has in this step; 0: it has nothing to do.
+  int64_t blocks(size_t launch) const;
+  /// A launch of so many blocks; valid until the next bind.
+  BoundLaunch launch(size_t index, int64_t blocks) const {
+    return {(*kernels)[index], pointers.data() + firstPointer[index], args.data() + firstArg[index], blocks};
+  }
+
+private:
+  struct TablePointer {
+    size_t pointer; ///< Into `pointers`.
+    size_t table;
+  };
+
+  const Phase *program = nullptr;
+  const std::vector<chimera_kernel> *kernels = nullptr;
+  StepCounts counts;
+  std::vector<void *> pointers;
+  std::vector<size_t> firstPointer; ///< Of each launch.
+  std::vector<int64_t> args;
+  std::vector<size_t> firstArg;
+  std::vector<const int32_t *> starts; ///< Of each launch, the array that counts its rows; null: all of the step.
+  std::vector<TablePointer> tables;
+};
+
+} // namespace chimera::runtime
+
+#endif // CHIMERA_RUNTIME_CORE_LAUNCHTABLE_H

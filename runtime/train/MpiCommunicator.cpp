@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/train/MpiCommunicator.h"
+
+#include "runtime/train/MpiPlugin.h"
+
+#include <array>
+#include <cstdlib>
+#include <dlfcn.h>
+#include <string>
+#include <unistd.h>
+
+namespace chimera::train {
+
+using runtime::Error;
+
+namespace {
+
+class MpiCommunicator final : public PairwiseCommunicator {
+public:
+  explicit MpiCommunicator(const chimera_mpi &functions) : mpi(functions) {}
+  ~MpiCommunicator() override {
+    if (started)
+      mpi.finish();
+  }
+
+  Failure start() {
+    Failure failure = outcome(mpi.start(&ownRank, &ranks), "starting MPI");
+    started = !failure;
+    return failure;
+  }
+
+  int rank() const override { return ownRank; }
+  int size() const override { return ranks; }
+  Failure broadcast(void *bytes, int64_t count) override { return outcome(mpi.broadcast(bytes, count), "broadcast"); }
+  Failure barrier() override { return outcome(mpi.barrier(), "barrier"); }
+  void abandon() override { mpi.abandon(1); }
+
+private:
+  Failure exchange(int partner, const void *send, void *receive, int64_t bytes) override {
+    return outcome(mpi.exchange(partner, send, receive, bytes), "exchange");
+  }
+
+  Failure outcome(int error, const char *what) const {
+    if (!error)
+      return std::nullopt;
+    char text[512];
+    mpi.describe(error, text, sizeof text);
+    return Error(std::string("rank ") + std::to_string(ownRank) + ": " + what + ": " + text, CHIMERA_ERROR_SYSTEM);
+  }
+
+  const chimera_mpi &mpi;
+  int ownRank = 0, ranks = 1;
+  bool started = false;
+};
+
+} // namespace
+
+/// The folder of the running program, with a slash; empty if the system does not say.
+static std::string executableFolder() {
+  std::array<char, 4096> path;
+  ssize_t length = readlink("/proc/self/exe", path.data(), path.size());
+  if (length <= 0 || size_t(length) >= path.size())
+    return {};
+  std::string name(path.data(), size_t(length));
+  return name.substr(0, name.rfind('/') + 1);
+}
+
+Result<std::unique_ptr<Communicator>> openMpi() {
+  std::string folder = executableFolder(), why;
+  void *plugin = nullptr;
+  for (const char *place : {"chimera_mpi.so", "../lib/chimera_mpi.so"}) {
+    std::string path = folder + place;
+    if (access(path.c_str(), F_OK) != 0)
+      continue;
+    // MPI loads parts of itself, which look for its symbols among the global ones.
+    plugin = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
+    if (plugin)
+      break;
+    const char *reason = dlerror();
+    why = reason ? reason : "it does not load";
+  }
+  if (!plugin)
+    return Error(why.empty() ? "there is no chimera_mpi.so beside the program, " + io::quote(folder) +
+                                   ": MPI was not there when it was built"
+                             : "chimera_mpi.so cannot be used: " + why);
+  auto functions = reinterpret_cast<const chimera_mpi *(*)(void)>(dlsym(plugin, CHIMERA_MPI_SYMBOL));
+  if (!functions || functions()->version != CHIMERA_MPI_VERSION)
+    return Error("chimera_mpi.so beside the program, " + io::quote(folder) + ", is of another version");
+  auto ranks = std::make_unique<MpiCommunicator>(*functions());
+  if (Failure failure = ranks->start())
+    return *failure;
+  return std::unique_ptr<Communicator>(std::move(ranks));
+}
+
+} // namespace chimera::train
