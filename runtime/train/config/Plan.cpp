@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/train/config/Plan.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace chimera::train {
+
+Plan::Plan(TrainingConfig config, const Config &model, int64_t steps, int64_t tokens)
+    : training(std::move(config)), layerModes(model.layerModes), steps(steps), tokens(tokens) {
+  for (const std::vector<Mode> &modes : layerModes)
+    routedLayers += modes.size() > 1;
+}
+
+static double shareOf(const LayerShares &shares, Measure measure, Mode mode) {
+  return (measure == Measure::Soft ? shares.p : shares.admitted)[size_t(mode)];
+}
+
+StepPlan Plan::at(int64_t step, const PlanState &state) const {
+  StepPlan plan;
+  const OptimizerConfig &optimizer = training.optimizer;
+  double fraction = double(step) / double(steps);
+  Hyper &hyper = plan.hyper;
+  hyper.temperature = training.temperature.at(fraction);
+  hyper.learningRate = optimizer.learningRate * learningRateFactor(training.schedule, step, steps);
+  hyper.routerLearningRate = hyper.learningRate * optimizer.routerRate;
+  hyper.beta1 = optimizer.beta1;
+  hyper.beta2 = optimizer.beta2;
+  hyper.epsilon = optimizer.epsilon;
+  hyper.weightDecay = optimizer.weightDecay;
+  hyper.correction1 = 1 - std::pow(optimizer.beta1, double(step + 1));
+  hyper.correction2 = 1 - std::pow(optimizer.beta2, double(step + 1));
+  hyper.clipNorm = optimizer.clip;
+  plan.prices.assign(layerModes.size() * pricesPerLayer, 0.0);
+  if (routedLayers == 0)
+    return plan;
+
+  plan.routing = training.routing.at(fraction);
+  plan.balances = fraction >= training.balancerFrom && fraction < training.balancerUntil;
+  if (training.budget) {
+    plan.cap = training.budget->cap.at(double(state.squeezed) / double(steps));
+    addBudget(state, plan.cap, plan.prices);
+  }
+  addFloor(state, plan.prices);
+  addSwitchLoss(state, plan.prices);
+  for (size_t layer = 0; layer < layerModes.size(); ++layer)
+    if (layerModes[layer].size() > 1)
+      plan.prices[layer * pricesPerLayer + numModes] = training.entropy.at(fraction) / double(tokens);
+  return plan;
+}
+
+void Plan::addBudget(const PlanState &state, double cap, std::vector<double> &prices) const {
+  const BudgetConfig &budget = *training.budget;
+  if (state.shares.empty() || (budget.startAccuracy > 0 && !state.started))
+    return;
+  auto has = [&](size_t layer) {
+    const std::vector<Mode> &modes = layerModes[layer];
+    return modes.size() > 1 && std::find(modes.begin(), modes.end(), budget.mode) != modes.end();
+  };
+  double mean = 0;
+  for (size_t layer = 0; layer < layerModes.size(); ++layer)
+    mean += has(layer) ? shareOf(state.shares[layer], budget.measure, budget.mode) / double(routedLayers) : 0.0;
+  for (size_t layer = 0; layer < layerModes.size(); ++layer) {
+    if (!has(layer))
+      continue;
+    double share = budget.scope == Scope::Mean ? mean : shareOf(state.shares[layer], budget.measure, budget.mode);
+    if (share > cap)
+      prices[layer * pricesPerLayer + size_t(budget.mode)] +=
+          budget.coefficient / double(routedLayers) / double(tokens);
+  }
+}
+
+void Plan::addFloor(const PlanState &state, std::vector<double> &prices) const {
+  if (!training.floor || state.shares.empty())
+    return;
+  for (size_t layer = 0; layer < layerModes.size(); ++layer)
+    for (Mode mode : layerModes[layer])
+      if (layerModes[layer].size() > 1 &&
+          shareOf(state.shares[layer], training.floor->measure, mode) < training.floor->share[size_t(mode)])
+        prices[layer * pricesPerLayer + size_t(mode)] -=
+            training.floor->coefficient / double(routedLayers) / double(tokens);
+}
+
+void Plan::addSwitchLoss(const PlanState &state, std::vector<double> &prices) const {
+  if (training.switchLoss == 0 || state.shares.empty())
+    return;
+  for (size_t layer = 0; layer < layerModes.size(); ++layer)
+    for (Mode mode : layerModes[layer])
+      if (layerModes[layer].size() > 1)
+        prices[layer * pricesPerLayer + size_t(mode)] += training.switchLoss * double(layerModes[layer].size()) *
+                                                         state.shares[layer].wanted[size_t(mode)] / double(tokens);
+}
+
+bool Plan::squeezeWaits(const PlanState &state) const {
+  if (!training.budget)
+    return false;
+  const BudgetConfig &budget = *training.budget;
+  bool aboutToFall = double(state.squeezed + 1) > budget.cap.start() * double(steps);
+  if (aboutToFall && budget.startAccuracy > 0 && !state.started)
+    return true;
+  return aboutToFall && state.heldOut && state.heldOut->soft - state.heldOut->hard > budget.pauseGap;
+}
+
+PlanState Plan::after(PlanState state, std::vector<LayerShares> shares) const {
+  if (!squeezeWaits(state))
+    ++state.squeezed;
+  state.shares = std::move(shares);
+  return state;
+}
+
+PlanState Plan::evaluated(PlanState state, HeldOutAccuracy accuracy) const {
+  if (training.budget && std::max(accuracy.soft, accuracy.hard) >= training.budget->startAccuracy)
+    state.started = true;
+  state.heldOut = accuracy;
+  return state;
+}
+
+} // namespace chimera::train

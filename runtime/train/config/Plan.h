@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What each step of a run is to do: rates, temperature, the routing, and the prices of modes.
+//
+// Losses that act on routing are linear in the probabilities p, with coefficients that depend on the step before. So a
+// step's gradient needs only prices, which the kernel of the router's gradient adds:
+//   loss = cross entropy + sum over rows, layers, modes of price p + sum over rows and layers of entropyPrice H(p)
+// With N rows of a step, Lr layers that route, and `share` the measured one of the step before:
+//   budget      coefficient / (Lr N) on its mode, while share > cap (mean: the layers' mean; layer: each its own)
+//   switch loss coefficient K f_k / N on mode k, f its share of `wanted`, K the layer's modes (Fedus, Zoph and Shazeer:
+//               "Switch Transformers", 2022, equations 4 to 6)
+//   floor       - coefficient / (Lr N) on a mode, while its share in the layer is below the floor
+//   entropy     coefficient / N
+#ifndef CHIMERA_RUNTIME_TRAIN_CONFIG_PLAN_H
+#define CHIMERA_RUNTIME_TRAIN_CONFIG_PLAN_H
+
+#include "runtime/train/RunBatch.h"
+#include "runtime/train/config/PlanState.h"
+#include "runtime/train/config/TrainingConfig.h"
+
+namespace chimera::train {
+
+/// Numbers a layer in `prices`: one for each canonical mode, then the entropy's.
+inline constexpr size_t pricesPerLayer = numModes + 1;
+
+/// What one step is to do.
+struct StepPlan {
+  Hyper hyper;                ///< Its lossScale is left 0, for who knows the targets.
+  std::vector<double> prices; ///< [L][5]
+  RoutingMoment routing;
+  double cap = 1;        ///< The budget's, at its clock; 1 without one.
+  bool balances = false; ///< Whether the balancer moves the biases after this step.
+};
+
+/// A pure function of (step, state).
+class Plan {
+public:
+  /// `tokens`: rows of a whole step, A B T. `steps` >= 1.
+  Plan(TrainingConfig training, const Config &model, int64_t steps, int64_t tokens);
+
+  /// What step `step`, 0 .. steps-1, is to do.
+  StepPlan at(int64_t step, const PlanState &state) const;
+
+  /// The state after step `step`, which had these shares ([L]; those of a layer without router do not matter). The
+  /// budget's clock goes on unless the squeeze waits or pauses.
+  PlanState after(PlanState state, std::vector<LayerShares> shares) const;
+
+  /// The state after an evaluation.
+  PlanState evaluated(PlanState state, HeldOutAccuracy accuracy) const;
+
+  /// Whether the budget's clock stands at this state: the accuracy to start at is not reached and the cap is about to
+  /// fall, or soft is too far above hard.
+  bool squeezeWaits(const PlanState &state) const;
+
+private:
+  void addBudget(const PlanState &state, double cap, std::vector<double> &prices) const;
+  void addFloor(const PlanState &state, std::vector<double> &prices) const;
+  void addSwitchLoss(const PlanState &state, std::vector<double> &prices) const;
+
+  TrainingConfig training;
+  std::vector<std::vector<Mode>> layerModes;
+  int64_t steps, tokens;
+  int64_t routedLayers = 0;
+};
+
+} // namespace chimera::train
+
+#endif // CHIMERA_RUNTIME_TRAIN_CONFIG_PLAN_H

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/train/config/RoutingSchedule.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+namespace chimera::train {
+
+static std::optional<RoutingStage> kindFromName(const std::string &name) {
+  if (name == "soft")
+    return RoutingStage::Soft;
+  if (name == "hard")
+    return RoutingStage::Hard;
+  if (name == "gumbel")
+    return RoutingStage::Gumbel;
+  return std::nullopt;
+}
+
+static std::optional<double> parseFraction(const std::string &text) {
+  double value = 0;
+  auto [stop, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc() || stop != text.data() + text.size() || !(value >= 0 && value <= 1))
+    return std::nullopt;
+  return value;
+}
+
+io::Result<RoutingSchedule> RoutingSchedule::parse(const std::string &text) {
+  RoutingSchedule schedule;
+  schedule.points.clear();
+  schedule.written = text;
+  if (std::optional<RoutingStage> kind = kindFromName(text)) {
+    schedule.points.push_back({*kind, 0.0});
+    return schedule;
+  }
+  for (size_t at = 0; at <= text.size();) {
+    size_t end = std::min(text.find(',', at), text.size());
+    std::string part = text.substr(at, end - at);
+    at = end + 1;
+    size_t sign = part.find('@');
+    std::optional<RoutingStage> kind = kindFromName(part.substr(0, sign));
+    if (!kind)
+      return io::Error{io::quote(part) +
+                       ": a routing is soft, hard or gumbel, or a schedule such as soft@0.5,hard@0.6"};
+    std::optional<double> fraction = sign == std::string::npos ? std::nullopt : parseFraction(part.substr(sign + 1));
+    if (!fraction)
+      return io::Error{io::quote(part) +
+                       ": in a schedule each routing has its fraction of the run, 0 .. 1, after an @"};
+    if (!schedule.points.empty() && !(*fraction > schedule.points.back().fraction))
+      return io::Error{io::quote(part) + ": the fractions of a schedule rise"};
+    schedule.points.push_back({*kind, *fraction});
+  }
+  return schedule;
+}
+
+bool RoutingSchedule::usesSoft() const {
+  return std::any_of(points.begin(), points.end(), [](const Point &p) { return p.kind == RoutingStage::Soft; });
+}
+
+RoutingMoment RoutingSchedule::at(double fraction) const {
+  auto after = std::find_if(points.begin(), points.end(), [&](const Point &p) { return fraction < p.fraction; });
+  const Point &to = after == points.end() ? points.back() : *after;
+  const Point &from = after == points.begin() ? to : *(after - 1);
+  double done = to.fraction > from.fraction ? (fraction - from.fraction) / (to.fraction - from.fraction) : 1.0;
+  auto share = [](const Point &point) { return point.kind == RoutingStage::Soft ? 0.0 : 1.0; };
+  return {share(from) + (share(to) - share(from)) * std::min(done, 1.0),
+          from.kind == RoutingStage::Gumbel || to.kind == RoutingStage::Gumbel};
+}
+
+} // namespace chimera::train

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/train/report/Page.h"
+
+#include "runtime/io/AtomicFile.h"
+#include "runtime/train/report/PageTemplate.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace chimera::train {
+
+using nlohmann::json;
+
+/// Numbers to five digits, which is more than a curve shows.
+static json rounded(const json &value) {
+  if (value.is_number_float()) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.5g", value.get<double>());
+    return std::strtod(text, nullptr);
+  }
+  json copy = value;
+  if (copy.is_structured())
+    for (json &part : copy)
+      part = rounded(part);
+  return copy;
+}
+
+void Page::Points::add(json point) {
+  constexpr size_t most = 800;
+  if (added++ % stride != 0)
+    return;
+  kept.push_back(std::move(point));
+  if (kept.size() <= most)
+    return;
+  for (size_t i = 0; 2 * i < kept.size(); ++i)
+    kept[i] = std::move(kept[2 * i]);
+  kept.resize((kept.size() + 1) / 2);
+  stride *= 2;
+}
+
+void Page::add(const json &line) {
+  std::string kind = line.value("kind", "");
+  if (kind == "run")
+    run = line;
+  else if (kind == "step")
+    steps.add(lastStep = rounded(line));
+  else if (kind == "evaluation")
+    evaluations.add(lastEvaluation = rounded(line));
+}
+
+/// All points, and the last even where it is not one of every stride-th.
+static json listOf(const std::vector<json> &kept, const json &last) {
+  json list = kept;
+  if (!last.is_null() && (kept.empty() || kept.back() != last))
+    list.push_back(last);
+  return list;
+}
+
+static void replace(std::string &text, const std::string &word, const std::string &by) {
+  size_t at = text.find(word);
+  if (at != std::string::npos)
+    text.replace(at, word.size(), by);
+}
+
+std::string Page::html(bool finished) const {
+  json data = {{"run", run},
+               {"finished", finished},
+               {"steps", listOf(steps.kept, lastStep)},
+               {"evaluations", listOf(evaluations.kept, lastEvaluation)}};
+  std::string text = data.dump(-1, ' ', false, json::error_handler_t::replace);
+  std::string safe; // "<" may not end the element that holds the data
+  for (char c : text)
+    safe += c == '<' ? std::string("\\u003c") : std::string(1, c);
+  std::string page = pageHtml;
+  replace(page, "{{STYLE}}", pageStyle);
+  replace(page, "{{SCRIPT}}", pageScript);
+  replace(page, "{{DATA}}", safe);
+  return page;
+}
+
+io::Status Page::write(bool finished) const {
+  io::Result<io::AtomicFile> file = io::AtomicFile::create(path);
+  if (!file)
+    return file.error();
+  std::string text = html(finished);
+  if (io::Status status = file->write(0, text.data(), text.size()); !status)
+    return status;
+  return file->commit();
+}
+
+} // namespace chimera::train

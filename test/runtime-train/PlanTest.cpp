@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/train/config/Plan.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace {
+
+using namespace chimera;
+using namespace chimera::train;
+
+constexpr int64_t steps = 100, tokens = 50;
+
+/// Three layers: all modes, only full, and ssm with full.
+Config model() {
+  Config config;
+  config.numLayers = 3;
+  config.layerModes = {{Mode::Ssm, Mode::Swa, Mode::Full, Mode::Identity}, {Mode::Full}, {Mode::Ssm, Mode::Full}};
+  return config;
+}
+
+TrainingConfig training(const std::string &text) {
+  io::Result<TrainingConfig> config = parseTraining("{\"training\": " + text + "}", "config.json", 1.0);
+  EXPECT_TRUE(bool(config)) << config.error().message;
+  return *config;
+}
+
+Plan plan(const std::string &text) {
+  return Plan(training(text), model(), steps, tokens);
+}
+
+/// Shares of `full` in the layers that route, in the probabilities and in the counts.
+std::vector<LayerShares> shares(double p0, double p2, double hard0, double hard2) {
+  std::vector<LayerShares> all(3);
+  all[0].p = {1 - p0, 0, p0, 0};
+  all[2].p = {1 - p2, 0, p2, 0};
+  all[0].admitted = all[0].wanted = {1 - hard0, 0, hard0, 0};
+  all[2].admitted = all[2].wanted = {1 - hard2, 0, hard2, 0};
+  return all;
+}
+
+PlanState state(const std::vector<LayerShares> &all, int64_t squeezed = 0) {
+  PlanState made;
+  made.shares = all;
+  made.squeezed = squeezed;
+  return made;
+}
+
+double price(const StepPlan &plan, size_t layer, size_t place) {
+  EXPECT_EQ(plan.prices.size(), 15u);
+  return plan.prices[layer * pricesPerLayer + place];
+}
+
+TEST(Plan, GivesTheOptimizersNumbers) {
+  Plan made = plan(R"({"optimizer": {"lr": 0.5, "betas": [0.5, 0.75], "eps": 1e-6, "weight_decay": 0.2, "clip": 3,
+                       "router_lr": 0.1}, "schedule": {"kind": "constant", "warmup": 2},
+                       "temperature": [[0, 1], [0.5, 0.5]]})");
+  StepPlan first = made.at(0, {}), third = made.at(2, {});
+  EXPECT_EQ(first.hyper.learningRate, 0.25);
+  EXPECT_DOUBLE_EQ(first.hyper.routerLearningRate, 0.025);
+  EXPECT_EQ(first.hyper.correction1, 0.5);
+  EXPECT_EQ(first.hyper.correction2, 0.25);
+  EXPECT_EQ(third.hyper.learningRate, 0.5);
+  EXPECT_EQ(third.hyper.correction1, 0.875);
+  EXPECT_EQ(third.hyper.beta1, 0.5);
+  EXPECT_EQ(third.hyper.beta2, 0.75);
+  EXPECT_EQ(third.hyper.epsilon, 1e-6);
+  EXPECT_EQ(third.hyper.weightDecay, 0.2);
+  EXPECT_EQ(third.hyper.clipNorm, 3.0);
+  EXPECT_EQ(first.hyper.temperature, 1.0);
+  EXPECT_DOUBLE_EQ(made.at(25, {}).hyper.temperature, 0.75);
+  EXPECT_EQ(made.at(99, {}).hyper.temperature, 0.5);
+}
+
+TEST(Plan, PricesNothingByDefault) {
+  StepPlan made = plan("{}").at(50, state(shares(0.9, 0.9, 0.9, 0.9)));
+  EXPECT_EQ(made.prices, std::vector<double>(15, 0.0));
+  EXPECT_EQ(made.cap, 1.0);
+  EXPECT_EQ(made.routing.hardShare, 1.0);
+  EXPECT_TRUE(made.balances);
+}
+
+TEST(Plan, BudgetActsOnTheMeanOfTheLayersThatRoute) {
+  Plan made = plan(R"({"budget": {"coefficient": 3, "cap": 0.5}})");
+  StepPlan over = made.at(0, state(shares(0.9, 0.2, 0, 0)));
+  EXPECT_DOUBLE_EQ(price(over, 0, 2), 3.0 / 2 / 50);
+  EXPECT_DOUBLE_EQ(price(over, 2, 2), 3.0 / 2 / 50) << "the mean is what counts";
+  EXPECT_EQ(price(over, 1, 2), 0.0) << "no router";
+  EXPECT_EQ(price(over, 0, 0), 0.0);
+  EXPECT_EQ(made.at(0, state(shares(0.7, 0.2, 1, 1))).prices, std::vector<double>(15, 0.0)) << "below";
+  EXPECT_EQ(made.at(0, state(shares(0.5, 0.5, 1, 1))).prices, std::vector<double>(15, 0.0)) << "at the cap";
+  EXPECT_EQ(made.at(0, {}).prices, std::vector<double>(15, 0.0)) << "nothing measured yet";
+}
+
+TEST(Plan, BudgetMayBeALayersOwnAndOnCounts) {
+  Plan made = plan(R"({"budget": {"coefficient": 3, "cap": 0.5, "scope": "layer", "measure": "hard"}})");
+  StepPlan over = made.at(0, state(shares(0, 0, 0.2, 0.6)));
+  EXPECT_EQ(price(over, 0, 2), 0.0);
+  EXPECT_DOUBLE_EQ(price(over, 2, 2), 3.0 / 2 / 50);
+}
+
+TEST(Plan, BudgetLeavesLayersWithoutTheModeAlone) {
+  Plan made = plan(R"({"budget": {"coefficient": 3, "cap": 0.1, "mode": "swa"}})");
+  std::vector<LayerShares> all = shares(0, 0, 0, 0);
+  all[0].p = {0, 1, 0, 0};
+  StepPlan over = made.at(0, state(all));
+  EXPECT_GT(price(over, 0, 1), 0.0);
+  EXPECT_EQ(price(over, 2, 1), 0.0);
+}
+
+TEST(Plan, CapFollowsTheClock) {
+  Plan made = plan(R"({"budget": {"cap": [[0.25, 1], [0.75, 0]]}})");
+  PlanState now;
+  for (int64_t step = 0; step < steps; ++step) {
+    EXPECT_EQ(now.squeezed, step);
+    now = made.after(now, shares(0.6, 0.6, 0, 0));
+  }
+  EXPECT_EQ(made.at(0, state({}, 25)).cap, 1.0);
+  EXPECT_DOUBLE_EQ(made.at(0, state({}, 50)).cap, 0.5);
+  EXPECT_EQ(made.at(0, state({}, 75)).cap, 0.0);
+  EXPECT_EQ(made.at(99, state({}, 25)).cap, 1.0) << "the clock counts, not the step";
+}
+
+TEST(Plan, SqueezeWaitsForTheAccuracy) {
+  Plan made = plan(R"({"budget": {"cap": [[0.25, 1], [0.75, 0]], "start_accuracy": 0.9}})");
+  PlanState now;
+  for (int64_t step = 0; step < 60; ++step)
+    now = made.after(now, shares(0.6, 0.6, 0, 0));
+  EXPECT_EQ(now.squeezed, 25) << "up to where the cap begins to fall";
+  EXPECT_TRUE(made.squeezeWaits(now));
+  now = made.evaluated(now, {0.89, 0.3});
+  EXPECT_EQ(made.after(now, {}).squeezed, 25);
+  now = made.evaluated(now, {0.9, 0.3});
+  EXPECT_EQ(made.after(now, {}).squeezed, 26);
+  now = made.evaluated(now, {0.5, 0.5});
+  EXPECT_EQ(made.after(now, {}).squeezed, 26) << "once started, it goes on";
+}
+
+TEST(Plan, NothingIsPricedBeforeTheStart) {
+  Plan made = plan(R"({"budget": {"cap": 0.5, "start_accuracy": 0.9}})");
+  PlanState now = state(shares(1, 1, 1, 1));
+  EXPECT_EQ(price(made.at(0, now), 0, 2), 0.0);
+  EXPECT_GT(price(made.at(0, made.evaluated(now, {0.95, 0.1})), 0, 2), 0.0);
+}
+
+TEST(Plan, SqueezePausesWhileSoftIsFarAboveHard) {
+  Plan made = plan(R"({"budget": {"cap": [[0.1, 1], [0.75, 0]], "pause_gap": 0.25}})");
+  PlanState now = state(shares(1, 1, 1, 1), 40);
+  EXPECT_EQ(made.after(made.evaluated(now, {0.75, 0.5}), {}).squeezed, 41) << "at the gap it goes on";
+  EXPECT_EQ(made.after(made.evaluated(now, {0.8, 0.5}), {}).squeezed, 40);
+  EXPECT_EQ(made.after(made.evaluated(now, {0.5, 0.9}), {}).squeezed, 41);
+  EXPECT_GT(price(made.at(0, made.evaluated(now, {0.8, 0.5})), 0, 2), 0.0) << "the cap reached is held";
+}
+
+TEST(Plan, FloorSupportsAStarvedMode) {
+  Plan made = plan(R"({"floor": {"full": 0.2, "swa": 0.1, "coefficient": 4}})");
+  StepPlan starved = made.at(0, state(shares(1, 1, 0.1, 0.3)));
+  EXPECT_DOUBLE_EQ(price(starved, 0, 2), -4.0 / 2 / 50);
+  EXPECT_DOUBLE_EQ(price(starved, 0, 1), -4.0 / 2 / 50);
+  EXPECT_EQ(price(starved, 0, 0), 0.0);
+  EXPECT_EQ(price(starved, 2, 2), 0.0) << "above its floor";
+  EXPECT_EQ(price(starved, 2, 1), 0.0) << "a mode the layer lacks";
+  EXPECT_EQ(price(starved, 1, 2), 0.0) << "no router";
+}
+
+TEST(Plan, SwitchLossPricesWhatIsWanted) {
+  Plan made = plan(R"({"switch_loss": 0.5})");
+  StepPlan priced = made.at(0, state(shares(0, 0, 0.25, 0.5)));
+  EXPECT_DOUBLE_EQ(price(priced, 0, 2), 0.5 * 4 * 0.25 / 50);
+  EXPECT_DOUBLE_EQ(price(priced, 0, 0), 0.5 * 4 * 0.75 / 50);
+  EXPECT_DOUBLE_EQ(price(priced, 2, 2), 0.5 * 2 * 0.5 / 50);
+  EXPECT_EQ(price(priced, 1, 2), 0.0);
+}
+
+TEST(Plan, EntropyHasAScheduleAndNeedsNoMeasure) {
+  Plan made = plan(R"({"entropy": [[0.2, 0], [0.4, 0.1]]})");
+  EXPECT_EQ(price(made.at(20, {}), 0, 4), 0.0);
+  EXPECT_DOUBLE_EQ(price(made.at(30, {}), 0, 4), 0.05 / 50);
+  EXPECT_DOUBLE_EQ(price(made.at(90, {}), 2, 4), 0.1 / 50);
+  EXPECT_EQ(price(made.at(90, {}), 1, 4), 0.0);
+}
+
+TEST(Plan, BalancerHasItsTime) {
+  Plan made = plan(R"({"balancer": {"from": 0.25, "until": 0.5}})");
+  EXPECT_FALSE(made.at(24, {}).balances);
+  EXPECT_TRUE(made.at(25, {}).balances);
+  EXPECT_TRUE(made.at(49, {}).balances);
+  EXPECT_FALSE(made.at(50, {}).balances);
+}
+
+TEST(Plan, ModelsWithoutRoutersRunHard) {
+  Config dense = model();
+  dense.layerModes = {{Mode::Full}, {Mode::Full}, {Mode::Ssm}};
+  Plan made(training(R"({"routing": "soft", "entropy": 1, "budget": {"cap": 0}, "switch_loss": 1})"), dense, steps,
+            tokens);
+  StepPlan step = made.at(10, state(shares(1, 1, 1, 1)));
+  EXPECT_EQ(step.routing.hardShare, 1.0);
+  EXPECT_EQ(step.prices, std::vector<double>(15, 0.0));
+  EXPECT_FALSE(step.balances);
+}
+
+TEST(PlanState, KeepsItsBits) {
+  PlanState saved = state(shares(1.0 / 3, 0.1 + 0.2, 0.7, 1e-300), 17);
+  saved.started = true;
+  saved.heldOut = HeldOutAccuracy{2.0 / 3, 0.1};
+  saved.shares[0].entropy = std::nextafter(1.0, 2.0);
+  io::Result<PlanState> read = parsePlanState(planStateText(saved), 3);
+  ASSERT_TRUE(bool(read)) << read.error().message;
+  EXPECT_EQ(planStateText(*read), planStateText(saved));
+  EXPECT_EQ(read->shares[0].p, saved.shares[0].p);
+  EXPECT_EQ(read->shares[0].entropy, saved.shares[0].entropy);
+  EXPECT_EQ(read->shares[2].admitted, saved.shares[2].admitted);
+  EXPECT_EQ(read->heldOut->soft, 2.0 / 3);
+  EXPECT_EQ(read->squeezed, 17);
+  EXPECT_TRUE(read->started);
+  EXPECT_TRUE(bool(parsePlanState(planStateText({}), 3))) << "before the first step";
+}
+
+TEST(PlanState, RefusesOtherText) {
+  std::string good = planStateText(state(shares(0, 0, 0, 0)));
+  EXPECT_FALSE(bool(parsePlanState(good, 2)));
+  for (const char *text :
+       {"", "[]", "{}", "{\"squeezed\": 1}", "{\"squeezed\": 1.5, \"started\": true, \"shares\": []}",
+        "{\"squeezed\": 1, \"started\": true, \"shares\": [1, 2, 3]}",
+        "{\"squeezed\": 1, \"started\": true, \"shares\": [], \"held_out\": 3}"})
+    EXPECT_FALSE(bool(parsePlanState(text, 3))) << text;
+  for (size_t cut = 0; cut < good.size(); ++cut)
+    EXPECT_FALSE(bool(parsePlanState(good.substr(0, cut), 3)));
+}
+
+} // namespace
