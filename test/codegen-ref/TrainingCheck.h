@@ -60,9 +60,13 @@ std::vector<int32_t> leavesOf(const std::vector<int32_t> &first, int64_t sequenc
 /// sum_i a_i b_i.
 double inner(const Tensor &a, const Tensor &b);
 
-/// Expects gradients[i][j] = d objective / d operands[i][j] by five-point differences, for each i that has gradients.
+/// The sums of the columns of x [., width].
+Tensor columnSums(const Tensor &x, int64_t width);
+
+/// Expects gradients[i][j] = d objective / d operands[i][j] by five-point differences, for each i that has gradients
+/// and each j that is a multiple of `step`.
 void expectGradients(const Tensors &operands, const Tensors &gradients,
-                     const std::function<double(const Tensors &)> &objective);
+                     const std::function<double(const Tensors &)> &objective, size_t step = 1);
 
 } // namespace chimera::ref::test
 

@@ -33,13 +33,6 @@ Tensors runRows(const Spec &spec, const Tensors &operands, const std::vector<int
   return values;
 }
 
-Tensor columnSums(const Tensor &x, size_t width) {
-  Tensor sums(width);
-  for (size_t i = 0; i < x.size(); ++i)
-    sums[i % width] += x[i];
-  return sums;
-}
-
 /// The kernel in f32 gives what it gives in f64, nearly.
 template <typename Spec> void expectSameInF32(Spec spec, const Tensors &operands, const std::vector<int64_t> &results) {
   spec.type = Scalar::F64;
