@@ -227,6 +227,9 @@ private:
 
 struct FuseLinears : chimera::impl::FuseLinearsBase<FuseLinears> {
   void runOnOperation() override {
+    if (getOperation()->hasAttr("chimera.training")) {
+      return; // its weights change from step to step, and are never packed ahead
+    }
     IRRewriter rewriter(&getContext());
     for (Block &block : getOperation().getBody()) {
       LinearFuser(rewriter).run(block);

@@ -64,6 +64,9 @@ static void fuseGatedNorm(IRRewriter &rewriter, GatedNormOp op) {
 namespace {
 struct FuseNorms : chimera::impl::FuseNormsBase<FuseNorms> {
   void runOnOperation() override {
+    if (getOperation()->hasAttr("chimera.training")) {
+      return;
+    }
     IRRewriter rewriter(&getContext());
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {

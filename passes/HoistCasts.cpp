@@ -44,6 +44,9 @@ static void hoist(IRRewriter &rewriter, CastOp cast, GatherOp gather) {
 namespace {
 struct HoistCasts : chimera::impl::HoistCastsBase<HoistCasts> {
   void runOnOperation() override {
+    if (getOperation()->hasAttr("chimera.training")) {
+      return;
+    }
     IRRewriter rewriter(&getContext());
     SmallVector<CastOp> casts;
     getOperation().walk([&](CastOp op) { casts.push_back(op); });

@@ -24,7 +24,8 @@ struct CachePlace {
 class ModelLayout {
 public:
   /// Adds the parameters of `phase`, in the order in which it first uses them, and, the first time, its caches, in the
-  /// order of its arguments. Fails with a diagnostic if a cache argument is not described or two phases disagree.
+  /// order of its arguments. Training programs have no caches, and come after the phases of inference. Fails with a
+  /// diagnostic if a cache argument is not described or two phases disagree.
   mlir::LogicalResult add(mlir::func::FuncOp phase);
 
   /// The number of a parameter.

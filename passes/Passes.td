@@ -55,6 +55,101 @@ def DispatchMix : Pass<"chimera-dispatch-mix", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::chimera::ir::ChimeraDialect"];
 }
 
+def SpecializeTraining : Pass<"chimera-specialize-training", "::mlir::ModuleOp"> {
+  let summary = "one function a training program from the model";
+  let description = [{
+    Makes, from `@model`, `@train_hard` and `@evaluate_hard`, and, for a model with routers, `@train_soft` and `@evaluate_soft`. They are
+    in the *training form*: whole sequences and no caches, routing with noise and the step's temperature, and in the place of the
+    logits their cross entropy with the targets. Results are named by `chimera.result`: the sums of the loss, the statistics of each
+    routed layer, and of an evaluation the admitted modes. Functions to be differentiated are marked `chimera.differentiate`, those with
+    soft routing `chimera.soft`. Parameters in bf16 become masters in f32, rounded where they are used. `@model` goes, unless
+    `keep-model`.
+
+    Before:
+    ```mlir
+    func.func @model(..., %c0: !chimera.state<...>) -> (tensor<?x256xf32>, ...) {
+      %y, %c1 = chimera.lti_scan %u, %decay state %c0 rows %rows ...
+      %logits = chimera.linear %x, %head ...
+    ```
+    After:
+    ```mlir
+    func.func @train_hard(..., %targets: tensor<?xi32> {chimera.step = "targets"}, ...) -> (tensor<2xf64> {chimera.result = "loss"}) {
+      %y = chimera.seq_lti_scan %u, %decay rows %rows ...
+      %lse, %scores = chimera.cross_entropy %x, %head targets %targets rows %outputs ...
+      %loss = chimera.column_sum %scores leaves %leaves ...
+    ```
+  }];
+  let options = [
+    Option<"maxTokens", "max-tokens", "int64_t", "1024", "the most rows in a run">,
+    Option<"maxSeqs", "max-seqs", "int64_t", "64", "the most sequences in a run">,
+    Option<"keepModel", "keep-model", "bool", "false", "leave @model for the phases of inference">
+  ];
+  let dependentDialects = ["::chimera::ir::ChimeraDialect"];
+}
+
+def SoftenMix : Pass<"chimera-soften-mix", "::mlir::func::FuncOp"> {
+  let summary = "every row through every mixer, weighted by its probabilities";
+  let description = [{
+    In functions marked `chimera.soft`: replaces `chimera.mix` by all its mixers, each on all rows, and `chimera.soft_combine`. What a mixer
+    keeps is every row where entries carry write weights, and where the policy `all` lets it see them; else the rows that want its mode,
+    and its ops become tentative: each row sees the kept ones before it and itself.
+
+    Before:
+    ```mlir
+    %z = chimera.mix [ssm, identity] routed %x, %h by %mode gate %gate rows %rows ... {
+      %y = chimera.seq_lti_scan %t, %decay rows %seen ...
+    ```
+    After:
+    ```mlir
+    %y = chimera.seq_lti_scan %h, %decay mode %mode rows %rows ...
+    %z = chimera.soft_combine [ssm] %x, %log_p of [ssm, identity], %y ...
+    ```
+  }];
+  let dependentDialects = ["::chimera::ir::ChimeraDialect"];
+}
+
+def Differentiate : Pass<"chimera-differentiate", "::mlir::func::FuncOp"> {
+  let summary = "the gradients of the loss by every parameter";
+  let description = [{
+    Reverse mode, in functions marked `chimera.differentiate`, on the dispatched level: from the cross entropy back to the
+    parameters, each op builds its vector-Jacobian product, and what several uses contribute is added up. The gradients become
+    results, named by `chimera.gradient`. A parameter without influence on the loss is an error.
+
+    Before:
+    ```mlir
+    %y = chimera.linear %x, %w ...
+    %lse, %scores = chimera.cross_entropy %y, %head ...
+    return %loss
+    ```
+    After:
+    ```mlir
+    ...
+    %dy = chimera.cross_entropy_input_grad %y, %head, %lse ...
+    %dhead = chimera.cross_entropy_weight_grad %y, %head, %lse ...
+    %dw = chimera.linear_weight_grad %dy, %x leaves %leaves ...
+    return %loss, %dw, %dhead
+    ```
+  }];
+  let dependentDialects = ["::chimera::ir::ChimeraDialect"];
+}
+
+def AddOptimizer : Pass<"chimera-add-optimizer", "::mlir::ModuleOp"> {
+  let summary = "the programs that turn gradients into a step";
+  let description = [{
+    Adds `@accumulate`, which adds a run's gradients to the step's, and `@update`, AdamW with clipping by the global norm, for the parameters
+    of which `@train_hard` gives gradients. Matrices decay, vectors (norms, biases, A_log, D, dt_bias) do not.
+
+    After:
+    ```mlir
+    func.func @update(%hyper: tensor<16xf64> {chimera.step = "hyper"}) -> (tensor<1xf64> {chimera.result = "norm"}) {
+      %g = chimera.training_state gradient "norm.weight" : tensor<64xf32>
+      %n = chimera.squared_norm %g, ...
+      chimera.adamw %g, %w, %m, %v norm %n hyper %hyper ...
+    ```
+  }];
+  let dependentDialects = ["::chimera::ir::ChimeraDialect"];
+}
+
 def LowerToRef : Pass<"chimera-lower-to-ref", "::mlir::ModuleOp"> {
   let summary = "every op becomes a launch of a ref kernel";
   let description = [{

@@ -25,6 +25,10 @@ static FailureOr<PhaseArguments> phaseArguments(func::FuncOp phase) {
     return phase.emitOpError("is a phase: it must have a body of one block");
   }
   Value batch = stepArgument(phase, "rows"), forced = stepArgument(phase, "forced");
+  // What changes parameters alone has no rows.
+  if (!batch && phase->hasAttr("chimera.training")) {
+    return PhaseArguments{batch, forced};
+  }
   if (!batch || !isa<ir::RowsType>(batch.getType())) {
     return phase.emitOpError("has no argument with chimera.step = \"rows\"");
   }

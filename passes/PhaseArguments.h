@@ -12,7 +12,7 @@
 namespace chimera {
 
 struct PhaseArguments {
-  mlir::Value batch;  ///< the rows of the whole step
+  mlir::Value batch;  ///< the rows of the whole step; null in an optimizer's program, which has none
   mlir::Value forced; ///< the forced modes of the whole step; null if the phase has none
 };
 

@@ -20,6 +20,20 @@ void chimera::buildDispatchedPipeline(OpPassManager &manager, const StepLimits &
   manager.addPass(createCSEPass());
 }
 
+void chimera::buildTrainingPipeline(OpPassManager &manager, const StepLimits &limits, bool keepModel) {
+  manager.addPass(createSpecializeTraining({limits.maxTokens, limits.maxSeqs, keepModel}));
+  manager.addPass(createCanonicalizerPass());
+  OpPassManager &program = manager.nest<func::FuncOp>();
+  program.addPass(createSoftenMix());
+  program.addPass(createDispatchMix());
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(createCSEPass());
+  manager.addNestedPass<func::FuncOp>(createDifferentiate());
+  manager.addPass(createAddOptimizer());
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(createCSEPass());
+}
+
 void chimera::buildFusionPipeline(OpPassManager &manager) {
   OpPassManager &phase = manager.nest<func::FuncOp>();
   phase.addPass(createHoistCasts());
@@ -70,6 +84,10 @@ void chimera::registerPasses() {
   PassPipelineRegistration<LimitOptions>(
       "chimera-to-dispatched", "model level to dispatched",
       [](OpPassManager &manager, const LimitOptions &options) { buildDispatchedPipeline(manager, options.limits()); });
+  PassPipelineRegistration<LimitOptions>("chimera-to-training", "model level to training programs, dispatched",
+                                         [](OpPassManager &manager, const LimitOptions &options) {
+                                           buildTrainingPipeline(manager, options.limits(), /*keepModel=*/false);
+                                         });
   PassPipelineRegistration<LimitOptions>("chimera-to-ref-calls", "model level to one op a launch, for the ref target",
                                          [](OpPassManager &manager, const LimitOptions &options) {
                                            buildDispatchedPipeline(manager, options.limits());

@@ -22,6 +22,10 @@ struct StepLimits {
 /// Model level → dispatched: canonical form, one function a phase, no regions. (`--emit=dispatched`)
 void buildDispatchedPipeline(mlir::OpPassManager &manager, const StepLimits &limits);
 
+/// Model level → the training programs (train and evaluate, hard and soft, accumulate, update), dispatched and
+/// differentiated. `limits` are those of a run. With `keepModel` the model stays, for buildDispatchedPipeline.
+void buildTrainingPipeline(mlir::OpPassManager &manager, const StepLimits &limits, bool keepModel);
+
 /// What the cpu target's kernels are made for.
 struct CpuOptions {
   std::string isa;              ///< as the pass chimera-lower-to-cpu names it

@@ -32,6 +32,9 @@ public:
 
 private:
   LogicalResult collect();
+  LogicalResult placeGradients();
+  SmallVector<std::pair<StringRef, Value>> results();
+  bool training() { return phase->hasAttr("chimera.training"); }
   void use(Value value, int64_t launch);
   LogicalResult overwrite(CallOp call);
   FailureOr<int64_t> bytesOf(CallOp call, unsigned result);
@@ -56,15 +59,19 @@ private:
   SmallVector<CallOp> calls;
   SmallVector<ArenaRequest> requests;
   DenseMap<Value, size_t> requestOf;
+  DenseMap<Value, int64_t> gradientOf; ///< the parameter of a value that is a gradient
 };
 
 } // namespace
 
-/// The bytes that a tensor result needs at the phase's limits: one entry a row, or one a sequence and one more.
+/// The bytes that a tensor result needs at the phase's limits: one entry a row, or one a sequence and one more; those
+/// of its shape if that is static.
 FailureOr<int64_t> PhasePlan::bytesOf(CallOp call, unsigned result) {
   auto type = cast<RankedTensorType>(call.getResult(result).getType());
   bool starts = llvm::is_contained(call.getStarts(), static_cast<int64_t>(call.getInputs().size() + result));
-  std::optional<int64_t> bytes = starts ? llvm::checkedAdd<int64_t>(limits[1], 1) : limits[0];
+  std::optional<int64_t> bytes = type.hasStaticShape() ? type.getDimSize(0)
+                                 : starts              ? llvm::checkedAdd<int64_t>(limits[1], 1)
+                                                       : limits[0];
   for (int64_t size : type.getShape().drop_front()) {
     bytes = bytes ? llvm::checkedMul(*bytes, size) : std::nullopt;
   }
@@ -90,7 +97,7 @@ LogicalResult PhasePlan::overwrite(CallOp call) {
   size_t own = call.getNumResults() - call.getUpdated().size();
   for (auto [index, result] : llvm::zip_equal(call.getUpdated(), call.getResults().drop_front(own))) {
     Value old = call.getInputs()[index];
-    if (!isa<RankedTensorType>(old.getType())) {
+    if (!isa<RankedTensorType>(old.getType()) || old.getDefiningOp<TrainingStateOp>()) {
       continue;
     }
     auto it = requestOf.find(old);
@@ -117,7 +124,7 @@ LogicalResult PhasePlan::collect() {
       }
       continue;
     }
-    if (isa<ParamOp, PackOp, func::ReturnOp>(op)) {
+    if (isa<ParamOp, PackOp, TrainingStateOp, func::ReturnOp>(op)) {
       continue;
     }
     auto call = dyn_cast<CallOp>(op);
@@ -128,6 +135,9 @@ LogicalResult PhasePlan::collect() {
     calls.push_back(call);
     size_t own = call.getNumResults() - call.getUpdated().size();
     for (auto [i, result] : llvm::enumerate(call.getResults().take_front(own))) {
+      if (gradientOf.count(result)) {
+        continue;
+      }
       FailureOr<int64_t> bytes = bytesOf(call, i);
       if (failed(bytes)) {
         return failure();
@@ -143,8 +153,41 @@ LogicalResult PhasePlan::collect() {
     }
   }
   // The step's results are read after the last launch.
-  for (Value result : phase.getBody().front().getTerminator()->getOperands().take_front(2)) {
+  for (auto [name, result] : results()) {
+    if (!requestOf.count(result)) {
+      return phase.emitOpError("its result '") << name << "' must be the result of a launch";
+    }
     use(result, static_cast<int64_t>(calls.size()));
+  }
+  return success();
+}
+
+/// The results of the phase that are slices of the arena, by name.
+SmallVector<std::pair<StringRef, Value>> PhasePlan::results() {
+  Operation *terminator = phase.getBody().front().getTerminator();
+  SmallVector<std::pair<StringRef, Value>> results;
+  for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
+    auto name = phase.getResultAttrOfType<StringAttr>(i, "chimera.result");
+    if (name) {
+      results.push_back({name.getValue(), value});
+    } else if (!training() && i < 2) {
+      results.push_back({i == 0 ? "logits" : "routing", value});
+    }
+  }
+  return results;
+}
+
+/// Gradients of parameters live where the optimizer finds them, not in the arena.
+LogicalResult PhasePlan::placeGradients() {
+  Operation *terminator = phase.getBody().front().getTerminator();
+  for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
+    auto name = phase.getResultAttrOfType<StringAttr>(i, "chimera.gradient");
+    if (!name) {
+      continue;
+    }
+    if (!value.getDefiningOp<CallOp>() || !gradientOf.try_emplace(value, layout.parameter(name)).second) {
+      return phase.emitOpError("the gradient of '") << name.getValue() << "' must be the result of a launch of its own";
+    }
   }
   return success();
 }
@@ -200,6 +243,22 @@ static Value cacheRoot(Value cache) {
   return cache;
 }
 
+static BufferKind bufferKindOf(StateKind kind) {
+  switch (kind) {
+  case StateKind::Master:
+    return BufferKind::Param;
+  case StateKind::Gradient:
+    return BufferKind::Grad;
+  case StateKind::Total:
+    return BufferKind::Total;
+  case StateKind::Moment1:
+    return BufferKind::Moment1;
+  case StateKind::Moment2:
+    return BufferKind::Moment2;
+  }
+  llvm_unreachable("no such state");
+}
+
 /// The buffers of the call's value `number`: inputs, then results.
 LogicalResult PhasePlan::appendBuffers(CallOp call, int64_t number, SmallVectorImpl<Attribute> &buffers) {
   int64_t inputs = static_cast<int64_t>(call.getInputs().size());
@@ -233,6 +292,14 @@ LogicalResult PhasePlan::appendBuffers(CallOp call, int64_t number, SmallVectorI
   if (auto argument = dyn_cast<BlockArgument>(value)) {
     return appendArgument(argument, call.getLoc(), startOnly, buffers);
   }
+  if (auto state = value.getDefiningOp<TrainingStateOp>()) {
+    buffers.push_back(buffer(bufferKindOf(state.getKind()), layout.parameter(state.getName())));
+    return success();
+  }
+  if (auto gradient = gradientOf.find(value); gradient != gradientOf.end()) {
+    buffers.push_back(buffer(BufferKind::Grad, gradient->second));
+    return success();
+  }
   buffers.push_back(arenaBuffer(value));
   return success();
 }
@@ -261,25 +328,24 @@ IntegerAttr PhasePlan::countOf(CallOp call, OpBuilder &builder) {
 
 LogicalResult PhasePlan::write(OpBuilder &builder) {
   Operation *terminator = phase.getBody().hasOneBlock() ? phase.getBody().front().getTerminator() : nullptr;
-  if (!terminator || !limits || limits.size() != 2 || terminator->getNumOperands() < 2) {
+  if (!terminator || !limits || limits.size() != 2 || (!training() && terminator->getNumOperands() < 2)) {
     return phase.emitOpError("is not a phase: it needs chimera.limits, and logits and routing as its first results");
   }
-  if (failed(collect())) {
+  if (failed(placeGradients()) || failed(collect())) {
     return failure();
   }
-  SmallVector<DenseI64ArrayAttr> results;
-  for (Value result : terminator->getOperands().take_front(2)) {
-    if (!requestOf.count(result)) {
-      return terminator->emitOpError("logits and routing must be results of launches");
-    }
-  }
   int64_t arenaBytes = planArena(requests);
-  for (Value result : terminator->getOperands().take_front(2)) {
+  NamedAttrList slices;
+  for (auto [name, result] : results()) {
     const ArenaRequest &request = requests[requestOf.lookup(result)];
-    results.push_back(builder.getDenseI64ArrayAttr({request.offset, request.bytes}));
+    slices.set(name, builder.getDenseI64ArrayAttr({request.offset, request.bytes}));
   }
+  auto slice = [&](StringRef name) {
+    return training() ? DenseI64ArrayAttr() : cast<DenseI64ArrayAttr>(slices.get(name));
+  };
   auto program = builder.create<ProgramOp>(phase.getLoc(), phase.getName(), arenaBytes, limits[0], limits[1],
-                                           results[0], results[1]);
+                                           slice("logits"), slice("routing"),
+                                           training() ? slices.getDictionary(builder.getContext()) : DictionaryAttr());
   OpBuilder inside = OpBuilder::atBlockBegin(&program.getBody().emplaceBlock());
   for (CallOp call : calls) {
     SmallVector<Attribute> buffers;
@@ -300,11 +366,14 @@ struct PlanArena : chimera::impl::PlanArenaBase<PlanArena> {
     ModuleOp module = getOperation();
     ModelLayout layout;
     SmallVector<func::FuncOp> phases;
-    for (auto phase : module.getOps<func::FuncOp>()) {
-      if (!phase->hasAttr("chimera.limits")) {
-        continue;
+    for (bool training : {false, true}) {
+      for (auto phase : module.getOps<func::FuncOp>()) {
+        if (phase->hasAttr("chimera.limits") && phase->hasAttr("chimera.training") == training) {
+          phases.push_back(phase);
+        }
       }
-      phases.push_back(phase);
+    }
+    for (func::FuncOp phase : phases) {
       if (failed(layout.add(phase))) {
         return signalPassFailure();
       }

@@ -3,6 +3,7 @@
 
 #include "passes/RefCalls.h"
 #include "passes/KernelCall.h"
+#include "passes/TrainingCalls.h"
 
 #include "codegen/ref/Kernels.h"
 #include "dialect/IR/Checks.h"
@@ -88,8 +89,12 @@ LogicalResult RefCalls::lowerRowwise(Operation *op) {
       })
       .Case([&](RopeOp rope) {
         int64_t heads = rope.getHeads(), rotated = 2 * static_cast<int64_t>(rope.getFrequencies().size());
-        ref::RopeSpec spec{heads, columnsOf(rope.getInput()) / heads, rotated,
-                           std::vector<double>(rope.getFrequencies()), scalarOf(rope.getInput())};
+        ref::RopeSpec spec{heads,
+                           columnsOf(rope.getInput()) / heads,
+                           rotated,
+                           std::vector<double>(rope.getFrequencies()),
+                           scalarOf(rope.getInput()),
+                           rope.getInverse()};
         KernelCall(rewriter, op)
             .rows(rope.getRows())
             .in(rope.getInput())
@@ -103,6 +108,20 @@ LogicalResult RefCalls::lowerRowwise(Operation *op) {
 // Routing
 //===----------------------------------------------------------------------===//
 
+std::vector<ref::Capacity> chimera::capacitiesOf(size_t modes, std::optional<ArrayRef<double>> rates,
+                                                 std::optional<ArrayRef<int64_t>> maxTokens) {
+  std::vector<ref::Capacity> capacities(rates || maxTokens ? modes : 0);
+  for (size_t k = 0; k < capacities.size(); ++k) {
+    if (rates && !std::isinf((*rates)[k])) {
+      capacities[k].rate = (*rates)[k];
+    }
+    if (maxTokens && (*maxTokens)[k] >= 0) {
+      capacities[k].maxTokens = (*maxTokens)[k];
+    }
+  }
+  return capacities;
+}
+
 void RefCalls::lowerRoute(RouteOp op) {
   ref::RouteSpec spec;
   spec.modes = modeIndices(op.getModes());
@@ -110,17 +129,7 @@ void RefCalls::lowerRoute(RouteOp op) {
   spec.gate = op.getGateKind() == GateKind::One ? ref::GateKind::One : ref::GateKind::Prob;
   spec.biasInGate = op.getBiasInGate();
   spec.type = scalarOf(op.getLogits());
-  if (op.getCapacity() || op.getMaxTokens()) {
-    spec.capacity.resize(spec.modes.size());
-    for (size_t k = 0; k < spec.modes.size(); ++k) {
-      if (op.getCapacity() && !std::isinf((*op.getCapacity())[k])) {
-        spec.capacity[k].rate = (*op.getCapacity())[k];
-      }
-      if (op.getMaxTokens() && (*op.getMaxTokens())[k] >= 0) {
-        spec.capacity[k].maxTokens = (*op.getMaxTokens())[k];
-      }
-    }
-  }
+  spec.capacity = capacitiesOf(spec.modes.size(), op.getCapacity(), op.getMaxTokens());
   KernelCall(rewriter, op)
       .rows(op.getRows())
       .in({op.getLogits(), op.getBias()})
@@ -345,7 +354,8 @@ LogicalResult RefCalls::lower(Operation *op) {
     return op->emitOpError("must be dispatched before kernels are chosen");
   }
   for (Value result : op->getResults()) {
-    if (isa<RankedTensorType>(result.getType()) && !isa<DispatchOp>(op) && !rowsOf(result)) {
+    auto type = dyn_cast<RankedTensorType>(result.getType());
+    if (type && !type.hasStaticShape() && !isa<DispatchOp>(op) && !rowsOf(result)) {
       return op->emitOpError("nothing says which rows its result has");
     }
   }
@@ -353,6 +363,9 @@ LogicalResult RefCalls::lower(Operation *op) {
     return failure();
   }
   rewriter.setInsertionPoint(op);
+  if (TrainingCalls(rewriter, kernels).lower(op)) {
+    return success();
+  }
   if (isa<RouteOp, DispatchOp, CombineOp, GatherOp, WriteWeightOp, ConstantModeOp, StackModesOp>(op)) {
     return lowerRouting(op);
   }

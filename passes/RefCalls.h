@@ -4,6 +4,7 @@
 #ifndef CHIMERA_PASSES_REF_CALLS_H
 #define CHIMERA_PASSES_REF_CALLS_H
 
+#include "codegen/ref/Kernels.h"
 #include "dialect/IR/Ops.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -41,6 +42,10 @@ private:
   mlir::Value batch;  ///< the rows of the whole step
   mlir::Value forced; ///< the forced modes of the whole step
 };
+
+/// What limits the admissions to each of the modes of a routing; empty without any limit.
+std::vector<ref::Capacity> capacitiesOf(size_t modes, std::optional<llvm::ArrayRef<double>> rates,
+                                        std::optional<llvm::ArrayRef<int64_t>> maxTokens);
 
 } // namespace chimera
 

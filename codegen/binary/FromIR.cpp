@@ -161,6 +161,21 @@ llvm::Error readParameters(ModuleOp module, Manifest &manifest) {
   return llvm::Error::success();
 }
 
+/// The parameters that have gradients.
+llvm::Error readTrainable(ModuleOp module, Manifest &manifest) {
+  auto attr = module->getAttrOfType<ArrayAttr>("chimera.trainable");
+  for (Attribute entry : attr ? attr.getValue() : ArrayRef<Attribute>()) {
+    auto name = dyn_cast<StringAttr>(entry);
+    auto parameter = llvm::find_if(manifest.parameters,
+                                   [&](const Parameter &known) { return name && name.getValue() == known.name; });
+    if (parameter == manifest.parameters.end())
+      return fault("chimera.trainable: names what is not a parameter");
+    manifest.trainable.push_back(parameter - manifest.parameters.begin());
+  }
+  llvm::sort(manifest.trainable);
+  return llvm::Error::success();
+}
+
 llvm::Error readPacked(ModuleOp module, Variant &variant) {
   auto attr = module->getAttrOfType<ArrayAttr>("chimera.packed");
   for (Attribute entry : attr ? attr.getValue() : ArrayRef<Attribute>()) {
@@ -234,6 +249,14 @@ Buffer readBuffer(ir::BufferAttr attr) {
     return Buffer::stepBuffer(attr.getName().str());
   case ir::BufferKind::Packed:
     return Buffer::packed(attr.getIndex());
+  case ir::BufferKind::Grad:
+    return Buffer::grad(attr.getIndex());
+  case ir::BufferKind::Total:
+    return Buffer::total(attr.getIndex());
+  case ir::BufferKind::Moment1:
+    return Buffer::moment1(attr.getIndex());
+  case ir::BufferKind::Moment2:
+    return Buffer::moment2(attr.getIndex());
   }
   llvm_unreachable("no such kind of buffer");
 }
@@ -243,8 +266,15 @@ Phase readProgram(ir::ProgramOp program) {
   phase.name = program.getSymName().str();
   phase.limits = {static_cast<int64_t>(program.getMaxTokens()), static_cast<int64_t>(program.getMaxSeqs())};
   phase.arenaBytes = static_cast<int64_t>(program.getArenaBytes());
-  phase.logits = {program.getLogits()[0], program.getLogits()[1]};
-  phase.routing = {program.getRouting()[0], program.getRouting()[1]};
+  if (DictionaryAttr results = program.getResultsAttr()) {
+    for (NamedAttribute result : results) {
+      auto slice = cast<DenseI64ArrayAttr>(result.getValue());
+      phase.results.push_back({result.getName().str(), {slice[0], slice[1]}});
+    }
+  } else {
+    phase.logits = {(*program.getLogits())[0], (*program.getLogits())[1]};
+    phase.routing = {(*program.getRouting())[0], (*program.getRouting())[1]};
+  }
   for (auto op : program.getBody().getOps<ir::LaunchOp>()) {
     Launch launch;
     launch.kernel = op.getKernel().str();
@@ -266,7 +296,7 @@ Phase readProgram(ir::ProgramOp program) {
 
 llvm::Expected<Manifest> manifestFromIR(ModuleOp module) {
   Manifest manifest;
-  for (auto read : {readModel, readParameters, readCaches})
+  for (auto read : {readModel, readParameters, readTrainable, readCaches})
     if (llvm::Error error = read(module, manifest))
       return error;
   readForceable(module, manifest);

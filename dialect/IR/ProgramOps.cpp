@@ -90,8 +90,19 @@ LogicalResult ProgramOp::verify() {
   if (static_cast<int64_t>(getMaxTokens()) < 1 || static_cast<int64_t>(getMaxSeqs()) < 1) {
     return emitOpError("must hold at least one row and one sequence");
   }
-  for (auto [name, slice] :
-       {std::pair<StringRef, ArrayRef<int64_t>>{"logits", getLogits()}, {"routing", getRouting()}}) {
+  SmallVector<std::pair<StringRef, ArrayRef<int64_t>>> slices;
+  if (DictionaryAttr results = getResultsAttr()) {
+    for (NamedAttribute result : results) {
+      auto slice = dyn_cast<DenseI64ArrayAttr>(result.getValue());
+      slices.push_back({result.getName().getValue(), slice ? slice.asArrayRef() : ArrayRef<int64_t>()});
+    }
+  } else {
+    if (!getLogits() || !getRouting()) {
+      return emitOpError("needs logits and routing, or results by name");
+    }
+    slices = {{"logits", *getLogits()}, {"routing", *getRouting()}};
+  }
+  for (auto [name, slice] : slices) {
     if (slice.size() != 2 || slice[0] < 0 || slice[1] < 0 || slice[0] > arena || slice[1] > arena - slice[0]) {
       return emitOpError() << name << " must be an offset and a size within the arena's " << arena << " bytes";
     }

@@ -27,7 +27,7 @@ def BufferAttr : AttrDef<ChimeraDialect, "Buffer"> {
   let summary = "one buffer of a launch";
   let description = [{
     `arena`: `bytes` bytes at `index` of the arena. `param`, `packed`, `pool`, `table`: the `index`-th parameter, packed
-    weights, slot pool or page table.
+    weights, slot pool or page table. `grad`, `total`, `moment1`, `moment2`: what training keeps of the `index`-th parameter.
     `pages`: the pool of pages. `step`: the step array `name`.
 
     Example: `#chimera.buffer<arena, 4096, 256, "">`
@@ -103,8 +103,8 @@ def SliceRowsOp : Chimera_Op<"slice_rows", [Pure]> {
 def ProgramOp : Chimera_Op<"program", [Symbol, IsolatedFromAbove, NoTerminator, SingleBlock]> {
   let summary = "the launch table of one phase";
   let description = [{
-    The launches of a phase, in order, on an arena of `arena_bytes`. `logits` and `routing` are where the step's results are, as (offset,
-    bytes). At most `max_tokens` rows and `max_seqs` sequences a step.
+    The launches of a phase, in order, on an arena of `arena_bytes`. `logits` and `routing` are where the results of a step of inference
+    are, as (offset, bytes); a training program has `results` by name instead. At most `max_tokens` rows and `max_seqs` sequences a step.
 
     Example:
     ```mlir
@@ -114,11 +114,12 @@ def ProgramOp : Chimera_Op<"program", [Symbol, IsolatedFromAbove, NoTerminator, 
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$arena_bytes, I64Attr:$max_tokens, I64Attr:$max_seqs,
-                       DenseI64ArrayAttr:$logits, DenseI64ArrayAttr:$routing);
+                       OptionalAttr<DenseI64ArrayAttr>:$logits, OptionalAttr<DenseI64ArrayAttr>:$routing,
+                       OptionalAttr<DictionaryAttr>:$results);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    $sym_name `arena` $arena_bytes `limits` $max_tokens `,` $max_seqs `logits` $logits `routing` $routing
-    attr-dict-with-keyword $body
+    $sym_name `arena` $arena_bytes `limits` $max_tokens `,` $max_seqs (`logits` $logits^)? (`routing` $routing^)?
+    (`results` $results^)? attr-dict-with-keyword $body
   }];
   let hasVerifier = 1;
 }

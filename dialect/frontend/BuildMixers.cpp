@@ -36,7 +36,7 @@ MixerOutput buildAttention(ModelBuilder &model, const MixerInput &in) {
   std::vector<double> frequencies = ropeFrequencies(config);
   auto rope = [&](Value x, Value rows, int64_t heads) -> Value {
     return builder.create<ir::RopeOp>(loc, x.getType(), x, rows, model.i64(heads),
-                                      builder.getDenseF64ArrayAttr(frequencies));
+                                      builder.getDenseF64ArrayAttr(frequencies), /*inverse=*/UnitAttr());
   };
   Value tokens = model.gather(in.tokens, in.seen, in.own);
   Value query = model.toOperand(rope(model.linear(tokens, "attn.q_proj.weight"), in.own, config.numAttentionHeads));
@@ -129,9 +129,8 @@ SmallVector<Type> mixerCaches(ModelBuilder &model, Mode mode, bool weighted) {
     return caches;
   }
   case Mode::Swa:
-    return {
-        ir::RingType::get(context, config.window, config.numKeyValueHeads, config.headDim, model.operand(), weights,
-                          /*room=*/0)};
+    return {ir::RingType::get(context, config.window, config.numKeyValueHeads, config.headDim, model.operand(), weights,
+                              /*room=*/0)};
   case Mode::Full:
     return {ir::ListType::get(context, config.numKeyValueHeads, config.headDim, model.operand(), weights)};
   case Mode::Identity:

@@ -39,8 +39,6 @@ llvm::Error checkBuilt(const Options &options) {
     return fault("--target=" + options.target + ": this target is not built yet; use --target=cpu or --target=ref");
   if (options.emit == Emit::PTX || options.emit == Emit::Cubin)
     return fault("--emit: ptx and cubin need a GPU target, not --target=" + options.target);
-  if (llvm::is_contained(options.phases, "train"))
-    return fault("--phases: 'train' is not built yet; use --phases=infer");
   if (options.numerics != "invariant")
     return fault("--numerics=" + options.numerics + ": not built yet; use --numerics=invariant");
   return llvm::Error::success();
@@ -188,8 +186,14 @@ llvm::Expected<std::string> emit(mlir::ModuleOp module, const Options &options) 
   if (options.emit == Emit::Chimera)
     return printed(module, /*withLocations=*/true);
   StepLimits limits{options.maxTokens, options.maxSeqs};
-  if (llvm::Error error = runStage(module, options, "dispatched",
-                                   [&](mlir::OpPassManager &manager) { buildDispatchedPipeline(manager, limits); }))
+  bool infer = llvm::is_contained(options.phases, "infer"), train = llvm::is_contained(options.phases, "train");
+  auto toDispatched = [&](mlir::OpPassManager &manager) {
+    if (train)
+      buildTrainingPipeline(manager, limits, /*keepModel=*/infer);
+    if (infer)
+      buildDispatchedPipeline(manager, limits);
+  };
+  if (llvm::Error error = runStage(module, options, "dispatched", toDispatched))
     return error;
   if (options.emit == Emit::Dispatched)
     return printed(module);
