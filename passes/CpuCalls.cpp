@@ -2,6 +2,7 @@
 // One op to one launch of a cpu kernel: which kernel, and its buffers in the order that codegen/cpu/Kernels.h gives.
 
 #include "passes/CpuCalls.h"
+#include "passes/TrainingCpuCalls.h"
 
 #include "dialect/IR/Checks.h"
 
@@ -264,6 +265,9 @@ LogicalResult CpuCalls::lower(Operation *op) {
     return success();
   }
   rewriter.setInsertionPoint(op);
+  if (target.training && TrainingCpuCalls(rewriter, kernels, target.isa).lower(op)) {
+    return success();
+  }
   bool lowered = true;
   if (auto linear = dyn_cast<FusedLinearOp>(op)) {
     return lowerLinear(linear);
@@ -284,7 +288,10 @@ LogicalResult CpuCalls::lower(Operation *op) {
             .replace(getOrEmit(kernels, target.isa, spec));
       })
       .Case([&](FusedRopeOp rope) { lowerRope(rope); })
-      .Case([&](RopeOp rope) { lowerLoneRope(rope); })
+      .Case([&](RopeOp rope) {
+        lowered = !rope.getInverse();
+        lowered ? lowerLoneRope(rope) : void();
+      })
       .Case([&](AppendOp append) { lowerAppend(append); })
       .Case([&](FusedConvOp conv) { lowerConv(conv); })
       .Case([&](SsmScanOp scan) { lowerSsmScan(scan); })

@@ -16,6 +16,7 @@ struct CpuTarget {
   cpu::Isa isa;
   bool int8Weights;
   bool singleRows; ///< every sequence of a step has one row
+  bool training;   ///< whole sequences, weights that change
 };
 
 /// Replaces ops by calls of kernels, which it puts into `kernels`.

@@ -38,7 +38,8 @@ struct LowerToCpu : chimera::impl::LowerToCpuBase<LowerToCpu> {
     module->setAttr("chimera.cache_block", Builder(module).getI64IntegerAttr(cpu::blockEntries));
     IRRewriter rewriter(&getContext());
     auto begin = [&](func::FuncOp phase, ModuleOp kernels, const PhaseArguments &arguments) -> LowerOp {
-      CpuTarget target{*known, weights == "int8", phase->hasAttr("chimera.single_rows")};
+      CpuTarget target{*known, weights == "int8", phase->hasAttr("chimera.single_rows"),
+                       phase->hasAttr("chimera.training")};
       auto calls = std::make_shared<CpuCalls>(rewriter, kernels, target, arguments);
       return [calls](Operation *op) { return calls->lower(op); };
     };
