@@ -9,9 +9,6 @@ namespace chimera::ref {
 
 using kernel::nameOf;
 
-/// The most elements of state that a kernel keeps in its frame.
-static constexpr int64_t frameElements = 16384;
-
 SsmOperands::SsmOperands(KernelBuilder &k, const SeqSsmScanSpec &spec) : k(k), spec(spec), rows(k.rows()) {
   for (Buffer *buffer : {&xbc, &dt, &logRates, &skips, &dtBiases})
     *buffer = k.buffer(spec.type);
@@ -35,37 +32,73 @@ SsmOperands::Step SsmOperands::stepAt(Val row, Val head) const {
   return step;
 }
 
+StripSizes stripSizes(const SeqSsmScanSpec &spec, int64_t mostElements) {
+  int64_t elements = std::min(spec.stateSize, mostElements);
+  return {std::min(spec.headSize, frameElements / elements), elements};
+}
+
+void forEachStrip(KernelBuilder &k, const SeqSsmScanSpec &spec, StripSizes sizes,
+                  llvm::function_ref<void(const StateStrip &)> body) {
+  Val none = k.integer(0), dims = k.integer(spec.headSize), elements = k.integer(spec.stateSize);
+  auto atDims = [&](Val n) {
+    Val width = min(elements - n, k.integer(sizes.elements));
+    k.forEach(none, dims, [&](Val p) { body({p, min(dims - p, k.integer(sizes.dims)), n, width}); }, sizes.dims);
+  };
+  k.forEach(none, elements, atDims, sizes.elements);
+}
+
+std::string nameOfScan(const SeqSsmScanSpec &spec) {
+  std::string sizes =
+      std::to_string(spec.heads) + "x" + std::to_string(spec.headSize) + "x" + std::to_string(spec.stateSize);
+  return nameOf(spec.type) + "_" + sizes + "_groups" + std::to_string(spec.groups) + "_dt" + nameOf(spec.dtMin) + "to" +
+         nameOf(spec.dtMax) + (spec.weighted ? "_weighted" : "") + (spec.masked ? "_masked" : "");
+}
+
 namespace {
 
-/// One head of one sequence; of it the dimensions first .. first+count-1, whose states are in `state` [.][stateSize].
+/// A strip of one head of one sequence; its states are in `state`, `stride` elements a dimension.
 struct SsmStrip {
   const SsmOperands &in;
   Buffer y;
-  Val head, first, count;
+  Val head;
+  StateStrip strip;
   Buffer state;
+  int64_t stride;
+
+  void forEachDim(function_ref<void(Val)> body) const { in.k.forEach(in.k.integer(0), strip.dims, body); }
+
+  void clear() const {
+    forEachDim([&](Val p) { fillZero(in.k, state.at(p * stride), in.k.integer(0), strip.elements, in.spec.type); });
+  }
 
   void keepState(Val row) const {
     int64_t size = in.spec.stateSize;
-    Buffer to = in.stateBefore(row).at((head * in.spec.headSize + first) * size);
-    in.k.forEach(in.k.integer(0), count * size, [&](Val i) { to.store(i, state.load(i)); });
+    Buffer kept = in.stateBefore(row).at((head * in.spec.headSize + strip.p) * size + strip.n);
+    forEachDim([&](Val p) {
+      Buffer from = state.at(p * stride), to = kept.at(p * size);
+      in.k.forEach(in.k.integer(0), strip.elements, [&](Val n) { to.store(n, from.load(n)); });
+    });
   }
 
   void step(Val row) const {
     KernelBuilder &k = in.k;
-    int64_t size = in.spec.stateSize;
-    Buffer columns = in.xbc.at(row * in.width()), x = columns.at(in.xColumn(head) + first);
-    Buffer b = columns.at(in.bColumn(head)), c = columns.at(in.cColumn(head));
-    Buffer out = y.at(row * in.inner() + head * in.spec.headSize + first);
+    Buffer columns = in.xbc.at(row * in.width()), x = columns.at(in.xColumn(head) + strip.p);
+    Buffer b = columns.at(in.bColumn(head) + strip.n), c = columns.at(in.cColumn(head) + strip.n);
+    Buffer out = y.at(row * in.inner() + head * in.spec.headSize + strip.p);
     Val d = in.stepAt(row, head).size, decay = exp(in.rate(head) * d), skip = in.skips.load(head);
     Val kept = in.spec.masked ? in.isKept(row) : Val();
-    k.forEach(k.integer(0), count, [&](Val p) {
+    Val isLast = strip.n + strip.elements == in.spec.stateSize;
+    forEachDim([&](Val p) {
       Val input = d * x.load(p);
-      Val sum = k.fold(0, size, k.real(0, in.spec.type), [&](Val n, Val s) {
-        Val before = state.load(p * size + n), next = fma(input, b.load(n), decay * before);
-        state.store(p * size + n, in.spec.masked ? select(kept, next, before) : next);
+      Buffer states = state.at(p * stride);
+      // y holds the sum over the elements of the strips before.
+      Val sum = k.choose(strip.n == 0, [&] { return k.real(0, in.spec.type); }, [&] { return out.load(p); });
+      sum = k.fold(k.integer(0), strip.elements, sum, [&](Val n, Val s) {
+        Val before = states.load(n), next = fma(input, b.load(n), decay * before);
+        states.store(n, in.spec.masked ? select(kept, next, before) : next);
         return fma(next, c.load(n), s);
       });
-      out.store(p, fma(skip, x.load(p), sum));
+      out.store(p, select(isLast, fma(skip, x.load(p), sum), sum));
     });
   }
 };
@@ -73,29 +106,23 @@ struct SsmStrip {
 } // namespace
 
 Kernel getOrEmit(ModuleOp kernels, const SeqSsmScanSpec &spec) {
-  std::string symbol =
-      symbolOf({"seq_ssm_scan", nameOf(spec.type),
-                std::to_string(spec.heads) + "x" + std::to_string(spec.headSize) + "x" + std::to_string(spec.stateSize),
-                "groups" + std::to_string(spec.groups), "dt" + nameOf(spec.dtMin) + "to" + nameOf(spec.dtMax),
-                spec.weighted ? "weighted" : "", spec.masked ? "masked" : ""});
-  int64_t strip = std::max<int64_t>(1, std::min(spec.headSize, frameElements / spec.stateSize));
+  std::string symbol = symbolOf({"seq_ssm_scan", nameOfScan(spec)});
+  StripSizes sizes = stripSizes(spec, frameElements);
   emitKernel(kernels, symbol, [&](KernelBuilder &k) {
     SsmOperands in(k, spec);
-    Buffer y = k.buffer(spec.type), state = k.scratch(elemOf(spec.type), strip * spec.stateSize);
-    auto scan = [&](Val sequence, Val head, Val first) {
-      Val count = min(k.integer(spec.headSize) - first, k.integer(strip));
-      SsmStrip part{in, y, head, first, count, state};
-      fillZero(k, state, k.integer(0), count * spec.stateSize, spec.type);
-      Val begin = in.rows.start.load(sequence) - in.rows.start.load(0);
-      forEachRowOf(k, in.rows.start, sequence, [&](Val row) {
-        Val place = row - begin;
-        k.when((place % scanBlockRows == 0) & (place > k.integer(0)), [&] { part.keepState(row); });
-        part.step(row);
-      });
-    };
+    Buffer y = k.buffer(spec.type), state = k.scratch(elemOf(spec.type), sizes.dims * sizes.elements);
     k.forEach(k.begin(), k.end(), [&](Val block) {
       Val sequence = block / spec.heads, head = block % spec.heads;
-      k.forEach(k.integer(0), k.integer(spec.headSize), [&](Val first) { scan(sequence, head, first); }, strip);
+      Val begin = in.rows.start.load(sequence) - in.rows.start.load(0);
+      forEachStrip(k, spec, sizes, [&](const StateStrip &strip) {
+        SsmStrip part{in, y, head, strip, state, sizes.elements};
+        part.clear();
+        forEachRowOf(k, in.rows.start, sequence, [&](Val row) {
+          Val place = row - begin;
+          k.when((place % scanBlockRows == 0) & (place > k.integer(0)), [&] { part.keepState(row); });
+          part.step(row);
+        });
+      });
     });
   });
   return {symbol, Grid{/*tokens=*/0, /*seqs=*/spec.heads}};

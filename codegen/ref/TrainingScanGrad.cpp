@@ -28,22 +28,22 @@ struct SsmGrad {
   SsmOperands in;
   KernelBuilder &k;
   const SeqSsmScanSpec &spec;
+  StripSizes strips;
   Buffer dy, dxbc, ddt, dRate, dSkip, dwrite;
-  Buffer upstream;       // G of one head: [headSize][stateSize]
-  Buffer before;         // the states before the rows of a block, of one dimension: [32][stateSize]
-  Buffer sizes, decays;  // d and a of the rows of a block
-  Buffer dSizes, dDecay; // their gradients, a's without what it does to d's
+  Buffer upstream;      // G of a strip: [dims][elements]
+  Buffer before;        // the states before the rows of a block, of one dimension of a strip: [32][elements]
+  Buffer sizes, decays; // d and a of the rows of a block
 
-  SsmGrad(KernelBuilder &k, const SeqSsmScanSpec &spec) : in(k, spec), k(k), spec(spec) {
+  SsmGrad(KernelBuilder &k, const SeqSsmScanSpec &spec)
+      : in(k, spec), k(k), spec(spec), strips(stripSizes(spec, frameElements / scanBlockRows)) {
     for (Buffer *buffer : {&dy, &dxbc, &ddt, &dRate, &dSkip})
       *buffer = k.buffer(spec.type);
     if (spec.weighted)
       dwrite = k.buffer(spec.type);
     Elem elem = elemOf(spec.type);
-    upstream = k.scratch(elem, spec.headSize * spec.stateSize);
-    before = k.scratch(elem, scanBlockRows * spec.stateSize);
-    for (Buffer *buffer : {&sizes, &decays, &dSizes, &dDecay})
-      *buffer = k.scratch(elem, scanBlockRows);
+    upstream = k.scratch(elem, strips.dims * strips.elements);
+    before = k.scratch(elem, scanBlockRows * strips.elements);
+    sizes = k.scratch(elem, scanBlockRows), decays = k.scratch(elem, scanBlockRows);
   }
 
   Val zero() const { return k.real(0, spec.type); }
@@ -52,38 +52,45 @@ struct SsmGrad {
   /// a S + d x B^T at one dimension and one element of the state.
   Val next(Val input, Val b, Val decay, Val state) const { return fma(input, b, decay * state); }
 
-  /// Fills `before` with the states of dimension p before each of a block's `count` rows; the first row is `row`, and
-  /// `isFirst` says that it begins its sequence.
-  void computeStates(Val row, Val count, Val isFirst, Val head, Val p) const {
-    int64_t size = spec.stateSize;
+  /// The rows row .. row+count-1 of one head; `isFirst`: the first begins its sequence.
+  struct Block {
+    Val head, row, count, isFirst;
+  };
+
+  /// Fills `before` with the states of a strip's dimension p before each row of a block.
+  void computeStates(const Block &block, const StateStrip &strip, Val p) const {
     k.either(
-        isFirst, [&] { fillZero(k, before, none(), k.integer(size), spec.type); },
+        block.isFirst, [&] { fillZero(k, before, none(), strip.elements, spec.type); },
         [&] {
-          Buffer kept = in.stateBefore(row).at((head * spec.headSize + p) * size);
-          k.forEach(0, size, [&](Val n) { before.store(n, kept.load(n)); });
+          Val place = (block.head * spec.headSize + strip.p + p) * spec.stateSize + strip.n;
+          Buffer kept = in.stateBefore(block.row).at(place);
+          k.forEach(none(), strip.elements, [&](Val n) { before.store(n, kept.load(n)); });
         });
-    k.forEach(none(), count - 1, [&](Val i) {
-      Buffer columns = in.xbc.at((row + i) * in.width()), b = columns.at(in.bColumn(head));
-      Val input = sizes.load(i) * columns.load(in.xColumn(head) + p), decay = decays.load(i);
-      Val kept = spec.masked ? in.isKept(row + i) : Val();
-      k.forEach(0, size, [&](Val n) {
-        Val old = before.load(i * size + n), state = next(input, b.load(n), decay, old);
-        before.store((i + 1) * size + n, spec.masked ? select(kept, state, old) : state);
+    k.forEach(none(), block.count - 1, [&](Val i) {
+      Val row = block.row + i, decay = decays.load(i);
+      Buffer columns = in.xbc.at(row * in.width()), b = columns.at(in.bColumn(block.head) + strip.n);
+      Val input = sizes.load(i) * columns.load(in.xColumn(block.head) + strip.p + p);
+      Val kept = spec.masked ? in.isKept(row) : Val();
+      Buffer from = before.at(i * strips.elements), to = before.at((i + 1) * strips.elements);
+      k.forEach(none(), strip.elements, [&](Val n) {
+        Val old = from.load(n), state = next(input, b.load(n), decay, old);
+        to.store(n, spec.masked ? select(kept, state, old) : state);
       });
     });
   }
 
-  /// The way back through dimension p of the i-th row of a block, compact row `row`.
-  void backRow(Val row, Val i, Val head, Val p) const {
-    int64_t size = spec.stateSize;
-    Buffer columns = in.xbc.at(row * in.width()), gradients = dxbc.at(row * in.width());
-    Buffer b = columns.at(in.bColumn(head)), c = columns.at(in.cColumn(head));
-    Buffer db = gradients.at(in.bColumn(head)), dc = gradients.at(in.cColumn(head));
-    Buffer states = before.at(i * size), flow = upstream.at(p * size);
-    Val xPlace = in.xColumn(head) + p, x = columns.load(xPlace), g = dy.load(row * in.inner() + xPlace);
-    Val d = sizes.load(i), decay = decays.load(i), input = d * x;
-    Val kept = spec.masked ? in.isKept(row) : Val();
-    auto sums = k.foldMany(none(), k.integer(size), {zero(), dDecay.load(i)}, [&](Val n, ArrayRef<Val> sum) {
+  /// The way back through dimension p of a strip at the i-th row of a block. Adds to dB and dC, to dRate what a gets,
+  /// and to dx only the product dN B: finishRow needs it by itself.
+  void backRow(const Block &block, const StateStrip &strip, Val i, Val p) const {
+    Val row = block.row + i, rowStart = row * in.width(), xColumn = in.xColumn(block.head) + strip.p + p;
+    Buffer columns = in.xbc.at(rowStart), gradients = dxbc.at(rowStart);
+    Val bColumn = in.bColumn(block.head) + strip.n, cColumn = in.cColumn(block.head) + strip.n;
+    Buffer b = columns.at(bColumn), c = columns.at(cColumn), db = gradients.at(bColumn), dc = gradients.at(cColumn);
+    Buffer states = before.at(i * strips.elements), flow = upstream.at(p * strips.elements);
+    Val g = dy.load(row * in.inner() + xColumn), decay = decays.load(i), input = sizes.load(i) * columns.load(xColumn);
+    Val kept = spec.masked ? in.isKept(row) : Val(), headPlace = row * spec.heads + block.head;
+    SmallVector<Val> initial = {gradients.load(xColumn), dRate.load(headPlace)};
+    auto sums = k.foldMany(none(), strip.elements, initial, [&](Val n, ArrayRef<Val> sum) {
       Val old = states.load(n), later = flow.load(n);
       Val dNext = fma(g, c.load(n), spec.masked ? select(kept, later, zero()) : later);
       dc.store(n, fma(g, next(input, b.load(n), decay, old), dc.load(n)));
@@ -92,18 +99,43 @@ struct SsmGrad {
       flow.store(n, spec.masked ? select(kept, earlier, earlier + later) : earlier);
       return SmallVector<Val>{fma(dNext, b.load(n), sum[0]), fma(dNext, old, sum[1])};
     });
-    dDecay.store(i, sums[1]);
-    dSizes.store(i, fma(x, sums[0], dSizes.load(i)));
-    gradients.store(xPlace, fma(in.skips.load(head), g, d * sums[0]));
+    gradients.store(xColumn, sums[0]);
+    dRate.store(headPlace, sums[1]);
   }
 
-  /// What a row's gradients by d and a come to, once all dimensions of the head are in them.
-  void finishRow(Val row, Val i, Val head) const {
+  void backBlock(const Block &block, const StateStrip &strip) const {
+    Val rate = in.rate(block.head);
+    k.forEach(none(), block.count, [&](Val i) {
+      Val size = in.stepAt(block.row + i, block.head).size;
+      sizes.store(i, size);
+      decays.store(i, exp(rate * size));
+    });
+    k.forEach(none(), strip.dims, [&](Val p) {
+      computeStates(block, strip, p);
+      forEachDown(k, none(), block.count, [&](Val i) { backRow(block, strip, i, p); });
+    });
+  }
+
+  /// The gradient by d of what the sums of backRow come to; dx and dSkip of the row.
+  Val backInput(Val row, Val head, Val size) const {
+    Buffer x = in.xbc.at(row * in.width() + in.xColumn(head)), dx = dxbc.at(row * in.width() + in.xColumn(head));
+    Buffer g = dy.at(row * in.inner() + in.xColumn(head));
+    Val skip = in.skips.load(head);
+    dSkip.store(row * spec.heads + head, dot(k, g, x, spec.headSize, spec.type));
+    return k.fold(0, spec.headSize, zero(), [&](Val p, Val sum) {
+      Val product = dx.load(p);
+      dx.store(p, fma(skip, g.load(p), size * product));
+      return fma(x.load(p), product, sum);
+    });
+  }
+
+  /// A row's results once all strips of the head are in its sums.
+  void finishRow(Val row, Val head) const {
     Val place = row * spec.heads + head, rate = in.rate(head);
     SsmOperands::Step step = in.stepAt(row, head);
-    Val byDecay = dDecay.load(i) * decays.load(i) * rate; // of the exponent rate * d, by d
-    dRate.store(place, byDecay * step.size);
-    Val total = dSizes.load(i) + byDecay;
+    Val byExponent = dRate.load(place) * exp(rate * step.size) * rate; // of rate * d, by d
+    dRate.store(place, byExponent * step.size);
+    Val total = backInput(row, head, step.size) + byExponent;
     if (spec.weighted) {
       dwrite.store(row, fma(total, step.size, dwrite.load(row)));
       total = total * step.weight;
@@ -111,51 +143,34 @@ struct SsmGrad {
     Val low = k.real(spec.dtMin, spec.type), high = k.real(spec.dtMax, spec.type);
     Val byInput = total * sigmoid(step.input); // a NaN is not outside the bounds, and stays
     ddt.store(place, select(step.softened < low, zero(), select(step.softened > high, zero(), byInput)));
-    Buffer x = in.xbc.at(row * in.width() + in.xColumn(head)), g = dy.at(row * in.inner() + in.xColumn(head));
-    dSkip.store(place, dot(k, g, x, spec.headSize, spec.type));
   }
 
-  /// Rows row .. row+count-1 of one head.
-  void backBlock(Val row, Val count, Val isFirst, Val head) const {
-    Val rate = in.rate(head);
-    k.forEach(none(), count, [&](Val i) {
-      Val size = in.stepAt(row + i, head).size;
-      sizes.store(i, size);
-      decays.store(i, exp(rate * size));
-      dSizes.store(i, zero());
-      dDecay.store(i, zero());
+  void backHead(Val begin, Val length, Val head) const {
+    k.forEach(begin, begin + length, [&](Val row) { dRate.store(row * spec.heads + head, zero()); });
+    forEachStrip(k, spec, strips, [&](const StateStrip &strip) {
+      fillZero(k, upstream, none(), k.integer(strips.dims * strips.elements), spec.type);
+      forEachDown(k, none(), (length + (scanBlockRows - 1)) / scanBlockRows, [&](Val number) {
+        Val first = number * scanBlockRows;
+        backBlock({head, begin + first, min(length - first, k.integer(scanBlockRows)), number == 0}, strip);
+      });
     });
-    k.forEach(0, spec.headSize, [&](Val p) {
-      computeStates(row, count, isFirst, head, p);
-      forEachDown(k, none(), count, [&](Val i) { backRow(row + i, i, head, p); });
-    });
-    k.forEach(none(), count, [&](Val i) { finishRow(row + i, i, head); });
+    k.forEach(begin, begin + length, [&](Val row) { finishRow(row, head); });
   }
 
   void backSequence(Val sequence) const {
     Val base = in.rows.start.load(0), begin = in.rows.start.load(sequence) - base;
-    Val end = in.rows.start.load(sequence + 1) - base, length = end - begin;
+    Val end = in.rows.start.load(sequence + 1) - base;
     fillZero(k, dxbc, begin * in.width(), end * in.width(), spec.type);
     if (spec.weighted)
       fillZero(k, dwrite, begin, end, spec.type);
-    k.forEach(0, spec.heads, [&](Val head) {
-      fillZero(k, upstream, none(), k.integer(spec.headSize * spec.stateSize), spec.type);
-      forEachDown(k, none(), (length + (scanBlockRows - 1)) / scanBlockRows, [&](Val block) {
-        Val first = block * scanBlockRows;
-        backBlock(begin + first, min(length - first, k.integer(scanBlockRows)), block == 0, head);
-      });
-    });
+    k.forEach(0, spec.heads, [&](Val head) { backHead(begin, end - begin, head); });
   }
 };
 
 } // namespace
 
 Kernel getOrEmitGrad(ModuleOp kernels, const SeqSsmScanSpec &spec) {
-  std::string symbol =
-      symbolOf({"seq_ssm_scan_grad", nameOf(spec.type),
-                std::to_string(spec.heads) + "x" + std::to_string(spec.headSize) + "x" + std::to_string(spec.stateSize),
-                "groups" + std::to_string(spec.groups), "dt" + nameOf(spec.dtMin) + "to" + nameOf(spec.dtMax),
-                spec.weighted ? "weighted" : "", spec.masked ? "masked" : ""});
+  std::string symbol = symbolOf({"seq_ssm_scan_grad", nameOfScan(spec)});
   emitKernel(kernels, symbol, [&](KernelBuilder &k) {
     SsmGrad gradient(k, spec);
     k.forEach(k.begin(), k.end(), [&](Val sequence) { gradient.backSequence(sequence); });

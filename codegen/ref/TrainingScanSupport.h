@@ -46,6 +46,26 @@ struct SsmOperands {
   Buffer stateBefore(Val row) const { return states.at((row / scanBlockRows - 1) * (inner() * spec.stateSize)); }
 };
 
+/// A part of a head's state [headSize][stateSize]: dimensions p .. p+dims-1, their elements n .. n+elements-1.
+struct StateStrip {
+  Val p, dims, n, elements;
+};
+
+/// The sizes of the strips that a kernel has in its frame at once: as much of a state as fits.
+struct StripSizes {
+  int64_t dims, elements;
+};
+/// At most `mostElements` of one dimension and frameElements in all.
+StripSizes stripSizes(const SeqSsmScanSpec &spec, int64_t mostElements);
+inline constexpr int64_t frameElements = 16384;
+
+/// Calls `body` with all strips of a head; those of higher elements come later.
+void forEachStrip(KernelBuilder &k, const SeqSsmScanSpec &spec, StripSizes sizes,
+                  llvm::function_ref<void(const StateStrip &)> body);
+
+/// A piece of a symbol: what the kernels of a spec differ by.
+std::string nameOfScan(const SeqSsmScanSpec &spec);
+
 } // namespace chimera::ref
 
 #endif // CHIMERA_CODEGEN_REF_TRAININGSCANSUPPORT_H

@@ -2,6 +2,7 @@
 #include "test/codegen-ref/TrainingCheck.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <gtest/gtest.h>
 #include <limits>
@@ -13,6 +14,8 @@ Compiled compileKernel(const std::function<Kernel(mlir::ModuleOp)> &emit) {
   static std::vector<std::unique_ptr<KernelJit>> keepers;
   static KernelJit seen; // holds every kernel, so that asking for one again costs nothing
   Kernel kernel = emit(seen.module());
+  for (char c : kernel.symbol)
+    EXPECT_TRUE(std::isalnum(static_cast<unsigned char>(c)) || c == '_') << kernel.symbol;
   auto [found, isNew] = functions.try_emplace(kernel.symbol, nullptr);
   if (isNew) {
     keepers.push_back(std::make_unique<KernelJit>());

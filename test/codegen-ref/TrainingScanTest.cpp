@@ -309,28 +309,64 @@ TEST(RefTrainingScan, ANaNSequenceLeavesTheOthersAsTheyWere) {
   }
 }
 
-/// A state too large for one strip of the forward kernel, and a single row.
-TEST(RefTrainingScan, WideStatesAreScannedInStrips) {
-  constexpr int64_t wide = 9000, dims = 3;
-  Batch one = wholeSequences({34, 1});
-  RowSet all = allRows(one);
-  Tensor xbc = exactTensor(35 * (dims + 2 * wide), 1), dt = exactTensor(35, 2);
-  auto run = [&](auto spec, int64_t states) {
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// One head whose state is larger than what a kernel has in its frame at once.
+struct Wide {
+  SeqSsmScanSpec spec;
+  Batch batch = wholeSequences({34, 1});
+  Tensors in; // xbc, dt, A_log, D, dt_bias
+
+  Wide(int64_t dims, int64_t elements, Scalar type)
+      : spec{1, dims, elements, 1, 0, infinity, false, false, type},
+        in{exactTensor(35 * (dims + 2 * elements), 1), exactTensor(35, 2), {-3}, {0.5}, {0.25}} {}
+
+  /// y and the states.
+  template <typename Spec> Tensors run(const Spec &kernel, const Tensors &operands, int64_t states) const {
     Launch launch;
-    all.addTo(launch, one);
-    add(launch, Scalar::F32, xbc);
-    add(launch, Scalar::F32, dt);
-    for (double v : {-1.0, 0.5, 0.25})
-      add(launch, Scalar::F32, {v});
-    add(launch, Scalar::F32, Tensor(states));
-    size_t y = addResult(launch, Scalar::F32, 35 * dims);
-    compiled(spec).run(launch, one.sizes());
-    return get(launch, Scalar::F32, y);
-  };
-  constexpr double infinity = std::numeric_limits<double>::infinity();
-  Tensor got =
-      run(SeqSsmScanSpec{1, dims, wide, 1, 0, infinity, false, false, Scalar::F32}, 35 * scanStates(1, dims, wide));
-  EXPECT_EQ(got, run(SsmScanSpec{1, dims, wide, 1, 0, infinity, false, Scalar::F32}, 2 * dims * wide));
+    allRows(batch).addTo(launch, batch);
+    for (const Tensor &t : operands)
+      add(launch, spec.type, t);
+    size_t statesPlace = add(launch, spec.type, Tensor(states)), y = addResult(launch, spec.type, 35 * spec.headSize);
+    compiled(kernel).run(launch, batch.sizes());
+    return {get(launch, spec.type, y), get(launch, spec.type, statesPlace)};
+  }
+  Tensors run(const Tensors &operands) const {
+    return run(spec, operands, 35 * scanStates(1, spec.headSize, spec.stateSize));
+  }
+};
+
+TEST(RefTrainingScan, WideStatesAreScannedInStrips) {
+  for (auto [dims, elements] : std::vector<std::pair<int64_t, int64_t>>{{3, 9000}, {2, 20000}}) {
+    Wide c(dims, elements, Scalar::F32);
+    SsmScanSpec whole{1, dims, elements, 1, 0, infinity, false, Scalar::F32};
+    EXPECT_EQ(c.run(c.in)[0], c.run(whole, c.in, 2 * dims * elements)[0]);
+  }
+}
+
+TEST(RefTrainingScan, WideStatesHaveTheirGradient) {
+  constexpr int64_t dims = 33, elements = 600; // 2 strips of elements by 2 of dimensions
+  Wide c(dims, elements, Scalar::F64);
+  Tensor dy = exactTensor(35 * dims, 7), states = c.run(c.in)[1];
+  Launch launch;
+  allRows(c.batch).addTo(launch, c.batch);
+  for (const Tensor &t : c.in)
+    launch.add(t);
+  launch.add(states);
+  launch.add(dy);
+  std::vector<size_t> places = {addResult(launch, Scalar::F64, c.in[0].size())};
+  for (int i = 0; i < 3; ++i)
+    places.push_back(addResult(launch, Scalar::F64, 35));
+  compileKernel([&](mlir::ModuleOp m) { return getOrEmitGrad(m, c.spec); }).run(launch, c.batch.sizes());
+  Tensor ddt = launch.get<double>(places[1]);
+  Tensors gradients = {launch.get<double>(places[0]), ddt, columnSums(launch.get<double>(places[2]), 1),
+                       columnSums(launch.get<double>(places[3]), 1), columnSums(ddt, 1)};
+  auto objective = [&](const Tensors &moved) { return inner(c.run(moved)[0], dy); };
+  expectGradients(
+      {c.in[0]}, {gradients[0]},
+      [&](const Tensors &moved) { return objective({moved[0], c.in[1], c.in[2], c.in[3], c.in[4]}); }, 997);
+  gradients[0].clear();
+  expectGradients(c.in, gradients, objective, 6);
 }
 
 } // namespace
