@@ -21,6 +21,25 @@ template <typename Spec> static std::string symbolFor(const char *name, const Sp
       {name, nameOf(spec.operand), nameOf(spec.type), std::to_string(spec.inputs) + "x" + std::to_string(spec.vocab)});
 }
 
+/// The logits of `count` neighbours of the vocabulary, from v on.
+static SmallVector<Val> logitsOf(KernelBuilder &k, const Buffer &in, const Buffer &w, Val v, int64_t count,
+                                 int64_t inputs, Scalar type) {
+  SmallVector<Buffer> weights;
+  for (int64_t i = 0; i < count; ++i)
+    weights.push_back(w.at((v + i) * inputs));
+  return dots(k, in, weights, inputs, type);
+}
+
+/// to[c] = fma(factors[i], rows[i][c], ...) for each i in order, c < width.
+static void addScaled(KernelBuilder &k, const Buffer &to, ArrayRef<Val> factors, ArrayRef<Buffer> rows, Val width) {
+  k.forEach(k.integer(0), width, [&](Val c) {
+    Val sum = to.load(c);
+    for (auto [factor, row] : llvm::zip_equal(factors, rows))
+      sum = fma(factor, row.load(c), sum);
+    to.store(c, sum);
+  });
+}
+
 Kernel getOrEmit(ModuleOp kernels, const CrossEntropySpec &spec) {
   std::string symbol = symbolFor("cross_entropy", spec);
   emitKernel(kernels, symbol, [&](KernelBuilder &k) {
@@ -28,19 +47,28 @@ Kernel getOrEmit(ModuleOp kernels, const CrossEntropySpec &spec) {
     Buffer targets = k.buffer(Elem::I32), x = k.buffer(spec.operand), w = k.buffer(spec.operand);
     Buffer lse = k.buffer(spec.type), scores = k.buffer(Elem::F64);
     Type f64 = k.f64Type();
+    Val lowest = k.real(-std::numeric_limits<double>::infinity(), f64), zero = k.real(0, f64);
     forEachRow(k, rows.start, [&](Val row) {
       Buffer in = x.at(row * spec.inputs);
       Val target = targets.load(rowId(rows, row));
-      auto logit = [&](Val v) { return toFloat(dot(k, in, w.at(v * spec.inputs), spec.inputs, spec.type), f64); };
-      Val lowest = k.real(-std::numeric_limits<double>::infinity(), f64), zero = k.real(0, f64);
-      auto found =
-          k.foldMany(k.integer(0), k.integer(spec.vocab), {lowest, k.integer(0), zero}, [&](Val v, ArrayRef<Val> best) {
-            Val l = logit(v), better = l > best[0];
-            return SmallVector<Val>{select(better, l, best[0]), select(better, v, best[1]),
-                                    select(v == target, l, best[2])};
-          });
+      // Folds over the logits, in order.
+      auto foldLogits = [&](ArrayRef<Val> initial, function_ref<SmallVector<Val>(Val, Val, ArrayRef<Val>)> body) {
+        auto group = [&](Val first, int64_t count, ArrayRef<Val> carried) {
+          SmallVector<Val> state(carried.begin(), carried.end());
+          for (auto [i, l] : llvm::enumerate(logitsOf(k, in, w, first, count, spec.inputs, spec.type)))
+            state = body(first + static_cast<int64_t>(i), toFloat(l, f64), state);
+          return state;
+        };
+        return foldGroups(k, k.integer(0), k.integer(spec.vocab), initial, group);
+      };
+      auto found = foldLogits({lowest, k.integer(0), zero}, [&](Val v, Val l, ArrayRef<Val> best) {
+        Val better = l > best[0];
+        return SmallVector<Val>{select(better, l, best[0]), select(better, v, best[1]),
+                                select(v == target, l, best[2])};
+      });
       Val greatest = found[0];
-      Val sum = k.fold(0, spec.vocab, zero, [&](Val v, Val s) { return s + exp(logit(v) - greatest); });
+      Val sum = foldLogits({zero},
+                           [&](Val, Val l, ArrayRef<Val> s) { return SmallVector<Val>{s[0] + exp(l - greatest)}; })[0];
       Val logSum = greatest + log(sum);
       lse.store(row, logSum);
       scores.store(row * 2, logSum - found[2]);
@@ -50,26 +78,13 @@ Kernel getOrEmit(ModuleOp kernels, const CrossEntropySpec &spec) {
   return {symbol, perRow};
 }
 
-namespace {
-
-/// The gradient by one logit of one row.
-struct LogitGrad {
-  KernelBuilder &k;
-  int64_t inputs;
-  Scalar type;
-  Buffer w, lse;
-  Val scale;
-
-  /// `in`: the row of x.
-  Val at(Val row, const Buffer &in, Val v, Val target) const {
-    Type f64 = k.f64Type();
-    Val l = toFloat(dot(k, in, w.at(v * inputs), inputs, type), f64);
-    Val p = exp(l - toFloat(lse.load(row), f64));
-    return toFloat(select(v == target, p - k.real(1, f64), p) * scale, k.floatType(type));
-  }
-};
-
-} // namespace
+/// The gradient by a logit.
+static Val logitGrad(Val logit, Val lse, Val isTarget, Val scale) {
+  KernelBuilder &k = *logit.builder;
+  Type f64 = k.f64Type();
+  Val p = exp(toFloat(logit, f64) - toFloat(lse, f64));
+  return toFloat(select(isTarget, p - k.real(1, f64), p) * scale, logit.value.getType());
+}
 
 static Val lossScale(const Buffer &hyper) {
   return hyper.load(static_cast<int64_t>(Hyper::LossScale));
@@ -81,20 +96,59 @@ Kernel getOrEmit(ModuleOp kernels, const CrossEntropyInputGradSpec &spec) {
     Rows rows = k.rows();
     Buffer targets = k.buffer(Elem::I32), hyper = k.buffer(Elem::F64), x = k.buffer(spec.operand);
     Buffer w = k.buffer(spec.operand), lse = k.buffer(spec.type), dx = k.buffer(spec.type);
-    LogitGrad gradient{k, spec.inputs, spec.type, w, lse, lossScale(hyper)};
+    Val scale = lossScale(hyper);
     forEachRow(k, rows.start, [&](Val row) {
       Buffer in = x.at(row * spec.inputs), to = dx.at(row * spec.inputs);
-      Val target = targets.load(rowId(rows, row));
+      Val target = targets.load(rowId(rows, row)), logSum = lse.load(row);
       fillZero(k, to, k.integer(0), k.integer(spec.inputs), spec.type);
-      k.forEach(0, spec.vocab, [&](Val v) {
-        Val g = gradient.at(row, in, v, target);
-        Buffer weights = w.at(v * spec.inputs);
-        k.forEach(0, spec.inputs, [&](Val c) { to.store(c, fma(g, weights.load(c), to.load(c))); });
+      foldGroups(k, k.integer(0), k.integer(spec.vocab), {}, [&](Val first, int64_t count, ArrayRef<Val>) {
+        SmallVector<Val> factors = logitsOf(k, in, w, first, count, spec.inputs, spec.type);
+        SmallVector<Buffer> weights;
+        for (int64_t i = 0; i < count; ++i) {
+          Val v = first + i;
+          factors[i] = logitGrad(factors[i], logSum, v == target, scale);
+          weights.push_back(w.at(v * spec.inputs));
+        }
+        addScaled(k, to, factors, weights, k.integer(spec.inputs));
+        return SmallVector<Val>();
       });
     });
   });
   return {symbol, perRow};
 }
+
+namespace {
+
+struct WeightGrad {
+  KernelBuilder &k;
+  const CrossEntropyWeightGradSpec &spec;
+  Rows rows;
+  Buffer targets, x, w, lse;
+  Val scale;
+
+  /// Adds to sums[c] what a sequence's rows give to column first + c of row v of dw, c < width.
+  void addSequence(Val sequence, Val v, Val first, Val width, const Buffer &sums) const {
+    Val base = rows.start.load(0);
+    Val begin = rows.start.load(sequence) - base, end = rows.start.load(sequence + 1) - base;
+    Buffer weights = w.at(v * spec.inputs);
+    foldGroups(k, begin, end, {}, [&](Val row, int64_t count, ArrayRef<Val>) {
+      SmallVector<Buffer> inputs, parts;
+      for (int64_t i = 0; i < count; ++i) {
+        inputs.push_back(x.at((row + i) * spec.inputs));
+        parts.push_back(inputs[i].at(first));
+      }
+      SmallVector<Val> factors = dots(k, weights, inputs, spec.inputs, spec.type);
+      for (int64_t i = 0; i < count; ++i) {
+        Val isTarget = targets.load(rowId(rows, row + i)) == v;
+        factors[i] = logitGrad(factors[i], lse.load(row + i), isTarget, scale);
+      }
+      addScaled(k, sums, factors, parts, width);
+      return SmallVector<Val>();
+    });
+  }
+};
+
+} // namespace
 
 Kernel getOrEmit(ModuleOp kernels, const CrossEntropyWeightGradSpec &spec) {
   std::string symbol = symbolFor("cross_entropy_weight_grad", spec);
@@ -104,19 +158,15 @@ Kernel getOrEmit(ModuleOp kernels, const CrossEntropyWeightGradSpec &spec) {
     Rows rows = k.rows();
     Buffer targets = k.buffer(Elem::I32), hyper = k.buffer(Elem::F64), x = k.buffer(spec.operand);
     Buffer w = k.buffer(spec.operand), lse = k.buffer(spec.type), dw = k.buffer(spec.type);
-    LogitGrad gradient{k, spec.inputs, spec.type, w, lse, lossScale(hyper)};
+    WeightGrad gradient{k, spec, rows, targets, x, w, lse, lossScale(hyper)};
     // One strip at a time of a row of dw; what the gradient by the logit costs is paid once a strip.
     auto emitStrip = [&](Val v, Val first) {
-      Val width = min(k.integer(spec.inputs) - first, k.integer(most)), none = k.integer(0);
+      Val width = min(k.integer(spec.inputs) - first, k.integer(most));
       Buffer total = sumOverLeaves(k, leaves, spec.type, most, width, [&](Val sequence, const Buffer &sums) {
-        forEachRowOf(k, rows.start, sequence, [&](Val row) {
-          Buffer in = x.at(row * spec.inputs), part = in.at(first);
-          Val g = gradient.at(row, in, v, targets.load(rowId(rows, row)));
-          k.forEach(none, width, [&](Val c) { sums.store(c, fma(g, part.load(c), sums.load(c))); });
-        });
+        gradient.addSequence(sequence, v, first, width, sums);
       });
       Buffer to = dw.at(v * spec.inputs + first);
-      k.forEach(none, width, [&](Val c) { to.store(c, total.load(c)); });
+      k.forEach(k.integer(0), width, [&](Val c) { to.store(c, total.load(c)); });
     };
     k.forEach(k.begin(), k.end(), [&](Val v) {
       k.forEach(k.integer(0), k.integer(spec.inputs), [&](Val first) { emitStrip(v, first); }, most);

@@ -9,6 +9,29 @@ Val dot(KernelBuilder &k, const Buffer &a, const Buffer &b, int64_t size, Scalar
   return k.fold(0, size, k.real(0, type), [&](Val d, Val sum) { return fma(a.load(d), b.load(d), sum); });
 }
 
+llvm::SmallVector<Val> dots(KernelBuilder &k, const Buffer &a, llvm::ArrayRef<Buffer> others, int64_t size,
+                            Scalar type) {
+  llvm::SmallVector<Val> zeros(others.size(), k.real(0, type));
+  return k.foldMany(k.integer(0), k.integer(size), zeros, [&](Val d, llvm::ArrayRef<Val> sums) {
+    llvm::SmallVector<Val> next;
+    Val factor = a.load(d);
+    for (auto [other, sum] : llvm::zip_equal(others, sums))
+      next.push_back(fma(factor, other.load(d), sum));
+    return next;
+  });
+}
+
+/// Numbers that foldGroups takes at once.
+static constexpr int64_t groupSize = 8;
+
+llvm::SmallVector<Val> foldGroups(KernelBuilder &k, Val low, Val high, llvm::ArrayRef<Val> initial,
+                                  llvm::function_ref<llvm::SmallVector<Val>(Val, int64_t, llvm::ArrayRef<Val>)> body) {
+  Val whole = low + (high - low) / groupSize * groupSize;
+  auto groups = [&](Val first, llvm::ArrayRef<Val> carried) { return body(first, groupSize, carried); };
+  auto rest = [&](Val first, llvm::ArrayRef<Val> carried) { return body(first, 1, carried); };
+  return k.foldMany(whole, high, k.foldMany(low, whole, initial, groups, groupSize), rest);
+}
+
 Val siluSlope(Val x) {
   Val s = sigmoid(x);
   return s + x * s * (x.builder->real(1, x.value.getType()) - s);

@@ -13,6 +13,16 @@ using namespace kernel;
 /// sum_d a[d] b[d]: one fma for each d, ascending, from +0, in `type`.
 Val dot(KernelBuilder &k, const Buffer &a, const Buffer &b, int64_t size, Scalar type);
 
+/// The same of `a` with each of several: they advance side by side, which hides the latency of fma.
+llvm::SmallVector<Val> dots(KernelBuilder &k, const Buffer &a, llvm::ArrayRef<Buffer> others, int64_t size,
+                            Scalar type);
+
+/// A loop over low .. high-1 in order that carries values and takes several numbers at once: `body` gets the first of
+/// `count` of them.
+llvm::SmallVector<Val>
+foldGroups(KernelBuilder &k, Val low, Val high, llvm::ArrayRef<Val> initial,
+           llvm::function_ref<llvm::SmallVector<Val>(Val first, int64_t count, llvm::ArrayRef<Val> carried)> body);
+
 /// The derivative of silu at an f64 x: s + x s (1 - s), s = sigmoid(x).
 Val siluSlope(Val x);
 
