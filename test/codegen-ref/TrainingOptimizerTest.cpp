@@ -51,6 +51,14 @@ template <typename T> void checkNorm(int64_t size) {
   for (double v : expected)
     sum += v;
   EXPECT_EQ(adding.get<double>(total), std::vector<double>{sum});
+  Launch first;
+  first.add(expected);
+  total = first.add(std::vector<double>{std::numeric_limits<double>::quiet_NaN()});
+  compiled(AddPartialsSpec{/*first=*/true}).run(first, {}, {blocks});
+  sum = 0;
+  for (double v : expected)
+    sum += v;
+  EXPECT_EQ(first.get<double>(total), std::vector<double>{sum});
 }
 
 TEST(RefTrainingOptimizer, SquaresAreSummedInF64BlockByBlock) {
@@ -142,6 +150,25 @@ template <typename T> void checkAccumulate(int64_t size) {
     total[i] = total[i] + g[i];
   EXPECT_EQ(launch.get<T>(gPlace), total);
   EXPECT_EQ(launch.get<T>(totalPlace), total);
+}
+
+template <typename T> void checkSum(int64_t size) {
+  auto a = randomVector<T>(size, 9), b = randomVector<T>(size, 10), expected = a;
+  for (int64_t i = 0; i < size; ++i)
+    expected[i] = a[i] + b[i];
+  Launch launch;
+  launch.add(a);
+  launch.add(b);
+  size_t out = addResult(launch, scalarOf<T>, size);
+  compiled(SumSpec{size, scalarOf<T>}).run(launch, {}, {size});
+  EXPECT_EQ(launch.get<T>(out), expected);
+}
+
+TEST(RefTrainingOptimizer, TwoGradientsOfAParameterAreAdded) {
+  for (int64_t size : sizes) {
+    checkSum<double>(size);
+    checkSum<float>(size);
+  }
 }
 
 TEST(RefTrainingOptimizer, AccumulatedGradientsAreBothTheirSum) {
