@@ -34,8 +34,9 @@ public:
   /// Keeps the newest `keep` >= 1. Nothing is touched before the first `save`.
   Checkpoints(std::string folder, int64_t keep) : folder(std::move(folder)), keep(keep) {}
 
-  /// Writes a checkpoint and then removes all but the newest `keep`, and what killed runs left half written. Replaces a
-  /// checkpoint of the same step. Errors name the file; a full disk is one.
+  /// For one rank: the lowest, as all have the same state. Writes a checkpoint and then removes all but the newest
+  /// `keep`, and what killed runs left half written. Replaces a checkpoint of the same step. Errors name the file; a
+  /// full disk is one.
   Failure save(const State &state, const CheckpointInfo &info) const;
 
   /// Loads the newest checkpoint that is whole into the state. Nothing: there is none at all. A damaged one is passed

@@ -114,8 +114,8 @@ void toy_table_grad(void *const *buffers, const i64 *args, i64 begin, i64 end) {
   }
 }
 
-// buffers: leaves, seq_start, wanted, prices, grad [4].  One block: grad[m] = the price of m in layer 0, for each row that
-// wants it.
+// buffers: leaves, seq_start, wanted, prices, grad [4].  One block: grad[m] = the price of m in layer 0, for each row
+// that wants it.
 void toy_head_grad(void *const *buffers, const i64 *args, i64 begin, i64 end) {
   const i32 *leaves = buffers[0], *start = buffers[1];
   const int8_t *wanted = buffers[2];
