@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/train/Checkpoint.h"
 #include "runtime/train/Noise.h"
 #include "test/runtime/TrainingThreadRanks.h"
 #include "test/runtime/TrainingToy.h"
@@ -370,6 +371,41 @@ TEST(Trainer, AGradientThatIsNotFiniteStopsToo) {
   EXPECT_EQ(report.error().message, "step 4: a gradient is NaN or infinite under soft routing; the first is made by "
                                     "toy.head_grad (launch 5, toy_head_grad)");
   EXPECT_EQ(bits(*setup.state), before);
+}
+
+/// Steps first .. end-1 of a run with noise, both kinds of routing and the balancer.
+void stepTo(toy::Setup &setup, uint32_t first, uint32_t end) {
+  SingleRank alone;
+  std::unique_ptr<Trainer> training = trainer(setup, alone, toy::options(8, 2));
+  for (uint32_t step = first; step < end; ++step) {
+    StepInput input = toy::input(step);
+    input.hardShare = 0.5;
+    input.noise = true;
+    ASSERT_TRUE(bool(training->step(input)));
+  }
+}
+
+TEST(Trainer, ResumedAtAnyStepItEndsWithTheSameBits) {
+  for (const char *dtype : {"f32", "f64"}) {
+    constexpr uint32_t steps = 6;
+    toy::Setup whole = toy::setup(toy::manifest(dtype));
+    stepTo(whole, 0, steps);
+    for (uint32_t cut = 1; cut < steps; ++cut) {
+      runtime::toy::TemporaryFolder folder;
+      Checkpoints checkpoints(folder.path(), 1);
+      {
+        toy::Setup first = toy::setup(toy::manifest(dtype));
+        stepTo(first, 0, cut);
+        ASSERT_FALSE(checkpoints.save(*first.state, {cut, "{}", "{}", "null"}));
+      }
+      toy::Setup second = toy::setup(toy::manifest(dtype));
+      Result<std::optional<CheckpointInfo>> loaded =
+          checkpoints.loadNewest(*second.state, "{}", [](const std::string &) {});
+      ASSERT_TRUE(loaded && *loaded);
+      stepTo(second, uint32_t((**loaded).step), steps);
+      EXPECT_EQ(bits(*second.state), bits(*whole.state)) << cut << ", " << dtype;
+    }
+  }
 }
 
 TEST(Trainer, TrainingLowersTheLoss) {
