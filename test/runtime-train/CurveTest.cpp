@@ -92,7 +92,11 @@ TEST(Routing, PassesThroughSeveralKinds) {
   expectMoment("hard@0.25,soft@0.75", 0.5, 0.5, false);
   expectMoment("hard@0.5", 0.9, 1, false);
   EXPECT_TRUE(RoutingSchedule::parse(text)->usesSoft());
+  EXPECT_TRUE(RoutingSchedule::parse(text)->mixes());
   EXPECT_FALSE(RoutingSchedule::parse("gumbel@0.25,hard@0.5")->usesSoft());
+  EXPECT_FALSE(RoutingSchedule::parse("gumbel@0.25,hard@0.5")->mixes());
+  EXPECT_TRUE(RoutingSchedule::parse("soft@0.25,soft@0.5")->usesSoft());
+  EXPECT_FALSE(RoutingSchedule::parse("soft@0.25,soft@0.5")->mixes());
 }
 
 TEST(Routing, NamesWhatIsWrong) {

@@ -57,6 +57,11 @@ bool RoutingSchedule::usesSoft() const {
   return std::any_of(points.begin(), points.end(), [](const Point &p) { return p.kind == RoutingStage::Soft; });
 }
 
+bool RoutingSchedule::mixes() const {
+  return usesSoft() &&
+         std::any_of(points.begin(), points.end(), [](const Point &p) { return p.kind != RoutingStage::Soft; });
+}
+
 RoutingMoment RoutingSchedule::at(double fraction) const {
   auto after = std::find_if(points.begin(), points.end(), [&](const Point &p) { return fraction < p.fraction; });
   const Point &to = after == points.end() ? points.back() : *after;

@@ -33,6 +33,8 @@ public:
   RoutingMoment at(double fraction) const;
   /// Whether some of the run is soft.
   bool usesSoft() const;
+  /// Whether some steps may have sequences of both kinds, soft and other.
+  bool mixes() const;
   const std::string &text() const { return written; }
 
 private:

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "tools/chimera-train/ConfigText.h"
+#include "tools/chimera-train/Identity.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+using namespace chimera;
+using namespace chimera::train;
+
+static JsonValue parsed(const std::string &text) {
+  return std::get<JsonValue>(parseJson(text));
+}
+
+TEST(ConfigText, KeepsEveryValueAsItWasWritten) {
+  std::string text =
+      R"({"a": 1.50, "b": [1, -2e-3, null, true], "c": {"d": "x\n\"y\"", "e": {}, "f": []}, "g": [0.0, Infinity]})";
+  EXPECT_EQ(jsonText(parsed(text)), text);
+  EXPECT_EQ(jsonText(parsed(jsonText(parsed(text), 2))), text) << "laid out and read again";
+  EXPECT_EQ(jsonText(parsed(R"({"a": {"b": [1, 2]}, "c": 3})"), 2),
+            "{\n  \"a\": {\n    \"b\": [1, 2]\n  },\n  \"c\": 3\n}");
+}
+
+TEST(ConfigText, SetsKeysInPlaceAndMakesThem) {
+  JsonValue config = parsed(R"({"router": {"temperature": 1.0, "kind": "mlp"}})");
+  setKey(config, {"router", "temperature"}, jsonNumber(0.1));
+  setKey(config, {"training", "optimizer", "lr"}, jsonNumber(0.002));
+  setKey(config, {"training", "checkpoint", "every"}, jsonInteger(7));
+  EXPECT_EQ(jsonText(config), R"({"router": {"temperature": 0.1, "kind": "mlp"}, "training": )"
+                              R"({"optimizer": {"lr": 0.002}, "checkpoint": {"every": 7}}})");
+  JsonValue wrong = parsed(R"({"training": 3})");
+  setKey(wrong, {"training", "optimizer", "lr"}, jsonNumber(1));
+  EXPECT_EQ(jsonText(wrong), R"({"training": 3})") << "left for the reader to name";
+}
+
+TEST(Identity, HasWhatBitsDependOn) {
+  Options options;
+  options.data = "mqar";
+  options.steps = 10;
+  JsonValue config = parsed(R"({"vocab_size": 7, "training": {"routing": "hard", "checkpoint": {"every": 3}}})");
+  auto identity = nlohmann::json::parse(runIdentity(options, config, "8 pairs"));
+  EXPECT_EQ(identity["config.json: vocab_size"], "7");
+  EXPECT_EQ(identity["config.json: training.routing"], "\"hard\"");
+  EXPECT_FALSE(identity.contains("config.json: training.checkpoint"));
+  EXPECT_EQ(identity["--steps"], 10);
+  EXPECT_EQ(identity["the data"], "8 pairs");
+  Options other = options;
+  other.threads = 7;
+  other.logEvery = 5;
+  EXPECT_EQ(runIdentity(other, config, "8 pairs"), runIdentity(options, config, "8 pairs"));
+  other.seed = 1;
+  EXPECT_NE(runIdentity(other, config, "8 pairs"), runIdentity(options, config, "8 pairs"));
+}
+
+TEST(Identity, PutsTheCommandLineIntoTheConfig) {
+  Options options;
+  options.routing = "soft";
+  options.learningRate = 0.5;
+  options.checkpointEvery = 1;
+  options.keep = 2;
+  options.evaluateEvery = 3;
+  options.evaluateSequences = 4;
+  JsonValue config = parsed(R"({"training": {"routing": "hard"}})");
+  applyOptions(options, config);
+  EXPECT_EQ(jsonText(config), R"({"training": {"routing": "soft", "optimizer": {"lr": 0.5}, "checkpoint": )"
+                              R"({"every": 1, "keep": 2}, "evaluation": {"every": 3, "sequences": 4}}})");
+}

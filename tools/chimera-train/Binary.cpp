@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "tools/chimera-train/Binary.h"
+
+#include "runtime/train/CheckpointFiles.h"
+#include "tools/chimera-bench/Process.h"
+
+#include <filesystem>
+#include <vector>
+
+namespace chimera::train {
+
+namespace filesystem = std::filesystem;
+using runtime::Error;
+
+static std::string compilerPath() {
+  std::error_code code;
+  return (filesystem::read_symlink("/proc/self/exe", code).parent_path() / "chimera-compile").string();
+}
+
+/// What the compiler is asked for, but for input and output.
+static std::vector<std::string> compilerOptions(const Options &options, int ranks) {
+  int64_t sequences = (options.batch + ranks - 1) / ranks;
+  std::vector<std::string> list = {"--phases=train", "--target=" + options.target, "--dtype=" + options.dtype,
+                                   "--max-tokens=" + std::to_string(sequences * options.length),
+                                   "--max-seqs=" + std::to_string(sequences)};
+  if (!options.mcpu.empty())
+    list.push_back("--mcpu=" + options.mcpu);
+  if (!options.memoryLimit.empty())
+    list.push_back("--memory-limit=" + options.memoryLimit);
+  return list;
+}
+
+runtime::Result<std::string> binaryPath(const Options &options, const std::string &config, int ranks) {
+  int64_t sequences = (options.batch + ranks - 1) / ranks;
+  if (sequences > mostSequences || sequences * options.length > mostTokens)
+    return Error("--batch: " + std::to_string(sequences) + " sequences of " + std::to_string(options.length) +
+                 " tokens on each rank are more than the " + std::to_string(mostTokens) + " tokens or " +
+                 std::to_string(mostSequences) + " sequences of a micro-step; --accumulate takes them in several");
+  std::string key = config;
+  for (const std::string &option : compilerOptions(options, ranks))
+    key += "\n" + option;
+  std::error_code code;
+  std::string compiler = compilerPath();
+  auto size = filesystem::file_size(compiler, code);
+  auto time = filesystem::last_write_time(compiler, code);
+  if (code)
+    return Error("the compiler " + io::quote(compiler) + ": " + code.message());
+  key += "\n" + std::to_string(size) + "\n" + std::to_string(time.time_since_epoch().count());
+  return options.out + "/train-" + digestText(key).substr(0, 16) + ".chm";
+}
+
+runtime::Failure makeBinary(const Options &options, const std::string &path, int ranks) {
+  std::error_code ignored;
+  if (filesystem::exists(path, ignored))
+    return std::nullopt;
+  std::vector<std::string> command = {compilerPath(), options.model, "-o", path};
+  for (const std::string &option : compilerOptions(options, ranks))
+    command.push_back(option);
+  io::Result<bench::ProcessOutput> result = bench::runProcess(command);
+  if (!result)
+    return Error(result.error());
+  if (result->status != 0)
+    return Error("chimera-compile: " + io::escaped(result->lastError()));
+  return std::nullopt;
+}
+
+} // namespace chimera::train

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "tools/chimera-train/Journal.h"
+
+namespace chimera::train {
+
+io::Result<std::unique_ptr<Journal>> Journal::open(const std::string &folder, nlohmann::json run, int64_t done,
+                                                   Progress progress, int64_t logEvery) {
+  const std::string path = folder + "/log.jsonl";
+  io::Result<RunLog> log = done > 0 ? RunLog::resume(path, done) : RunLog::create(path);
+  if (!log)
+    return log.error();
+  std::vector<nlohmann::json> kept = log->takeKept();
+  if (kept.empty())
+    if (io::Status status = log->write(run); !status)
+      return status.error();
+  Page page(folder + "/training.html");
+  page.add(run);
+  for (const nlohmann::json &line : kept)
+    page.add(line);
+  return std::unique_ptr<Journal>(new Journal(std::move(*log), std::move(page), progress, logEvery));
+}
+
+io::Status Journal::step(const StepRecord &record, int64_t tokens, double seconds, bool last) {
+  constexpr std::chrono::seconds betweenPages(15);
+  progress.step(record.step, record.loss, record.accuracy, tokens, seconds);
+  if (record.step % logEvery != 0 && !last)
+    return {};
+  nlohmann::json line = toJson(record);
+  page.add(line);
+  if (std::chrono::steady_clock::now() - pageWritten >= betweenPages)
+    writePage(false);
+  return log.write(line);
+}
+
+io::Status Journal::evaluation(const EvaluationRecord &record) {
+  char numbers[160];
+  int size = std::snprintf(numbers, sizeof numbers, "step %lld, held out: loss %.4f  accuracy %.4f",
+                           static_cast<long long>(record.step), record.hard.loss, record.hard.accuracy);
+  if (record.soft)
+    std::snprintf(numbers + size, sizeof numbers - size_t(size), " hard, %.4f %.4f soft", record.soft->loss,
+                  record.soft->accuracy);
+  progress.line(numbers);
+  nlohmann::json line = toJson(record);
+  page.add(line);
+  writePage(false);
+  return log.write(line);
+}
+
+void Journal::writePage(bool finished) {
+  pageWritten = std::chrono::steady_clock::now();
+  io::Status status = page.write(finished);
+  // A page is no reason to end a run; the log has all that it shows.
+  if (!status && !pageFailed)
+    progress.line("chimera-train: warning: " + status.error().message);
+  pageFailed = !status;
+}
+
+void Journal::finish(bool finished) {
+  progress.finish();
+  writePage(finished);
+}
+
+} // namespace chimera::train

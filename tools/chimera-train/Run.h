@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// All that a run of training consists of, and where it is.
+#ifndef CHIMERA_TOOLS_CHIMERATRAIN_RUN_H
+#define CHIMERA_TOOLS_CHIMERATRAIN_RUN_H
+
+#include "dialect/frontend/Json.h"
+#include "runtime/device/CpuDevice.h"
+#include "runtime/train/Checkpoint.h"
+#include "runtime/train/Step.h"
+#include "runtime/train/config/Plan.h"
+#include "runtime/train/data/Dataset.h"
+#include "tools/chimera-train/Journal.h"
+#include "tools/chimera-train/Options.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace chimera::train {
+
+struct Run {
+  const Options &options;
+  Communicator &ranks;
+
+  // What is to be done.
+  JsonValue configText; ///< config.json with the command line's values in their places.
+  Config model;
+  TrainingConfig training;
+  std::unique_ptr<Dataset> data;
+  std::string identity;
+  std::optional<Plan> plan;
+
+  // What does it.
+  std::shared_ptr<const runtime::Model> binary;
+  std::unique_ptr<runtime::CpuDevice> device;
+  std::unique_ptr<State> state;
+  std::unique_ptr<Programs> programs;
+  std::unique_ptr<Trainer> trainer;
+  std::optional<Checkpoints> checkpoints;
+  std::unique_ptr<Journal> journal; ///< Of the first rank, else null.
+
+  // Where it is.
+  int64_t done = 0; ///< Steps.
+  PlanState planState;
+
+  Run(const Options &options, Communicator &ranks) : options(options), ranks(ranks) {}
+
+  /// Reads config and data, compiles, loads weights or, with --resume, the newest good checkpoint. All ranks succeed,
+  /// or none.
+  static Result<std::unique_ptr<Run>> open(const Options &options, Communicator &ranks);
+
+  bool isFirst() const { return ranks.rank() == 0; }
+  /// Tokens of a step: A B T.
+  int64_t tokensPerStep() const { return options.accumulate * options.batch * options.length; }
+  /// What the next step is to do.
+  StepInput input(const StepPlan &plan) const;
+  /// The router's temperature of the model as it is after the steps done.
+  double temperature() const { return training.temperature.at(double(done) / double(options.steps)); }
+  /// config.json of the model as it is: with that temperature.
+  std::string modelConfig() const;
+
+private:
+  Failure readInput();
+  Failure readOutput();
+  Failure compile(std::string &path);
+  Failure load(const std::string &path);
+  Failure loadWeights();
+  Failure resume();
+  Failure openJournal();
+};
+
+/// This rank's failure, or that there is one elsewhere. Every rank calls it.
+Failure agree(Communicator &ranks, Failure own);
+
+} // namespace chimera::train
+
+#endif // CHIMERA_TOOLS_CHIMERATRAIN_RUN_H
