@@ -194,6 +194,8 @@ Failure Run::openJournal() {
   if (!opened)
     return Error(opened.error());
   journal = std::move(*opened);
+  journal->say(std::to_string(parameters) + " parameters to train; " + data->description() + "; curves in " +
+               options.out + "/training.html");
   if (done > 0)
     journal->say("going on after step " + std::to_string(done));
   return std::nullopt;
