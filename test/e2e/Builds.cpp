@@ -11,11 +11,16 @@
 namespace chimera::test {
 
 Build refBuild(Precision precision) {
-  return {precision, "ref", "", false};
+  return {precision, "ref", "", false, false};
 }
 
 Build cpuBuild(const std::string &isas, Precision precision, bool int8Weights) {
-  return {precision, "cpu", isas, int8Weights};
+  return {precision, "cpu", isas, int8Weights, false};
+}
+
+Build trainingBuild(Build build) {
+  build.training = true;
+  return build;
 }
 
 std::string buildName(const Build &build) {
@@ -25,7 +30,8 @@ std::string buildName(const Build &build) {
   for (char c : build.isas)
     if (c != '-')
       name += c == ',' ? '_' : c;
-  return name + "_" + precisionName(build.precision) + (build.int8Weights ? "_int8" : "");
+  return name + "_" + precisionName(build.precision) + (build.int8Weights ? "_int8" : "") +
+         (build.training ? "_train" : "");
 }
 
 void PrintTo(const Build &build, std::ostream *out) {
@@ -39,6 +45,8 @@ std::vector<std::string> compilerOptions(const Build &build) {
     options.push_back("--mcpu=" + build.isas);
   if (build.int8Weights)
     options.push_back("--weights=int8");
+  if (build.training)
+    options.push_back("--phases=train");
   return options;
 }
 

@@ -18,6 +18,8 @@ struct Build {
   /// The cpu target's --mcpu: one ISA, or several with commas between them.
   std::string isas;
   bool int8Weights = false;
+  /// Training programs in the place of inference.
+  bool training = false;
 };
 
 /// A build of the ref target.
@@ -25,7 +27,10 @@ Build refBuild(Precision precision);
 /// A build of the cpu target.
 Build cpuBuild(const std::string &isas, Precision precision, bool int8Weights = false);
 
-/// "ref_f64", "cpu_avx512bf16_f32_int8", ...: usable in the name of a test or a file.
+/// A build of training programs.
+Build trainingBuild(Build build);
+
+/// "ref_f64", "cpu_avx512bf16_f32_int8", "ref_f64_train", ...: usable in the name of a test or a file.
 std::string buildName(const Build &build);
 void PrintTo(const Build &build, std::ostream *out);
 
