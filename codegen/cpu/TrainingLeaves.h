@@ -13,9 +13,13 @@ using namespace kernel;
 /// Sums that are open at once at most: one for each level of the tree.
 inline constexpr int64_t leafLevels = 5;
 
-/// Calls `addRows` for each leaf with its first compact row, the row past its last and its sums, which are +0; adds
-/// neighbouring leaves as soon as both are there. `sums` has room for leafLevels times `size` f32, a multiple of
-/// `lanes`; the sums of all leaves end in its first `size`.
+/// Calls `addLeaf` for each of `count` leaves (a power of two) with its sums, which are +0; adds neighbouring leaves as
+/// soon as both are there. `sums` has room for leafLevels times `size` f32, a multiple of `lanes`; the sums of all
+/// leaves end in its first `size`.
+void sumByLeaves(KernelBuilder &k, Val count, const Buffer &sums, int64_t size, int64_t lanes,
+                 llvm::function_ref<void(Val leaf, const Buffer &ofLeaf)> addLeaf);
+
+/// The same over the rows of a rows value: `addRows` gets a leaf's first compact row and the row past its last.
 void sumByLeaves(KernelBuilder &k, const Buffer &leaves, const Buffer &start, const Buffer &sums, int64_t size,
                  int64_t lanes, llvm::function_ref<void(Val first, Val last, const Buffer &ofLeaf)> addRows);
 

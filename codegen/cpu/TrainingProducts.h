@@ -31,6 +31,18 @@ struct WeightGradSpec {
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const WeightGradSpec &spec);
 
+/// dtable[v] = sum over the rows i with tokens[i] = v of dx[i], by leaves: the bits of the ref kernel. The first kernel
+/// orders the rows by token, the second sums each token's. Buffers of the first: leaves, start (of the batch), tokens
+/// i32[N], first i32 [vocab + 2] (the place of each token's first row), order i32[N] (16 row + leaf, ascending for each
+/// token). Of the second: leaves, first, order, dx f32 [N, width], dtable f32 [vocab, width].
+struct EmbedGradSpec {
+  int64_t vocab, width;
+};
+struct EmbedGrad {
+  Kernel order, sum;
+};
+EmbedGrad getOrEmitGrad(mlir::ModuleOp kernels, const Isa &isa, const EmbedGradSpec &spec);
+
 } // namespace chimera::cpu
 
 #endif // CHIMERA_CODEGEN_CPU_TRAININGPRODUCTS_H
