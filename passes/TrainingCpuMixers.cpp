@@ -1,11 +1,168 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Training on the cpu target: attention, convolution and scans.
+// Training on the cpu target: attention, convolution and scans. The launches have the buffers of the ref kernels
+// (TrainingMixerCalls.cpp).
 
+#include "passes/KernelCall.h"
 #include "passes/TrainingCpuCalls.h"
+
+#include "codegen/cpu/TrainingAttention.h"
+#include "codegen/cpu/TrainingConv.h"
+#include "codegen/cpu/TrainingScan.h"
+#include "dialect/IR/Checks.h"
+
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace chimera;
+using namespace chimera::ir;
 
-bool TrainingCpuCalls::lowerMixer(Operation *) {
-  return false;
+/// Makes the results of the op those of the launch.
+static void replace(KernelCall &call, Operation *op, const kernel::Kernel &kernel) {
+  for (Type type : op->getResultTypes()) {
+    call.out(type);
+  }
+  call.replace(kernel);
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+template <typename Op> static ref::SeqAttendSpec attendSpec(Op op, bool tentative) {
+  return {columnsOf(op.getQuery()) / static_cast<int64_t>(op.getHeadDim()),
+          static_cast<int64_t>(op.getKvHeads()),
+          static_cast<int64_t>(op.getHeadDim()),
+          static_cast<int64_t>(op.getWindow()),
+          op.getScale().convertToDouble(),
+          bool(op.getWrite()),
+          tentative,
+          scalarOf(op.getQuery()),
+          kernel::Scalar::F32};
+}
+
+static bool lowerAttention(IRRewriter &rewriter, ModuleOp kernels, const cpu::Isa &isa, Operation *op) {
+  KernelCall call(rewriter, op);
+  return TypeSwitch<Operation *, bool>(op)
+      .Case([&](SeqAttendOp attend) {
+        call.rows(attend.getOwn()).rows(attend.getKeys());
+        call.in({attend.getQuery(), attend.getKey(), attend.getValue()}).optional(attend.getWrite());
+        call.in(attend.getOwnEntry());
+        replace(call, op, getOrEmit(kernels, isa, attendSpec(attend, !attend.getOwnEntry().empty())));
+        return true;
+      })
+      .Case([&](SeqAttendQueryGradOp grad) {
+        call.rows(grad.getOwn()).rows(grad.getKeys());
+        call.in({grad.getQuery(), grad.getKey(), grad.getValue()}).optional(grad.getWrite());
+        call.in(grad.getOwnEntry()).in({grad.getResult(), grad.getLse(), grad.getDresult()});
+        replace(call, op, getOrEmitGrad(kernels, isa, attendSpec(grad, !grad.getOwnEntry().empty())).queries);
+        return true;
+      })
+      .Case([&](SeqAttendKeyGradOp grad) {
+        call.rows(grad.getKeys()).rows(grad.getOwn());
+        call.in({grad.getQuery(), grad.getKey(), grad.getValue()}).optional(grad.getWrite());
+        call.in({grad.getLse(), grad.getDelta(), grad.getDresult()});
+        replace(call, op, getOrEmitGrad(kernels, isa, attendSpec(grad, grad.getTentative())).keys);
+        return true;
+      })
+      .Default(false);
+}
+
+//===----------------------------------------------------------------------===//
+// Causal convolution
+//===----------------------------------------------------------------------===//
+
+/// The spec of an op with an input or a gradient [., C], and weights [C, K] or their gradient.
+static ref::SeqConvSpec convSpec(Value matrix, Value weight, bool silu, bool tentative) {
+  return {columnsOf(matrix), columnsOf(weight), silu, tentative, scalarOf(matrix)};
+}
+
+static bool lowerConv(IRRewriter &rewriter, ModuleOp kernels, const cpu::Isa &isa, Operation *op) {
+  KernelCall call(rewriter, op);
+  return TypeSwitch<Operation *, bool>(op)
+      .Case([&](SeqConvOp conv) {
+        bool silu = conv.getActivation() == Activation::SiLU;
+        ref::SeqConvSpec spec = convSpec(conv.getInput(), conv.getWeight(), silu, bool(conv.getKept()));
+        if (!cpu::hasTrainingKernels(spec)) {
+          return false;
+        }
+        call.rows(conv.getRows()).in({conv.getInput(), conv.getWeight(), conv.getBias()});
+        replace(call, op, getOrEmit(kernels, isa, spec));
+        return true;
+      })
+      .Case([&](SeqConvActivationGradOp grad) {
+        ref::SeqConvSpec spec = convSpec(grad.getInput(), grad.getWeight(), true, bool(grad.getKept()));
+        if (!cpu::hasTrainingKernels(spec)) {
+          return false;
+        }
+        call.rows(grad.getRows()).in({grad.getInput(), grad.getWeight(), grad.getBias(), grad.getDresult()});
+        replace(call, op, getOrEmitGrad(kernels, isa, spec).activation);
+        return true;
+      })
+      .Case([&](SeqConvInputGradOp grad) {
+        ref::SeqConvSpec spec = convSpec(grad.getDresult(), grad.getWeight(), false, bool(grad.getKeptRows()));
+        if (!cpu::hasTrainingKernels(spec)) {
+          return false;
+        }
+        call.rows(grad.getRows()).in({grad.getWeight(), grad.getDresult()});
+        replace(call, op, getOrEmitGrad(kernels, isa, spec).input);
+        return true;
+      })
+      .Case([&](SeqConvWeightGradOp grad) {
+        ref::SeqConvSpec spec = convSpec(grad.getInput(), grad.getDweight(), false, bool(grad.getKept()));
+        if (!cpu::hasTrainingKernels(spec)) {
+          return false;
+        }
+        call.in(grad.getLeaves()).rows(grad.getRows()).in({grad.getInput(), grad.getDresult()});
+        replace(call, op, getOrEmitGrad(kernels, isa, spec).weight);
+        return true;
+      })
+      .Default(false);
+}
+
+//===----------------------------------------------------------------------===//
+// Scans
+//===----------------------------------------------------------------------===//
+
+template <typename Op> static ref::SeqSsmScanSpec ssmSpec(Op op) {
+  return {static_cast<int64_t>(op.getHeads()),
+          static_cast<int64_t>(op.getDim()),
+          static_cast<int64_t>(op.getSize()),
+          static_cast<int64_t>(op.getGroups()),
+          op.getDtMin().convertToDouble(),
+          op.getDtMax().convertToDouble(),
+          bool(op.getWrite()),
+          bool(op.getMode()),
+          scalarOf(op.getXbc())};
+}
+
+static bool lowerScan(IRRewriter &rewriter, ModuleOp kernels, const cpu::Isa &isa, Operation *op) {
+  KernelCall call(rewriter, op);
+  return TypeSwitch<Operation *, bool>(op)
+      .Case([&](SeqSsmScanOp scan) {
+        ref::SeqSsmScanSpec spec = ssmSpec(scan);
+        if (!cpu::hasTrainingKernels(spec)) {
+          return false;
+        }
+        call.rows(scan.getRows()).in({scan.getXbc(), scan.getDt(), scan.getALog(), scan.getSkip(), scan.getDtBias()});
+        call.optional(scan.getWrite()).out(scan.getStates().getType()).out(scan.getResult().getType());
+        ResultRange made = call.emit(getOrEmit(kernels, isa, spec));
+        rewriter.replaceOp(op, {made[1], made[0]});
+        return true;
+      })
+      .Case([&](SeqSsmScanGradOp grad) {
+        ref::SeqSsmScanSpec spec = ssmSpec(grad);
+        if (!cpu::hasTrainingKernels(spec)) {
+          return false;
+        }
+        call.rows(grad.getRows()).in({grad.getXbc(), grad.getDt(), grad.getALog(), grad.getSkip(), grad.getDtBias()});
+        call.optional(grad.getWrite()).in({grad.getStates(), grad.getDresult()});
+        replace(call, op, getOrEmitGrad(kernels, isa, spec));
+        return true;
+      })
+      .Default(false);
+}
+
+bool TrainingCpuCalls::lowerMixer(Operation *op) {
+  return lowerAttention(rewriter, kernels, isa, op) || lowerConv(rewriter, kernels, isa, op) ||
+         lowerScan(rewriter, kernels, isa, op);
 }
