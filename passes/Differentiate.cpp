@@ -17,7 +17,9 @@ using namespace mlir;
 using namespace chimera;
 using namespace chimera::ir;
 
-/// Adds the gradients to the function's results, in the order of the parameters' first uses.
+/// Adds the gradients to the function's results, in the order of the parameters' first uses. What several uses
+/// contribute is added up at the very end: a step that is spread over ranks sums each use's part over them first, so
+/// that the order of additions does not depend on their number.
 static LogicalResult addGradients(func::FuncOp function, ArrayRef<ParamOp> params, Adjoints &adjoints) {
   Operation *terminator = function.getBody().front().getTerminator();
   SmallVector<Value> results(terminator->getOperands());
@@ -26,13 +28,18 @@ static LogicalResult addGradients(func::FuncOp function, ArrayRef<ParamOp> param
     attrs.push_back(DictionaryAttr::get(function.getContext(), function.getResultAttrs(i)));
   }
   Builder builder(function.getContext());
+  OpBuilder sums(terminator);
   for (ParamOp param : params) {
-    Value gradient = adjoints.of(param.getResult());
-    if (!gradient && param.getOptional()) {
+    ArrayRef<Value> parts = adjoints.partsOf(param.getResult());
+    if (parts.empty() && param.getOptional()) {
       continue;
     }
-    if (!gradient) {
+    if (parts.empty()) {
       return param.emitOpError("parameter '") << param.getName() << "' has no influence on the loss";
+    }
+    Value gradient = parts.front();
+    for (Value part : parts.drop_front()) {
+      gradient = sums.create<SumOp>(param.getLoc(), gradient.getType(), gradient, part);
     }
     results.push_back(gradient);
     attrs.push_back(builder.getDictionaryAttr(builder.getNamedAttr("chimera.gradient", param.getNameAttr())));

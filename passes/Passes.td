@@ -133,6 +133,32 @@ def Differentiate : Pass<"chimera-differentiate", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::chimera::ir::ChimeraDialect"];
 }
 
+def Rematerialize : Pass<"chimera-rematerialize", "::mlir::func::FuncOp"> {
+  let summary = "computes again what would take too much memory to keep";
+  let description = [{
+    In functions marked `chimera.differentiate`: while the tensors that are live at once take more than `memory-limit` bytes, the op of the
+    forward half that frees most bytes there for its cost is computed again before its first use in the backward half (Chen et al.
+    2016 choose layers; this chooses ops). Routing is never repeated. Repeated ops are marked `chimera.recomputed`. A limit that cannot
+    be met is an error that says what is needed.
+
+    Before:
+    ```mlir
+    %a = chimera.swiglu %gate, %up ...
+    ...
+    %dw = chimera.linear_weight_grad %dy, %a leaves %leaves ...
+    ```
+    After:
+    ```mlir
+    %a = chimera.swiglu %gate, %up ...
+    ...
+    %b = chimera.swiglu %gate, %up {chimera.recomputed = 0 : i64} ...
+    %dw = chimera.linear_weight_grad %dy, %b leaves %leaves ...
+    ```
+  }];
+  let options = [Option<"memoryLimit", "memory-limit", "int64_t", "0", "bytes that are live at once; 0: no limit">];
+  let dependentDialects = ["::chimera::ir::ChimeraDialect"];
+}
+
 def AddOptimizer : Pass<"chimera-add-optimizer", "::mlir::ModuleOp"> {
   let summary = "the programs that turn gradients into a step";
   let description = [{

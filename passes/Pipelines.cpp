@@ -20,8 +20,8 @@ void chimera::buildDispatchedPipeline(OpPassManager &manager, const StepLimits &
   manager.addPass(createCSEPass());
 }
 
-void chimera::buildTrainingPipeline(OpPassManager &manager, const StepLimits &limits, bool keepModel) {
-  manager.addPass(createSpecializeTraining({limits.maxTokens, limits.maxSeqs, keepModel}));
+void chimera::buildTrainingPipeline(OpPassManager &manager, const TrainingOptions &options) {
+  manager.addPass(createSpecializeTraining({options.limits.maxTokens, options.limits.maxSeqs, options.keepModel}));
   manager.addPass(createCanonicalizerPass());
   OpPassManager &program = manager.nest<func::FuncOp>();
   program.addPass(createSoftenMix());
@@ -32,6 +32,7 @@ void chimera::buildTrainingPipeline(OpPassManager &manager, const StepLimits &li
   manager.addPass(createAddOptimizer());
   manager.addPass(createCanonicalizerPass());
   manager.addPass(createCSEPass());
+  manager.addNestedPass<func::FuncOp>(createRematerialize({options.memoryLimit}));
 }
 
 void chimera::buildFusionPipeline(OpPassManager &manager) {
@@ -84,10 +85,9 @@ void chimera::registerPasses() {
   PassPipelineRegistration<LimitOptions>(
       "chimera-to-dispatched", "model level to dispatched",
       [](OpPassManager &manager, const LimitOptions &options) { buildDispatchedPipeline(manager, options.limits()); });
-  PassPipelineRegistration<LimitOptions>("chimera-to-training", "model level to training programs, dispatched",
-                                         [](OpPassManager &manager, const LimitOptions &options) {
-                                           buildTrainingPipeline(manager, options.limits(), /*keepModel=*/false);
-                                         });
+  PassPipelineRegistration<LimitOptions>(
+      "chimera-to-training", "model level to training programs, dispatched",
+      [](OpPassManager &manager, const LimitOptions &options) { buildTrainingPipeline(manager, {options.limits()}); });
   PassPipelineRegistration<LimitOptions>("chimera-to-ref-calls", "model level to one op a launch, for the ref target",
                                          [](OpPassManager &manager, const LimitOptions &options) {
                                            buildDispatchedPipeline(manager, options.limits());

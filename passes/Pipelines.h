@@ -23,8 +23,13 @@ struct StepLimits {
 void buildDispatchedPipeline(mlir::OpPassManager &manager, const StepLimits &limits);
 
 /// Model level → the training programs (train and evaluate, hard and soft, accumulate, update), dispatched and
-/// differentiated. `limits` are those of a run. With `keepModel` the model stays, for buildDispatchedPipeline.
-void buildTrainingPipeline(mlir::OpPassManager &manager, const StepLimits &limits, bool keepModel);
+/// differentiated. With `keepModel` the model stays, for buildDispatchedPipeline.
+struct TrainingOptions {
+  StepLimits limits;       ///< of a run
+  int64_t memoryLimit = 0; ///< bytes of tensors that may be live at once; 0: any number
+  bool keepModel = false;
+};
+void buildTrainingPipeline(mlir::OpPassManager &manager, const TrainingOptions &options);
 
 /// What the cpu target's kernels are made for.
 struct CpuOptions {

@@ -33,6 +33,7 @@ public:
 private:
   LogicalResult collect();
   LogicalResult placeGradients();
+  LogicalResult findExchange();
   SmallVector<std::pair<StringRef, Value>> results();
   bool training() { return phase->hasAttr("chimera.training"); }
   void use(Value value, int64_t launch);
@@ -60,6 +61,8 @@ private:
   SmallVector<ArenaRequest> requests;
   DenseMap<Value, size_t> requestOf;
   DenseMap<Value, int64_t> gradientOf; ///< the parameter of a value that is a gradient
+  SmallVector<Value> parts;            ///< of gradients, which are added up from the launch `sumsFrom` on
+  std::optional<int64_t> sumsFrom;
 };
 
 } // namespace
@@ -187,6 +190,27 @@ LogicalResult PhasePlan::placeGradients() {
     }
     if (!value.getDefiningOp<CallOp>() || !gradientOf.try_emplace(value, layout.parameter(name)).second) {
       return phase.emitOpError("the gradient of '") << name.getValue() << "' must be the result of a launch of its own";
+    }
+  }
+  return success();
+}
+
+/// Where parts of gradients are added up: in the last launches, and nowhere else.
+LogicalResult PhasePlan::findExchange() {
+  auto isSum = [](CallOp call) { return call.getOp() == SumOp::getOperationName(); };
+  for (auto [i, call] : llvm::enumerate(calls)) {
+    if (!isSum(call)) {
+      if (sumsFrom) {
+        return call.emitOpError("comes after gradients were added up, which must come last");
+      }
+      continue;
+    }
+    sumsFrom = sumsFrom.value_or(static_cast<int64_t>(i));
+    for (Value input : call.getInputs()) {
+      auto maker = input.getDefiningOp<CallOp>();
+      if (maker && !isSum(maker)) {
+        parts.push_back(input);
+      }
     }
   }
   return success();
@@ -331,7 +355,7 @@ LogicalResult PhasePlan::write(OpBuilder &builder) {
   if (!terminator || !limits || limits.size() != 2 || (!training() && terminator->getNumOperands() < 2)) {
     return phase.emitOpError("is not a phase: it needs chimera.limits, and logits and routing as its first results");
   }
-  if (failed(placeGradients()) || failed(collect())) {
+  if (failed(placeGradients()) || failed(collect()) || failed(findExchange())) {
     return failure();
   }
   int64_t arenaBytes = planArena(requests);
@@ -343,9 +367,16 @@ LogicalResult PhasePlan::write(OpBuilder &builder) {
   auto slice = [&](StringRef name) {
     return training() ? DenseI64ArrayAttr() : cast<DenseI64ArrayAttr>(slices.get(name));
   };
+  SmallVector<int64_t> exchange;
+  for (Value part : parts) {
+    const ArenaRequest &request = requests[requestOf.lookup(part)];
+    llvm::append_values(exchange, request.offset, request.bytes);
+  }
   auto program = builder.create<ProgramOp>(phase.getLoc(), phase.getName(), arenaBytes, limits[0], limits[1],
                                            slice("logits"), slice("routing"),
-                                           training() ? slices.getDictionary(builder.getContext()) : DictionaryAttr());
+                                           training() ? slices.getDictionary(builder.getContext()) : DictionaryAttr(),
+                                           sumsFrom ? builder.getDenseI64ArrayAttr(exchange) : DenseI64ArrayAttr(),
+                                           sumsFrom ? builder.getI64IntegerAttr(*sumsFrom) : IntegerAttr());
   OpBuilder inside = OpBuilder::atBlockBegin(&program.getBody().emplaceBlock());
   for (CallOp call : calls) {
     SmallVector<Attribute> buffers;

@@ -271,6 +271,12 @@ Phase readProgram(ir::ProgramOp program) {
       auto slice = cast<DenseI64ArrayAttr>(result.getValue());
       phase.results.push_back({result.getName().str(), {slice[0], slice[1]}});
     }
+    if (std::optional<uint64_t> before = program.getExchangeBefore()) {
+      phase.exchangeBefore = static_cast<int64_t>(*before);
+      ArrayRef<int64_t> spans = *program.getExchange();
+      for (size_t i = 0; i + 1 < spans.size(); i += 2)
+        phase.exchange.push_back({spans[i], spans[i + 1]});
+    }
   } else {
     phase.logits = {(*program.getLogits())[0], (*program.getLogits())[1]};
     phase.routing = {(*program.getRouting())[0], (*program.getRouting())[1]};

@@ -175,6 +175,17 @@ void writePhase(OStream &json, const Phase &phase) {
         for (const auto &[name, slice] : phase.results)
           writeSlice(json, name, slice);
       });
+      if (phase.exchangeBefore)
+        json.attributeObject("exchange", [&] {
+          json.attribute("before", *phase.exchangeBefore);
+          json.attributeArray("spans", [&] {
+            for (const ArenaSlice &slice : phase.exchange)
+              json.array([&] {
+                json.value(slice.offset);
+                json.value(slice.bytes);
+              });
+          });
+        });
     }
     json.attributeArray("launches", [&] {
       for (const Launch &launch : phase.launches)

@@ -83,6 +83,10 @@ struct Phase {
   ArenaSlice routing;
   std::vector<Launch> launches;
   std::vector<std::pair<std::string, ArenaSlice>> results = {};
+  /// Slices that are summed over ranks, as the gradients are, before the launch `exchangeBefore`; none: there is no
+  /// such place, and the gradients are summed after the last.
+  std::vector<ArenaSlice> exchange = {};
+  std::optional<int64_t> exchangeBefore = std::nullopt;
 };
 
 /// Whether a program of that name infers.

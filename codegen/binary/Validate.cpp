@@ -147,6 +147,12 @@ llvm::Error checkResults(const std::string &where, const Phase &phase) {
     if (llvm::Error error = checkSlice(where + ", result " + name, slice, phase.arenaBytes))
       return error;
   }
+  for (const ArenaSlice &slice : phase.exchange)
+    if (llvm::Error error = checkSlice(where + ", exchange", slice, phase.arenaBytes))
+      return error;
+  if (phase.exchangeBefore &&
+      (*phase.exchangeBefore < 0 || *phase.exchangeBefore > static_cast<int64_t>(phase.launches.size())))
+    return fault(where + ", exchange", "there is no launch " + std::to_string(*phase.exchangeBefore));
   return llvm::Error::success();
 }
 

@@ -78,11 +78,14 @@ Value Adjoints::of(Value value) {
   scatter(value, all);
   scatterColumns(value, all);
   Value sum = all.whole.front();
-  bool ofParameter = cast<RankedTensorType>(sum.getType()).hasStaticShape();
   for (Value next : llvm::drop_begin(all.whole)) {
-    sum = ofParameter ? builder.create<SumOp>(value.getLoc(), sum.getType(), sum, next).getResult()
-                      : builder.create<AddOp>(value.getLoc(), sum.getType(), sum, next).getResult();
+    sum = builder.create<AddOp>(value.getLoc(), sum.getType(), sum, next);
   }
   all.whole = {sum};
   return sum;
+}
+
+ArrayRef<Value> Adjoints::partsOf(Value parameter) {
+  auto found = contributions.find(parameter);
+  return found == contributions.end() ? ArrayRef<Value>() : ArrayRef<Value>(found->second.whole);
 }

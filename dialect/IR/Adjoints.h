@@ -22,6 +22,9 @@ public:
   /// The gradient by `value`, made at the builder's place; null if nothing contributes.
   mlir::Value of(mlir::Value value);
 
+  /// What several uses contribute to the gradient by a parameter, not added up; empty if nothing does.
+  llvm::ArrayRef<mlir::Value> partsOf(mlir::Value parameter);
+
   /// A gradient of the value's own shape.
   void add(mlir::Value value, mlir::Value gradient) { contributions[value].whole.push_back(gradient); }
   /// One of the columns from `offset` on, of an [R, C] value.

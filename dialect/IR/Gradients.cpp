@@ -120,8 +120,9 @@ void GatedNormOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
 }
 
 void RoundParamOp::buildGradient(OpBuilder &, Adjoints &adjoints) {
-  if (Value d = adjoints.of(getResult())) {
-    adjoints.add(getInput(), d);
+  SmallVector<Value> parts(adjoints.partsOf(getResult()));
+  for (Value part : parts) {
+    adjoints.add(getInput(), part);
   }
 }
 

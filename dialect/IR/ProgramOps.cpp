@@ -52,8 +52,7 @@ static LogicalResult verifyUpdated(CallOp op) {
     updated.push_back(op.getInputs()[index].getType());
   }
   TypeRange results = op.getResults().getTypes();
-  if (results.size() < updated.size() ||
-      updated != llvm::to_vector<6>(results.take_back(updated.size()))) {
+  if (results.size() < updated.size() || updated != llvm::to_vector<6>(results.take_back(updated.size()))) {
     return op.emitOpError("its last results must be the new versions of its updated inputs");
   }
   for (Type type : results.drop_back(updated.size())) {
@@ -106,6 +105,9 @@ LogicalResult ProgramOp::verify() {
     if (slice.size() != 2 || slice[0] < 0 || slice[1] < 0 || slice[0] > arena || slice[1] > arena - slice[0]) {
       return emitOpError() << name << " must be an offset and a size within the arena's " << arena << " bytes";
     }
+  }
+  if (bool(getExchange()) != bool(getExchangeBefore()) || (getExchange() && getExchange()->size() % 2 != 0)) {
+    return emitOpError("exchange must be pairs of an offset and a size, and say before which launch");
   }
   if (getBody().getNumArguments() != 0) {
     return emitOpError("its body takes no arguments");

@@ -104,7 +104,8 @@ def ProgramOp : Chimera_Op<"program", [Symbol, IsolatedFromAbove, NoTerminator, 
   let summary = "the launch table of one phase";
   let description = [{
     The launches of a phase, in order, on an arena of `arena_bytes`. `logits` and `routing` are where the results of a step of inference
-    are, as (offset, bytes); a training program has `results` by name instead. At most `max_tokens` rows and `max_seqs` sequences a step.
+    are, as (offset, bytes); a training program has `results` by name instead. `exchange` are slices, as offset and bytes by turns, that
+    are summed over ranks, with the gradients, before launch `exchange_before`. At most `max_tokens` rows and `max_seqs` sequences a step.
 
     Example:
     ```mlir
@@ -115,11 +116,12 @@ def ProgramOp : Chimera_Op<"program", [Symbol, IsolatedFromAbove, NoTerminator, 
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$arena_bytes, I64Attr:$max_tokens, I64Attr:$max_seqs,
                        OptionalAttr<DenseI64ArrayAttr>:$logits, OptionalAttr<DenseI64ArrayAttr>:$routing,
-                       OptionalAttr<DictionaryAttr>:$results);
+                       OptionalAttr<DictionaryAttr>:$results, OptionalAttr<DenseI64ArrayAttr>:$exchange,
+                       OptionalAttr<I64Attr>:$exchange_before);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     $sym_name `arena` $arena_bytes `limits` $max_tokens `,` $max_seqs (`logits` $logits^)? (`routing` $routing^)?
-    (`results` $results^)? attr-dict-with-keyword $body
+    (`results` $results^)? (`exchange` $exchange^ `before` $exchange_before)? attr-dict-with-keyword $body
   }];
   let hasVerifier = 1;
 }

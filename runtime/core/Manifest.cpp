@@ -236,6 +236,11 @@ static Phase readPhase(const JsonReader &json, bool training) {
   if (training) {
     json.at("results").eachMember(
         [&](const std::string &name, const JsonReader &span) { readResult(name, span, phase); }, mostLayers + 3);
+    if (json.has("exchange")) {
+      JsonReader exchange = json.at("exchange");
+      phase.exchangeBefore = exchange.at("before").integer(0, mostItems);
+      exchange.at("spans").each([&](const JsonReader &span) { phase.exchange.push_back(readSpan(span)); }, mostItems);
+    }
   } else {
     phase.logits = readSpan(json.at("logits"));
     phase.routing = readSpan(json.at("routing"));

@@ -148,6 +148,10 @@ struct Phase {
   ArenaSpan routing;
   std::vector<Launch> launches;
   std::vector<ProgramResult> results; ///< Of training programs.
+  /// Of training programs: what is summed over ranks, as the gradients are, before the launch `exchangeBefore`; -1: the
+  /// gradients are, after the last.
+  std::vector<ArenaSpan> exchange;
+  int64_t exchangeBefore = -1;
 };
 
 /// The training programs, in the order of their names.

@@ -212,6 +212,15 @@ static Failure checkTraining(const Manifest &manifest, const Variant &variant, c
     if (Failure failure = checkSpan(names[int(kind)], result.span, phase, needed[int(kind)]))
       return Error("results." + failure->message);
   }
+  for (const ArenaSpan &span : phase.exchange)
+    if (Failure failure = checkSpan("exchange", span, phase, 0))
+      return failure;
+  for (const ArenaSpan &span : phase.exchange)
+    if (span.bytes % io::sizeOf(manifest.masterType()) != 0)
+      return Error("exchange: " + std::to_string(span.bytes) + " bytes are no whole number of elements");
+  if (phase.exchangeBefore > int64_t(phase.launches.size()))
+    return Error("exchange.before: there are " + std::to_string(phase.launches.size()) + " launches, is " +
+                 std::to_string(phase.exchangeBefore));
   return checkLaunches(manifest, variant, phase, true);
 }
 

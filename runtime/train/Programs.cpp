@@ -146,10 +146,15 @@ void Programs::upload(const RunBatch &batch) {
   noiseIsZero = batch.noise.empty();
 }
 
-void Programs::runLaunches(const LaunchTable &table) {
-  if (poison)
+/// The launches of a program that come before ranks exchange gradients.
+static size_t beforeExchange(const Phase &phase) {
+  return phase.exchangeBefore < 0 ? phase.launches.size() : size_t(phase.exchangeBefore);
+}
+
+void Programs::runLaunches(const LaunchTable &table, size_t first, size_t end) {
+  if (poison && first == 0)
     owned.device().fill(arena->base, 0xFF, size_t(table.phase()->arenaBytes));
-  for (size_t l = 0; l < table.phase()->launches.size(); ++l)
+  for (size_t l = first; l < end; ++l)
     if (int64_t blocks = table.blocks(l); blocks > 0)
       owned.device().launch(table.launch(l, blocks));
 }
@@ -188,15 +193,16 @@ static void clear(RunResults &results, int64_t layers) {
 
 void Programs::run(TrainingProgram program, const RunBatch &batch, RunResults &results) {
   clear(results, owned.model().manifest().layers());
+  LaunchTable &table = tables[size_t(program)];
+  table.begin({batch.step.rows(), batch.step.seqs(), batch.step.outputs(), 0});
   if (batch.seqs() == 0) {
     if (trains(program))
-      owned.zeroGradients();
+      for (auto [base, elements] : exchanged(program))
+        owned.device().fill(base, 0, size_t(elements * io::sizeOf(owned.type())));
     return;
   }
-  LaunchTable &table = tables[size_t(program)];
   upload(batch);
-  table.begin({batch.step.rows(), batch.step.seqs(), batch.step.outputs(), 0});
-  runLaunches(table);
+  runLaunches(table, 0, beforeExchange(*table.phase()));
   readResults(*table.phase(), batch.step.rows(), results);
 }
 
@@ -205,8 +211,20 @@ void Programs::run(TrainingProgram program, const Hyper &hyper, RunResults &resu
   LaunchTable &table = tables[size_t(program)];
   buffers.upload(StepBuffer::Hyper, hyper.values());
   table.begin({});
-  runLaunches(table);
+  runLaunches(table, 0, table.phase()->launches.size());
   readResults(*table.phase(), 0, results);
+}
+
+std::vector<std::pair<uint8_t *, int64_t>> Programs::exchanged(TrainingProgram program) const {
+  std::vector<std::pair<uint8_t *, int64_t>> ranges = {{owned.gradientBase(), owned.gradientElements()}};
+  for (const runtime::ArenaSpan &span : tables[size_t(program)].phase()->exchange)
+    ranges.push_back({arena->base + span.offset, span.bytes / io::sizeOf(owned.type())});
+  return ranges;
+}
+
+void Programs::finish(TrainingProgram program) {
+  const LaunchTable &table = tables[size_t(program)];
+  runLaunches(table, beforeExchange(*table.phase()), table.phase()->launches.size());
 }
 
 } // namespace chimera::train

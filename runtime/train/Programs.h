@@ -50,8 +50,14 @@ public:
   /// Fails unless the binary has the program and a run of so many rows and sequences fits it.
   Failure check(TrainingProgram program, int64_t rows, int64_t seqs) const;
 
-  /// Runs a program that `check` allows. A run without sequences gives zeros, gradients included.
+  /// Runs a program that `check` allows, up to where ranks exchange gradients. A run without sequences gives zeros,
+  /// gradients included.
   void run(TrainingProgram program, const RunBatch &batch, RunResults &results);
+  /// The ranges that ranks sum after a run, elements of the state's type: the gradients, and parts of gradients that
+  /// `finish` adds up.
+  std::vector<std::pair<uint8_t *, int64_t>> exchanged(TrainingProgram program) const;
+  /// The rest of the program that `run` ran last.
+  void finish(TrainingProgram program);
   /// `accumulate` or `update`, which need no batch but `hyper`.
   void run(TrainingProgram program, const Hyper &hyper, RunResults &results);
 
@@ -67,7 +73,7 @@ private:
   Failure bind(TrainingProgram program);
   void *resolve(const runtime::Buffer &buffer) const;
   void upload(const RunBatch &batch);
-  void runLaunches(const runtime::LaunchTable &table);
+  void runLaunches(const runtime::LaunchTable &table, size_t first, size_t end);
   void readResults(const runtime::Phase &phase, int64_t rows, RunResults &results) const;
 
   State &owned;

@@ -77,8 +77,9 @@ Failure Trainer::makeGradient(const StepInput &input, const Share &share, bool s
     return failure;
   if (!std::isfinite(report.nll))
     return notFinite(input, share, "the loss");
-  if (Failure failure = sumGradients())
+  if (Failure failure = sumGradients(share.program))
     return failure;
+  programs.finish(share.program);
   if (!programs.state().gradientsAreFinite())
     return notFinite(input, share, "a gradient");
   if (several)

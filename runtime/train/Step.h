@@ -119,7 +119,8 @@ private:
   // Over all ranks: StepRuns.cpp.
   Result<int64_t> agreeOnTargets(Failure failure);
   Failure run(const Share &share, KindReport &report);
-  Failure sumGradients();
+  Failure sumGradients(TrainingProgram program);
+  Failure sum(uint8_t *values, int64_t count);
   Result<std::string> findCulprit(const Share &share);
   Error notFinite(const StepInput &input, const Share &share, const char *what);
 

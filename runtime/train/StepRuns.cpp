@@ -109,24 +109,31 @@ Failure Trainer::run(const Share &share, KindReport &report) {
   return std::nullopt;
 }
 
-Failure Trainer::sumGradients() {
+Failure Trainer::sumGradients(TrainingProgram program) {
   if (ranks.size() == 1)
     return std::nullopt;
+  for (auto [base, count] : programs.exchanged(program))
+    if (Failure failure = sum(base, count))
+      return failure;
+  return std::nullopt;
+}
+
+/// Sums numbers of the device over ranks.
+Failure Trainer::sum(uint8_t *base, int64_t count) {
   State &state = programs.state();
-  int64_t count = state.gradientElements();
   size_t bytes = size_t(count * io::sizeOf(state.type()));
   // Gradients that the host does not see go through a copy.
-  void *values = const_cast<void *>(state.device().hostView(state.gradientBase()));
+  void *values = const_cast<void *>(state.device().hostView(base));
   std::vector<uint8_t> copy;
   if (!values) {
     copy.resize(bytes);
-    state.device().download(copy.data(), state.gradientBase(), bytes);
+    state.device().download(copy.data(), base, bytes);
     values = copy.data();
   }
   Failure failure = state.type() == io::DType::F64 ? ranks.sum(static_cast<double *>(values), count)
                                                    : ranks.sum(static_cast<float *>(values), count);
   if (!failure && !copy.empty())
-    state.device().upload(state.gradientBase(), copy.data(), bytes);
+    state.device().upload(base, copy.data(), bytes);
   return failure;
 }
 

@@ -181,19 +181,57 @@ llvm::Expected<std::vector<binary::IsaVariant>> chooseVariants(const Options &op
   return variants;
 }
 
+/// Model level to dispatched, for the phases asked for. `memoryLimit`: see TrainingOptions.
+llvm::Error dispatch(mlir::ModuleOp module, const Options &options, int64_t memoryLimit) {
+  StepLimits limits{options.maxTokens, options.maxSeqs};
+  bool infer = llvm::is_contained(options.phases, "infer"), train = llvm::is_contained(options.phases, "train");
+  return runStage(module, options, "dispatched", [&](mlir::OpPassManager &manager) {
+    if (train)
+      buildTrainingPipeline(manager, {limits, memoryLimit, /*keepModel=*/infer});
+    if (infer)
+      buildDispatchedPipeline(manager, limits);
+  });
+}
+
+/// The largest arena of a program that differentiates, in a planned module.
+int64_t trainingArena(mlir::ModuleOp module) {
+  int64_t bytes = 0;
+  for (auto program : module.getOps<ir::ProgramOp>())
+    if (program.getSymName().starts_with("train_"))
+      bytes = std::max(bytes, static_cast<int64_t>(program.getArenaBytes()));
+  return bytes;
+}
+
+/// Dispatches so that the arenas of training fit --memory-limit. What a target's kernels take beside the tensors, and
+/// what the planner loses between them, is known only once it has planned: so the limit of the tensors is lowered by
+/// what was too much, until all fits.
+llvm::Error dispatchWithin(mlir::ModuleOp module, const Options &options,
+                           const std::vector<binary::IsaVariant> &variants) {
+  int64_t limit = options.memoryLimit, arena = 0;
+  for (int attempt = 0; attempt < 6 && limit > 0; ++attempt) {
+    mlir::OwningOpRef<mlir::ModuleOp> trial = module.clone();
+    if (llvm::Error error = dispatch(*trial, options, limit))
+      return error;
+    if (llvm::Error error = lowerTo(*trial, options, variants.front().name))
+      return error;
+    arena = trainingArena(*trial);
+    if (arena <= options.memoryLimit)
+      return dispatch(module, options, limit);
+    limit -= arena - options.memoryLimit;
+  }
+  return fault("--memory-limit: a run of " + llvm::Twine(options.maxTokens) + " tokens needs " + llvm::Twine(arena) +
+               " bytes, more than " + llvm::Twine(options.memoryLimit));
+}
+
 /// The levels of IR from the model down, stopping where --emit says.
 llvm::Expected<std::string> emit(mlir::ModuleOp module, const Options &options) {
   if (options.emit == Emit::Chimera)
     return printed(module, /*withLocations=*/true);
-  StepLimits limits{options.maxTokens, options.maxSeqs};
-  bool infer = llvm::is_contained(options.phases, "infer"), train = llvm::is_contained(options.phases, "train");
-  auto toDispatched = [&](mlir::OpPassManager &manager) {
-    if (train)
-      buildTrainingPipeline(manager, limits, /*keepModel=*/infer);
-    if (infer)
-      buildDispatchedPipeline(manager, limits);
-  };
-  if (llvm::Error error = runStage(module, options, "dispatched", toDispatched))
+  auto variants = chooseVariants(options);
+  if (!variants)
+    return variants.takeError();
+  if (llvm::Error error =
+          options.memoryLimit > 0 ? dispatchWithin(module, options, *variants) : dispatch(module, options, 0))
     return error;
   if (options.emit == Emit::Dispatched)
     return printed(module);
@@ -203,9 +241,6 @@ llvm::Expected<std::string> emit(mlir::ModuleOp module, const Options &options) 
       return error;
     return printed(module);
   }
-  auto variants = chooseVariants(options);
-  if (!variants)
-    return variants.takeError();
   if (options.emit == Emit::Binary)
     return emitBinary(module, options, *variants);
   if (llvm::Error error = lowerTo(module, options, variants->front().name))

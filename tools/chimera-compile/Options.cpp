@@ -46,7 +46,7 @@ struct CommandLine {
                                cl::value_desc("form"), cl::init("same"), cl::cat(category)};
   cl::opt<std::string> dtype{"dtype", cl::desc("The model's numbers: f32 (the default), bf16 or f64"),
                              cl::value_desc("name"), cl::cat(category)};
-  cl::opt<std::string> phases{"phases", cl::desc("What the binary can do: infer (the default), train (not built yet)"),
+  cl::opt<std::string> phases{"phases", cl::desc("What the binary can do: infer (the default), train, or both"),
                               cl::value_desc("list"), cl::init("infer"), cl::cat(category)};
   cl::opt<std::string> numerics{
       "numerics", cl::desc("invariant (the default): equal bits however the work is cut; fast (not built yet)"),
@@ -56,6 +56,11 @@ struct CommandLine {
   cl::opt<std::string> maxSeqs{"max-seqs",
                                cl::desc("The most sequences of one step (64, or max-tokens if that is less)"),
                                cl::value_desc("n"), cl::init("64"), cl::cat(category)};
+  cl::opt<std::string> memoryLimit{
+      "memory-limit",
+      cl::desc("The most memory for the activations of a training run: a number of bytes, or of K, M or G (1024); what "
+               "does not fit is computed again"),
+      cl::value_desc("n"), cl::cat(category)};
   cl::opt<std::string> emit{
       "emit",
       cl::desc("What to write: chimera, dispatched, fused or kernels (IR at that level), llvm, asm, "
@@ -78,6 +83,16 @@ llvm::Expected<int64_t> checkNumber(llvm::StringRef option, llvm::StringRef valu
   if (value.getAsInteger(10, number) || number < 1 || number > most)
     return misuse("--" + option + ": '" + value + "' is not a whole number from 1 to " + llvm::Twine(most));
   return number;
+}
+
+/// A number of bytes, perhaps with a letter.
+llvm::Expected<int64_t> checkBytes(llvm::StringRef option, llvm::StringRef value) {
+  llvm::StringRef digits = value;
+  int shift = digits.consume_back("K") ? 10 : digits.consume_back("M") ? 20 : digits.consume_back("G") ? 30 : 0;
+  int64_t number = 0;
+  if (digits.getAsInteger(10, number) || number < 1 || number > (int64_t(1) << 50 >> shift))
+    return misuse("--" + option + ": '" + value + "' is not a number of bytes: a whole number, or one with K, M or G");
+  return number << shift;
 }
 
 llvm::Error checkPhases(llvm::StringRef list, std::vector<std::string> &phases) {
@@ -166,6 +181,14 @@ llvm::Expected<Options> check(const CommandLine &line) {
   }
   if (llvm::Error error = checkPhases(line.phases, options.phases))
     return error;
+  if (line.memoryLimit.getNumOccurrences()) {
+    auto bytes = checkBytes("memory-limit", line.memoryLimit);
+    if (!bytes)
+      return bytes.takeError();
+    if (!llvm::is_contained(options.phases, "train"))
+      return misuse("--memory-limit is for --phases=train");
+    options.memoryLimit = *bytes;
+  }
   options.numerics = line.numerics;
   if (llvm::Error error = checkName("numerics", options.numerics, {"invariant", "fast"}))
     return error;

@@ -34,6 +34,8 @@ struct Options {
   int64_t maxTokens = 0;
   /// At most maxTokens.
   int64_t maxSeqs = 0;
+  /// The most bytes of a training program's arena; 0: no limit.
+  int64_t memoryLimit = 0;
   Emit emit = Emit::Binary;
 };
 
