@@ -73,7 +73,7 @@ public:
 
   bool lower(EmbedGradOp op) {
     auto table = cast<RankedTensorType>(op.getDtable().getType());
-    if (!table.getElementType().isF32()) {
+    if (!table.getElementType().isF32() || table.getDimSize(1) > cpu::mostEmbedWidth) {
       return false;
     }
     cpu::EmbedGradSpec spec{table.getDimSize(0), table.getDimSize(1)};
@@ -118,7 +118,7 @@ public:
     }
     Value master = masterOf(op.getWeight());
     Twin twin = twinOf<Op, Twin>(op);
-    if (!master || !twin || !elementOf(op.getLse()).isF32()) {
+    if (!master || !twin || !elementOf(op.getLse()).isF32() || columnsOf(op.getInput()) > cpu::mostLossInputs) {
       return false;
     }
     Operation *first = twin->isBeforeInBlock(op) ? twin.getOperation() : op.getOperation();

@@ -31,6 +31,8 @@ struct CrossEntropyGradSpec {
   int64_t inputs, vocab;
   Scalar operand;
 };
+/// Inputs at most: sums of some words lie on the stack.
+inline constexpr int64_t mostLossInputs = 4096;
 struct CrossEntropyGrad {
   Kernel gradients, sum;
 };

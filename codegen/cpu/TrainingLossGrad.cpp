@@ -51,7 +51,7 @@ static Plan planOf(const Isa &isa, const CrossEntropyGradSpec &spec) {
             half ? Words::RoundedPairs : Words::F32,
             half ? Words::RoundedF32 : Words::F32,
             half ? Words::WidenedBF16 : Words::F32,
-            std::max<int64_t>(1, slabWords / words / (wide ? 2 : 1)),
+            spec.inputs > widestInputs ? 1 : std::max<int64_t>(1, slabWords / words / (wide ? 2 : 1)),
             wide ? chunkRows / 2 : chunkRows,
             0,
             0,

@@ -38,6 +38,8 @@ Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const WeightGradSpec &s
 struct EmbedGradSpec {
   int64_t vocab, width;
 };
+/// The width at most: sums of a token lie on the stack.
+inline constexpr int64_t mostEmbedWidth = 16384;
 struct EmbedGrad {
   Kernel order, sum;
 };
