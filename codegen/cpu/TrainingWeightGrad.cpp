@@ -15,7 +15,7 @@ static constexpr int64_t chunkRows = 64;
 /// Blocks that are wanted at least, for the threads to share.
 static constexpr int64_t leastBlocks = 8;
 /// Outputs of a block at most, and the unit of their number: whole vectors of every ISA.
-static constexpr int64_t mostOutputs = 48, outputUnit = 16;
+static constexpr int64_t mostOutputs = 96, outputUnit = 16;
 static constexpr int64_t mostPanels = 4;
 
 namespace {
