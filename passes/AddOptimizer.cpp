@@ -94,8 +94,9 @@ struct AddOptimizer : chimera::impl::AddOptimizerBase<AddOptimizer> {
     auto train = module.lookupSymbol<func::FuncOp>("train_hard");
     SmallVector<Trained> params;
     for (unsigned i = 0; train && i < train.getNumResults(); ++i) {
-      if (auto name = train.getResultAttrOfType<StringAttr>(i, "chimera.gradient")) {
-        params.push_back({name, cast<RankedTensorType>(train.getResultTypes()[i])});
+      auto name = train.getResultAttrOfType<StringAttr>(i, "chimera.gradient");
+      if (auto type = dyn_cast<RankedTensorType>(train.getResultTypes()[i]); name && type) {
+        params.push_back({name, type});
       }
     }
     if (params.empty()) {

@@ -28,6 +28,9 @@ public:
   /// diagnostic if a cache argument is not described or two phases disagree.
   mlir::LogicalResult add(mlir::func::FuncOp phase);
 
+  /// Whether a phase uses a parameter of that name.
+  bool hasParameter(mlir::StringRef name) const { return parameters.count(name) != 0; }
+
   /// The number of a parameter.
   int64_t parameter(mlir::StringRef name) const { return parameters.find(name)->second.first; }
 

@@ -95,12 +95,24 @@ void PhasePlan::use(Value value, int64_t launch) {
   }
 }
 
+/// What a value is a version of: itself, if no launch updated it.
+static Value firstVersion(Value value) {
+  while (auto call = value.getDefiningOp<CallOp>()) {
+    size_t own = call.getNumResults() - call.getUpdated().size(), number = cast<OpResult>(value).getResultNumber();
+    if (number < own) {
+      break;
+    }
+    value = call.getInputs()[call.getUpdated()[number - own]];
+  }
+  return value;
+}
+
 /// The tensors that a call overwrites: their new versions take over their bytes.
 LogicalResult PhasePlan::overwrite(CallOp call) {
   size_t own = call.getNumResults() - call.getUpdated().size();
   for (auto [index, result] : llvm::zip_equal(call.getUpdated(), call.getResults().drop_front(own))) {
     Value old = call.getInputs()[index];
-    if (!isa<RankedTensorType>(old.getType()) || old.getDefiningOp<TrainingStateOp>()) {
+    if (!isa<RankedTensorType>(old.getType()) || firstVersion(old).getDefiningOp<TrainingStateOp>()) {
       continue;
     }
     auto it = requestOf.find(old);
@@ -126,6 +138,9 @@ LogicalResult PhasePlan::collect() {
         return slice.emitOpError("its arrays must be results of launches");
       }
       continue;
+    }
+    if (auto state = dyn_cast<TrainingStateOp>(op); state && !layout.hasParameter(state.getName())) {
+      return state.emitOpError("there is no parameter '") << state.getName() << "'";
     }
     if (isa<ParamOp, PackOp, TrainingStateOp, func::ReturnOp>(op)) {
       continue;
@@ -188,6 +203,9 @@ LogicalResult PhasePlan::placeGradients() {
     if (!name) {
       continue;
     }
+    if (!layout.hasParameter(name)) {
+      return phase.emitOpError("gives the gradient of '") << name.getValue() << "', which is no parameter";
+    }
     if (!value.getDefiningOp<CallOp>() || !gradientOf.try_emplace(value, layout.parameter(name)).second) {
       return phase.emitOpError("the gradient of '") << name.getValue() << "' must be the result of a launch of its own";
     }
@@ -208,6 +226,9 @@ LogicalResult PhasePlan::findExchange() {
     sumsFrom = sumsFrom.value_or(static_cast<int64_t>(i));
     for (Value input : call.getInputs()) {
       auto maker = input.getDefiningOp<CallOp>();
+      if (!requestOf.count(input) && !(maker && isSum(maker))) {
+        return call.emitOpError("adds up what is not the result of a launch alone");
+      }
       if (maker && !isSum(maker)) {
         parts.push_back(input);
       }
@@ -258,15 +279,6 @@ LogicalResult PhasePlan::appendArgument(BlockArgument argument, Location loc, bo
   return success();
 }
 
-/// The function argument that a cache value is a version of.
-static Value cacheRoot(Value cache) {
-  while (auto call = cache.getDefiningOp<CallOp>()) {
-    size_t version = cast<OpResult>(cache).getResultNumber() - (call.getNumResults() - call.getUpdated().size());
-    cache = call.getInputs()[call.getUpdated()[version]];
-  }
-  return cache;
-}
-
 static BufferKind bufferKindOf(StateKind kind) {
   switch (kind) {
   case StateKind::Master:
@@ -288,8 +300,9 @@ LogicalResult PhasePlan::appendBuffers(CallOp call, int64_t number, SmallVectorI
   int64_t inputs = static_cast<int64_t>(call.getInputs().size());
   Value value = number < inputs ? call.getInputs()[number] : call.getResults()[number - inputs];
   bool startOnly = llvm::is_contained(call.getStarts(), number);
-  if (isa<CacheTypeInterface>(value.getType())) {
-    value = cacheRoot(value);
+  Value first = firstVersion(value);
+  if (isa<CacheTypeInterface>(value.getType()) || first.getDefiningOp<TrainingStateOp>()) {
+    value = first;
   }
   if (auto param = value.getDefiningOp<ParamOp>()) {
     buffers.push_back(buffer(BufferKind::Param, layout.parameter(param.getName())));

@@ -355,9 +355,14 @@ LogicalResult RefCalls::lower(Operation *op) {
   }
   for (Value result : op->getResults()) {
     auto type = dyn_cast<RankedTensorType>(result.getType());
-    if (type && !type.hasStaticShape() && !isa<DispatchOp>(op) && !rowsOf(result)) {
+    bool rows = type && (!type.hasStaticShape() || isa<RaggedOpInterface>(op));
+    if (rows && !isa<DispatchOp>(op) && !rowsOf(result)) {
       return op->emitOpError("nothing says which rows its result has");
     }
+  }
+  // Sums over rows have none themselves.
+  if (isa<ColumnSumOp, LinearWeightGradOp, EmbedGradOp>(op) && !rowsOf(op->getOperand(isa<ColumnSumOp>(op) ? 0 : 1))) {
+    return op->emitOpError("nothing says which rows it adds up");
   }
   if (failed(checkSizes(op))) {
     return failure();

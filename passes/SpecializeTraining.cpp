@@ -37,12 +37,12 @@ public:
   LogicalResult build();
 
 private:
-  void addArguments();
-  void replaceOps();
+  LogicalResult addArguments();
+  LogicalResult replaceOps();
   void replaceRoute(RouteOp op);
   void replaceAttend(AttendOp op);
   void replaceSsmScan(SsmScanOp op);
-  void replaceMix(MixOp op);
+  LogicalResult replaceMix(MixOp op);
   void widenParam(ParamOp op);
   LogicalResult replaceResults();
   LogicalResult dropCaches();
@@ -69,7 +69,7 @@ Value TrainingForm::addArgument(Type type, StringRef name) {
   return function.getArgument(index);
 }
 
-void TrainingForm::addArguments() {
+LogicalResult TrainingForm::addArguments() {
   int64_t layers = 0;
   for (BlockArgument argument : function.getArguments()) {
     auto step = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "chimera.step");
@@ -77,7 +77,11 @@ void TrainingForm::addArguments() {
     rows = name == "rows" ? argument : rows;
     outputs = name == "outputs" ? argument : outputs;
     if (name == "forced") {
-      layers = cast<RankedTensorType>(argument.getType()).getDimSize(1);
+      auto forced = dyn_cast<RankedTensorType>(argument.getType());
+      if (!forced || forced.getRank() != 2 || forced.isDynamicDim(1) || forced.getDimSize(1) > (int64_t(1) << 20)) {
+        return function.emitOpError("its forced modes must be i8 [rows, layers], got ") << argument.getType();
+      }
+      layers = forced.getDimSize(1);
     }
   }
   targets = addArgument(RankedTensorType::get({ShapedType::kDynamic}, rewriter.getI32Type()), "targets");
@@ -85,6 +89,7 @@ void TrainingForm::addArguments() {
   hyper = addArgument(f64Tensor({16}), "hyper");
   addArgument(f64Tensor({layers, 5}), "prices");
   leaves = addArgument(RankedTensorType::get({18}, rewriter.getI32Type()), "leaves");
+  return success();
 }
 
 void TrainingForm::replaceRoute(RouteOp op) {
@@ -122,14 +127,19 @@ void TrainingForm::replaceSsmScan(SsmScanOp op) {
   rewriter.replaceOp(op, {scan.getResult(), op.getState()});
 }
 
-/// The same mix without caches. Its regions are already rid of their uses.
-void TrainingForm::replaceMix(MixOp op) {
+/// The same mix without caches. Its regions must be rid of their uses.
+LogicalResult TrainingForm::replaceMix(MixOp op) {
   unsigned leading = op.leadingArguments();
   for (auto [region, count] : llvm::zip_equal(op.getMixers(), op.getCacheCounts())) {
     Block &block = region.front();
     auto yield = cast<YieldOp>(block.getTerminator());
     size_t outputs = yield.getValues().size() - static_cast<size_t>(count);
     yield->setOperands(SmallVector<Value>(yield.getValues().take_front(outputs)));
+    for (BlockArgument cache : block.getArguments().drop_front(leading)) {
+      if (!cache.use_empty()) {
+        return cache.getUsers().begin()->emitOpError("has no form for training");
+      }
+    }
     block.eraseArguments(leading, block.getNumArguments() - leading);
   }
   auto mix = rewriter.create<MixOp>(op.getLoc(), op.getResult().getType(), TypeRange(), op.getModes(), op.getPolicy(),
@@ -143,6 +153,7 @@ void TrainingForm::replaceMix(MixOp op) {
   SmallVector<Value> results = {mix.getResult()};
   llvm::append_range(results, op.getCaches());
   rewriter.replaceOp(op, results);
+  return success();
 }
 
 /// The master of a bf16 parameter is f32, and rounded where it is used.
@@ -157,11 +168,17 @@ void TrainingForm::widenParam(ParamOp op) {
   rewriter.replaceAllUsesExcept(op.getResult(), rounded.getResult(), rounded);
 }
 
-void TrainingForm::replaceOps() {
+LogicalResult TrainingForm::replaceOps() {
   SmallVector<Operation *> ops;
   function.walk<WalkOrder::PostOrder>([&](Operation *op) { ops.push_back(op); });
   for (Operation *op : ops) {
     rewriter.setInsertionPoint(op);
+    if (auto mix = dyn_cast<MixOp>(op)) {
+      if (failed(replaceMix(mix))) {
+        return failure();
+      }
+      continue;
+    }
     TypeSwitch<Operation *>(op)
         .Case([&](RouteOp route) { replaceRoute(route); })
         .Case([&](AttendOp attend) { replaceAttend(attend); })
@@ -178,17 +195,17 @@ void TrainingForm::replaceOps() {
                                                        scan.getDecay(), scan.getWrite(), Value(), scan.getRows());
           rewriter.replaceOp(scan, {result, scan.getState()});
         })
-        .Case([&](MixOp mix) { replaceMix(mix); })
         .Case([&](ParamOp param) { widenParam(param); });
   }
+  return success();
 }
 
 /// The loss and what the routers did, in the place of logits, routing and caches.
 LogicalResult TrainingForm::replaceResults() {
   auto terminator = cast<func::ReturnOp>(function.getBody().front().getTerminator());
   auto logits = terminator.getOperand(0).getDefiningOp<LinearOp>();
-  if (!logits) {
-    return function.emitOpError("its logits must be a chimera.linear to be trained");
+  if (!logits || !logits->hasOneUse()) {
+    return function.emitOpError("its logits must be a chimera.linear of no other use to be trained");
   }
   rewriter.setInsertionPoint(terminator);
   Type lse = RankedTensorType::get({ShapedType::kDynamic, 1}, accumulatorLike(logits.getInput()));
@@ -235,12 +252,13 @@ LogicalResult TrainingForm::dropCaches() {
 }
 
 LogicalResult TrainingForm::build() {
-  addArguments();
+  if (failed(addArguments())) {
+    return failure();
+  }
   if (!rows || !outputs) {
     return function.emitOpError("has no arguments with chimera.step = \"rows\" and \"outputs\"");
   }
-  replaceOps();
-  if (failed(replaceResults())) {
+  if (failed(replaceOps()) || failed(replaceResults())) {
     return failure();
   }
   return dropCaches();
@@ -253,8 +271,14 @@ struct SpecializeTraining : chimera::impl::SpecializeTrainingBase<SpecializeTrai
   void runOnOperation() override {
     ModuleOp module = getOperation();
     auto model = module.lookupSymbol<func::FuncOp>("model");
-    if (!model || model.isExternal() || model.getNumResults() < 2) {
+    if (!model || !model.getBody().hasOneBlock() || model.getNumResults() < 2 ||
+        !isa<func::ReturnOp>(model.getBody().front().back())) {
       module.emitError("has no function @model to specialise");
+      return signalPassFailure();
+    }
+    if (maxTokens < 1 || maxSeqs < 1 || maxSeqs > maxTokens) {
+      module.emitError("a run must hold at least one sequence, and a row for each: got max-tokens ")
+          << maxTokens.getValue() << " and max-seqs " << maxSeqs.getValue();
       return signalPassFailure();
     }
     bool routed = false;

@@ -87,5 +87,11 @@ Value Adjoints::of(Value value) {
 
 ArrayRef<Value> Adjoints::partsOf(Value parameter) {
   auto found = contributions.find(parameter);
-  return found == contributions.end() ? ArrayRef<Value>() : ArrayRef<Value>(found->second.whole);
+  if (found == contributions.end()) {
+    return {};
+  }
+  joinColumns(parameter, found->second);
+  scatter(parameter, found->second);
+  scatterColumns(parameter, found->second);
+  return found->second.whole;
 }

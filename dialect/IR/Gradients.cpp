@@ -139,7 +139,8 @@ void SeqRouteOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
 }
 
 void WriteWeightOp::buildGradient(OpBuilder &, Adjoints &adjoints) {
-  if (Value d = adjoints.of(getResult())) {
+  // What has no rows, such as a parameter, has none whose columns could be put back.
+  if (Value d = adjoints.of(getResult()); d && rowsOf(getLogP())) {
     adjoints.addColumn(getLogP(), static_cast<int64_t>(getColumn()), d, getTo());
   }
 }

@@ -101,13 +101,23 @@ LogicalResult ProgramOp::verify() {
     }
     slices = {{"logits", *getLogits()}, {"routing", *getRouting()}};
   }
+  if (bool(getExchange()) != bool(getExchangeBefore()) || (getExchange() && getExchange()->size() % 2 != 0)) {
+    return emitOpError("exchange must be pairs of an offset and a size, and say before which launch");
+  }
+  if (getExchange()) {
+    int64_t launches = static_cast<int64_t>(getBody().front().getOperations().size());
+    int64_t before = static_cast<int64_t>(*getExchangeBefore());
+    if (before < 0 || before > launches) {
+      return emitOpError("exchanges before launch ") << before << " of " << launches;
+    }
+    for (size_t i = 0; i < getExchange()->size(); i += 2) {
+      slices.push_back({"exchange", getExchange()->slice(i, 2)});
+    }
+  }
   for (auto [name, slice] : slices) {
     if (slice.size() != 2 || slice[0] < 0 || slice[1] < 0 || slice[0] > arena || slice[1] > arena - slice[0]) {
       return emitOpError() << name << " must be an offset and a size within the arena's " << arena << " bytes";
     }
-  }
-  if (bool(getExchange()) != bool(getExchangeBefore()) || (getExchange() && getExchange()->size() % 2 != 0)) {
-    return emitOpError("exchange must be pairs of an offset and a size, and say before which launch");
   }
   if (getBody().getNumArguments() != 0) {
     return emitOpError("its body takes no arguments");

@@ -8,6 +8,27 @@ using namespace mlir;
 using namespace chimera;
 using namespace chimera::ir;
 
+/// A matrix of so many columns, in `element`.
+static LogicalResult checkMatrix(Operation *op, StringRef name, Value value, int64_t columns, Type element) {
+  if (failed(checkColumns(op, name, value, columns))) {
+    return failure();
+  }
+  if (elementOf(value) != element) {
+    return op->emitOpError() << name << " must have elements in " << element << ", got " << elementOf(value);
+  }
+  return success();
+}
+
+/// Tensors in `element`; absent ones are fine.
+static LogicalResult checkElements(Operation *op, ArrayRef<std::pair<StringRef, Value>> tensors, Type element) {
+  for (auto [name, tensor] : tensors) {
+    if (tensor && elementOf(tensor) != element) {
+      return op->emitOpError() << name << " must have elements in " << element << ", got " << elementOf(tensor);
+    }
+  }
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Attention
 //===----------------------------------------------------------------------===//
@@ -19,7 +40,16 @@ struct Geometry {
 };
 } // namespace
 
-static LogicalResult checkAttention(Operation *op, Value query, Value key, Value value, const Geometry &geometry) {
+/// A matrix of the queries' rows in the accumulators' type, with one column for each `group` of theirs.
+static LogicalResult checkOfQueries(Operation *op, StringRef name, Value value, Value query, int64_t group = 1) {
+  if (failed(checkColumns(op, name, value, columnsOf(query) / group))) {
+    return failure();
+  }
+  return checkAccumulator(op, name, value, elementOf(query));
+}
+
+static LogicalResult checkAttention(Operation *op, Value query, Value key, Value value, Value write,
+                                    const Geometry &geometry) {
   auto [kvHeads, headDim, window] = geometry;
   if (kvHeads < 1 || headDim < 1) {
     return op->emitOpError("kv_heads and head_dim must be at least 1, got ") << kvHeads << " and " << headDim;
@@ -38,7 +68,7 @@ static LogicalResult checkAttention(Operation *op, Value query, Value key, Value
       return failure();
     }
   }
-  return success();
+  return write ? checkAccumulator(op, "write", write, elementOf(query)) : LogicalResult(success());
 }
 
 /// The entries that rows have for themselves: a key and a value, or none.
@@ -61,13 +91,12 @@ Value SeqAttendOp::getRowSource() {
 
 LogicalResult SeqAttendOp::verify() {
   Geometry geometry{int64_t(getKvHeads()), int64_t(getHeadDim()), int64_t(getWindow())};
-  if (failed(checkAttention(*this, getQuery(), getKey(), getValue(), geometry)) ||
+  if (failed(checkAttention(*this, getQuery(), getKey(), getValue(), getWrite(), geometry)) ||
       failed(checkOwnEntry(*this, getKey(), getOwnEntry(), getWrite())) ||
-      failed(checkColumns(*this, "result", getResult(), columnsOf(getQuery()))) ||
-      failed(checkColumns(*this, "lse", getLse(), columnsOf(getQuery()) / getHeadDim()))) {
+      failed(checkOfQueries(*this, "result", getResult(), getQuery()))) {
     return failure();
   }
-  return checkAccumulator(*this, "result", getResult(), elementOf(getQuery()));
+  return checkOfQueries(*this, "lse", getLse(), getQuery(), geometry.headDim);
 }
 
 Value SeqAttendQueryGradOp::getRowSource() {
@@ -76,16 +105,24 @@ Value SeqAttendQueryGradOp::getRowSource() {
 
 LogicalResult SeqAttendQueryGradOp::verify() {
   Geometry geometry{int64_t(getKvHeads()), int64_t(getHeadDim()), int64_t(getWindow())};
-  if (failed(checkAttention(*this, getQuery(), getKey(), getValue(), geometry)) ||
+  if (failed(checkAttention(*this, getQuery(), getKey(), getValue(), getWrite(), geometry)) ||
       failed(checkOwnEntry(*this, getKey(), getOwnEntry(), getWrite())) ||
-      failed(checkColumns(*this, "dquery", getDquery(), columnsOf(getQuery()))) ||
-      failed(checkColumns(*this, "delta", getDelta(), columnsOf(getQuery()) / getHeadDim()))) {
+      failed(checkOfQueries(*this, "result", getResult(), getQuery())) ||
+      failed(checkOfQueries(*this, "lse", getLse(), getQuery(), geometry.headDim)) ||
+      failed(checkOfQueries(*this, "dresult", getDresult(), getQuery())) ||
+      failed(checkOfQueries(*this, "dquery", getDquery(), getQuery())) ||
+      failed(checkOfQueries(*this, "delta", getDelta(), getQuery(), geometry.headDim))) {
     return failure();
   }
   if (getDownEntry().size() != getOwnEntry().size()) {
     return emitOpError("needs a gradient of each tensor of own_entry");
   }
-  return checkAccumulator(*this, "dquery", getDquery(), elementOf(getQuery()));
+  for (Value entry : getDownEntry()) {
+    if (failed(checkMatrix(*this, "down_entry", entry, columnsOf(getKey()), elementOf(getDquery())))) {
+      return failure();
+    }
+  }
+  return success();
 }
 
 Value SeqAttendKeyGradOp::getRowSource() {
@@ -94,15 +131,22 @@ Value SeqAttendKeyGradOp::getRowSource() {
 
 LogicalResult SeqAttendKeyGradOp::verify() {
   Geometry geometry{int64_t(getKvHeads()), int64_t(getHeadDim()), int64_t(getWindow())};
-  if (failed(checkAttention(*this, getQuery(), getKey(), getValue(), geometry)) ||
+  if (failed(checkAttention(*this, getQuery(), getKey(), getValue(), getWrite(), geometry)) ||
+      failed(checkOfQueries(*this, "lse", getLse(), getQuery(), geometry.headDim)) ||
+      failed(checkOfQueries(*this, "delta", getDelta(), getQuery(), geometry.headDim)) ||
+      failed(checkOfQueries(*this, "dresult", getDresult(), getQuery())) ||
       failed(checkColumns(*this, "dkey", getDkey(), columnsOf(getKey()))) ||
-      failed(checkColumns(*this, "dvalue", getDvalue(), columnsOf(getKey())))) {
+      failed(checkColumns(*this, "dvalue", getDvalue(), columnsOf(getKey()))) ||
+      failed(checkAccumulator(*this, "dkey", getDkey(), elementOf(getKey())))) {
     return failure();
   }
   if (bool(getWrite()) != bool(getDwrite())) {
     return emitOpError("gives dwrite exactly where there are write weights");
   }
-  return checkAccumulator(*this, "dkey", getDkey(), elementOf(getKey()));
+  if (getWrite() && getTentative()) {
+    return emitOpError("with write weights every row keeps its entry, so that none has one of its own");
+  }
+  return checkElements(*this, {{"dvalue", getDvalue()}, {"dwrite", getDwrite()}}, elementOf(getDkey()));
 }
 
 //===----------------------------------------------------------------------===//
@@ -128,7 +172,13 @@ static LogicalResult checkSeqConv(Operation *op, Value input, Value weight, Valu
       failed(checkSameElement(op, "input", input, "weight", weight))) {
     return failure();
   }
-  return bias ? checkLength(op, "bias", bias, columnsOf(input)) : LogicalResult(success());
+  if (!bias) {
+    return success();
+  }
+  if (failed(checkLength(op, "bias", bias, columnsOf(input)))) {
+    return failure();
+  }
+  return checkSameElement(op, "input", input, "bias", bias);
 }
 
 Value SeqConvOp::getRowSource() {
@@ -140,7 +190,7 @@ LogicalResult SeqConvOp::verify() {
       failed(checkKept(*this, getInput(), getKept(), getKeptRows()))) {
     return failure();
   }
-  return checkColumns(*this, "result", getResult(), columnsOf(getInput()));
+  return checkMatrix(*this, "result", getResult(), columnsOf(getInput()), elementOf(getInput()));
 }
 
 Value SeqConvActivationGradOp::getRowSource() {
@@ -149,10 +199,11 @@ Value SeqConvActivationGradOp::getRowSource() {
 
 LogicalResult SeqConvActivationGradOp::verify() {
   if (failed(checkSeqConv(*this, getInput(), getWeight(), getBias())) ||
-      failed(checkKept(*this, getInput(), getKept(), getKeptRows()))) {
+      failed(checkKept(*this, getInput(), getKept(), getKeptRows())) ||
+      failed(checkMatrix(*this, "result", getResult(), columnsOf(getInput()), elementOf(getInput())))) {
     return failure();
   }
-  return checkColumns(*this, "gradient", getDresult(), columnsOf(getInput()));
+  return checkMatrix(*this, "gradient", getDresult(), columnsOf(getInput()), elementOf(getInput()));
 }
 
 Value SeqConvInputGradOp::getRowSource() {
@@ -166,12 +217,19 @@ LogicalResult SeqConvInputGradOp::verify() {
   if (bool(getKeptRows()) != bool(getDkept())) {
     return emitOpError("gives dkept exactly where rows are kept");
   }
+  int64_t channels = columnsOf(getDresult());
+  Type element = elementOf(getDresult());
+  if (failed(checkMatrix(*this, "dinput", getDinput(), channels, element)) ||
+      (getDkept() && failed(checkMatrix(*this, "dkept", getDkept(), channels, element)))) {
+    return failure();
+  }
   return checkSeqConv(*this, getDresult(), getWeight(), nullptr);
 }
 
 LogicalResult SeqConvWeightGradOp::verify() {
   if (failed(checkKept(*this, getInput(), getKept(), getKeptRows())) ||
-      failed(checkSeqConv(*this, getInput(), getDweight(), getDbias()))) {
+      failed(checkSeqConv(*this, getInput(), getDweight(), getDbias())) ||
+      failed(checkMatrix(*this, "dresult", getDresult(), columnsOf(getInput()), elementOf(getInput())))) {
     return failure();
   }
   return checkLength(*this, "leaves", getLeaves(), 18);
@@ -184,15 +242,26 @@ LogicalResult SeqConvWeightGradOp::verify() {
 /// The operands of a Mamba-2 scan and of its gradient.
 template <typename Op> static LogicalResult checkSsm(Op op) {
   int64_t heads = op.getHeads(), dim = op.getDim(), size = op.getSize(), groups = op.getGroups();
-  if (heads < 1 || dim < 1 || size < 1) {
-    return op.emitOpError("heads, dim and size must be at least 1");
+  const int64_t most = int64_t(1) << 20; // so that products of three are representable
+  if (heads < 1 || dim < 1 || size < 1 || heads > most || dim > most || size > most) {
+    return op.emitOpError("heads, dim and size must be in 1 .. ") << most;
   }
   if (groups < 1 || heads % groups != 0) {
     return op.emitOpError("groups must divide the ") << heads << " heads, got " << groups;
   }
   if (failed(checkColumns(op, "xbc", op.getXbc(), heads * dim + 2 * groups * size)) ||
       failed(checkColumns(op, "dt", op.getDt(), heads)) || failed(checkLength(op, "a_log", op.getALog(), heads)) ||
-      failed(checkColumns(op, "states", op.getStates(), (heads * dim * size + 31) / 32))) {
+      failed(checkLength(op, "skip", op.getSkip(), heads)) ||
+      failed(checkLength(op, "dt_bias", op.getDtBias(), heads)) ||
+      failed(checkColumns(op, "states", op.getStates(), (heads * dim * size + 31) / 32)) ||
+      failed(checkElements(op,
+                           {{"dt", op.getDt()},
+                            {"a_log", op.getALog()},
+                            {"skip", op.getSkip()},
+                            {"dt_bias", op.getDtBias()},
+                            {"write", op.getWrite()},
+                            {"states", op.getStates()}},
+                           elementOf(op.getXbc())))) {
     return failure();
   }
   if (op.getDtMin().isNaN() || op.getDtMax().isNaN() || op.getDtMin() > op.getDtMax()) {
@@ -209,7 +278,7 @@ LogicalResult SeqSsmScanOp::verify() {
   if (failed(checkSsm(*this))) {
     return failure();
   }
-  return checkColumns(*this, "result", getResult(), static_cast<int64_t>(getHeads() * getDim()));
+  return checkMatrix(*this, "result", getResult(), static_cast<int64_t>(getHeads() * getDim()), elementOf(getXbc()));
 }
 
 Value SeqSsmScanGradOp::getRowSource() {
@@ -217,15 +286,19 @@ Value SeqSsmScanGradOp::getRowSource() {
 }
 
 LogicalResult SeqSsmScanGradOp::verify() {
-  if (failed(checkSsm(*this)) || failed(checkColumns(*this, "ddt", getDdt(), getHeads())) ||
-      failed(checkColumns(*this, "drate", getDrate(), getHeads())) ||
-      failed(checkColumns(*this, "dskip", getDskip(), getHeads()))) {
+  int64_t heads = getHeads(), dim = getDim();
+  Type element = elementOf(getXbc());
+  if (failed(checkSsm(*this)) || failed(checkMatrix(*this, "gradient", getDresult(), heads * dim, element)) ||
+      failed(checkMatrix(*this, "ddt", getDdt(), heads, element)) ||
+      failed(checkMatrix(*this, "drate", getDrate(), heads, element)) ||
+      failed(checkMatrix(*this, "dskip", getDskip(), heads, element)) ||
+      failed(checkElements(*this, {{"dwrite", getDwrite()}}, element))) {
     return failure();
   }
   if (bool(getWrite()) != bool(getDwrite())) {
     return emitOpError("gives dwrite exactly where there are write weights");
   }
-  return checkColumns(*this, "dxbc", getDxbc(), columnsOf(getXbc()));
+  return checkMatrix(*this, "dxbc", getDxbc(), columnsOf(getXbc()), element);
 }
 
 Value SeqLtiScanOp::getRowSource() {
@@ -233,6 +306,9 @@ Value SeqLtiScanOp::getRowSource() {
 }
 
 LogicalResult SeqLtiScanOp::verify() {
+  if (failed(checkElements(*this, {{"decay", getDecay()}, {"write", getWrite()}}, elementOf(getInput())))) {
+    return failure();
+  }
   return checkLength(*this, "decay", getDecay(), columnsOf(getInput()));
 }
 
@@ -244,8 +320,13 @@ LogicalResult SeqLtiScanGradOp::verify() {
   if (bool(getWrite()) != bool(getDwrite())) {
     return emitOpError("gives dwrite exactly where there are write weights");
   }
-  if (failed(checkColumns(*this, "dinput", getDinput(), columnsOf(getInput()))) ||
-      failed(checkColumns(*this, "ddecay_rows", getDdecayRows(), columnsOf(getInput())))) {
+  int64_t width = columnsOf(getInput());
+  Type element = elementOf(getInput());
+  if (failed(checkMatrix(*this, "result", getResult(), width, element)) ||
+      failed(checkMatrix(*this, "dresult", getDresult(), width, element)) ||
+      failed(checkMatrix(*this, "dinput", getDinput(), width, element)) ||
+      failed(checkMatrix(*this, "ddecay_rows", getDdecayRows(), width, element)) ||
+      failed(checkElements(*this, {{"decay", getDecay()}, {"write", getWrite()}, {"dwrite", getDwrite()}}, element))) {
     return failure();
   }
   return checkLength(*this, "decay", getDecay(), columnsOf(getInput()));

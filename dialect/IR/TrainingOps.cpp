@@ -57,13 +57,17 @@ LogicalResult SeqRouteOp::verify() {
              << elementOf(getLogits()) << ", got " << tensor.getType();
     }
   }
-  if (!elementOf(getNoise()).isF64() || layer < 0 || columnsOf(getNoise()) < 4 * (layer + 1)) {
+  if (!elementOf(getNoise()).isF64() || layer < 0 || layer >= columnsOf(getNoise()) / 4) {
     return emitOpError("noise must be f64 with 4 columns for each layer up to layer ")
            << layer << ", got " << getNoise().getType();
   }
   if ((getCapacity() && static_cast<int64_t>(getCapacity()->size()) != count) ||
       (getMaxTokens() && static_cast<int64_t>(getMaxTokens()->size()) != count)) {
     return emitOpError("capacity and max_tokens must have one number a mode");
+  }
+  if ((getCapacity() && !llvm::all_of(*getCapacity(), [](double rate) { return rate >= 0.0; })) ||
+      (getMaxTokens() && !llvm::all_of(*getMaxTokens(), [](int64_t tokens) { return tokens >= -1; }))) {
+    return emitOpError("capacity and max_tokens must not be negative, other than -1 for no limit of tokens");
   }
   return success();
 }
@@ -76,7 +80,11 @@ LogicalResult SeqRouteGradOp::verify() {
   int64_t count = static_cast<int64_t>(getModes().size()), layer = static_cast<int64_t>(getLayer());
   if (failed(verifyModeList(*this, getModes())) || failed(checkHyper(*this, getHyper())) ||
       failed(checkColumns(*this, "logits", getLogits(), count)) ||
-      failed(checkLength(*this, "bias", getBias(), count))) {
+      failed(checkLength(*this, "bias", getBias(), count)) ||
+      failed(checkSameElement(*this, "logits", getLogits(), "bias", getBias()))) {
+    return failure();
+  }
+  if (getDgate() && failed(checkSameElement(*this, "logits", getLogits(), "gate's gradient", getDgate()))) {
     return failure();
   }
   if (getDlogP() && getDlogP().getType() != getLogits().getType()) {
@@ -106,11 +114,12 @@ LogicalResult RouteStatisticsOp::verify() {
   return checkColumns(*this, "result", getResult(), 14);
 }
 
-/// Outputs of mixers, and their modes among those of a routing.
+/// Outputs of mixers, of the type of `like`, and their modes among those of a routing.
 static LogicalResult checkOutputs(Operation *op, ArrayAttr outputModes, ArrayAttr modes, Value logP, ValueRange outputs,
-                                  Type type) {
+                                  StringRef name, Value like) {
   if (failed(verifyModeList(op, outputModes)) || failed(verifyModeList(op, modes)) ||
-      failed(checkColumns(op, "log_p", logP, static_cast<int64_t>(modes.size())))) {
+      failed(checkColumns(op, "log_p", logP, static_cast<int64_t>(modes.size()))) ||
+      failed(checkSameElement(op, "log_p", logP, name, like))) {
     return failure();
   }
   if (outputs.size() != outputModes.size()) {
@@ -124,8 +133,8 @@ static LogicalResult checkOutputs(Operation *op, ArrayAttr outputModes, ArrayAtt
     }
   }
   for (Value output : outputs) {
-    if (output.getType() != type) {
-      return op->emitOpError("outputs must have type ") << type << ", got " << output.getType();
+    if (output.getType() != like.getType()) {
+      return op->emitOpError("outputs must have type ") << like.getType() << ", got " << output.getType();
     }
   }
   return success();
@@ -136,7 +145,7 @@ Value SoftCombineOp::getRowSource() {
 }
 
 LogicalResult SoftCombineOp::verify() {
-  return checkOutputs(*this, getOutputModes(), getModes(), getLogP(), getOutputs(), getResidual().getType());
+  return checkOutputs(*this, getOutputModes(), getModes(), getLogP(), getOutputs(), "residual", getResidual());
 }
 
 Value SoftCombineGradOp::getRowSource() {
@@ -147,7 +156,7 @@ LogicalResult SoftCombineGradOp::verify() {
   if (getDoutputs().getTypes() != getOutputs().getTypes()) {
     return emitOpError("needs a gradient of each output, of its type");
   }
-  return checkOutputs(*this, getOutputModes(), getModes(), getLogP(), getOutputs(), getDresult().getType());
+  return checkOutputs(*this, getOutputModes(), getModes(), getLogP(), getOutputs(), "dresult", getDresult());
 }
 
 Value CombineGradOp::getRowSource() {
@@ -165,6 +174,14 @@ LogicalResult CombineGradOp::verify() {
     return emitOpError("needs one output, and a gradient of its type, for each of its ")
            << getModes().size() << " modes";
   }
+  for (Value output : getOutputs()) {
+    if (output.getType() != getDresult().getType()) {
+      return emitOpError("outputs must have type ") << getDresult().getType() << ", got " << output.getType();
+    }
+  }
+  if (failed(checkSameElement(*this, "gate", getGate(), "dgate", getDgate()))) {
+    return failure();
+  }
   return checkSameElement(*this, "gate", getGate(), "dresult", getDresult());
 }
 
@@ -172,13 +189,27 @@ Value ScatterOp::getRowSource() {
   return getTo();
 }
 
+/// Pieces, as many rows values, and the rows of the result: what variadic operands of one size do not tell.
+static LogicalResult checkPieces(Operation *op, ValueRange pieces) {
+  if (pieces.empty()) {
+    return op->emitOpError("needs at least one piece");
+  }
+  if (op->getNumOperands() != 2 * pieces.size() + 1) {
+    return op->emitOpError("needs the rows of each piece, and those of the result");
+  }
+  return success();
+}
+
 LogicalResult ScatterOp::verify() {
+  if (failed(checkPieces(*this, getPieces()))) {
+    return failure();
+  }
   for (Value piece : getPieces()) {
     if (piece.getType() != getResult().getType()) {
       return emitOpError("pieces must have the result's type ") << getResult().getType() << ", got " << piece.getType();
     }
   }
-  return getPieces().empty() ? emitOpError("needs at least one piece") : LogicalResult(success());
+  return success();
 }
 
 Value ScatterColumnsOp::getRowSource() {
@@ -186,8 +217,11 @@ Value ScatterColumnsOp::getRowSource() {
 }
 
 LogicalResult ScatterColumnsOp::verify() {
-  if (getPieces().empty() || getColumns().size() != getPieces().size()) {
-    return emitOpError("needs a column for each of at least one piece");
+  if (failed(checkPieces(*this, getPieces()))) {
+    return failure();
+  }
+  if (getColumns().size() != getPieces().size()) {
+    return emitOpError("needs a column for each piece");
   }
   for (auto [piece, column] : llvm::zip_equal(getPieces(), getColumns())) {
     if (column < 0 || column >= columnsOf(getResult())) {
@@ -209,7 +243,8 @@ Value NormGradOp::getRowSource() {
 }
 
 LogicalResult NormGradOp::verify() {
-  if (failed(checkLength(*this, "weight", getWeight(), columnsOf(getInput())))) {
+  if (failed(checkLength(*this, "weight", getWeight(), columnsOf(getInput()))) ||
+      failed(checkSameElement(*this, "input", getInput(), "weight", getWeight()))) {
     return failure();
   }
   return checkPositive(*this, "eps", getEps());
@@ -224,7 +259,8 @@ LogicalResult GatedNormGradOp::verify() {
   if (groups < 1 || width % groups != 0) {
     return emitOpError("groups must divide the ") << width << " columns, got " << groups;
   }
-  if (failed(checkLength(*this, "weight", getWeight(), width))) {
+  if (failed(checkLength(*this, "weight", getWeight(), width)) ||
+      failed(checkSameElement(*this, "input", getInput(), "weight", getWeight()))) {
     return failure();
   }
   return checkPositive(*this, "eps", getEps());
@@ -244,19 +280,19 @@ LogicalResult JoinColumnsOp::verify() {
   if (getPieces().empty() || getOffsets().size() != getPieces().size()) {
     return emitOpError("needs an offset for each of at least one piece");
   }
-  int64_t end = 0;
+  int64_t end = 0, width = columnsOf(getResult());
   for (auto [piece, offset] : llvm::zip_equal(getPieces(), getOffsets())) {
     if (offset < end) {
       return emitOpError("pieces must follow each other without overlap, but one starts at ")
              << offset << " and the one before ends at " << end;
     }
+    if (offset > width || columnsOf(piece) > width - offset) {
+      return emitOpError() << columnsOf(piece) << " columns at " << offset << " are not within the result's " << width;
+    }
     end = offset + columnsOf(piece);
     if (failed(checkSameElement(*this, "piece", piece, "result", getResult()))) {
       return failure();
     }
-  }
-  if (end > columnsOf(getResult())) {
-    return emitOpError("pieces reach column ") << end << " of a result that has " << columnsOf(getResult());
   }
   return success();
 }
@@ -311,6 +347,9 @@ LogicalResult RoundParamOp::verify() {
 }
 
 LogicalResult SquaredNormOp::verify() {
+  if (getGradients().empty()) {
+    return emitOpError("needs at least one gradient");
+  }
   if (!elementOf(getResult()).isF64()) {
     return emitOpError("result must be f64, got ") << getResult().getType();
   }
@@ -328,19 +367,26 @@ static LogicalResult checkLogits(Operation *op, Value input, Value weight) {
   return checkColumns(op, "input", input, columnsOf(weight));
 }
 
+static LogicalResult checkLse(Operation *op, Value lse, Value input) {
+  if (failed(checkColumns(op, "lse", lse, 1))) {
+    return failure();
+  }
+  return checkAccumulator(op, "lse", lse, elementOf(input));
+}
+
 Value CrossEntropyOp::getRowSource() {
   return getRows();
 }
 
 LogicalResult CrossEntropyOp::verify() {
-  if (failed(checkLogits(*this, getInput(), getWeight())) || failed(checkColumns(*this, "lse", getLse(), 1)) ||
+  if (failed(checkLogits(*this, getInput(), getWeight())) || failed(checkLse(*this, getLse(), getInput())) ||
       failed(checkColumns(*this, "scores", getScores(), 2))) {
     return failure();
   }
   if (!elementOf(getScores()).isF64()) {
     return emitOpError("scores must be f64, got ") << getScores().getType();
   }
-  return checkAccumulator(*this, "lse", getLse(), elementOf(getInput()));
+  return success();
 }
 
 Value CrossEntropyInputGradOp::getRowSource() {
@@ -349,6 +395,7 @@ Value CrossEntropyInputGradOp::getRowSource() {
 
 LogicalResult CrossEntropyInputGradOp::verify() {
   if (failed(checkLogits(*this, getInput(), getWeight())) || failed(checkHyper(*this, getHyper())) ||
+      failed(checkLse(*this, getLse(), getInput())) ||
       failed(checkColumns(*this, "dinput", getDinput(), columnsOf(getInput())))) {
     return failure();
   }
@@ -357,7 +404,7 @@ LogicalResult CrossEntropyInputGradOp::verify() {
 
 LogicalResult CrossEntropyWeightGradOp::verify() {
   if (failed(checkLogits(*this, getInput(), getWeight())) || failed(checkHyper(*this, getHyper())) ||
-      failed(checkLeaves(*this, getLeaves())) ||
+      failed(checkLse(*this, getLse(), getInput())) || failed(checkLeaves(*this, getLeaves())) ||
       failed(checkShape(*this, "dweight", getDweight(), rowsOfMatrix(getWeight()), columnsOf(getWeight())))) {
     return failure();
   }
