@@ -256,3 +256,54 @@ chimera.program @arena arena -64 limits 1, 1 logits [0, 0] routing [0, 0] {
 "chimera.program"() <{sym_name = "p", arena_bytes = 64 : i64, max_tokens = 1 : i64, max_seqs = 1 : i64, logits = array<i64: 0, 0>, routing = array<i64: 0, 0>}> ({
 ^bb0(%a: i32):
 }) : () -> ()
+
+// -----
+
+// expected-error @+1 {{'chimera.program' op needs logits and routing, or results by name}}
+chimera.program @nothing arena 64 limits 1, 1 {
+}
+
+// -----
+
+// expected-error @+1 {{needs logits and routing, or results by name}}
+chimera.program @no_routing arena 64 limits 1, 1 logits [0, 64] {
+}
+
+// -----
+
+// expected-error @+1 {{'chimera.program' op loss must be an offset and a size within the arena's 64 bytes}}
+chimera.program @result arena 64 limits 1, 1 results {loss = array<i64: 60, 16>} {
+}
+
+// -----
+
+// expected-error @+1 {{loss must be an offset and a size within the arena's 64 bytes}}
+chimera.program @result_length arena 64 limits 1, 1 results {loss = array<i64: 0, 16, 0>} {
+}
+
+// -----
+
+// expected-error @+1 {{loss must be an offset and a size within the arena's 64 bytes}}
+chimera.program @result_negative arena 64 limits 1, 1 results {loss = array<i64: -8, 16>} {
+}
+
+// -----
+
+// expected-error @+1 {{loss must be an offset and a size within the arena's 64 bytes}}
+chimera.program @result_type arena 64 limits 1, 1 results {loss = "here"} {
+}
+
+// -----
+
+chimera.program @buffer_kind arena 64 limits 1, 1 results {} {
+  // expected-error @+2 {{invalid buffer kind specification: moment3}}
+  // expected-error @+1 {{failed to parse}}
+  chimera.launch @k grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1> [#chimera.buffer<moment3, 0, 0, "">] {op = "k", layer = 0 : i64}
+}
+
+// -----
+
+chimera.program @grad_index arena 64 limits 1, 1 results {} {
+  // expected-error @+1 {{buffer #0 is not within the arena's 64 bytes}}
+  chimera.launch @k grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1> [#chimera.buffer<grad, -1, 0, "">] {op = "k", layer = 0 : i64}
+}

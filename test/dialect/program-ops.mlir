@@ -42,3 +42,27 @@ chimera.program @prefill arena 512 limits 16, 1 logits [0, 0] routing [512, 0] {
   // CHECK-NEXT: chimera.launch @nothing grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1> [] {layer = -1 : i64, op = "chimera.nothing"}
   chimera.launch @nothing grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1> [] {op = "chimera.nothing", layer = -1 : i64}
 }
+
+// A training program has results by name, in any number, and buffers of what training keeps.
+// CHECK: chimera.program @train_hard arena 1024 limits 16, 2 results {loss = array<i64: 0, 16>, modes = array<i64: 1024, 0>} {
+chimera.program @train_hard arena 1024 limits 16, 2 results {loss = array<i64: 0, 16>, modes = array<i64: 1024, 0>} {
+  // CHECK-NEXT: chimera.launch @backward {{.*}} [#chimera.buffer<arena, 0, 16, "">, #chimera.buffer<param, 2, 0, "">, #chimera.buffer<grad, 2, 0, "">] {layer = -1 : i64, op = "chimera.column_sum"}
+  chimera.launch @backward grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1>
+      [#chimera.buffer<arena, 0, 16, "">, #chimera.buffer<param, 2, 0, "">, #chimera.buffer<grad, 2, 0, "">] {op = "chimera.column_sum", layer = -1 : i64}
+}
+
+// CHECK: chimera.program @accumulate arena 0 limits 1, 1 results {} {
+chimera.program @accumulate arena 0 limits 1, 1 results {} {
+  // CHECK-NEXT: chimera.launch @keep {{.*}} [#chimera.buffer<packed, 0, 0, "">, #chimera.buffer<total, 0, 0, "">, #chimera.buffer<moment1, 1, 0, "">, #chimera.buffer<moment2, 1, 0, "">]
+  chimera.launch @keep grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1>
+      [#chimera.buffer<packed, 0, 0, "">, #chimera.buffer<total, 0, 0, "">, #chimera.buffer<moment1, 1, 0, "">, #chimera.buffer<moment2, 1, 0, "">]
+      {op = "chimera.accumulate", layer = -1 : i64}
+}
+
+// CHECK-LABEL: func.func @in_place
+func.func @in_place(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // CHECK: chimera.call @k(%{{.*}}) {{.*}} {layer = 0 : i64, op = "k", order = array<i64: 0>, updated = array<i64: 0>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %y = chimera.call @k(%x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = 0 : i64, order = array<i64: 0>, updated = array<i64: 0>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}

@@ -107,8 +107,8 @@ func.func @limits(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>) -> (tensor<?x4xf32>, 
 
 // -----
 
+// expected-error @+1 {{'func.func' op its result 'logits' must be the result of a launch}}
 func.func @no_launch_result(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>) -> (tensor<?x4xf32>, tensor<?x1xi8>) attributes {chimera.limits = array<i64: 4, 4>} {
-  // expected-error @+1 {{logits and routing must be results of launches}}
   return %x, %m : tensor<?x4xf32>, tensor<?x1xi8>
 }
 
@@ -265,3 +265,143 @@ func.func @overwritten_too_early(%rows: !chimera.rows {chimera.step = "rows"}) -
   // expected-note @+1 {{here}}
   return %x, %m : tensor<?x8xf32>, tensor<?x1xi8>
 }
+
+// -----
+
+// Training: phases of inference come first and have the parameters' lower numbers, wherever they stand. Results are slices by
+// name; gradients live in buffers of their own, by the parameters' numbers, and may be read by launches; what is kept of a
+// parameter has its kind's buffer, and a new version is the same one. The master of "w" is wider than what inference reads.
+// CHECK: module attributes {chimera.caches = [{layer = 0 : i64, mode = "route", name = "c"
+// CHECK-SAME: chimera.parameters = [{name = "w", type = tensor<4x4xbf16>}, {name = "v", type = tensor<4xf32>}]
+// CHECK-LABEL: chimera.program @train_hard arena 256 limits 8, 2 results {loss = array<i64: 128, 16>, modes = array<i64: 192, 8>} {
+// CHECK-NEXT: chimera.launch @forward {{.*}} [#chimera.buffer<step, 0, 0, "targets">, #chimera.buffer<param, 1, 0, "">, #chimera.buffer<param, 0, 0, "">, #chimera.buffer<arena, 0, 128, "">, #chimera.buffer<arena, 192, 8, "">]
+// CHECK-NEXT: chimera.launch @backward {{.*}} [#chimera.buffer<arena, 0, 128, "">, #chimera.buffer<grad, 1, 0, "">, #chimera.buffer<grad, 0, 0, "">, #chimera.buffer<arena, 128, 16, "">]
+// CHECK-NEXT: chimera.launch @more {{.*}} [#chimera.buffer<grad, 1, 0, "">, #chimera.buffer<arena, 0, 64, "">]
+// CHECK-NEXT: {{^ *[}]$}}
+// CHECK-LABEL: chimera.program @update arena 64 limits 1, 1 results {norm = array<i64: 0, 8>} {
+// CHECK-NEXT: chimera.launch @sum {{.*}} [#chimera.buffer<grad, 0, 0, "">, #chimera.buffer<grad, 1, 0, "">, #chimera.buffer<arena, 0, 8, "">]
+// CHECK-NEXT: chimera.launch @adamw {{.*}} [#chimera.buffer<step, 0, 0, "hyper">, #chimera.buffer<arena, 0, 8, "">, #chimera.buffer<param, 0, 0, "">, #chimera.buffer<moment1, 0, 0, "">, #chimera.buffer<moment2, 0, 0, "">]
+// CHECK-NEXT: chimera.launch @again {{.*}} [#chimera.buffer<moment1, 0, 0, "">]
+// CHECK-NEXT: {{^ *[}]$}}
+// CHECK-LABEL: chimera.program @accumulate arena 0 limits 1, 1 results {} {
+// CHECK-NEXT: chimera.launch @accumulate {{.*}} [#chimera.buffer<grad, 1, 0, "">, #chimera.buffer<total, 1, 0, "">]
+// CHECK-NEXT: {{^ *[}]$}}
+// CHECK-LABEL: chimera.program @decode
+// CHECK-SAME: logits [
+// CHECK-NOT: func.func
+func.func @train_hard(%targets: tensor<?xi32> {chimera.step = "targets"}, %rows: !chimera.rows {chimera.step = "rows"})
+    -> (tensor<2xf64> {chimera.result = "loss"}, tensor<?x1xi8> {chimera.result = "modes"}, tensor<4xf32> {chimera.gradient = "v"}, tensor<4x4xf32> {chimera.gradient = "w"})
+    attributes {chimera.limits = array<i64: 8, 2>, chimera.training} {
+  %v = chimera.param "v" : tensor<4xf32>
+  %w = chimera.param "w" : tensor<4x4xf32>
+  %x, %m = chimera.call @forward(%targets, %v, %w) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "f", layer = -1 : i64, order = array<i64: 0, 1, 2, 3, 4>} : (tensor<?xi32>, tensor<4xf32>, tensor<4x4xf32>) -> (tensor<?x4xf32>, tensor<?x1xi8>)
+  %dv, %dw, %loss = chimera.call @backward(%x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "b", layer = -1 : i64, order = array<i64: 0, 1, 2, 3>} : (tensor<?x4xf32>) -> (tensor<4xf32>, tensor<4x4xf32>, tensor<2xf64>)
+  %y = chimera.call @more(%dv) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "m", layer = -1 : i64, order = array<i64: 0, 1>} : (tensor<4xf32>) -> tensor<4x4xf32>
+  return %loss, %m, %dv, %dw : tensor<2xf64>, tensor<?x1xi8>, tensor<4xf32>, tensor<4x4xf32>
+}
+func.func @update(%hyper: tensor<16xf64> {chimera.step = "hyper"}) -> (tensor<1xf64> {chimera.result = "norm"})
+    attributes {chimera.limits = array<i64: 1, 1>, chimera.training} {
+  %gw = chimera.training_state gradient "w" : tensor<4x4xf32>
+  %gv = chimera.training_state gradient "v" : tensor<4xf32>
+  %w = chimera.training_state master "w" : tensor<4x4xf32>
+  %m = chimera.training_state moment1 "w" : tensor<4x4xf32>
+  %u = chimera.training_state moment2 "w" : tensor<4x4xf32>
+  %n = chimera.call @sum(%gw, %gv) grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1>
+      {op = "s", layer = -1 : i64, order = array<i64: 0, 1, 2>} : (tensor<4x4xf32>, tensor<4xf32>) -> tensor<1xf64>
+  %w1, %m1, %u1 = chimera.call @adamw(%hyper, %n, %w, %m, %u) grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1>
+      {op = "a", layer = -1 : i64, order = array<i64: 0, 1, 2, 3, 4>, updated = array<i64: 2, 3, 4>}
+      : (tensor<16xf64>, tensor<1xf64>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>) -> (tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>)
+  %m2 = chimera.call @again(%m1) grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1>
+      {op = "a", layer = -1 : i64, order = array<i64: 0>, updated = array<i64: 0>} : (tensor<4x4xf32>) -> tensor<4x4xf32>
+  return %n : tensor<1xf64>
+}
+func.func @accumulate() attributes {chimera.limits = array<i64: 1, 1>, chimera.training} {
+  %g = chimera.training_state gradient "v" : tensor<4xf32>
+  %t = chimera.training_state total "v" : tensor<4xf32>
+  %g1, %t1 = chimera.call @accumulate(%g, %t) grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1>
+      {op = "a", layer = -1 : i64, order = array<i64: 0, 1>, updated = array<i64: 0, 1>} : (tensor<4xf32>, tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>)
+  return
+}
+func.func @decode(%rows: !chimera.rows {chimera.step = "rows"}, %c: !chimera.counts<modes = 2> {chimera.cache = {layer = 0 : i64, mode = "route", name = "c"}})
+    -> (tensor<?x4xf32>, tensor<?x1xi8>, !chimera.counts<modes = 2>) attributes {chimera.limits = array<i64: 4, 4>} {
+  %w = chimera.param "w" : tensor<4x4xbf16>
+  %x, %m, %c1 = chimera.call @k(%rows, %w, %c) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = -1 : i64, order = array<i64: 0, 1, 2, 3, 4>, updated = array<i64: 2>}
+      : (!chimera.rows, tensor<4x4xbf16>, !chimera.counts<modes = 2>) -> (tensor<?x4xf32>, tensor<?x1xi8>, !chimera.counts<modes = 2>)
+  return %x, %m, %c1 : tensor<?x4xf32>, tensor<?x1xi8>, !chimera.counts<modes = 2>
+}
+
+// -----
+
+// expected-error @+1 {{'func.func' op its result 'loss' must be the result of a launch}}
+func.func @foreign_result(%x: tensor<2xf64> {chimera.step = "x"}) -> (tensor<2xf64> {chimera.result = "loss"})
+    attributes {chimera.limits = array<i64: 4, 4>, chimera.training} {
+  return %x : tensor<2xf64>
+}
+
+// -----
+
+// expected-error @+1 {{its result 'norm' must be the result of a launch}}
+func.func @state_result() -> (tensor<4xf32> {chimera.result = "norm"}) attributes {chimera.limits = array<i64: 1, 1>, chimera.training} {
+  %w = chimera.param "w" : tensor<4xf32>
+  %m = chimera.training_state moment1 "w" : tensor<4xf32>
+  return %m : tensor<4xf32>
+}
+
+// -----
+
+// expected-error @+1 {{the gradient of 'w' must be the result of a launch of its own}}
+func.func @foreign_gradient() -> (tensor<4xf32> {chimera.gradient = "w"}) attributes {chimera.limits = array<i64: 4, 4>, chimera.training} {
+  %w = chimera.param "w" : tensor<4xf32>
+  return %w : tensor<4xf32>
+}
+
+// -----
+
+// expected-error @+1 {{the gradient of 'v' must be the result of a launch of its own}}
+func.func @shared_gradient() -> (tensor<4xf32> {chimera.gradient = "w"}, tensor<4xf32> {chimera.gradient = "v"})
+    attributes {chimera.limits = array<i64: 4, 4>, chimera.training} {
+  %w = chimera.param "w" : tensor<4xf32>
+  %v = chimera.param "v" : tensor<4xf32>
+  %d = chimera.call @k(%w, %v) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = -1 : i64, order = array<i64: 0, 1, 2>} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  return %d, %d : tensor<4xf32>, tensor<4xf32>
+}
+
+// -----
+
+// expected-error @+1 {{gives the gradient of 'v', which is no parameter}}
+func.func @unknown_gradient() -> (tensor<4xf32> {chimera.gradient = "v"}) attributes {chimera.limits = array<i64: 4, 4>, chimera.training} {
+  %w = chimera.param "w" : tensor<4xf32>
+  %d = chimera.call @k(%w) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = -1 : i64, order = array<i64: 0, 1>} : (tensor<4xf32>) -> tensor<4xf32>
+  return %d : tensor<4xf32>
+}
+
+// -----
+
+func.func @unknown_state() attributes {chimera.limits = array<i64: 1, 1>, chimera.training} {
+  // expected-error @+1 {{'chimera.training_state' op there is no parameter 'w'}}
+  %g = chimera.training_state gradient "w" : tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @overwritten_gradient() -> (tensor<4xf32> {chimera.gradient = "w"}) attributes {chimera.limits = array<i64: 4, 4>, chimera.training} {
+  %w = chimera.param "w" : tensor<4xf32>
+  %d = chimera.call @k(%w) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = -1 : i64, order = array<i64: 0, 1>} : (tensor<4xf32>) -> tensor<4xf32>
+  // expected-error @+1 {{overwrites input #0, which is not the result of a launch}}
+  %e = chimera.call @k(%d) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = -1 : i64, order = array<i64: 0>, updated = array<i64: 0>} : (tensor<4xf32>) -> tensor<4xf32>
+  return %d : tensor<4xf32>
+}
+
+// -----
+
+// expected-error @+1 {{is not a phase}}
+func.func private @training_declared() attributes {chimera.limits = array<i64: 1, 1>, chimera.training}
