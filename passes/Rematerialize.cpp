@@ -7,6 +7,8 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SetVector.h"
 
 namespace chimera {
 #define GEN_PASS_DEF_REMATERIALIZE
@@ -29,15 +31,25 @@ public:
   LogicalResult run();
 
 private:
+  /// Ops to compute again, in order, the bytes that this frees at the peak, and what it costs.
+  struct Cone {
+    SmallVector<Operation *> ops;
+    int64_t saving = 0;
+    double cost = 0;
+
+    double worth() const { return static_cast<double>(saving) / cost; }
+  };
+
   void number();
   int64_t bytesOf(Value value) const;
   int64_t lastUse(Value value) const;
   int64_t findPeak();
   bool mayRepeat(Operation *op) const;
   double costOf(Operation *op) const;
-  int64_t savingAt(Operation *op, int64_t peak) const;
+  Cone coneOf(Operation *op, int64_t peak) const;
   Operation *firstUserAfter(Operation *op, int64_t position) const;
-  void repeat(Operation *op);
+  Operation *again(Operation *op, Operation *user, IRMapping &mapping);
+  void repeat(Operation *op, const Cone &cone, int64_t peak);
 
   func::FuncOp program;
   Block &block;
@@ -47,6 +59,7 @@ private:
   int64_t loss = 0;      ///< the place where the forward half ends
   int64_t peakBytes = 0; ///< at the place that findPeak gave
   int64_t repeated = 0;
+  DenseMap<Operation *, SmallVector<Operation *>> copies;
 };
 
 } // namespace
@@ -143,33 +156,63 @@ Operation *Rematerialization::firstUserAfter(Operation *op, int64_t position) co
   return first;
 }
 
-/// The bytes that are free at `peak` if `op`, which comes before, is computed again after it.
-int64_t Rematerialization::savingAt(Operation *op, int64_t peak) const {
-  Operation *user = firstUserAfter(op, std::max(peak, loss));
-  if (!user) {
-    return 0;
-  }
-  int64_t saving = 0;
+/// What must be computed again, in order, to have the results of `op` after `peak`: it, and what made its operands,
+/// back to what is kept anyway. Operands that cannot be made again have to be kept longer.
+Rematerialization::Cone Rematerialization::coneOf(Operation *op, int64_t peak) const {
+  Cone cone;
   for (Value result : op->getResults()) {
-    bool neededAt = llvm::any_of(result.getUsers(), [&](Operation *other) { return place.lookup(other) == peak; });
-    saving += lastUse(result) >= peak && !neededAt ? bytesOf(result) : 0;
+    bool neededAt = llvm::any_of(result.getUsers(), [&](Operation *user) { return place.lookup(user) == peak; });
+    cone.saving += lastUse(result) > peak && !neededAt ? bytesOf(result) : 0;
   }
-  for (Value operand : op->getOperands()) {
-    saving -= lastUse(operand) < peak ? bytesOf(operand) : 0;
+  if (cone.saving == 0) {
+    return cone;
   }
-  return saving;
+  llvm::SetVector<Operation *> found;
+  found.insert(op);
+  for (size_t i = 0; i < found.size(); ++i) {
+    cone.cost += costOf(found[i]);
+    for (Value operand : found[i]->getOperands()) {
+      Operation *maker = operand.getDefiningOp();
+      if (!maker || isa<ParamOp>(maker) || lastUse(operand) > peak || found.contains(maker)) {
+        continue;
+      }
+      if (mayRepeat(maker)) {
+        found.insert(maker);
+      } else {
+        cone.saving -= bytesOf(operand);
+      }
+    }
+  }
+  cone.ops.assign(found.begin(), found.end());
+  llvm::sort(cone.ops, [&](Operation *a, Operation *b) { return place.lookup(a) < place.lookup(b); });
+  return cone;
 }
 
-/// Computes `op` again before its first use in the backward half, for all its uses there.
-void Rematerialization::repeat(Operation *op) {
-  int64_t peak = findPeak();
-  Operation *user = firstUserAfter(op, std::max(peak, loss));
+/// The op itself, again: a copy that is there already where `user` can see it, or a new one before `user`.
+Operation *Rematerialization::again(Operation *op, Operation *user, IRMapping &mapping) {
+  for (Operation *copy : copies[op]) {
+    if (place.count(copy) && place.lookup(copy) < place.lookup(user)) {
+      return copy;
+    }
+  }
   OpBuilder builder(user);
-  Operation *again = builder.clone(*op);
+  Operation *copy = builder.clone(*op, mapping);
   // The number keeps equal ops apart, which would be made one again.
-  again->setAttr("chimera.recomputed", builder.getI64IntegerAttr(repeated++));
-  for (auto [old, fresh] : llvm::zip_equal(op->getResults(), again->getResults())) {
-    old.replaceUsesWithIf(fresh, [&](OpOperand &use) {
+  copy->setAttr("chimera.recomputed", builder.getI64IntegerAttr(repeated++));
+  copies[op].push_back(copy);
+  return copy;
+}
+
+/// Computes the last op of the cone again for its uses after `peak`.
+void Rematerialization::repeat(Operation *op, const Cone &cone, int64_t peak) {
+  Operation *user = firstUserAfter(op, std::max(peak, loss));
+  IRMapping mapping;
+  for (Operation *part : cone.ops) {
+    Operation *copy = again(part, user, mapping);
+    mapping.map(part->getResults(), copy->getResults());
+  }
+  for (Value old : op->getResults()) {
+    old.replaceUsesWithIf(mapping.lookup(old), [&](OpOperand &use) {
       auto found = place.find(use.getOwner());
       return found != place.end() && found->second >= place.lookup(user) && !isa<func::ReturnOp>(use.getOwner());
     });
@@ -186,23 +229,24 @@ LogicalResult Rematerialization::run() {
     }
     least = least < 0 ? peakBytes : std::min(least, peakBytes);
     Operation *best = nullptr;
-    double bestWorth = 0;
-    for (Operation *op : ArrayRef(ops).take_front(peak)) {
-      if (!mayRepeat(op)) {
+    Cone bestCone;
+    // Not what is a repetition itself: so every op is repeated a bounded number of times.
+    for (Operation *op : ArrayRef(ops).take_front(std::min(peak, loss))) {
+      if (!mayRepeat(op) || !firstUserAfter(op, std::max(peak, loss))) {
         continue;
       }
-      int64_t saving = savingAt(op, peak);
-      double worth = saving > 0 ? static_cast<double>(saving) / costOf(op) : 0;
-      if (worth > bestWorth) {
+      Cone cone = coneOf(op, peak);
+      if (cone.saving > 0 && (!best || cone.worth() > bestCone.worth())) {
         best = op;
-        bestWorth = worth;
+        bestCone = std::move(cone);
       }
     }
     if (!best) {
-      return program.emitOpError("needs at least ")
-             << least << " bytes for a run of " << rows << " rows, more than the memory limit of " << limit;
+      return emitError(program.getLoc(), "program '")
+             << program.getName() << "' needs at least " << least << " bytes for a run of " << rows
+             << " rows, more than the memory limit of " << limit;
     }
-    repeat(best);
+    repeat(best, bestCone, peak);
   }
 }
 

@@ -210,8 +210,12 @@ llvm::Error dispatchWithin(mlir::ModuleOp module, const Options &options,
   int64_t limit = options.memoryLimit, arena = 0;
   for (int attempt = 0; attempt < 6 && limit > 0; ++attempt) {
     mlir::OwningOpRef<mlir::ModuleOp> trial = module.clone();
-    if (llvm::Error error = dispatch(*trial, options, limit))
-      return error;
+    if (llvm::Error error = dispatch(*trial, options, limit)) {
+      if (attempt == 0)
+        return error;
+      llvm::consumeError(std::move(error)); // what the arena takes beside the tensors does not fit
+      break;
+    }
     if (llvm::Error error = lowerTo(*trial, options, variants.front().name))
       return error;
     arena = trainingArena(*trial);
