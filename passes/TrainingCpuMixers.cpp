@@ -135,6 +135,14 @@ template <typename Op> static ref::SeqSsmScanSpec ssmSpec(Op op) {
           scalarOf(op.getXbc())};
 }
 
+/// The write weights and modes, if there are some, and the mode whose rows a masked scan keeps.
+static void addMask(KernelCall &call, Value write, Value mode) {
+  call.optional(write).optional(mode);
+  if (mode) {
+    call.constant(static_cast<int64_t>(Mode::SSM));
+  }
+}
+
 static bool lowerScan(IRRewriter &rewriter, ModuleOp kernels, const cpu::Isa &isa, Operation *op) {
   KernelCall call(rewriter, op);
   return TypeSwitch<Operation *, bool>(op)
@@ -144,7 +152,8 @@ static bool lowerScan(IRRewriter &rewriter, ModuleOp kernels, const cpu::Isa &is
           return false;
         }
         call.rows(scan.getRows()).in({scan.getXbc(), scan.getDt(), scan.getALog(), scan.getSkip(), scan.getDtBias()});
-        call.optional(scan.getWrite()).out(scan.getStates().getType()).out(scan.getResult().getType());
+        addMask(call, scan.getWrite(), scan.getMode());
+        call.out(scan.getStates().getType()).out(scan.getResult().getType());
         ResultRange made = call.emit(getOrEmit(kernels, isa, spec));
         rewriter.replaceOp(op, {made[1], made[0]});
         return true;
@@ -155,7 +164,8 @@ static bool lowerScan(IRRewriter &rewriter, ModuleOp kernels, const cpu::Isa &is
           return false;
         }
         call.rows(grad.getRows()).in({grad.getXbc(), grad.getDt(), grad.getALog(), grad.getSkip(), grad.getDtBias()});
-        call.optional(grad.getWrite()).in({grad.getStates(), grad.getDresult()});
+        addMask(call, grad.getWrite(), grad.getMode());
+        call.in({grad.getStates(), grad.getDresult()});
         replace(call, op, getOrEmitGrad(kernels, isa, spec));
         return true;
       })

@@ -2,6 +2,7 @@
 #include "codegen/cpu/TrainingScan.h"
 #include "codegen/cpu/Kernels.h"
 #include "codegen/cpu/Reduce.h"
+#include "codegen/ref/TrainingSupport.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
@@ -10,7 +11,7 @@ using namespace mlir;
 namespace chimera::cpu {
 
 bool hasTrainingKernels(const ref::SeqSsmScanSpec &spec) {
-  return !spec.masked && spec.type == Scalar::F32 && spec.stateSize <= 512 && spec.headSize * spec.stateSize <= 65536;
+  return spec.type == Scalar::F32 && spec.stateSize <= 512 && spec.headSize * spec.stateSize <= 65536;
 }
 
 namespace {
@@ -35,8 +36,8 @@ struct SsmForward {
   const ref::SeqSsmScanSpec &spec;
   func::FuncOp scan;
   Rows rows;
-  Buffer xbc, dt, logRates, skips, dtBiases, writes, states, y;
-  Buffer state, start, slot, pointers, args;
+  Buffer xbc, dt, logRates, skips, dtBiases, writes, modes, states, y;
+  Buffer state, spare, start, slot, pointers, args;
 
   SsmForward(KernelBuilder &k, const ref::SeqSsmScanSpec &spec, func::FuncOp scan)
       : k(k), spec(spec), scan(scan), rows(k.rows()) {
@@ -44,6 +45,8 @@ struct SsmForward {
       *buffer = k.buffer(Elem::F32);
     if (spec.weighted)
       writes = k.buffer(Elem::F32);
+    if (spec.masked)
+      modes = k.buffer(Elem::I8), spare = k.scratch(Elem::F32, spec.headSize * spec.stateSize);
     states = k.buffer(Elem::F32), y = k.buffer(Elem::F32);
     state = k.scratch(Elem::F32, spec.headSize * spec.stateSize);
     start = k.scratch(Elem::I32, 2), slot = k.scratch(Elem::I32, 1);
@@ -53,8 +56,13 @@ struct SsmForward {
   int64_t inner() const { return spec.heads * spec.headSize; }
   int64_t width() const { return inner() + 2 * spec.groups * spec.stateSize; }
 
-  /// A step of one sequence, `count` rows from compact row `row` on, at one head.
-  void takeRows(Val row, Val count, Val head) const {
+  void copy(const Buffer &from, const Buffer &to) const {
+    forEachVector(k, spec.headSize * spec.stateSize, sumLanes,
+                  [&](Val i, int64_t lanes) { to.storeVector(i, from.loadVector(i, lanes)); });
+  }
+
+  /// A step of one sequence, `count` rows from compact row `row` on, at one head, whose state is brought up to date.
+  void takeRows(Val row, Val count, Val head, const Buffer &place) const {
     start.store(k.integer(0), k.integer(0));
     start.store(k.integer(1), count);
     InnerLaunch launch{k, scan, pointers, args};
@@ -69,9 +77,22 @@ struct SsmForward {
     if (spec.weighted)
       launch.add(writes.at(row));
     // The state of head h is the h-th of its slot.
-    launch.add(state.at(k.integer(0) - head * (spec.headSize * spec.stateSize)));
+    launch.add(place.at(k.integer(0) - head * (spec.headSize * spec.stateSize)));
     launch.add(y.at(row * inner()));
     launch.run(head);
+  }
+
+  /// The same row by row: one that is not kept works on a copy.
+  void takeMasked(Val row, Val count, Val head) const {
+    k.forEach(row, row + count, [&](Val r) {
+      Val isKept = modes.load(ref::rowId(rows, r)) == k.argument(4);
+      k.either(
+          isKept, [&] { takeRows(r, k.integer(1), head, state); },
+          [&] {
+            copy(state, spare);
+            takeRows(r, k.integer(1), head, spare);
+          });
+    });
   }
 
   void take(Val sequence, Val head) const {
@@ -87,10 +108,10 @@ struct SsmForward {
         [&](Val row) {
           k.when(begin < row, [&] {
             Buffer kept = states.at(((row / ref::scanBlockRows - 1) * spec.heads + head) * size);
-            forEachVector(k, size, sumLanes,
-                          [&](Val i, int64_t lanes) { kept.storeVector(i, state.loadVector(i, lanes)); });
+            copy(state, kept);
           });
-          takeRows(row, min(end - row, k.integer(ref::scanBlockRows)), head);
+          Val count = min(end - row, k.integer(ref::scanBlockRows));
+          spec.masked ? takeMasked(row, count, head) : takeRows(row, count, head, state);
         },
         ref::scanBlockRows);
   }
@@ -103,7 +124,7 @@ Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const ref::SeqSsmScanSpec &sp
       {"cpu_seq_ssm_scan",
        std::to_string(spec.heads) + "x" + std::to_string(spec.headSize) + "x" + std::to_string(spec.stateSize),
        "groups" + std::to_string(spec.groups), "dt" + nameOf(spec.dtMin) + "to" + nameOf(spec.dtMax),
-       spec.weighted ? "weighted" : ""});
+       spec.weighted ? "weighted" : "", spec.masked ? "masked" : ""});
   SsmScanSpec inference{spec.heads, spec.headSize, spec.stateSize, spec.groups,
                         spec.dtMin, spec.dtMax,    spec.weighted,  View{}};
   std::string scan = getOrEmit(kernels, isa, inference).symbol;

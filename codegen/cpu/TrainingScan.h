@@ -4,10 +4,11 @@
 // codegen/ref/TrainingKernels.h with T = f32, but that the kept states are [heads][stateSize][headSize].
 //
 // Forward is the scan of inference (codegen/cpu/Kernels.h: the chains of fma of ref, with exp and softplus of Math.h),
-// 32 rows at a time from a state of zeros. The gradient computes the states of 32 rows again, with the same bits, and
-// walks them from the last to the first, lanes over the elements of the state. Its sums over dimensions are chains in
-// ascending order (dB, dC: of a head from +0, then head after head), but sums that end in one number a row are taken
-// lane by lane first, and the lanes then added as a tree: their order depends on the spec and the ISA alone.
+// 32 rows at a time from a state of zeros (row by row if masked: a row that is not kept works on a copy). The gradient
+// computes the states of 32 rows again, with the same bits, and walks them from the last to the first, lanes over the
+// elements of the state. Its sums over dimensions are chains in ascending order (dB, dC: of a head from +0, then head
+// after head), but sums that end in one number a row are taken lane by lane first, and the lanes then added as a tree:
+// their order depends on the spec and the ISA alone.
 #ifndef CHIMERA_CODEGEN_CPU_TRAININGSCAN_H
 #define CHIMERA_CODEGEN_CPU_TRAININGSCAN_H
 
@@ -16,7 +17,7 @@
 
 namespace chimera::cpu {
 
-/// Whether there are kernels for a scan: not if it is masked, nor for states of more than 512 elements a dimension.
+/// Whether there are kernels for a scan: not for states of more than 512 elements a dimension.
 bool hasTrainingKernels(const ref::SeqSsmScanSpec &spec);
 
 /// A block is a head of a sequence.

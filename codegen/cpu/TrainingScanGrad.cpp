@@ -4,12 +4,14 @@
 // N = a S + d x B^T the one after it and G the gradient by N from later rows:
 //   dN = dy C^T + G,   dx = D dy + d dN B,   dB = d dN^T x,   dC = N^T dy,   d(loss)/da = <dN, S>,
 //   d(loss)/dd = x^T dN B + r a d(loss)/da with a = exp(r d),   and G of the row before is a dN.
+// A row that is not kept leaves S as it was: then dN has no G, which goes to the row before beside a dN.
 // A tile is as many dimensions of a head as a vector has lanes; a state's elements n lie in lanes, padded with zeros to
 // whole vectors.
 #include "codegen/cpu/Math.h"
 #include "codegen/cpu/Reduce.h"
 #include "codegen/cpu/TrainingAttentionTile.h"
 #include "codegen/cpu/TrainingScan.h"
+#include "codegen/ref/TrainingSupport.h"
 
 #include <optional>
 
@@ -57,7 +59,7 @@ struct SsmBackward {
   const ref::SeqSsmScanSpec &spec;
   int64_t lanes, vectors; // vectors of a state that are taken at a time
   Rows rows;
-  Buffer xbc, dt, logRates, skips, dtBiases, writes, states, dy, dxbc, ddt, dRate, dSkip, dwrite;
+  Buffer xbc, dt, logRates, skips, dtBiases, writes, modes, states, dy, dxbc, ddt, dRate, dSkip, dwrite;
   Buffer flow;             // G [headSize][padded]
   Buffer before;           // [blockRows + 1][lanes][padded]: the states before the rows and after the last
   Buffer bs, cs, dbs, dcs; // [blockRows][padded]
@@ -73,6 +75,8 @@ struct SsmBackward {
       *buffer = k.buffer(Elem::F32);
     if (spec.weighted)
       writes = k.buffer(Elem::F32);
+    if (spec.masked)
+      modes = k.buffer(Elem::I8);
     for (Buffer *buffer : {&states, &dy, &dxbc, &ddt, &dRate, &dSkip})
       *buffer = k.buffer(Elem::F32);
     if (spec.weighted)
@@ -200,6 +204,13 @@ struct SsmBackward {
     });
   }
 
+  /// Whether the state of a row is kept, in every lane; nothing if all are.
+  std::optional<Val> isKept(Val row) const {
+    if (!spec.masked)
+      return std::nullopt;
+    return splat(modes.load(ref::rowId(rows, row)) == k.argument(4), lanes);
+  }
+
   Val statePlace(Val i, Val p, Val n) const { return (i * lanes + p) * padded() + n; }
 
   /// The states of a tile after each row.
@@ -207,14 +218,15 @@ struct SsmBackward {
     forEachChunk([&](Val n, int64_t count) {
       k.forEach(k.integer(0), block.count, [&](Val i) {
         Val decay = splat(decays.load(i), lanes);
+        std::optional<Val> kept = isKept(block.first + i);
         SmallVector<Val> b;
         for (int64_t v = 0; v < count; ++v)
           b.push_back(vector(bs, i * padded() + n + v * lanes));
         k.forEach(0, tile.live, [&](Val p) {
           Val input = splat(inputs.load(i * lanes + p), lanes);
           for (int64_t v = 0; v < count; ++v) {
-            Val state = vector(before, statePlace(i, p, n + v * lanes));
-            before.storeVector(statePlace(i + 1, p, n + v * lanes), fma(input, b[v], decay * state));
+            Val old = vector(before, statePlace(i, p, n + v * lanes)), state = fma(input, b[v], decay * old);
+            before.storeVector(statePlace(i + 1, p, n + v * lanes), kept ? select(*kept, state, old) : state);
           }
         });
       });
@@ -222,8 +234,9 @@ struct SsmBackward {
   }
 
   /// The way back through some vectors of the states of a tile at row i.
-  void backChunk(const Tile &tile, Val i, Val n, int64_t count) const {
+  void backChunk(const Block &block, const Tile &tile, Val i, Val n, int64_t count) const {
     Val decay = splat(decays.load(i), lanes);
+    std::optional<Val> kept = isKept(block.first + i);
     SmallVector<Val> b, c, sums;
     for (int64_t v = 0; v < count; ++v) {
       Val place = i * padded() + n + v * lanes;
@@ -240,9 +253,11 @@ struct SsmBackward {
       Buffer later = flow.at((tile.first + p) * padded() + n);
       for (int64_t v = 0; v < count; ++v) {
         Val old = vector(before, statePlace(i, p, n + v * lanes));
-        Val state = vector(before, statePlace(i + 1, p, n + v * lanes));
-        Val dNext = fma(g, c[v], vector(later, k.integer(v * lanes)));
-        later.storeVector(k.integer(v * lanes), decay * dNext);
+        Val state = kept ? fma(input, b[v], decay * old) : vector(before, statePlace(i + 1, p, n + v * lanes));
+        Val upstream = vector(later, k.integer(v * lanes));
+        Val dNext = fma(g, c[v], kept ? select(*kept, upstream, zeros()) : upstream);
+        Val earlier = decay * dNext;
+        later.storeVector(k.integer(v * lanes), kept ? select(*kept, earlier, earlier + upstream) : earlier);
         next[v] = fma(input, dNext, next[v]);
         next[count + v] = fma(g, state, next[count + v]);
         product = fma(dNext, b[v], product);
@@ -261,7 +276,7 @@ struct SsmBackward {
   void backRow(const Block &block, const Tile &tile, Val i) const {
     if (padded() > vectors * lanes)
       clear(products, lanes * lanes);
-    forEachChunk([&](Val n, int64_t count) { backChunk(tile, i, n, count); });
+    forEachChunk([&](Val n, int64_t count) { backChunk(block, tile, i, n, count); });
     SmallVector<Val> ofDims;
     for (int64_t p = 0; p < lanes; ++p)
       ofDims.push_back(p < tile.live ? vector(products, k.integer(p * lanes)) : zeros());
@@ -361,7 +376,7 @@ Kernel getOrEmitGrad(ModuleOp kernels, const Isa &isa, const ref::SeqSsmScanSpec
       {"cpu_seq_ssm_scan_grad",
        std::to_string(spec.heads) + "x" + std::to_string(spec.headSize) + "x" + std::to_string(spec.stateSize),
        "groups" + std::to_string(spec.groups), "dt" + nameOf(spec.dtMin) + "to" + nameOf(spec.dtMax),
-       spec.weighted ? "weighted" : ""});
+       spec.weighted ? "weighted" : "", spec.masked ? "masked" : ""});
   int64_t tasks = spec.weighted ? 1 : spec.groups;
   emitKernel(kernels, symbol, [&](KernelBuilder &k) {
     SsmBackward backward(k, isa, spec);

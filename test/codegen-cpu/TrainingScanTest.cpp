@@ -40,7 +40,8 @@ RowSet slice() {
 using Results = std::vector<Floats>;
 
 template <typename Spec> void runOn(const Isa *isa, const Spec &spec, Launch &launch, const Batch &step) {
-  isa ? runKernel(*isa, spec, launch, step.sizes()) : ref::test::runKernel(spec, launch, step.sizes());
+  // Modes 2 are kept, if there are modes.
+  isa ? runKernel(*isa, spec, launch, step.sizes(), {2}) : ref::test::runKernel(spec, launch, step.sizes(), {2});
 }
 
 struct Case {
@@ -60,6 +61,14 @@ Case makeCase(const SeqSsmScanSpec &spec, int64_t rows) {
   return c;
 }
 
+/// A mode for each row of the batch.
+std::vector<int8_t> modesOf(const Batch &step) {
+  std::vector<int8_t> modes;
+  for (int64_t row = 0; row < step.tokens(); ++row)
+    modes.push_back(static_cast<int8_t>(row % 7 % 4));
+  return modes;
+}
+
 Results run(const Isa *isa, const Case &c, const RowSet &rows, const Batch &step = batch) {
   auto begin = [&] {
     Launch launch;
@@ -68,6 +77,8 @@ Results run(const Isa *isa, const Case &c, const RowSet &rows, const Batch &step
       launch.add(*values);
     if (c.spec.weighted)
       launch.add(c.write);
+    if (c.spec.masked)
+      launch.add(modesOf(step));
     return launch;
   };
   Launch forward = begin();
@@ -89,14 +100,16 @@ Results run(const Isa *isa, const Case &c, const RowSet &rows, const Batch &step
   return results;
 }
 
-SeqSsmScanSpec specOf(int64_t heads, int64_t headSize, int64_t stateSize, int64_t groups, bool weighted) {
+SeqSsmScanSpec specOf(int64_t heads, int64_t headSize, int64_t stateSize, int64_t groups, bool weighted,
+                      bool masked = false) {
   // Decays forget within some ten rows, so that few errors of the state add up; some steps are at each bound.
-  return {heads, headSize, stateSize, groups, 0.25, 1.2, weighted, false, Scalar::F32};
+  return {heads, headSize, stateSize, groups, 0.25, 1.2, weighted, masked, Scalar::F32};
 }
 
 /// Whole vectors of state and dimensions, fewer, more than one chunk with a rest, several groups of heads.
-const std::vector<SeqSsmScanSpec> specs = {specOf(4, 32, 16, 1, true), specOf(6, 3, 5, 2, false),
-                                           specOf(2, 20, 85, 2, true), specOf(3, 16, 64, 1, false)};
+const std::vector<SeqSsmScanSpec> specs = {specOf(4, 32, 16, 1, true),        specOf(6, 3, 5, 2, false),
+                                           specOf(2, 20, 85, 2, true),        specOf(3, 16, 64, 1, false),
+                                           specOf(4, 18, 24, 2, false, true), specOf(2, 7, 16, 1, true, true)};
 
 TEST(CpuTrainingScan, IsTheRefScanButForExpAndSums) {
   for (const SeqSsmScanSpec &spec : specs)
