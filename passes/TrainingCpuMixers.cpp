@@ -78,41 +78,43 @@ static ref::SeqConvSpec convSpec(Value matrix, Value weight, bool silu, bool ten
 
 static bool lowerConv(IRRewriter &rewriter, ModuleOp kernels, const cpu::Isa &isa, Operation *op) {
   KernelCall call(rewriter, op);
+  auto addKept = [&](Value entries, Value rows) {
+    if (rows) {
+      call.rows(rows).in(entries);
+    }
+  };
   return TypeSwitch<Operation *, bool>(op)
       .Case([&](SeqConvOp conv) {
         bool silu = conv.getActivation() == Activation::SiLU;
-        ref::SeqConvSpec spec = convSpec(conv.getInput(), conv.getWeight(), silu, bool(conv.getKept()));
-        if (!cpu::hasTrainingKernels(spec)) {
-          return false;
-        }
         call.rows(conv.getRows()).in({conv.getInput(), conv.getWeight(), conv.getBias()});
+        addKept(conv.getKept(), conv.getKeptRows());
+        ref::SeqConvSpec spec = convSpec(conv.getInput(), conv.getWeight(), silu, bool(conv.getKept()));
         replace(call, op, getOrEmit(kernels, isa, spec));
         return true;
       })
       .Case([&](SeqConvActivationGradOp grad) {
+        call.rows(grad.getRows()).in({grad.getInput(), grad.getWeight(), grad.getBias()});
+        addKept(grad.getKept(), grad.getKeptRows());
+        call.in(grad.getDresult());
         ref::SeqConvSpec spec = convSpec(grad.getInput(), grad.getWeight(), true, bool(grad.getKept()));
-        if (!cpu::hasTrainingKernels(spec)) {
-          return false;
-        }
-        call.rows(grad.getRows()).in({grad.getInput(), grad.getWeight(), grad.getBias(), grad.getDresult()});
         replace(call, op, getOrEmitGrad(kernels, isa, spec).activation);
         return true;
       })
       .Case([&](SeqConvInputGradOp grad) {
-        ref::SeqConvSpec spec = convSpec(grad.getDresult(), grad.getWeight(), false, bool(grad.getKeptRows()));
-        if (!cpu::hasTrainingKernels(spec)) {
-          return false;
+        call.rows(grad.getRows()).in(grad.getWeight());
+        if (grad.getKeptRows()) {
+          call.rows(grad.getKeptRows());
         }
-        call.rows(grad.getRows()).in({grad.getWeight(), grad.getDresult()});
+        call.in(grad.getDresult());
+        ref::SeqConvSpec spec = convSpec(grad.getDresult(), grad.getWeight(), false, bool(grad.getKeptRows()));
         replace(call, op, getOrEmitGrad(kernels, isa, spec).input);
         return true;
       })
       .Case([&](SeqConvWeightGradOp grad) {
+        call.in(grad.getLeaves()).rows(grad.getRows()).in(grad.getInput());
+        addKept(grad.getKept(), grad.getKeptRows());
+        call.in(grad.getDresult());
         ref::SeqConvSpec spec = convSpec(grad.getInput(), grad.getDweight(), false, bool(grad.getKept()));
-        if (!cpu::hasTrainingKernels(spec)) {
-          return false;
-        }
-        call.in(grad.getLeaves()).rows(grad.getRows()).in({grad.getInput(), grad.getDresult()});
         replace(call, op, getOrEmitGrad(kernels, isa, spec).weight);
         return true;
       })

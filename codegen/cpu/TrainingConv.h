@@ -11,9 +11,6 @@
 
 namespace chimera::cpu {
 
-/// Whether there are kernels for a convolution: not if it is tentative.
-bool hasTrainingKernels(const ref::SeqConvSpec &spec);
-
 /// A block is some channels of a sequence; of the gradient by weights, some channels.
 kernel::Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const ref::SeqConvSpec &spec);
 ref::SeqConvGrad getOrEmitGrad(mlir::ModuleOp kernels, const Isa &isa, const ref::SeqConvSpec &spec);

@@ -60,7 +60,7 @@ RowSet slice() {
 const std::vector<std::vector<int32_t>> allLeaves = {{8, 0, 1, 2, 3, 4, 5, 6, 7, 8}, {4, 0, 3, 3, 6, 8}, {1, 0, 8}};
 
 struct Results {
-  Floats y, dpre, dx, dw, dbias;
+  Floats y, dpre, dx, dKept, dw, dbias;
 };
 
 /// On the ref target without an ISA.
@@ -68,49 +68,80 @@ template <typename Spec> void runOn(const Isa *isa, const Spec &spec, Launch &la
   isa ? runKernel(*isa, spec, launch, batch.sizes()) : ref::test::runKernel(spec, launch, batch.sizes());
 }
 
+/// Some rows of another set, for the taps of a tentative convolution: runs of them, and none of one sequence.
+RowSet keptOf(const RowSet &rows) {
+  std::vector<bool> kept(batch.tokens());
+  for (int32_t i = rows.start.front(); i < rows.start.back(); ++i)
+    kept[rows.index[i]] = rows.index[i] / 3 % 2 == 0 && batch.sequence[rows.index[i]] != 3;
+  return someRows(batch, kept, 1);
+}
+
+/// With `dpreOfRef`, the gradients of the input and of the weights are of that.
 Results run(const Isa *isa, const SeqConvSpec &spec, const RowSet &rows, std::vector<int32_t> leaves,
             const Floats &dpreOfRef = {}) {
-  int64_t size = rows.count() * spec.channels;
+  RowSet kept = keptOf(rows);
+  int64_t size = rows.count() * spec.channels, keptSize = spec.tentative ? kept.count() * spec.channels : 0;
   Floats x = randomVector<float>(size, 1), w = randomVector<float>(spec.channels * spec.taps, 2);
   Floats bias = randomVector<float>(spec.channels, 3), dy = randomVector<float>(size, 4), unset(size, nan);
+  Floats keptX = randomVector<float>(keptSize, 5);
   for (float &value : x)
     value *= 3;
   leaves.resize(18);
   Results r;
-  auto launchWith = [&](const std::vector<Floats> &operands) {
-    Launch launch;
-    rows.addTo(launch, batch);
+  auto add = [](Launch &launch, const std::vector<Floats> &operands) {
     for (const Floats &values : operands)
       launch.add(values);
-    return launch;
   };
-  Launch forward = launchWith({x, w, bias, unset});
+  auto addKept = [&](Launch &launch, bool withX) {
+    if (spec.tentative)
+      kept.addTo(launch, batch);
+    if (spec.tentative && withX)
+      launch.add(keptX);
+  };
+  Launch forward;
+  rows.addTo(forward, batch);
+  add(forward, {x, w, bias});
+  addKept(forward, true);
+  size_t place = forward.add(unset);
   runOn(isa, spec, forward);
-  r.y = forward.get<float>(8);
-  r.dpre = dy;
+  r.y = forward.get<float>(place), r.dpre = dy;
   if (spec.silu) {
-    Launch activation = launchWith({x, w, bias, dy, unset});
+    Launch activation;
+    rows.addTo(activation, batch);
+    add(activation, {x, w, bias});
+    addKept(activation, true);
+    activation.add(dy), place = activation.add(unset);
     runOn(isa, ActivationSpec{spec}, activation);
-    r.dpre = activation.get<float>(9);
+    r.dpre = activation.get<float>(place);
   }
   const Floats &dpre = dpreOfRef.empty() ? r.dpre : dpreOfRef;
-  Launch input = launchWith({w, dpre, unset});
+  Launch input;
+  rows.addTo(input, batch);
+  input.add(w);
+  addKept(input, false);
+  input.add(dpre), place = input.add(unset);
+  size_t keptPlace = spec.tentative ? input.add(Floats(keptSize, nan)) : 0;
   runOn(isa, InputSpec{spec}, input);
-  r.dx = input.get<float>(7);
+  r.dx = input.get<float>(place);
+  if (spec.tentative)
+    r.dKept = input.get<float>(keptPlace);
   Launch weight;
   weight.add(leaves);
   rows.addTo(weight, batch);
-  for (const Floats &values : {x, dpre, Floats(w.size(), nan), Floats(bias.size(), nan)})
-    weight.add(values);
+  weight.add(x);
+  addKept(weight, true);
+  weight.add(dpre), place = weight.add(Floats(w.size(), nan));
+  weight.add(Floats(bias.size(), nan));
   runOn(isa, WeightSpec{spec}, weight);
-  r.dw = weight.get<float>(8), r.dbias = weight.get<float>(9);
+  r.dw = weight.get<float>(place), r.dbias = weight.get<float>(place + 1);
   return r;
 }
 
 TEST(CpuTrainingConv, HasTheBitsOfRefButForSilu) {
   for (const SeqConvSpec &spec :
        {SeqConvSpec{137, 4, true, false, Scalar::F32}, SeqConvSpec{64, 3, false, false, Scalar::F32},
-        SeqConvSpec{5, 1, true, false, Scalar::F32}})
+        SeqConvSpec{5, 1, true, false, Scalar::F32}, SeqConvSpec{75, 4, true, true, Scalar::F32},
+        SeqConvSpec{18, 1, false, true, Scalar::F32}})
     for (const RowSet &rows : {allRows(batch), slice()})
       for (const std::vector<int32_t> &leaves : allLeaves) {
         Results expected = run(nullptr, spec, rows, leaves);
@@ -125,6 +156,7 @@ TEST(CpuTrainingConv, HasTheBitsOfRefButForSilu) {
             EXPECT_TRUE(result.y == expected.y);
           }
           EXPECT_TRUE(result.dx == expected.dx);
+          EXPECT_TRUE(result.dKept == expected.dKept);
           EXPECT_TRUE(result.dw == expected.dw);
           EXPECT_TRUE(result.dbias == expected.dbias);
         }
