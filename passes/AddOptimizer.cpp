@@ -95,9 +95,16 @@ struct AddOptimizer : chimera::impl::AddOptimizerBase<AddOptimizer> {
     SmallVector<Trained> params;
     for (unsigned i = 0; train && i < train.getNumResults(); ++i) {
       auto name = train.getResultAttrOfType<StringAttr>(i, "chimera.gradient");
-      if (auto type = dyn_cast<RankedTensorType>(train.getResultTypes()[i]); name && type) {
-        params.push_back({name, type});
+      if (!name) {
+        continue;
       }
+      auto type = dyn_cast<RankedTensorType>(train.getResultTypes()[i]);
+      if (!type || !type.hasStaticShape()) {
+        train.emitOpError("the gradient of '")
+            << name.getValue() << "' must have a static shape, got " << train.getResultTypes()[i];
+        return signalPassFailure();
+      }
+      params.push_back({name, type});
     }
     if (params.empty()) {
       module.emitError("has no function @train_hard with gradients");

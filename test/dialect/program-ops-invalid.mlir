@@ -307,3 +307,35 @@ chimera.program @grad_index arena 64 limits 1, 1 results {} {
   // expected-error @+1 {{buffer #0 is not within the arena's 64 bytes}}
   chimera.launch @k grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1> [#chimera.buffer<grad, -1, 0, "">] {op = "k", layer = 0 : i64}
 }
+
+// -----
+
+// expected-error @+1 {{exchange must be pairs of an offset and a size, and say before which launch}}
+chimera.program @exchange_pairs arena 64 limits 1, 1 results {} exchange [0, 16, 32] before 0 {
+}
+
+// -----
+
+// expected-error @+1 {{exchange must be pairs of an offset and a size, and say before which launch}}
+"chimera.program"() <{sym_name = "p", arena_bytes = 64 : i64, max_tokens = 1 : i64, max_seqs = 1 : i64, results = {}, exchange = array<i64: 0, 0>}> ({
+^bb0:
+}) : () -> ()
+
+// -----
+
+// expected-error @+1 {{exchange must be an offset and a size within the arena's 64 bytes}}
+chimera.program @exchange_range arena 64 limits 1, 1 results {} exchange [0, 16, 32, 64] before 0 {
+}
+
+// -----
+
+// expected-error @+1 {{'chimera.program' op exchanges before launch 2 of 1}}
+chimera.program @exchange_before arena 64 limits 1, 1 results {} exchange [0, 16] before 2 {
+  chimera.launch @k grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1> [] {op = "k", layer = -1 : i64}
+}
+
+// -----
+
+// expected-error @+1 {{exchanges before launch -1 of 0}}
+chimera.program @exchange_negative arena 64 limits 1, 1 results {} exchange [] before -1 {
+}

@@ -66,3 +66,9 @@ func.func @in_place(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
       {op = "k", layer = 0 : i64, order = array<i64: 0>, updated = array<i64: 0>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
   return %y : tensor<?x8xf32>
 }
+
+// What ranks sum before a launch.
+// CHECK: chimera.program @train_soft arena 256 limits 1, 1 results {loss = array<i64: 0, 16>} exchange [64, 128, 192, 64] before 0 {
+// CHECK-NEXT: }
+chimera.program @train_soft arena 256 limits 1, 1 results {loss = array<i64: 0, 16>} exchange [64, 128, 192, 64] before 0 {
+}

@@ -405,3 +405,45 @@ func.func @overwritten_gradient() -> (tensor<4xf32> {chimera.gradient = "w"}) at
 
 // expected-error @+1 {{is not a phase}}
 func.func private @training_declared() attributes {chimera.limits = array<i64: 1, 1>, chimera.training}
+
+// -----
+
+// Parts of gradients are summed over ranks before the first launch that adds some up; a sum of sums has no part of its own.
+// CHECK-LABEL: chimera.program @parts arena 256 limits 4, 4 results {} exchange [0, 16, 64, 16, 128, 16] before 1 {
+// CHECK-NEXT: chimera.launch @k {{.*}} [#chimera.buffer<param, 0, 0, "">, #chimera.buffer<arena, 0, 16, "">, #chimera.buffer<arena, 64, 16, "">, #chimera.buffer<arena, 128, 16, "">]
+// CHECK-NEXT: chimera.launch @sum {{.*}} [#chimera.buffer<arena, 0, 16, "">, #chimera.buffer<arena, 64, 16, "">, #chimera.buffer<arena, 192, 16, "">]
+// CHECK-NEXT: chimera.launch @sum {{.*}} [#chimera.buffer<arena, 192, 16, "">, #chimera.buffer<arena, 128, 16, "">, #chimera.buffer<grad, 0, 0, "">]
+func.func @parts() -> (tensor<4xf32> {chimera.gradient = "w"}) attributes {chimera.limits = array<i64: 4, 4>, chimera.training} {
+  %w = chimera.param "w" : tensor<4xf32>
+  %a, %b, %c = chimera.call @k(%w) grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1>
+      {op = "k", layer = -1 : i64, order = array<i64: 0, 1, 2, 3>} : (tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>)
+  %s = chimera.call @sum(%a, %b) grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1>
+      {op = "chimera.sum", layer = -1 : i64, order = array<i64: 0, 1, 2>} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  %t = chimera.call @sum(%s, %c) grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1>
+      {op = "chimera.sum", layer = -1 : i64, order = array<i64: 0, 1, 2>} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  return %t : tensor<4xf32>
+}
+
+// -----
+
+func.func @after_sums() -> (tensor<4xf32> {chimera.gradient = "w"}) attributes {chimera.limits = array<i64: 4, 4>, chimera.training} {
+  %w = chimera.param "w" : tensor<4xf32>
+  %a, %b = chimera.call @k(%w) grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1>
+      {op = "k", layer = -1 : i64, order = array<i64: 0, 1, 2>} : (tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>)
+  %s = chimera.call @sum(%a, %b) grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1>
+      {op = "chimera.sum", layer = -1 : i64, order = array<i64: 0, 1, 2>} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  // expected-error @+1 {{'chimera.call' op comes after gradients were added up, which must come last}}
+  %t = chimera.call @k(%s) grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1>
+      {op = "k", layer = -1 : i64, order = array<i64: 0, 1>} : (tensor<4xf32>) -> tensor<4xf32>
+  return %t : tensor<4xf32>
+}
+
+// -----
+
+func.func @sum_of_parameter() -> (tensor<4xf32> {chimera.gradient = "w"}) attributes {chimera.limits = array<i64: 4, 4>, chimera.training} {
+  %w = chimera.param "w" : tensor<4xf32>
+  // expected-error @+1 {{'chimera.call' op adds up what is not the result of a launch alone}}
+  %s = chimera.call @sum(%w, %w) grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1>
+      {op = "chimera.sum", layer = -1 : i64, order = array<i64: 0, 1, 2>} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  return %s : tensor<4xf32>
+}
