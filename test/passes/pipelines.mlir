@@ -11,6 +11,14 @@
 // RUN: chimera-opt %t.dispatched.mlir --chimera-lower-to-ref --chimera-plan-arena | diff %t.programs.mlir -
 // RUN: chimera-opt %t.programs.mlir | diff %t.programs.mlir -
 // RUN: chimera-opt %t.mlir --chimera-to-dispatched | FileCheck %s --check-prefix=DEFAULT
+// RUN: chimera-opt %t.mlir --chimera-to-training="max-tokens=32 max-seqs=4" -o %t.training.mlir
+// RUN: FileCheck %s --check-prefix=TRAINING < %t.training.mlir
+// RUN: chimera-opt %t.training.mlir | diff %t.training.mlir -
+// RUN: chimera-opt %t.training.mlir --chimera-lower-to-ref --chimera-plan-arena -o %t.steps.mlir
+// RUN: FileCheck %s --check-prefix=STEPS < %t.steps.mlir
+// RUN: chimera-opt %t.steps.mlir | diff %t.steps.mlir -
+// RUN: chimera-opt %t.mlir --chimera-specialize-training=keep-model --chimera-to-dispatched -o %t.both.mlir
+// RUN: FileCheck %s --check-prefix=BOTH < %t.both.mlir
 
 // Model level: one function, both layers as a mix, each cache given back in its place.
 // MODEL: module attributes {chimera.model =
@@ -66,3 +74,67 @@
 // PROGRAMS-NOT: chimera.call
 // PROGRAMS: module @kernels {
 // PROGRAMS: func.func @chimera_embed_f32_f32_8(
+
+// Training: programs without caches and regions. Routing sends rows to slices if it is hard, and weighs what all rows get if it is
+// soft; with the write gate there every row is kept. Each way ends in the same gradients, none of them of the balancer's bias.
+// TRAINING: module attributes {{.*}}chimera.trainable = ["embed_tokens.weight",
+// TRAINING-NOT: layers.0.router.bias
+// TRAINING-SAME: "layers.0.router.proj.weight"
+// TRAINING-NOT: layers.0.router.bias
+// TRAINING-SAME: "lm_head.weight"]}
+// TRAINING-NOT: @model
+// TRAINING-LABEL: func.func @train_hard(
+// TRAINING-NOT: {chimera.cache
+// TRAINING-SAME: tensor<14xf64> {chimera.result = "statistics.0"}, tensor<16x8xf32> {chimera.gradient = "embed_tokens.weight"}
+// TRAINING-SAME: tensor<16x8xf32> {chimera.gradient = "lm_head.weight"})
+// TRAINING-SAME: chimera.limits = array<i64: 32, 4>
+// TRAINING: %[[MODE:.*]], %{{.*}}, %[[GATE:.*]], %{{.*}} = chimera.seq_route [ssm, swa, full, identity] {{.*}} {capacity =
+// TRAINING: %[[INVERSE:.*]], %[[SLICES:.*]]:4 = chimera.dispatch [ssm, swa, full, identity] %[[MODE]]
+// TRAINING: chimera.seq_ssm_scan {{.*}} write %{{.*}} rows %[[SLICES]]#0
+// TRAINING: chimera.seq_attend {{.*}} own %[[SLICES]]#1 keys %[[SLICES]]#1 {{.*}} window = 4
+// TRAINING: chimera.seq_attend {{.*}} own %[[SLICES]]#2 keys %[[SLICES]]#2 {{.*}} window = -1
+// TRAINING: chimera.combine [ssm, swa, full] %{{.*}}, %[[MODE]], %[[INVERSE]], %[[GATE]]
+// TRAINING: chimera.cross_entropy %
+// TRAINING: chimera.combine_grad [ssm, swa, full] %[[MODE]], %[[INVERSE]], %[[GATE]]
+// TRAINING: %[[DLOGP:.*]] = chimera.scatter_columns {{.*}} at [0, 1, 2] from %[[SLICES]]#0, %[[SLICES]]#1, %[[SLICES]]#2
+// TRAINING-NEXT: chimera.seq_route_grad {{.*}} log_p %[[DLOGP]]
+// TRAINING: chimera.sum
+// TRAINING-NEXT: chimera.sum
+// TRAINING: return
+// TRAINING-LABEL: func.func @train_soft(
+// TRAINING-NOT: chimera.dispatch
+// TRAINING: chimera.seq_route {{.*}} soft}
+// TRAINING-NOT: chimera.dispatch
+// TRAINING: chimera.soft_combine [ssm, swa, full] {{.*}} of [ssm, swa, full, identity]
+// TRAINING: chimera.soft_combine_grad [ssm, swa, full]
+// TRAINING-LABEL: func.func @evaluate_hard(
+// TRAINING-SAME: -> (tensor<2xf64> {chimera.result = "loss"}, tensor<14xf64> {chimera.result = "statistics.0"}, tensor<?x2xi8> {chimera.result = "modes"})
+// TRAINING-NOT: _grad
+// TRAINING-LABEL: func.func @evaluate_soft(
+// TRAINING-NOT: _grad
+// TRAINING-LABEL: func.func @accumulate(
+// TRAINING-LABEL: func.func @update(
+
+// Launch tables of training: results by name, what ranks sum, no caches; the gradients are in no arena.
+// STEPS: module attributes {chimera.caches = [],
+// STEPS-SAME: chimera.parameters = [{name = "embed_tokens.weight", type = tensor<16x8xf32>}
+// STEPS: chimera.program @train_hard arena {{[0-9]+}} limits 32, 4 results {loss = array<i64: {{[0-9]+}}, 16>, statistics.0 = array<i64: {{[0-9]+}}, 112>} exchange [{{[0-9, ]+}}] before {{[0-9]+}} {
+// STEPS: chimera.launch @chimera_seq_route_f32_modes0123_prob_{{.*}}#chimera.buffer<step, 0, 0, "noise">, #chimera.buffer<step, 0, 0, "hyper">
+// STEPS: chimera.launch @chimera_embed_grad_f32_16x8 {{.*}} #chimera.buffer<grad, 0, 0, "">]
+// STEPS-NOT: chimera.buffer<pool
+// STEPS: chimera.program @train_soft
+// STEPS: chimera.program @evaluate_hard arena {{[0-9]+}} limits 32, 4 results {loss = array<i64: {{[0-9]+}}, 16>, modes = array<i64: {{[0-9]+}}, 64>, statistics.0 = array<i64: {{[0-9]+}}, 112>} {
+// STEPS-NOT: chimera.buffer<grad
+// STEPS: chimera.program @evaluate_soft
+// STEPS-NOT: chimera.buffer<grad
+// STEPS: chimera.program @accumulate arena 0 limits 1, 1 results {} {
+// STEPS-NEXT: chimera.launch @chimera_accumulate_f32 {{.*}} [#chimera.buffer<grad, 0, 0, "">, #chimera.buffer<total, 0, 0, "">] {constants = array<i64: 128>
+// STEPS: chimera.program @update arena 128 limits 1, 1 results {norm = array<i64: {{[0-9]+}}, 8>} {
+// STEPS: chimera.launch @chimera_adamw_f32_decays {{.*}} [#chimera.buffer<step, 0, 0, "hyper">, #chimera.buffer<arena, {{[0-9]+}}, 8, "">, #chimera.buffer<grad, 0, 0, "">, #chimera.buffer<param, 0, 0, "">, #chimera.buffer<moment1, 0, 0, "">, #chimera.buffer<moment2, 0, 0, "">]
+// STEPS: chimera.launch @chimera_adamw_f32_decays_router
+
+// Both in one module: the model stays for the phases of inference.
+// BOTH: func.func @train_hard(
+// BOTH: func.func @evaluate_soft(
+// BOTH: func.func @prefill(
+// BOTH: func.func @decode(
