@@ -65,6 +65,10 @@ const Misuse misuses[] = {
     {"MoreSeqsThanTokens",
      {"a", "-o", "b", "--max-tokens=8", "--max-seqs=9"},
      "--max-seqs: 9 is more than --max-tokens, 8"},
+    {"MemoryInNoUnit",
+     {"a", "-o", "b", "--phases=train", "--memory-limit=5X"},
+     "--memory-limit: '5X' is not a number of bytes: a whole number, or one with K, M or G"},
+    {"MemoryWithoutTraining", {"a", "-o", "b", "--memory-limit=5M"}, "--memory-limit is for --phases=train"},
 };
 
 INSTANTIATE_TEST_SUITE_P(All, CompileMisuse, testing::ValuesIn(misuses),
@@ -118,9 +122,14 @@ TEST_F(CompileInput, RefusesWhatIsNotBuilt) {
   EXPECT_EQ(errorOf({config, "--emit=ptx"}), "error: --emit: ptx and cubin need a GPU target, not --target=cpu\n");
   EXPECT_EQ(errorOf({config, "--emit=cubin", "--target=ref"}),
             "error: --emit: ptx and cubin need a GPU target, not --target=ref\n");
-  EXPECT_EQ(errorOf({config, "--phases=infer,train"}),
-            "error: --phases: 'train' is not built yet; use --phases=infer\n");
   EXPECT_EQ(errorOf({config, "--numerics=fast"}), "error: --numerics=fast: not built yet; use --numerics=invariant\n");
+}
+
+TEST_F(CompileInput, SaysWhatMemoryTrainingNeeds) {
+  std::string config = write("config.json", smallConfig);
+  std::string error = errorOf({config, "--phases=train", "--memory-limit=1K"});
+  EXPECT_NE(error.find("needs at least "), std::string::npos) << error;
+  EXPECT_NE(error.find("more than the memory limit of 1024"), std::string::npos) << error;
 }
 
 TEST_F(CompileInput, GivesThePlaceOfASyntaxError) {
