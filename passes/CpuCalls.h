@@ -30,14 +30,15 @@ public:
   /// kernels read, where they are. Fails with a diagnostic.
   mlir::LogicalResult lower(mlir::Operation *op);
 
-private:
   /// A matrix or some columns of one.
   struct Columns {
     mlir::Value matrix;
     cpu::View view;
   };
+  /// What kernels read for a value: columns of columns lie where the matrix has them.
   static Columns columns(mlir::Value value);
 
+private:
   mlir::LogicalResult lowerLinear(ir::FusedLinearOp op);
   cpu::WeightFormat weightFormat(ir::FusedLinearOp op) const;
   template <typename Op> void lowerNorm(Op op);

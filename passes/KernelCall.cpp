@@ -17,6 +17,14 @@ kernel::Scalar chimera::scalarOf(Value tensor) {
   return scalarOf(elementOf(tensor));
 }
 
+std::vector<int> chimera::modeIndices(ArrayAttr modes) {
+  std::vector<int> indices;
+  for (Mode mode : modesOf(modes)) {
+    indices.push_back(static_cast<int>(mode));
+  }
+  return indices;
+}
+
 int64_t chimera::layerOf(Operation *op) {
   auto name = op->getLoc()->findInstanceOf<NameLoc>();
   int64_t layer = -1;
@@ -54,6 +62,13 @@ KernelCall &KernelCall::update(Value value) {
 KernelCall &KernelCall::out(Type type) {
   buffers.push_back({true, results.size()});
   results.push_back(type);
+  return *this;
+}
+
+KernelCall &KernelCall::out(TypeRange types) {
+  for (Type type : types) {
+    out(type);
+  }
   return *this;
 }
 

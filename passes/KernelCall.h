@@ -26,6 +26,7 @@ public:
   /// A cache or tensor that the kernel brings up to date in place; its new version is a result, after all others.
   KernelCall &update(mlir::Value value);
   KernelCall &out(mlir::Type type);
+  KernelCall &out(mlir::TypeRange types);
   /// A result with one entry a sequence, and one more.
   KernelCall &outStart();
   KernelCall &constant(int64_t value);
@@ -48,6 +49,9 @@ private:
 kernel::Scalar scalarOf(mlir::Type type);
 /// The same of a tensor's elements.
 kernel::Scalar scalarOf(mlir::Value tensor);
+
+/// The kernels' numbers of modes: their canonical indices.
+std::vector<int> modeIndices(mlir::ArrayAttr modes);
 
 /// The layer that an op belongs to: the number in its location's name, "layers.I"; -1 outside layers.
 int64_t layerOf(mlir::Operation *op);

@@ -14,14 +14,6 @@ using namespace mlir;
 using namespace chimera;
 using namespace chimera::ir;
 
-static std::vector<int> modeIndices(ArrayAttr modes) {
-  std::vector<int> indices;
-  for (Mode mode : modesOf(modes)) {
-    indices.push_back(static_cast<int>(mode));
-  }
-  return indices;
-}
-
 //===----------------------------------------------------------------------===//
 // Row by row
 //===----------------------------------------------------------------------===//

@@ -3,8 +3,8 @@
 // codegen/ref/TrainingKernels.h gives. Mixers and the optimizer are in TrainingMixerCalls.cpp.
 
 #include "passes/TrainingCalls.h"
-#include "passes/KernelCall.h"
 #include "passes/RefCalls.h"
+#include "passes/TrainingSpecs.h"
 
 #include "dialect/IR/Checks.h"
 
@@ -13,23 +13,6 @@
 using namespace mlir;
 using namespace chimera;
 using namespace chimera::ir;
-
-static std::vector<int> modeIndices(ArrayAttr modes) {
-  std::vector<int> indices;
-  for (Mode mode : modesOf(modes)) {
-    indices.push_back(static_cast<int>(mode));
-  }
-  return indices;
-}
-
-/// Which of `modes` are among `outputModes`.
-static std::vector<bool> presence(ArrayAttr modes, ArrayAttr outputModes) {
-  std::vector<bool> present;
-  for (Attribute mode : modes) {
-    present.push_back(llvm::is_contained(outputModes, mode));
-  }
-  return present;
-}
 
 //===----------------------------------------------------------------------===//
 // Routing
@@ -104,10 +87,7 @@ bool TrainingCalls::lowerCombination(Operation *op) {
                                       scalarOf(grad.getDresult())};
         KernelCall call(rewriter, op);
         call.start(rowsOf(grad.getDresult())).in(op->getOperands());
-        for (Type type : op->getResultTypes()) {
-          call.out(type);
-        }
-        call.replace(getOrEmit(kernels, spec));
+        call.out(op->getResultTypes()).replace(getOrEmit(kernels, spec));
         return true;
       })
       .Case([&](CombineGradOp grad) {
@@ -115,10 +95,7 @@ bool TrainingCalls::lowerCombination(Operation *op) {
                                   scalarOf(grad.getDresult())};
         KernelCall call(rewriter, op);
         call.start(rowsOf(grad.getDresult())).in(op->getOperands());
-        for (Type type : op->getResultTypes()) {
-          call.out(type);
-        }
-        call.replace(getOrEmit(kernels, spec));
+        call.out(op->getResultTypes()).replace(getOrEmit(kernels, spec));
         return true;
       })
       .Case([&](ScatterOp scatter) {
@@ -154,10 +131,7 @@ bool TrainingCalls::lowerRowwise(Operation *op) {
   auto rowwise = [&](Value rowsLike, const kernel::Kernel &kernel) {
     KernelCall call(rewriter, op);
     call.start(rowsOf(rowsLike)).in(op->getOperands());
-    for (Type type : op->getResultTypes()) {
-      call.out(type);
-    }
-    call.replace(kernel);
+    call.out(op->getResultTypes()).replace(kernel);
     return true;
   };
   return TypeSwitch<Operation *, bool>(op)

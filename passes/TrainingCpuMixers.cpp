@@ -2,8 +2,8 @@
 // Training on the cpu target: attention, convolution and scans. The launches have the buffers of the ref kernels
 // (TrainingMixerCalls.cpp).
 
-#include "passes/KernelCall.h"
 #include "passes/TrainingCpuCalls.h"
+#include "passes/TrainingSpecs.h"
 
 #include "codegen/cpu/TrainingAttention.h"
 #include "codegen/cpu/TrainingConv.h"
@@ -16,29 +16,9 @@ using namespace mlir;
 using namespace chimera;
 using namespace chimera::ir;
 
-/// Makes the results of the op those of the launch.
-static void replace(KernelCall &call, Operation *op, const kernel::Kernel &kernel) {
-  for (Type type : op->getResultTypes()) {
-    call.out(type);
-  }
-  call.replace(kernel);
-}
-
 //===----------------------------------------------------------------------===//
 // Attention
 //===----------------------------------------------------------------------===//
-
-template <typename Op> static ref::SeqAttendSpec attendSpec(Op op, bool tentative) {
-  return {columnsOf(op.getQuery()) / static_cast<int64_t>(op.getHeadDim()),
-          static_cast<int64_t>(op.getKvHeads()),
-          static_cast<int64_t>(op.getHeadDim()),
-          static_cast<int64_t>(op.getWindow()),
-          op.getScale().convertToDouble(),
-          bool(op.getWrite()),
-          tentative,
-          scalarOf(op.getQuery()),
-          kernel::Scalar::F32};
-}
 
 static bool lowerAttention(IRRewriter &rewriter, ModuleOp kernels, const cpu::Isa &isa, Operation *op) {
   KernelCall call(rewriter, op);
@@ -47,21 +27,25 @@ static bool lowerAttention(IRRewriter &rewriter, ModuleOp kernels, const cpu::Is
         call.rows(attend.getOwn()).rows(attend.getKeys());
         call.in({attend.getQuery(), attend.getKey(), attend.getValue()}).optional(attend.getWrite());
         call.in(attend.getOwnEntry());
-        replace(call, op, getOrEmit(kernels, isa, attendSpec(attend, !attend.getOwnEntry().empty())));
+        call.out(op->getResultTypes())
+            .replace(getOrEmit(kernels, isa, attendSpec(attend, !attend.getOwnEntry().empty(), attend.getResult())));
         return true;
       })
       .Case([&](SeqAttendQueryGradOp grad) {
         call.rows(grad.getOwn()).rows(grad.getKeys());
         call.in({grad.getQuery(), grad.getKey(), grad.getValue()}).optional(grad.getWrite());
         call.in(grad.getOwnEntry()).in({grad.getResult(), grad.getLse(), grad.getDresult()});
-        replace(call, op, getOrEmitGrad(kernels, isa, attendSpec(grad, !grad.getOwnEntry().empty())).queries);
+        call.out(op->getResultTypes())
+            .replace(
+                getOrEmitGrad(kernels, isa, attendSpec(grad, !grad.getOwnEntry().empty(), grad.getDquery())).queries);
         return true;
       })
       .Case([&](SeqAttendKeyGradOp grad) {
         call.rows(grad.getKeys()).rows(grad.getOwn());
         call.in({grad.getQuery(), grad.getKey(), grad.getValue()}).optional(grad.getWrite());
         call.in({grad.getLse(), grad.getDelta(), grad.getDresult()});
-        replace(call, op, getOrEmitGrad(kernels, isa, attendSpec(grad, grad.getTentative())).keys);
+        call.out(op->getResultTypes())
+            .replace(getOrEmitGrad(kernels, isa, attendSpec(grad, grad.getTentative(), grad.getDkey())).keys);
         return true;
       })
       .Default(false);
@@ -70,11 +54,6 @@ static bool lowerAttention(IRRewriter &rewriter, ModuleOp kernels, const cpu::Is
 //===----------------------------------------------------------------------===//
 // Causal convolution
 //===----------------------------------------------------------------------===//
-
-/// The spec of an op with an input or a gradient [., C], and weights [C, K] or their gradient.
-static ref::SeqConvSpec convSpec(Value matrix, Value weight, bool silu, bool tentative) {
-  return {columnsOf(matrix), columnsOf(weight), silu, tentative, scalarOf(matrix)};
-}
 
 static bool lowerConv(IRRewriter &rewriter, ModuleOp kernels, const cpu::Isa &isa, Operation *op) {
   KernelCall call(rewriter, op);
@@ -89,7 +68,7 @@ static bool lowerConv(IRRewriter &rewriter, ModuleOp kernels, const cpu::Isa &is
         call.rows(conv.getRows()).in({conv.getInput(), conv.getWeight(), conv.getBias()});
         addKept(conv.getKept(), conv.getKeptRows());
         ref::SeqConvSpec spec = convSpec(conv.getInput(), conv.getWeight(), silu, bool(conv.getKept()));
-        replace(call, op, getOrEmit(kernels, isa, spec));
+        call.out(op->getResultTypes()).replace(getOrEmit(kernels, isa, spec));
         return true;
       })
       .Case([&](SeqConvActivationGradOp grad) {
@@ -97,7 +76,7 @@ static bool lowerConv(IRRewriter &rewriter, ModuleOp kernels, const cpu::Isa &is
         addKept(grad.getKept(), grad.getKeptRows());
         call.in(grad.getDresult());
         ref::SeqConvSpec spec = convSpec(grad.getInput(), grad.getWeight(), true, bool(grad.getKept()));
-        replace(call, op, getOrEmitGrad(kernels, isa, spec).activation);
+        call.out(op->getResultTypes()).replace(getOrEmitGrad(kernels, isa, spec).activation);
         return true;
       })
       .Case([&](SeqConvInputGradOp grad) {
@@ -107,7 +86,7 @@ static bool lowerConv(IRRewriter &rewriter, ModuleOp kernels, const cpu::Isa &is
         }
         call.in(grad.getDresult());
         ref::SeqConvSpec spec = convSpec(grad.getDresult(), grad.getWeight(), false, bool(grad.getKeptRows()));
-        replace(call, op, getOrEmitGrad(kernels, isa, spec).input);
+        call.out(op->getResultTypes()).replace(getOrEmitGrad(kernels, isa, spec).input);
         return true;
       })
       .Case([&](SeqConvWeightGradOp grad) {
@@ -115,7 +94,7 @@ static bool lowerConv(IRRewriter &rewriter, ModuleOp kernels, const cpu::Isa &is
         addKept(grad.getKept(), grad.getKeptRows());
         call.in(grad.getDresult());
         ref::SeqConvSpec spec = convSpec(grad.getInput(), grad.getDweight(), false, bool(grad.getKept()));
-        replace(call, op, getOrEmitGrad(kernels, isa, spec).weight);
+        call.out(op->getResultTypes()).replace(getOrEmitGrad(kernels, isa, spec).weight);
         return true;
       })
       .Default(false);
@@ -124,18 +103,6 @@ static bool lowerConv(IRRewriter &rewriter, ModuleOp kernels, const cpu::Isa &is
 //===----------------------------------------------------------------------===//
 // Scans
 //===----------------------------------------------------------------------===//
-
-template <typename Op> static ref::SeqSsmScanSpec ssmSpec(Op op) {
-  return {static_cast<int64_t>(op.getHeads()),
-          static_cast<int64_t>(op.getDim()),
-          static_cast<int64_t>(op.getSize()),
-          static_cast<int64_t>(op.getGroups()),
-          op.getDtMin().convertToDouble(),
-          op.getDtMax().convertToDouble(),
-          bool(op.getWrite()),
-          bool(op.getMode()),
-          scalarOf(op.getXbc())};
-}
 
 /// The write weights and modes, if there are some, and the mode whose rows a masked scan keeps.
 static void addMask(KernelCall &call, Value write, Value mode) {
@@ -168,7 +135,7 @@ static bool lowerScan(IRRewriter &rewriter, ModuleOp kernels, const cpu::Isa &is
         call.rows(grad.getRows()).in({grad.getXbc(), grad.getDt(), grad.getALog(), grad.getSkip(), grad.getDtBias()});
         addMask(call, grad.getWrite(), grad.getMode());
         call.in({grad.getStates(), grad.getDresult()});
-        replace(call, op, getOrEmitGrad(kernels, isa, spec));
+        call.out(op->getResultTypes()).replace(getOrEmitGrad(kernels, isa, spec));
         return true;
       })
       .Default(false);

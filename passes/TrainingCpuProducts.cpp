@@ -6,7 +6,7 @@
 #include "codegen/cpu/TrainingLoss.h"
 #include "codegen/cpu/TrainingProducts.h"
 #include "dialect/IR/Checks.h"
-#include "passes/KernelCall.h"
+#include "passes/CpuCalls.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -41,12 +41,8 @@ public:
     spec.outputs = columnsOf(result);
     spec.in = scalarOf(input);
     spec.weight = elementOf(weight).isF32() ? cpu::WeightFormat::F32 : cpu::WeightFormat::BF16;
-    Value matrix = input;
-    while (auto columns = matrix.getDefiningOp<ColumnsOp>()) {
-      spec.x.offset += static_cast<int64_t>(columns.getOffset());
-      matrix = columns.getInput();
-    }
-    spec.x.stride = columnsOf(matrix);
+    auto [matrix, view] = CpuCalls::columns(input);
+    spec.x = view;
     Value packed = pack(op, master, {0, 0, transposed, packedLayout(isa, spec)});
     rewriter.setInsertionPoint(op);
     KernelCall(rewriter, op)

@@ -5,10 +5,10 @@
 
 #include "codegen/cpu/TrainingOptimizer.h"
 #include "codegen/cpu/TrainingRowwise.h"
-#include "codegen/ref/TrainingKernels.h"
-#include "passes/KernelCall.h"
+#include "passes/CpuCalls.h"
 #include "passes/PhaseArguments.h"
 #include "passes/TrainingCpuCalls.h"
+#include "passes/TrainingSpecs.h"
 
 #include "dialect/IR/Checks.h"
 
@@ -33,10 +33,7 @@ struct OpCalls {
   bool rowwise(Value rowsLike, const kernel::Kernel &kernel) const {
     KernelCall call(rewriter, op);
     call.start(rowsOf(rowsLike)).in(op->getOperands());
-    for (Type type : op->getResultTypes()) {
-      call.out(type);
-    }
-    call.replace(kernel);
+    call.out(op->getResultTypes()).replace(kernel);
     return true;
   }
 
@@ -52,27 +49,6 @@ struct OpCalls {
 };
 
 } // namespace
-
-static std::vector<int> modeIndices(ArrayAttr modes) {
-  std::vector<int> indices;
-  for (Mode mode : modesOf(modes)) {
-    indices.push_back(static_cast<int>(mode));
-  }
-  return indices;
-}
-
-/// Which of `modes` are among `outputModes`.
-static std::vector<bool> presence(ArrayAttr modes, ArrayAttr outputModes) {
-  std::vector<bool> present;
-  for (Attribute mode : modes) {
-    present.push_back(llvm::is_contained(outputModes, mode));
-  }
-  return present;
-}
-
-static int64_t elementsOf(Value tensor) {
-  return cast<RankedTensorType>(tensor.getType()).getNumElements();
-}
 
 //===----------------------------------------------------------------------===//
 // Row by row
@@ -175,13 +151,7 @@ Value OpCalls::ropeAngles(RopeOp rope) const {
 }
 
 bool OpCalls::lowerRope(RopeOp rope) const {
-  Value x = rope.getInput();
-  cpu::View view;
-  while (auto columns = x.getDefiningOp<ColumnsOp>()) {
-    view.offset += static_cast<int64_t>(columns.getOffset());
-    x = columns.getInput();
-  }
-  view.stride = columnsOf(x);
+  auto [x, view] = CpuCalls::columns(rope.getInput());
   int64_t heads = rope.getHeads();
   cpu::RopeTurnSpec spec{heads, columnsOf(rope.getInput()) / heads, 2 * int64_t(rope.getFrequencies().size()), view,
                          rope.getInverse()};

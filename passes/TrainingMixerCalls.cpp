@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The mixers of training, and the optimizer, to launches of ref kernels.
 
-#include "passes/KernelCall.h"
 #include "passes/TrainingCalls.h"
+#include "passes/TrainingSpecs.h"
 
 #include "dialect/IR/Checks.h"
 
@@ -15,18 +15,6 @@ using namespace chimera::ir;
 //===----------------------------------------------------------------------===//
 // Attention
 //===----------------------------------------------------------------------===//
-
-template <typename Op> static ref::SeqAttendSpec attendSpec(Op op, bool tentative, Value result) {
-  return {columnsOf(op.getQuery()) / static_cast<int64_t>(op.getHeadDim()),
-          static_cast<int64_t>(op.getKvHeads()),
-          static_cast<int64_t>(op.getHeadDim()),
-          static_cast<int64_t>(op.getWindow()),
-          op.getScale().convertToDouble(),
-          bool(op.getWrite()),
-          tentative,
-          scalarOf(op.getQuery()),
-          scalarOf(result)};
-}
 
 bool TrainingCalls::lowerAttention(Operation *op) {
   return TypeSwitch<Operation *, bool>(op)
@@ -52,10 +40,7 @@ bool TrainingCalls::lowerAttention(Operation *op) {
             .optional(grad.getWrite())
             .in(grad.getOwnEntry())
             .in({grad.getResult(), grad.getLse(), grad.getDresult()});
-        for (Type type : op->getResultTypes()) {
-          call.out(type);
-        }
-        call.replace(getOrEmitGrad(kernels, spec).queries);
+        call.out(op->getResultTypes()).replace(getOrEmitGrad(kernels, spec).queries);
         return true;
       })
       .Case([&](SeqAttendKeyGradOp grad) {
@@ -66,10 +51,7 @@ bool TrainingCalls::lowerAttention(Operation *op) {
             .in({grad.getQuery(), grad.getKey(), grad.getValue()})
             .optional(grad.getWrite())
             .in({grad.getLse(), grad.getDelta(), grad.getDresult()});
-        for (Type type : op->getResultTypes()) {
-          call.out(type);
-        }
-        call.replace(getOrEmitGrad(kernels, spec).keys);
+        call.out(op->getResultTypes()).replace(getOrEmitGrad(kernels, spec).keys);
         return true;
       })
       .Default(false);
@@ -85,9 +67,8 @@ bool TrainingCalls::lowerConv(Operation *op) {
   };
   return TypeSwitch<Operation *, bool>(op)
       .Case([&](SeqConvOp conv) {
-        ref::SeqConvSpec spec{columnsOf(conv.getInput()), columnsOf(conv.getWeight()),
-                              conv.getActivation() == Activation::SiLU, bool(conv.getKept()),
-                              scalarOf(conv.getInput())};
+        ref::SeqConvSpec spec =
+            convSpec(conv.getInput(), conv.getWeight(), conv.getActivation() == Activation::SiLU, bool(conv.getKept()));
         KernelCall call(rewriter, op);
         call.rows(conv.getRows()).in({conv.getInput(), conv.getWeight(), conv.getBias()});
         kept(call, conv.getKept(), conv.getKeptRows())
@@ -96,8 +77,7 @@ bool TrainingCalls::lowerConv(Operation *op) {
         return true;
       })
       .Case([&](SeqConvActivationGradOp grad) {
-        ref::SeqConvSpec spec{columnsOf(grad.getInput()), columnsOf(grad.getWeight()), true, bool(grad.getKept()),
-                              scalarOf(grad.getInput())};
+        ref::SeqConvSpec spec = convSpec(grad.getInput(), grad.getWeight(), true, bool(grad.getKept()));
         KernelCall call(rewriter, op);
         call.rows(grad.getRows()).in({grad.getInput(), grad.getWeight(), grad.getBias()});
         kept(call, grad.getKept(), grad.getKeptRows())
@@ -107,23 +87,18 @@ bool TrainingCalls::lowerConv(Operation *op) {
         return true;
       })
       .Case([&](SeqConvInputGradOp grad) {
-        ref::SeqConvSpec spec{columnsOf(grad.getDresult()), columnsOf(grad.getWeight()), false,
-                              bool(grad.getKeptRows()), scalarOf(grad.getDresult())};
+        ref::SeqConvSpec spec = convSpec(grad.getDresult(), grad.getWeight(), false, bool(grad.getKeptRows()));
         KernelCall call(rewriter, op);
         call.rows(grad.getRows()).in(grad.getWeight());
         if (grad.getKeptRows()) {
           call.rows(grad.getKeptRows());
         }
         call.in(grad.getDresult());
-        for (Type type : op->getResultTypes()) {
-          call.out(type);
-        }
-        call.replace(getOrEmitGrad(kernels, spec).input);
+        call.out(op->getResultTypes()).replace(getOrEmitGrad(kernels, spec).input);
         return true;
       })
       .Case([&](SeqConvWeightGradOp grad) {
-        ref::SeqConvSpec spec{columnsOf(grad.getInput()), columnsOf(grad.getDweight()), false, bool(grad.getKept()),
-                              scalarOf(grad.getInput())};
+        ref::SeqConvSpec spec = convSpec(grad.getInput(), grad.getDweight(), false, bool(grad.getKept()));
         KernelCall call(rewriter, op);
         call.in(grad.getLeaves()).rows(grad.getRows()).in(grad.getInput());
         kept(call, grad.getKept(), grad.getKeptRows())
@@ -140,28 +115,10 @@ bool TrainingCalls::lowerConv(Operation *op) {
 // Scans
 //===----------------------------------------------------------------------===//
 
-template <typename Op> static ref::SeqSsmScanSpec ssmSpec(Op op) {
-  return {static_cast<int64_t>(op.getHeads()),
-          static_cast<int64_t>(op.getDim()),
-          static_cast<int64_t>(op.getSize()),
-          static_cast<int64_t>(op.getGroups()),
-          op.getDtMin().convertToDouble(),
-          op.getDtMax().convertToDouble(),
-          bool(op.getWrite()),
-          bool(op.getMode()),
-          scalarOf(op.getXbc())};
-}
-
 /// The mode whose rows a masked scan keeps.
 static constexpr auto keptMode = static_cast<int64_t>(Mode::SSM);
 
 bool TrainingCalls::lowerScan(Operation *op) {
-  auto results = [&](KernelCall &call) -> KernelCall & {
-    for (Type type : op->getResultTypes()) {
-      call.out(type);
-    }
-    return call;
-  };
   auto withMask = [](KernelCall &call, Value write, Value mode) -> KernelCall & {
     call.optional(write).optional(mode);
     return mode ? call.constant(keptMode) : call;
@@ -179,7 +136,7 @@ bool TrainingCalls::lowerScan(Operation *op) {
         KernelCall call(rewriter, op);
         call.rows(grad.getRows()).in({grad.getXbc(), grad.getDt(), grad.getALog(), grad.getSkip(), grad.getDtBias()});
         withMask(call, grad.getWrite(), grad.getMode()).in({grad.getStates(), grad.getDresult()});
-        results(call).replace(getOrEmitGrad(kernels, ssmSpec(grad)));
+        call.out(op->getResultTypes()).replace(getOrEmitGrad(kernels, ssmSpec(grad)));
         return true;
       })
       .Case([&](SeqLtiScanOp scan) {
@@ -187,7 +144,7 @@ bool TrainingCalls::lowerScan(Operation *op) {
                                  scalarOf(scan.getInput())};
         KernelCall call(rewriter, op);
         call.rows(scan.getRows()).in({scan.getInput(), scan.getDecay()});
-        results(withMask(call, scan.getWrite(), scan.getMode())).replace(getOrEmit(kernels, spec));
+        withMask(call, scan.getWrite(), scan.getMode()).out(op->getResultTypes()).replace(getOrEmit(kernels, spec));
         return true;
       })
       .Case([&](SeqLtiScanGradOp grad) {
@@ -196,7 +153,7 @@ bool TrainingCalls::lowerScan(Operation *op) {
         KernelCall call(rewriter, op);
         call.rows(grad.getRows()).in({grad.getInput(), grad.getDecay()});
         withMask(call, grad.getWrite(), grad.getMode()).in({grad.getResult(), grad.getDresult()});
-        results(call).replace(getOrEmitGrad(kernels, spec));
+        call.out(op->getResultTypes()).replace(getOrEmitGrad(kernels, spec));
         return true;
       })
       .Default(false);
@@ -205,10 +162,6 @@ bool TrainingCalls::lowerScan(Operation *op) {
 //===----------------------------------------------------------------------===//
 // The optimizer
 //===----------------------------------------------------------------------===//
-
-static int64_t elementsOf(Value tensor) {
-  return cast<RankedTensorType>(tensor.getType()).getNumElements();
-}
 
 /// Partial sums of each gradient, added one after the other to the total.
 void TrainingCalls::lowerSquaredNorm(SquaredNormOp op) {
