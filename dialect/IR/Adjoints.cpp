@@ -95,3 +95,7 @@ ArrayRef<Value> Adjoints::partsOf(Value parameter) {
   scatterColumns(parameter, found->second);
   return found->second.whole;
 }
+
+Value Adjoints::sumRows(Location loc, Value rows) {
+  return builder.create<ColumnSumOp>(loc, RankedTensorType::get({columnsOf(rows)}, elementOf(rows)), rows, leaves);
+}

@@ -40,6 +40,9 @@ public:
     contributions[value].single.push_back({column, gradient, to});
   }
 
+  /// The sum by leaves of the rows of a matrix: the gradient by a vector that each of them is a part of.
+  mlir::Value sumRows(mlir::Location loc, mlir::Value rows);
+
   const mlir::Value leaves, hyper, prices;
 
 private:

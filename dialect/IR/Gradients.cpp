@@ -23,11 +23,6 @@ static Type like(Value value, Value gradient) {
   return cast<RankedTensorType>(value.getType()).clone(elementOf(gradient));
 }
 
-static Value sumRows(OpBuilder &builder, Location loc, Value rows, Value leaves) {
-  auto type = RankedTensorType::get({columnsOf(rows)}, elementOf(rows));
-  return builder.create<ColumnSumOp>(loc, type, rows, leaves);
-}
-
 //===----------------------------------------------------------------------===//
 // Row by row
 //===----------------------------------------------------------------------===//
@@ -46,9 +41,9 @@ void NormOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
   }
   auto grad = builder.create<NormGradOp>(getLoc(), getKind(), getInput(), getWeight(), d, getEps());
   adjoints.add(getInput(), grad.getDinput());
-  adjoints.add(getWeight(), sumRows(builder, getLoc(), grad.getDweightRows(), adjoints.leaves));
+  adjoints.add(getWeight(), adjoints.sumRows(getLoc(), grad.getDweightRows()));
   if (getBias()) {
-    adjoints.add(getBias(), sumRows(builder, getLoc(), d, adjoints.leaves));
+    adjoints.add(getBias(), adjoints.sumRows(getLoc(), d));
   }
 }
 
@@ -115,7 +110,7 @@ void GatedNormOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
     auto grad = builder.create<GatedNormGradOp>(getLoc(), getInput(), getGate(), getWeight(), d, getGroups(), getEps());
     adjoints.add(getInput(), grad.getDinput());
     adjoints.add(getGate(), grad.getDgate());
-    adjoints.add(getWeight(), sumRows(builder, getLoc(), grad.getDweightRows(), adjoints.leaves));
+    adjoints.add(getWeight(), adjoints.sumRows(getLoc(), grad.getDweightRows()));
   }
 }
 

@@ -13,10 +13,6 @@ static RankedTensorType rowsOfType(int64_t columns, Type element) {
   return RankedTensorType::get({ShapedType::kDynamic, columns}, element);
 }
 
-static Value sumRows(OpBuilder &builder, Location loc, Value rows, Value leaves) {
-  return builder.create<ColumnSumOp>(loc, RankedTensorType::get({columnsOf(rows)}, elementOf(rows)), rows, leaves);
-}
-
 void SeqAttendOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
   Value d = adjoints.of(getResult());
   if (!d) {
@@ -78,9 +74,9 @@ void SeqSsmScanOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
                                        getRows(), getHeads(), getDim(), getSize(), getGroups(), getDtMin(), getDtMax());
   adjoints.add(getXbc(), grad.getDxbc());
   adjoints.add(getDt(), grad.getDdt());
-  adjoints.add(getDtBias(), sumRows(builder, loc, grad.getDdt(), adjoints.leaves));
-  adjoints.add(getALog(), sumRows(builder, loc, grad.getDrate(), adjoints.leaves));
-  adjoints.add(getSkip(), sumRows(builder, loc, grad.getDskip(), adjoints.leaves));
+  adjoints.add(getDtBias(), adjoints.sumRows(loc, grad.getDdt()));
+  adjoints.add(getALog(), adjoints.sumRows(loc, grad.getDrate()));
+  adjoints.add(getSkip(), adjoints.sumRows(loc, grad.getDskip()));
   if (getWrite()) {
     adjoints.add(getWrite(), grad.getDwrite());
   }
@@ -95,7 +91,7 @@ void SeqLtiScanOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
   auto grad = builder.create<SeqLtiScanGradOp>(getLoc(), getInput().getType(), getInput().getType(), write, getInput(),
                                                getDecay(), getWrite(), getMode(), getResult(), d, getRows());
   adjoints.add(getInput(), grad.getDinput());
-  adjoints.add(getDecay(), sumRows(builder, getLoc(), grad.getDdecayRows(), adjoints.leaves));
+  adjoints.add(getDecay(), adjoints.sumRows(getLoc(), grad.getDdecayRows()));
   if (getWrite()) {
     adjoints.add(getWrite(), grad.getDwrite());
   }
