@@ -31,6 +31,15 @@ std::string caseName(const testing::TestParamInfo<GradientCase> &info) {
          (info.param.routing == TrainingRouting::Hard ? "_hard" : "_soft");
 }
 
+/// Without routers there is one kind of routing.
+bool hasRouter(const ModelCase &modelCase) {
+  Config config = std::get<Config>(parseConfig(modelCase.configText, modelCase.name));
+  for (int64_t layer = 0; layer < config.numLayers; ++layer)
+    if (config.hasRouter(layer))
+      return true;
+  return false;
+}
+
 /// Every model, hard and soft, in f64; every second in f32 of the cpu target for ISAs in turn; some in f32 of `ref`.
 std::vector<GradientCase> gradientCases() {
   std::vector<GradientCase> cases;
@@ -42,7 +51,8 @@ std::vector<GradientCase> gradientCases() {
       builds.push_back(cpuBuild(hostIsas()[model / 2 % hostIsas().size()], Precision::F32));
     for (const Build &build : builds)
       for (TrainingRouting routing : {TrainingRouting::Hard, TrainingRouting::Soft})
-        cases.push_back({model, trainingBuild(build), routing});
+        if (routing == TrainingRouting::Hard || hasRouter(modelCases()[model]))
+          cases.push_back({model, trainingBuild(build), routing});
   }
   return cases;
 }
@@ -79,8 +89,19 @@ protected:
   const ModelCase &modelCase() const { return modelCases()[GetParam().model]; }
   bool exact() const { return GetParam().build.precision == Precision::F64; }
 
+  void SetUp() override {
+    model = makeModel(modelCase().configText, GetParam().build.precision, modelCase().seed);
+    run.routing = GetParam().routing;
+    ModelCase limits = modelCase();
+    limits.maxTokens = sequences * length;
+    limits.maxSeqs = sequences;
+    writeModel(model, directory.path());
+    engine =
+        std::make_unique<TrainingEngine>(compileModel(limits, GetParam().build), directory.path(), sequences, length);
+  }
+
   /// A batch whose routing no rounding of the dtype can change.
-  TrainingBatch batchFor(const RandomModel &model, const TrainingRun &run) {
+  TrainingBatch robustBatch() {
     for (uint64_t seed = modelCase().seed;; ++seed) {
       TrainingBatch batch = randomBatch(model.config, sequences, length, seed);
       if (exact() ||
@@ -88,31 +109,22 @@ protected:
         return batch;
     }
   }
+
+  RandomModel model;
+  TemporaryDirectory directory;
+  std::unique_ptr<TrainingEngine> engine;
+  TrainingRun run;
 };
 
 TEST_P(GradientTest, AgreesWithTheOracleByEveryParameter) {
-  RandomModel model = makeModel(modelCase().configText, GetParam().build.precision, modelCase().seed);
   SCOPED_TRACE("seed " + std::to_string(modelCase().seed) + ", config:\n" + model.configText);
-  bool routed = false;
-  for (int64_t layer = 0; layer < model.config.numLayers; ++layer)
-    routed |= model.config.hasRouter(layer);
-  if (!routed && GetParam().routing == TrainingRouting::Soft)
-    return; // without routers there is one kind of routing
-
-  ModelCase limits = modelCase();
-  limits.maxTokens = sequences * length;
-  limits.maxSeqs = sequences;
-  TemporaryDirectory directory;
-  writeModel(model, directory.path());
-  TrainingEngine engine(compileModel(limits, GetParam().build), directory.path(), sequences, length);
 
   Random random(modelCase().seed);
-  TrainingRun run{GetParam().routing, {}};
   run.extras.temperature = random.uniform(0.5, 2);
   run.extras.prices = randomPrices(model.config.numLayers, random);
-  TrainingBatch batch = batchFor(model, run);
+  TrainingBatch batch = robustBatch();
   GradientResult expected = gradientOracle(model.config, model.parameters, batch, run.routing, run.extras);
-  GradientResult actual = engine.gradients(batch, run);
+  GradientResult actual = engine->gradients(batch, run);
 
   double tolerance = exact() ? 1e-8 : 1e-3;
   EXPECT_NEAR(actual.loss, expected.loss, tolerance * std::max(1.0, expected.loss));
@@ -135,23 +147,10 @@ TEST_P(GradientTest, AgreesWithTheOracleByEveryParameter) {
 }
 
 TEST_P(GradientTest, EvaluationAgreesWithTheOracle) {
-  RandomModel model = makeModel(modelCase().configText, GetParam().build.precision, modelCase().seed);
-  bool routed = false;
-  for (int64_t layer = 0; layer < model.config.numLayers; ++layer)
-    routed |= model.config.hasRouter(layer);
-  if (!routed && GetParam().routing == TrainingRouting::Soft)
-    return;
-
-  ModelCase limits = modelCase();
-  limits.maxTokens = sequences * length;
-  limits.maxSeqs = sequences;
-  TemporaryDirectory directory;
-  writeModel(model, directory.path());
-  TrainingEngine engine(compileModel(limits, GetParam().build), directory.path(), sequences, length);
-  TrainingRun run{GetParam().routing, {}};
-  TrainingBatch batch = batchFor(model, run);
+  SCOPED_TRACE("seed " + std::to_string(modelCase().seed) + ", config:\n" + model.configText);
+  TrainingBatch batch = robustBatch();
   TrainingResult expected = trainingOracle(model.config, model.parameters, batch, run.routing, run.extras);
-  TrainingResult actual = engine.evaluate(batch, run);
+  TrainingResult actual = engine->evaluate(batch, run);
 
   EXPECT_NEAR(actual.loss, expected.loss, (exact() ? 1e-10 : 1e-4) * std::max(1.0, expected.loss));
   EXPECT_EQ(actual.modes, expected.modes);
