@@ -14,7 +14,7 @@ import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "common")]
 import roofline  # noqa: E402
 import tables  # noqa: E402
 import works  # noqa: E402

@@ -5,6 +5,8 @@ import math
 import statistics
 from xml.sax.saxutils import escape
 
+from pages import wrapped
+
 WIDTH, HEIGHT = 960, 600
 LEFT, RIGHT, TOP, BOTTOM = 70, 600, 50, 470  # of the plot
 X_RANGE, Y_RANGE = (0.25, 1024.0), (2.0, 1000.0)
@@ -137,15 +139,6 @@ def points_and_key(points):
         lines.append(f'<text x="{RIGHT + 48}" y="{y}">{escape(name)}</text>')
         lines.append(f'<text class="{dtype}" x="{RIGHT + 252}" y="{y}">{dtype}</text>')
         lines.append(f'<text x="{WIDTH - 14}" y="{y}" text-anchor="end">{rate:.3g}</text>')
-    return lines
-
-
-def wrapped(text, width):
-    lines = [""]
-    for word in text.split():
-        if len(lines[-1]) + len(word) > width:
-            lines.append("")
-        lines[-1] += word + " "
     return lines
 
 

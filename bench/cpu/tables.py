@@ -3,15 +3,10 @@
 
 import statistics
 
+from pages import table
+
 # What llama.cpp reached for a dense bf16 prefill of 512 on another machine (two Sapphire Rapids cores), tokens/s.
 LLAMA_PREFILL = 692
-
-
-def table(head, rows, numbers=()):
-    """A markdown table; columns of `numbers` are aligned to the right."""
-    line = "|".join("--:" if i in numbers else "---" for i in range(len(head)))
-    return "\n".join(["| " + " | ".join(head) + " |", f"|{line}|"] +
-                     ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]) + "\n"
 
 
 def percent(share):
