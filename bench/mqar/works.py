@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What is compared: contenders, sizes, and for each run the command line and the digest of its settings."""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+# In the order of tables and figures; dense comes first, all ratios are to it. The names are those of the configs.
+CONTENDERS = ("dense", "ssm", "window", "hybrid", "chimera")
+MODES = ("ssm", "swa", "full", "identity")
+CLASSES = ("key", "value", "query", "filler")
+KEYS, VOCABULARY = 40, 128
+
+
+@dataclass(frozen=True)
+class Size:
+    """A length of sequences and how long it is trained; the same for all contenders."""
+
+    seq: int
+    pairs: int
+    queries: int
+    steps: int
+    batch: int = 64
+    evaluated: int = 0  # held-out sequences of an evaluation, 0: as the config says
+    compiled: int = 256  # sequences that the compiled model is tried on
+
+    def data(self):
+        return f"mqar:pairs={self.pairs},queries={self.queries},keys={KEYS},vocab={VOCABULARY}"
+
+
+# Steps may differ from size to size. A config NAME-SEQ.json, where there is one, stands for NAME.json at that size.
+SIZES = {64: Size(seq=64, pairs=8, queries=8, steps=1200), 128: Size(seq=128, pairs=16, queries=16, steps=1200)}
+QUICK = {16: Size(seq=16, pairs=2, queries=2, steps=2, batch=4, evaluated=16, compiled=16)}
+
+
+@dataclass(frozen=True)
+class Work:
+    """One training: a contender at a size with a seed."""
+
+    size: Size
+    contender: str
+    seed: int
+
+    def key(self):
+        return (self.size.seq, self.contender, self.seed)
+
+    def name(self):
+        return f"T{self.size.seq}-{self.contender}-{self.seed}"
+
+    def config(self):
+        """The path of the config.json."""
+        own = os.path.join(HERE, f"{self.contender}-{self.size.seq}.json")
+        return own if os.path.exists(own) else os.path.join(HERE, f"{self.contender}.json")
+
+    def settings(self):
+        """What decides the trained weights: the config and the options, without paths or threads."""
+        with open(self.config(), encoding="utf-8") as file:
+            config = json.load(file)
+        options = {"data": self.size.data(), "steps": self.size.steps, "batch": self.size.batch, "seq": self.size.seq,
+                   "seed": self.seed}
+        if self.size.evaluated:
+            options["evaluated"] = self.size.evaluated
+        return {"config": config, "options": options}
+
+    def digest(self):
+        """Of the settings: equal for equal ones, however the config's file is laid out."""
+        return hashlib.sha256(json.dumps(self.settings(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def command(self, out, threads):
+        """chimera-train, which leaves the model in `out`. It goes on where a killed run left its last checkpoint."""
+        words = ["chimera-train", self.config(), "--data", self.size.data(), "--out", out,
+                 "--steps", str(self.size.steps), "--batch", str(self.size.batch), "--seq", str(self.size.seq),
+                 "--seed", str(self.seed), "--log-every", "50", "--checkpoint-every", "200", "--keep", "1", "--resume"]
+        words += ["--eval-sequences", str(self.size.evaluated)] if self.size.evaluated else []
+        return words + (["--threads", str(threads)] if threads else [])
+
+
+def works(sizes, contenders, seeds):
+    """All trainings, seed by seed, so that an interrupted comparison has whole seeds."""
+    return [Work(size, contender, seed) for seed in seeds for size in sizes for contender in contenders]
