@@ -23,7 +23,7 @@ SmallVector<BlockArgument> chimera::cacheArguments(func::FuncOp phase) {
   return arguments;
 }
 
-LogicalResult ModelLayout::addParameter(ParamOp op) {
+DictionaryAttr chimera::parameterEntry(ParamOp op) {
   MLIRContext *context = op.getContext();
   NamedAttrList entry;
   entry.set("name", op.getNameAttr());
@@ -40,7 +40,11 @@ LogicalResult ModelLayout::addParameter(ParamOp op) {
   if (op.getRowPermutationAttr()) {
     entry.set("row_permutation", op.getRowPermutationAttr());
   }
-  DictionaryAttr attr = entry.getDictionary(context);
+  return entry.getDictionary(context);
+}
+
+LogicalResult ModelLayout::addParameter(ParamOp op) {
+  DictionaryAttr attr = parameterEntry(op);
   auto [it, isNew] = parameters.insert({op.getName(), {static_cast<int64_t>(parameters.size()), attr}});
   // The master of a parameter may be wider than what inference reads.
   bool master = op->getParentOfType<func::FuncOp>()->hasAttr("chimera.training");
@@ -160,6 +164,19 @@ LogicalResult ModelLayout::add(func::FuncOp phase) {
         phase.walk([&](PackOp op) { return failed(addPack(op)) ? WalkResult::interrupt() : WalkResult::advance(); });
   }
   return failure(result.wasInterrupted());
+}
+
+LogicalResult ModelLayout::addUnread(ModuleOp module) {
+  auto all = module->getAttrOfType<ArrayAttr>("chimera.parameters");
+  for (Attribute attr : all ? all.getValue() : ArrayRef<Attribute>()) {
+    auto entry = dyn_cast<DictionaryAttr>(attr);
+    auto name = entry ? entry.getAs<StringAttr>("name") : StringAttr();
+    if (!name) {
+      return module.emitError("chimera.parameters must list dictionaries with a name, got ") << attr;
+    }
+    parameters.insert({name, {static_cast<int64_t>(parameters.size()), entry}});
+  }
+  return success();
 }
 
 ArrayAttr ModelLayout::parametersAttr(MLIRContext *context) const {

@@ -14,6 +14,10 @@ class FuncOp;
 
 namespace chimera {
 
+/// What the module attribute `chimera.parameters` says of a parameter: {name, type, optional, source, source_shape,
+/// row_permutation}, without what the op lacks.
+mlir::DictionaryAttr parameterEntry(ir::ParamOp op);
+
 /// Where a cache's buffers are numbered.
 struct CachePlace {
   int64_t firstPool = 0; ///< of its slot pools, which follow each other
@@ -27,6 +31,10 @@ public:
   /// order of its arguments. Training programs have no caches, and come after the phases of inference. Fails with a
   /// diagnostic if a cache argument is not described or two phases disagree.
   mlir::LogicalResult add(mlir::func::FuncOp phase);
+
+  /// Adds, after all phases, the parameters that the module's `chimera.parameters` (absent: none) lists and no phase
+  /// uses: training keeps them as they are. Fails with a diagnostic if an entry has no name.
+  mlir::LogicalResult addUnread(mlir::ModuleOp module);
 
   /// Whether a phase uses a parameter of that name.
   bool hasParameter(mlir::StringRef name) const { return parameters.count(name) != 0; }
@@ -43,7 +51,7 @@ public:
   /// The module attribute `chimera.packed`: [{parameters, format, panel, group, interleaved, bytes}]; null without any.
   mlir::ArrayAttr packedAttr(mlir::MLIRContext *context) const;
 
-  /// The module attribute `chimera.parameters`: [{name, type, optional, source, row_permutation}].
+  /// The module attribute `chimera.parameters`: the entries, by number.
   mlir::ArrayAttr parametersAttr(mlir::MLIRContext *context) const;
 
   /// The module attribute `chimera.caches`: [{layer, mode, name, type}].

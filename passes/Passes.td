@@ -62,8 +62,9 @@ def SpecializeTraining : Pass<"chimera-specialize-training", "::mlir::ModuleOp">
     in the *training form*: whole sequences and no caches, routing with noise and the step's temperature, and in the place of the
     logits their cross entropy with the targets. Results are named by `chimera.result`: the sums of the loss, the statistics of each
     routed layer, and of an evaluation the admitted modes. Functions to be differentiated are marked `chimera.differentiate`, those with
-    soft routing `chimera.soft`. Parameters in bf16 become masters in f32, rounded where they are used. `@model` goes, unless
-    `keep-model`.
+    soft routing `chimera.soft`. Parameters in bf16 become masters in f32, rounded where they are used. The module's
+    `chimera.parameters` lists all of them, also those that nothing reads and a clean-up removes: training keeps them as they
+    are. `@model` goes, unless `keep-model`.
 
     Before:
     ```mlir
@@ -363,7 +364,8 @@ def PlanArena : Pass<"chimera-plan-arena", "::mlir::ModuleOp"> {
   let description = [{
     Gives each tensor of a phase a slice of the phase's arena for as long as it is live (largest first, each at the lowest
     offset that is free throughout its life), and replaces the function by a `chimera.program`. The module gets the lists that
-    launches refer to: `chimera.parameters` and `chimera.caches`.
+    launches refer to: `chimera.parameters` (those that the phases use, then the others that the attribute listed) and
+    `chimera.caches`.
 
     Before:
     ```mlir

@@ -422,6 +422,9 @@ struct PlanArena : chimera::impl::PlanArenaBase<PlanArena> {
         return signalPassFailure();
       }
     }
+    if (failed(layout.addUnread(module))) {
+      return signalPassFailure();
+    }
     for (func::FuncOp phase : phases) {
       OpBuilder builder(phase);
       if (failed(PhasePlan(phase, layout).write(builder))) {

@@ -3,12 +3,14 @@
 
 #include "dialect/IR/Checks.h"
 #include "dialect/IR/Ops.h"
+#include "passes/ModelLayout.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/PatternMatch.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace chimera {
@@ -264,6 +266,19 @@ LogicalResult TrainingForm::build() {
   return dropCaches();
 }
 
+/// The parameters of a program, once each. Those that nothing reads are gone after the next clean-up, but a trained
+/// model is to have them all.
+static ArrayAttr parametersOf(func::FuncOp program) {
+  SmallVector<Attribute> entries;
+  llvm::StringSet<> known;
+  program.walk([&](ParamOp op) {
+    if (known.insert(op.getName()).second) {
+      entries.push_back(parameterEntry(op));
+    }
+  });
+  return ArrayAttr::get(program.getContext(), entries);
+}
+
 namespace {
 struct SpecializeTraining : chimera::impl::SpecializeTrainingBase<SpecializeTraining> {
   using SpecializeTrainingBase::SpecializeTrainingBase;
@@ -303,6 +318,7 @@ struct SpecializeTraining : chimera::impl::SpecializeTrainingBase<SpecializeTrai
         return signalPassFailure();
       }
     }
+    module->setAttr("chimera.parameters", parametersOf(module.lookupSymbol<func::FuncOp>("train_hard")));
     if (!keepModel) {
       model.erase();
     }

@@ -106,12 +106,26 @@ void State::resetAverages() {
   }
 }
 
+bool State::isTrainable(size_t parameter) const {
+  const std::vector<int64_t> &trainable = owner.manifest().trainable;
+  return std::binary_search(trainable.begin(), trainable.end(), int64_t(parameter));
+}
+
+bool State::isBias(size_t parameter) const {
+  return std::any_of(balancers.begin(), balancers.end(),
+                     [&](const Balancer &balancer) { return balancer.parameter == int64_t(parameter); });
+}
+
+size_t State::bytesOf(size_t parameter) const {
+  return size_t(owner.manifest().parameters[parameter].elements * io::sizeOf(type()));
+}
+
 void State::writeParameter(size_t index, const std::vector<uint8_t> &bytes) {
   on.upload(parameter(index), bytes.data(), bytes.size());
 }
 
 std::vector<uint8_t> State::read(const uint8_t *from, size_t parameter) const {
-  std::vector<uint8_t> bytes(size_t(owner.manifest().parameters[parameter].elements * io::sizeOf(type())));
+  std::vector<uint8_t> bytes(bytesOf(parameter));
   on.download(bytes.data(), from, bytes.size());
   return bytes;
 }
@@ -213,7 +227,6 @@ HostTensor State::asCheckpoint(size_t index, std::vector<uint8_t> bytes) const {
 
 std::vector<HostTensor> State::tensors() const {
   std::vector<HostTensor> all;
-  std::vector<bool> isBias(parameterAt.size());
   auto addF32 = [&](const std::string &name, const std::vector<int64_t> &shape, const std::vector<float> &values) {
     const uint8_t *bytes = reinterpret_cast<const uint8_t *>(values.data());
     all.push_back({name, io::DType::F32, shape, {bytes, bytes + values.size() * sizeof(float)}});
@@ -223,7 +236,6 @@ std::vector<HostTensor> State::tensors() const {
     if (balancer.parameter < 0)
       continue;
     const Parameter &parameter = owner.manifest().parameters[size_t(balancer.parameter)];
-    isBias[size_t(balancer.parameter)] = true;
     addF32(averageName(int64_t(l)), parameter.sourceShape, balancer.average);
     std::vector<uint8_t> bytes =
         permuted(parameter, read(this->parameter(size_t(balancer.parameter)), size_t(balancer.parameter)), true);
@@ -232,15 +244,18 @@ std::vector<HostTensor> State::tensors() const {
     addF32(parameter.source, parameter.sourceShape, bias);
   }
   for (size_t i = 0; i < parameterAt.size(); ++i)
-    if (!isBias[i])
+    if (!isBias(i))
       all.push_back(asCheckpoint(i, read(parameter(i), i)));
   return all;
 }
 
 std::vector<HostTensor> State::gradients() const {
   std::vector<HostTensor> all;
-  for (int64_t index : owner.manifest().trainable)
-    all.push_back(asCheckpoint(size_t(index), read(gradient(size_t(index)), size_t(index))));
+  for (size_t i = 0; i < parameterAt.size(); ++i)
+    if (isTrainable(i))
+      all.push_back(asCheckpoint(i, read(gradient(i), i)));
+    else if (!isBias(i))
+      all.push_back(asCheckpoint(i, std::vector<uint8_t>(bytesOf(i)))); // Nothing reads it.
   return all;
 }
 
@@ -315,6 +330,8 @@ template <typename T> static bool allFinite(const std::vector<uint8_t> &bytes) {
 
 std::string State::nonFiniteParameter() const {
   for (size_t i = 0; i < parameterAt.size(); ++i) {
+    if (!isTrainable(i) && !isBias(i))
+      continue; // Nothing reads it.
     std::vector<uint8_t> bytes = read(parameter(i), i);
     if (!(type() == io::DType::F64 ? allFinite<double>(bytes) : allFinite<float>(bytes)))
       return owner.manifest().parameters[i].name;

@@ -49,12 +49,13 @@ public:
   /// Sets the moments from tensors as `optimizer` gives them.
   Failure loadOptimizer(const io::Checkpoint &checkpoint);
 
-  /// The model's tensors as a checkpoint has them: its names, shapes and order of rows, in the masters' type, and the
-  /// balancer's bias and averages in f32.
+  /// The model's tensors as a checkpoint has them, also those that nothing reads: its names, shapes and order of rows,
+  /// in the masters' type, and the balancer's bias and averages in f32.
   std::vector<HostTensor> tensors() const;
   /// The moments: "moment1.NAME" and "moment2.NAME" of each trainable parameter, in the masters' type and order.
   std::vector<HostTensor> optimizer() const;
-  /// The gradients under the checkpoint's names, shapes and order of rows.
+  /// The gradients under the checkpoint's names, shapes and order of rows; zeros for parameters that nothing reads.
+  /// Without those of the routers' biases, which the balancer moves.
   std::vector<HostTensor> gradients() const;
 
   /// Device addresses; of trainable parameters only, but for `parameter`.
@@ -73,7 +74,7 @@ public:
 
   /// Whether no gradient is a NaN or infinity. True where the host cannot see them.
   bool gradientsAreFinite() const;
-  /// The name of a parameter whose values have a NaN or infinity; empty: there is none.
+  /// The name of a parameter that is read and has a NaN or infinity; empty: there is none.
   std::string nonFiniteParameter() const;
 
   /// A router's bias and the balancer's average, [K] in the order of its layer's modes; empty for a layer without
@@ -93,6 +94,10 @@ private:
   Failure findBalancers();
   void resetAverages();
   void readBiases();
+  bool isTrainable(size_t parameter) const;
+  /// Whether it is a router's bias.
+  bool isBias(size_t parameter) const;
+  size_t bytesOf(size_t parameter) const;
   void writeParameter(size_t index, const std::vector<uint8_t> &bytes);
   std::vector<uint8_t> read(const uint8_t *from, size_t parameter) const;
   HostTensor asCheckpoint(size_t parameter, std::vector<uint8_t> bytes) const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // chimera-train with the compiler: a small model learns, and its folder is one that the compiler takes.
+#include "runtime/io/Safetensors.h"
 #include "test/support/Subprocess.h"
 
 #include <gtest/gtest.h>
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <sstream>
 
 namespace {
@@ -93,6 +95,76 @@ TEST_P(CompiledTraining, LeavesAModelThatCompiles) {
                                    300);
   ASSERT_EQ(again.status, 0) << again.describe();
   EXPECT_LT(steps("more")[0]["loss"].get<double>(), 0.8 * before[0]["loss"].get<double>());
+}
+
+/// Name to shape and bytes of the tensors of a file.
+std::map<std::string, std::pair<std::vector<int64_t>, std::string>> tensorsOf(const std::string &path) {
+  std::map<std::string, std::pair<std::vector<int64_t>, std::string>> tensors;
+  chimera::io::Result<chimera::io::Checkpoint> file = chimera::io::Checkpoint::open(path);
+  EXPECT_TRUE(bool(file)) << path;
+  if (file)
+    for (const auto &[name, view] : file->tensors())
+      tensors[name] = {view.shape, std::string(reinterpret_cast<const char *>(view.data), view.bytes)};
+  return tensors;
+}
+
+// The loss does not depend on the norm and the convolution of a layer that only skips. Inference reads the norm all the
+// same: it fills the convolution's cache.
+TEST_P(CompiledTraining, KeepsWhatTheLossDoesNotDependOn) {
+  json config = json::parse(readFile(file("config.json")));
+  config["vocab_size"] = 256; // chimera-run's prompt is bytes.
+  config["modes"] = {{"ssm", "full"}, json::array({"identity"})};
+  config["intermediate_size"] = 0;
+  config["training"]["checkpoint"]["every"] = 1;
+  std::filesystem::create_directory(file("model"));
+  writeFile(file("model/config.json"), config.dump());
+  ASSERT_EQ(runProcess({CHIMERA_INIT, file("model"), "-o", file("model/model.safetensors"), "--seed", "3"}).status, 0);
+  auto run = [&](const std::string &out, const std::vector<std::string> &more) {
+    std::vector<std::string> all = {CHIMERA_TRAIN, file("model"), "--data",  "mqar:pairs=2,keys=4",
+                                    "--out",       file(out),     "--steps", "2",
+                                    "--batch",     "8",           "--seq",   "16",
+                                    "--target",    GetParam(),    "--seed",  "3",
+                                    "--dtype",     "bf16"};
+    all.insert(all.end(), more.begin(), more.end());
+    ProcessResult result = runProcess(all, 300);
+    ASSERT_EQ(result.status, 0) << result.describe();
+  };
+
+  // Every tensor has a gradient but the router's bias; that of what does not matter is zeros.
+  const std::vector<std::string> unread = {"layers.1.input_norm.weight", "layers.1.token_conv.weight",
+                                           "layers.1.token_conv.bias"};
+  auto initial = tensorsOf(file("model"));
+  run("out", {"--gradients", file("g.safetensors")});
+  auto gradients = tensorsOf(file("g.safetensors"));
+  EXPECT_EQ(gradients.size(), initial.size() - 1);
+  for (const auto &[name, tensor] : gradients) {
+    EXPECT_EQ(tensor.first, initial[name].first) << name;
+    bool zero = tensor.second.find_first_not_of('\0') == std::string::npos;
+    EXPECT_EQ(zero, std::count(unread.begin(), unread.end(), name) == 1) << name;
+  }
+
+  // The trained model has them as they were, whether from the directory, from the seed or through a checkpoint.
+  run("out", {});
+  auto trained = tensorsOf(file("out"));
+  EXPECT_EQ(trained.size(), initial.size() + 1); // The balancer's average.
+  for (const auto &[name, tensor] : initial)
+    EXPECT_EQ(trained[name].first, tensor.first) << name;
+  for (const std::string &name : unread)
+    EXPECT_TRUE(trained[name].second == initial[name].second) << name;
+  std::filesystem::remove_all(file("out/checkpoints/step-00000002"));
+  std::string model = readFile(file("out/model.safetensors"));
+  run("out", {"--resume"});
+  EXPECT_TRUE(readFile(file("out/model.safetensors")) == model) << "the resumed run has other bits";
+  std::filesystem::remove(file("model/model.safetensors"));
+  run("seed", {});
+  EXPECT_TRUE(readFile(file("seed/model.safetensors")) == model) << "the seed makes other weights";
+
+  ProcessResult compiled =
+      runProcess({CHIMERA_COMPILE, file("out"), "-o", file("m.chm"), std::string("--target=") + GetParam()}, 300);
+  ASSERT_EQ(compiled.status, 0) << compiled.describe();
+  ProcessResult ran = runProcess(
+      {CHIMERA_RUN, file("m.chm"), "--weights", file("out"), "--prompt", "\x01\x02", "--max-new-tokens", "2"});
+  EXPECT_EQ(ran.status, 0) << ran.describe();
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, CompiledTraining, testing::Values("ref", "cpu"));

@@ -447,3 +447,31 @@ func.func @sum_of_parameter() -> (tensor<4xf32> {chimera.gradient = "w"}) attrib
       {op = "chimera.sum", layer = -1 : i64, order = array<i64: 0, 1, 2>} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
   return %s : tensor<4xf32>
 }
+
+// -----
+
+// What the attribute lists and no phase uses is numbered last; what a phase uses is as it is there.
+// CHECK: module attributes {{.*}}chimera.parameters = [{name = "v", type = tensor<4xf32>}, {name = "w", type = tensor<4xbf16>}, {name = "a", source = "disk.a", type = tensor<2x3xf32>}, {name = "b", type = tensor<1xf32>}]
+// CHECK: chimera.program @decode
+// CHECK: chimera.launch @k {{.*}} [#chimera.buffer<param, 0, 0, "">, #chimera.buffer<param, 1, 0, "">,
+module attributes {chimera.parameters = [{name = "a", source = "disk.a", type = tensor<2x3xf32>}, {name = "w", type = tensor<4xf32>}, {name = "b", type = tensor<1xf32>}]} {
+  func.func @decode() -> (tensor<?x4xf32>, tensor<?x1xi8>) attributes {chimera.limits = array<i64: 4, 4>} {
+    %v = chimera.param "v" : tensor<4xf32>
+    %w = chimera.param "w" : tensor<4xbf16>
+    %l, %r = chimera.call @k(%v, %w) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+        {op = "k", layer = -1 : i64, order = array<i64: 0, 1, 2, 3>} : (tensor<4xf32>, tensor<4xbf16>) -> (tensor<?x4xf32>, tensor<?x1xi8>)
+    return %l, %r : tensor<?x4xf32>, tensor<?x1xi8>
+  }
+}
+
+// -----
+
+// expected-error @+1 {{chimera.parameters must list dictionaries with a name, got {type = tensor<4xf32>}}}
+module attributes {chimera.parameters = [{type = tensor<4xf32>}]} {
+}
+
+// -----
+
+// expected-error @+1 {{chimera.parameters must list dictionaries with a name, got "w"}}
+module attributes {chimera.parameters = ["w"]} {
+}

@@ -13,6 +13,8 @@
 
 // The arrays of inference stay, but for the caches and the forced modes; those of training follow. A model with a router has four
 // programs.
+// All parameters are listed, once each, those of the mixers too.
+// CHECK: module attributes {chimera.parameters = [{name = "embed", type = tensor<16x8xf32>}, {name = "router.weight", type = tensor<2x8xf32>}, {name = "router.bias", optional, type = tensor<2xf32>}, {name = "decay", type = tensor<8xf32>}]}
 // CHECK-NOT: func.func @model
 // CHECK-LABEL: func.func @train_hard(
 // CHECK-SAME: %[[TOKENS:[a-z0-9]+]]: tensor<?xi32> {chimera.step = "tokens"}, %[[ROWS:[a-z0-9]+]]: !chimera.rows {chimera.step = "rows"}, %[[OUTPUTS:[a-z0-9]+]]: !chimera.rows {chimera.step = "outputs"}
@@ -99,6 +101,8 @@ func.func @model(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chime
 // Every op with a cache has its form for whole sequences. A ring's window becomes the attention's, a list has none; what the
 // cache's type says of heads and sizes becomes attributes. Masters of bf16 parameters are f32, rounded where they are used. Without a
 // router there are two programs.
+// CHECK: module attributes {chimera.parameters = [{name = "head", type = tensor<16x8xf32>}, {name = "taps", row_permutation = array<i64: 1, 0, 2, 3, 4, 5, 6, 7>, source = "disk.taps", type = tensor<8x4xf32>},
+// CHECK-SAME: {name = "b", type = tensor<8xf32>}, {name = "a", type = tensor<2xf32>}, {name = "unread", type = tensor<8xf32>}]}
 // CHECK-LABEL: func.func @train_hard(
 // CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<?x8xf32> {chimera.step = "x"}, %[[XBC:[a-z0-9]+]]: tensor<?x26xf32> {chimera.step = "xbc"}, %[[DT:[a-z0-9]+]]: tensor<?x2xf32> {chimera.step = "dt"}
 // CHECK-SAME: %[[ROWS:[a-z0-9]+]]: !chimera.rows {chimera.step = "rows"}, %[[OUTPUTS:[a-z0-9]+]]: !chimera.rows {chimera.step = "outputs"}
@@ -124,9 +128,10 @@ func.func @model(%x: tensor<?x8xf32> {chimera.step = "x"}, %xbc: tensor<?x26xf32
                  %rows: !chimera.rows {chimera.step = "rows"}, %outputs: !chimera.rows {chimera.step = "outputs"},
                  %list: !list, %ring: !ring, %tail: !tail, %state: !ssm) -> (tensor<?x16xf32>, tensor<?x1xi8>, !list, !ring, !tail, !ssm) {
   %head = chimera.param "head" : tensor<16x8xbf16>
-  %w = chimera.param "taps" : tensor<8x4xf32>
+  %w = chimera.param "taps" {source = "disk.taps", row_permutation = array<i64: 1, 0, 2, 3, 4, 5, 6, 7>} : tensor<8x4xf32>
   %b = chimera.param "b" : tensor<8xf32>
   %a = chimera.param "a" : tensor<2xf32>
+  %unread = chimera.param "unread" : tensor<8xbf16>
   %q = chimera.cast %x : tensor<?x8xf32> to tensor<?x8xbf16>
   %o = chimera.attend %q, %q, %q cache %list own %rows rows %rows {scale = 0.5 : f64}
       : tensor<?x8xbf16>, tensor<?x8xbf16>, tensor<?x8xbf16> cache !list -> tensor<?x8xf32>

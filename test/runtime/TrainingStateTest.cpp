@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <limits>
 #include <map>
 
 namespace chimera::train {
@@ -74,6 +75,37 @@ TEST(State, WhatItWritesItReads) {
   std::map<std::string, HostTensor> before = byName(first.state->tensors()), after = byName(second.state->tensors());
   for (auto &[name, tensor] : before)
     EXPECT_EQ(tensor.bytes, after[name].bytes) << name;
+}
+
+TEST(State, WhatNothingReadsIsKeptAndHasZerosForAGradient) {
+  json manifest = toy::manifest();
+  manifest["parameters"].push_back({{"name", "layers.1.input_norm.weight"},
+                                    {"shape", json::array({2})},
+                                    {"dtype", "f32"},
+                                    {"optional", true},
+                                    {"source", "blocks.1.norm"},
+                                    {"source_shape", json::array({1, 2})}});
+  toy::Setup first = toy::setup(manifest), second = toy::setup(manifest);
+  const std::vector<float> values = {3, std::numeric_limits<float>::infinity()};
+  first.device->upload(first.state->parameter(3), values.data(), 8);
+  EXPECT_EQ(first.state->nonFiniteParameter(), "");
+  runtime::toy::TemporaryFolder folder;
+  ASSERT_FALSE(writeModel(*first.state, folder.path(), "{}"));
+  io::Result<io::Checkpoint> checkpoint = io::Checkpoint::open(folder.path());
+  ASSERT_TRUE(bool(checkpoint));
+  ASSERT_FALSE(second.state->load(*checkpoint));
+  std::map<std::string, HostTensor> tensors = byName(second.state->tensors());
+  EXPECT_EQ(tensors["blocks.1.norm"].shape, (std::vector<int64_t>{1, 2}));
+  EXPECT_EQ(numbers<float>(tensors["blocks.1.norm"]), values);
+
+  const std::vector<float> gradient = {1, 2, 3, 4};
+  second.device->upload(second.state->gradient(toy::head), gradient.data(), 16);
+  std::map<std::string, HostTensor> gradients = byName(second.state->gradients());
+  ASSERT_EQ(gradients.size(), 3u); // The bias has none.
+  EXPECT_EQ(gradients["blocks.1.norm"].shape, (std::vector<int64_t>{1, 2}));
+  EXPECT_EQ(numbers<float>(gradients["blocks.1.norm"]), (std::vector<float>{0, 0}));
+  EXPECT_EQ(numbers<float>(gradients["out"]), (std::vector<float>{2, 4, 1, 3}));
+  EXPECT_EQ(byName(second.state->optimizer()).count("moment1.layers.1.input_norm.weight"), 0u);
 }
 
 TEST(State, AMissingOrMisshapenTensorIsNamed) {
