@@ -2,6 +2,7 @@
 // chimera-add-optimizer: the programs that turn gradients into a step.
 
 #include "dialect/IR/Ops.h"
+#include "dialect/IR/TrainingLayout.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -67,7 +68,7 @@ void OptimizerBuilder::buildAccumulate() {
 
 void OptimizerBuilder::buildUpdate() {
   OpBuilder::InsertionGuard guard(builder);
-  Type hyperType = RankedTensorType::get({16}, builder.getF64Type());
+  Type hyperType = RankedTensorType::get({hyperLength}, builder.getF64Type());
   Type normType = RankedTensorType::get({1}, builder.getF64Type());
   func::FuncOp function = start("update", hyperType, normType);
   function.setArgAttr(0, "chimera.step", builder.getStringAttr("hyper"));

@@ -3,6 +3,7 @@
 
 #include "dialect/IR/Checks.h"
 #include "dialect/IR/Ops.h"
+#include "dialect/IR/TrainingLayout.h"
 #include "passes/ModelLayout.h"
 #include "passes/Passes.h"
 
@@ -88,9 +89,9 @@ LogicalResult TrainingForm::addArguments() {
   }
   targets = addArgument(RankedTensorType::get({ShapedType::kDynamic}, rewriter.getI32Type()), "targets");
   noise = addArgument(f64Tensor({ShapedType::kDynamic, 4 * layers}), "noise");
-  hyper = addArgument(f64Tensor({16}), "hyper");
-  addArgument(f64Tensor({layers, 5}), "prices");
-  leaves = addArgument(RankedTensorType::get({18}, rewriter.getI32Type()), "leaves");
+  hyper = addArgument(f64Tensor({hyperLength}), "hyper");
+  addArgument(f64Tensor({layers, pricesPerLayer}), "prices");
+  leaves = addArgument(RankedTensorType::get({leavesLength}, rewriter.getI32Type()), "leaves");
   return success();
 }
 
@@ -120,7 +121,7 @@ void TrainingForm::replaceAttend(AttendOp op) {
 
 void TrainingForm::replaceSsmScan(SsmScanOp op) {
   StateType state = op.getState().getType();
-  int64_t kept = (state.getHeads() * state.getDim() * state.getSize() + 31) / 32;
+  int64_t kept = scanStates(state.getHeads(), state.getDim(), state.getSize());
   auto states = RankedTensorType::get({ShapedType::kDynamic, kept}, state.getElement());
   auto scan = rewriter.create<SeqSsmScanOp>(op.getLoc(), op.getResult().getType(), states, op.getXbc(), op.getDt(),
                                             op.getALog(), op.getSkip(), op.getDtBias(), op.getWrite(), Value(),
@@ -218,9 +219,9 @@ LogicalResult TrainingForm::replaceResults() {
   SmallVector<std::string> names = {"loss"};
   for (auto [layer, route] : routes) {
     Value statistics =
-        rewriter.create<RouteStatisticsOp>(route.getLoc(), f64Tensor({ShapedType::kDynamic, 14}), route.getModes(),
-                                           route.getMode(), route.getWanted(), route.getLogP());
-    results.push_back(rewriter.create<ColumnSumOp>(route.getLoc(), f64Tensor({14}), statistics, leaves));
+        rewriter.create<RouteStatisticsOp>(route.getLoc(), f64Tensor({ShapedType::kDynamic, routeStatistics}),
+                                           route.getModes(), route.getMode(), route.getWanted(), route.getLogP());
+    results.push_back(rewriter.create<ColumnSumOp>(route.getLoc(), f64Tensor({routeStatistics}), statistics, leaves));
     names.push_back("statistics." + std::to_string(layer));
   }
   if (!program.differentiate) {

@@ -35,7 +35,7 @@ static void emitOrder(KernelBuilder &k, const EmbedGradSpec &spec) {
     k.forEach(1, spec.vocab + 2, [&](Val i) { first.store(i, first.load(i) + first.load(i - 1)); });
     forEachRowAndLeaf([&](Val row, Val leaf) {
       Val at = tokens.load(row) + 1, place = first.load(at);
-      order.store(place, row * ref::maxLeaves + leaf);
+      order.store(place, row * ir::maxLeaves + leaf);
       first.store(at, place + 1);
     });
   });
@@ -49,7 +49,7 @@ public:
   TokenSums(KernelBuilder &k, const Isa &isa, const EmbedGradSpec &spec)
       : k(k), spec(spec), lanes(isa.lanes), leaves(k.buffer(Elem::I32)), first(k.buffer(Elem::I32)),
         order(k.buffer(Elem::I32)), dx(k.buffer(Elem::F32)), dtable(k.buffer(Elem::F32)),
-        ends(k.scratch(Elem::I64, ref::maxLeaves + 1)), sums(k.scratch(Elem::F32, leafLevels * size())) {}
+        ends(k.scratch(Elem::I64, ir::maxLeaves + 1)), sums(k.scratch(Elem::F32, leafLevels * size())) {}
 
   void build() {
     k.forEach(k.begin(), k.end(), [&](Val block) {
@@ -65,7 +65,7 @@ public:
 
 private:
   int64_t size() { return (spec.width + lanes - 1) / lanes * lanes; }
-  Val leafOf(Val place) { return order.load(place) % ref::maxLeaves; }
+  Val leafOf(Val place) { return order.load(place) % ir::maxLeaves; }
 
   /// to = the sum of the rows at these places of the order, from +0. (A sum from +0 is never -0, so that a leaf without
   /// rows changes nothing.)
@@ -73,21 +73,21 @@ private:
     forEachVector(k, spec.width, lanes, [&](Val column, int64_t count) {
       Val zeros = k.real(0, k.vectorType(k.f32Type(), count));
       to.storeVector(column, k.fold(low, high, zeros, [&](Val place, Val sum) {
-        Val row = order.load(place) / ref::maxLeaves;
+        Val row = order.load(place) / ir::maxLeaves;
         return sum + dx.loadVector(row * spec.width + column, count);
       }));
     });
   }
 
   void addLeaves(Val low, Val high, const Buffer &to) {
-    k.forEach(0, ref::maxLeaves + 1, [&](Val leaf) { ends.store(leaf, k.integer(0)); });
+    k.forEach(0, ir::maxLeaves + 1, [&](Val leaf) { ends.store(leaf, k.integer(0)); });
     ends.store(k.integer(0), low);
     k.forEach(low, high, [&](Val place) {
       Val after = leafOf(place) + 1;
       ends.store(after, place + 1);
     });
     // A leaf without rows ends where the one before it does.
-    k.forEach(1, ref::maxLeaves + 1, [&](Val leaf) { ends.store(leaf, max(ends.load(leaf), ends.load(leaf - 1))); });
+    k.forEach(1, ir::maxLeaves + 1, [&](Val leaf) { ends.store(leaf, max(ends.load(leaf), ends.load(leaf - 1))); });
     sumByLeaves(k, leaves.load(0), sums, size(), lanes,
                 [&](Val leaf, const Buffer &ofLeaf) { addRows(ends.load(leaf), ends.load(leaf + 1), ofLeaf); });
     forEachVector(k, spec.width, lanes,

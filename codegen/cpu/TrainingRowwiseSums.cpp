@@ -49,7 +49,7 @@ private:
 
   /// Adds neighbouring leaves, again and again; the sum of all ends in the first.
   void addPairwise(Val count, int64_t lanes, int64_t vectors) const {
-    for (int64_t most = ref::maxLeaves; most > 1; most /= 2) {
+    for (int64_t most = ir::maxLeaves; most > 1; most /= 2) {
       count = count / 2;
       k.forEach(k.integer(0), count, [&](Val i) {
         for (int64_t v = 0; v < vectors; ++v) {
@@ -70,7 +70,7 @@ Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const ColumnSumSpec &spec) {
   int64_t lanes = spec.out == Scalar::F64 ? isa.lanes / 2 : isa.lanes;
   emitKernel(kernels, symbol, [&](KernelBuilder &k) {
     Buffer leaves = k.buffer(Elem::I32), start = k.buffer(Elem::I32), x = k.buffer(spec.in), out = k.buffer(spec.out);
-    ColumnSum sum{k, spec, leaves, start, x, out, k.scratch(elemOf(spec.out), ref::maxLeaves * block), block};
+    ColumnSum sum{k, spec, leaves, start, x, out, k.scratch(elemOf(spec.out), ir::maxLeaves * block), block};
     k.forEach(k.begin(), min(k.end(), k.integer(whole)), [&](Val b) { sum.sum(b * block, lanes, block / lanes); });
     if (rest > 0)
       k.when(k.integer(whole) < k.end(), [&] {

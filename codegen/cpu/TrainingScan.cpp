@@ -107,13 +107,13 @@ struct SsmForward {
         begin, end,
         [&](Val row) {
           k.when(begin < row, [&] {
-            Buffer kept = states.at(((row / ref::scanBlockRows - 1) * spec.heads + head) * size);
+            Buffer kept = states.at(((row / ir::scanBlockRows - 1) * spec.heads + head) * size);
             copy(state, kept);
           });
-          Val count = min(end - row, k.integer(ref::scanBlockRows));
+          Val count = min(end - row, k.integer(ir::scanBlockRows));
           spec.masked ? takeMasked(row, count, head) : takeRows(row, count, head, state);
         },
-        ref::scanBlockRows);
+        ir::scanBlockRows);
   }
 };
 

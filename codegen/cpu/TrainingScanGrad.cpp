@@ -19,7 +19,7 @@ using namespace mlir;
 
 namespace chimera::cpu {
 
-static constexpr int64_t blockRows = ref::scanBlockRows;
+static constexpr int64_t blockRows = ir::scanBlockRows;
 
 /// The sum of the lanes of each of `lanes` vectors, that of the i-th in lane i: neighbours are added first.
 static Val sumEach(ArrayRef<Val> vectors) {

@@ -10,16 +10,14 @@
 // first sequence of each, and S; a leaf may be empty: it is +0. Leaf i of a rows value is its rows
 // start[leaves[1+i]] .. start[leaves[2+i]].
 //
-// `hyper` is f64[16]: the numbers that change from step to step (HyperIndex).
+// `hyper` is f64[16]: the numbers that change from step to step (Hyper).
 #ifndef CHIMERA_CODEGEN_REF_TRAININGKERNELS_H
 #define CHIMERA_CODEGEN_REF_TRAININGKERNELS_H
 
 #include "codegen/ref/Kernels.h"
+#include "dialect/IR/TrainingLayout.h"
 
 namespace chimera::ref {
-
-/// The most leaves of a step.
-inline constexpr int64_t maxLeaves = 16;
 
 /// Places in `hyper`.
 enum class Hyper {
@@ -76,7 +74,6 @@ struct RouteStatisticsSpec {
   std::vector<int> modes;
   Scalar type = Scalar::F32;
 };
-inline constexpr int64_t routeStatistics = 14;
 Kernel getOrEmit(mlir::ModuleOp kernels, const RouteStatisticsSpec &spec);
 
 /// z = residual + sum_k p_k outputs_k, k ascending, each product rounded before its sum, p_k = exp(logp_k) in f64
@@ -294,13 +291,6 @@ struct SeqConvGrad {
   Kernel activation, input, weight;
 };
 SeqConvGrad getOrEmitGrad(mlir::ModuleOp kernels, const SeqConvSpec &spec);
-
-/// Rows between two states that a scan keeps for its gradient.
-inline constexpr int64_t scanBlockRows = 32;
-/// Elements a row of the tensor of kept states, T [., scanStates(...)].
-inline constexpr int64_t scanStates(int64_t heads, int64_t headSize, int64_t stateSize) {
-  return (heads * headSize * stateSize + scanBlockRows - 1) / scanBlockRows;
-}
 
 /// SsmScanSpec from a zero state, which is not kept at the end. If `masked`, a row whose mode is not args[4] has its
 /// output but leaves the state as it was. The state *before* row 32 c (c >= 1) of a sequence whose first compact row is

@@ -147,7 +147,7 @@ Kernel getOrEmit(ModuleOp kernels, const RouteStatisticsSpec &spec) {
     auto modes = static_cast<int64_t>(spec.modes.size());
     Val zero = k.real(0, k.f64Type()), one = k.real(1, k.f64Type());
     forEachRow(k, start, [&](Val row) {
-      Buffer to = out.at(row * routeStatistics);
+      Buffer to = out.at(row * ir::routeStatistics);
       Val admitted = mode.load(row), wish = wanted.load(row), entropy = zero;
       for (int64_t m = 0; m < modeCount; ++m) {
         to.store(k.integer(m), select(wish == m, one, zero));

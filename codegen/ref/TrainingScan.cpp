@@ -119,7 +119,7 @@ Kernel getOrEmit(ModuleOp kernels, const SeqSsmScanSpec &spec) {
         part.clear();
         forEachRowOf(k, in.rows.start, sequence, [&](Val row) {
           Val place = row - begin;
-          k.when((place % scanBlockRows == 0) & (place > k.integer(0)), [&] { part.keepState(row); });
+          k.when((place % ir::scanBlockRows == 0) & (place > k.integer(0)), [&] { part.keepState(row); });
           part.step(row);
         });
       });

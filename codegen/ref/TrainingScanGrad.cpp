@@ -35,15 +35,15 @@ struct SsmGrad {
   Buffer sizes, decays; // d and a of the rows of a block
 
   SsmGrad(KernelBuilder &k, const SeqSsmScanSpec &spec)
-      : in(k, spec), k(k), spec(spec), strips(stripSizes(spec, frameElements / scanBlockRows)) {
+      : in(k, spec), k(k), spec(spec), strips(stripSizes(spec, frameElements / ir::scanBlockRows)) {
     for (Buffer *buffer : {&dy, &dxbc, &ddt, &dRate, &dSkip})
       *buffer = k.buffer(spec.type);
     if (spec.weighted)
       dwrite = k.buffer(spec.type);
     Elem elem = elemOf(spec.type);
     upstream = k.scratch(elem, strips.dims * strips.elements);
-    before = k.scratch(elem, scanBlockRows * strips.elements);
-    sizes = k.scratch(elem, scanBlockRows), decays = k.scratch(elem, scanBlockRows);
+    before = k.scratch(elem, ir::scanBlockRows * strips.elements);
+    sizes = k.scratch(elem, ir::scanBlockRows), decays = k.scratch(elem, ir::scanBlockRows);
   }
 
   Val zero() const { return k.real(0, spec.type); }
@@ -149,9 +149,9 @@ struct SsmGrad {
     k.forEach(begin, begin + length, [&](Val row) { dRate.store(row * spec.heads + head, zero()); });
     forEachStrip(k, spec, strips, [&](const StateStrip &strip) {
       fillZero(k, upstream, none(), k.integer(strips.dims * strips.elements), spec.type);
-      forEachDown(k, none(), (length + (scanBlockRows - 1)) / scanBlockRows, [&](Val number) {
-        Val first = number * scanBlockRows;
-        backBlock({head, begin + first, min(length - first, k.integer(scanBlockRows)), number == 0}, strip);
+      forEachDown(k, none(), (length + (ir::scanBlockRows - 1)) / ir::scanBlockRows, [&](Val number) {
+        Val first = number * ir::scanBlockRows;
+        backBlock({head, begin + first, min(length - first, k.integer(ir::scanBlockRows)), number == 0}, strip);
       });
     });
     k.forEach(begin, begin + length, [&](Val row) { finishRow(row, head); });

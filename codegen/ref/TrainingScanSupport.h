@@ -43,7 +43,7 @@ struct SsmOperands {
   Val isKept(Val row) const { return modes.load(rowId(rows, row)) == k.argument(4); }
 
   /// The kept state [heads][headSize][stateSize] before the row that is number 32 c (c >= 1) of a sequence.
-  Buffer stateBefore(Val row) const { return states.at((row / scanBlockRows - 1) * (inner() * spec.stateSize)); }
+  Buffer stateBefore(Val row) const { return states.at((row / ir::scanBlockRows - 1) * (inner() * spec.stateSize)); }
 };
 
 /// A part of a head's state [headSize][stateSize]: dimensions p .. p+dims-1, their elements n .. n+elements-1.

@@ -65,7 +65,7 @@ void fillZero(KernelBuilder &k, const Buffer &buffer, Val begin, Val end, Scalar
 
 /// Adds neighbouring leaves of `count` (a power of two), again and again; the sum of all ends in the first.
 static void addPairwise(KernelBuilder &k, const Buffer &sums, int64_t stride, Val count, Val width) {
-  for (int64_t most = maxLeaves; most > 1; most /= 2) {
+  for (int64_t most = ir::maxLeaves; most > 1; most /= 2) {
     Val pairs = count / 2;
     k.forEach(k.integer(0), pairs, [&](Val i) {
       Buffer to = sums.at(i * stride), left = sums.at(i * 2 * stride), right = sums.at((i * 2 + 1) * stride);
@@ -77,7 +77,7 @@ static void addPairwise(KernelBuilder &k, const Buffer &sums, int64_t stride, Va
 
 Buffer sumOverLeaves(KernelBuilder &k, const Buffer &leaves, Scalar type, int64_t most, Val width,
                      llvm::function_ref<void(Val, const Buffer &)> addSequence) {
-  Buffer sums = k.scratch(elemOf(type), maxLeaves * most);
+  Buffer sums = k.scratch(elemOf(type), ir::maxLeaves * most);
   Val count = leaves.load(0);
   k.forEach(k.integer(0), count, [&](Val leaf) {
     Buffer ofLeaf = sums.at(leaf * most);

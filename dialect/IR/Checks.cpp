@@ -3,11 +3,13 @@
 
 #include "dialect/IR/Checks.h"
 #include "dialect/IR/Dialect.h"
+#include "dialect/IR/TrainingLayout.h"
 
 #include "mlir/IR/Diagnostics.h"
 
 using namespace mlir;
 using namespace chimera;
+using namespace chimera::ir;
 
 LogicalResult ir::checkColumns(Operation *op, StringRef name, Value value, int64_t columns) {
   if (columnsOf(value) != columns) {
@@ -46,6 +48,17 @@ LogicalResult ir::checkAccumulator(Operation *op, StringRef name, Value value, T
     return op->emitOpError() << name << " must accumulate in " << expected << ", got " << elementOf(value);
   }
   return success();
+}
+
+LogicalResult ir::checkHyper(Operation *op, Value hyper) {
+  if (!elementOf(hyper).isF64()) {
+    return op->emitOpError("hyper must be f64, got ") << hyper.getType();
+  }
+  return checkLength(op, "hyper", hyper, hyperLength);
+}
+
+LogicalResult ir::checkLeaves(Operation *op, Value leaves) {
+  return checkLength(op, "leaves", leaves, leavesLength);
 }
 
 SmallVector<OpOperand *> ir::cacheOperandsOf(Operation *op) {

@@ -3,6 +3,7 @@
 
 #include "dialect/IR/Checks.h"
 #include "dialect/IR/Ops.h"
+#include "dialect/IR/TrainingLayout.h"
 
 using namespace mlir;
 using namespace chimera;
@@ -232,7 +233,7 @@ LogicalResult SeqConvWeightGradOp::verify() {
       failed(checkMatrix(*this, "dresult", getDresult(), columnsOf(getInput()), elementOf(getInput())))) {
     return failure();
   }
-  return checkLength(*this, "leaves", getLeaves(), 18);
+  return checkLeaves(*this, getLeaves());
 }
 
 //===----------------------------------------------------------------------===//
@@ -253,7 +254,7 @@ template <typename Op> static LogicalResult checkSsm(Op op) {
       failed(checkColumns(op, "dt", op.getDt(), heads)) || failed(checkLength(op, "a_log", op.getALog(), heads)) ||
       failed(checkLength(op, "skip", op.getSkip(), heads)) ||
       failed(checkLength(op, "dt_bias", op.getDtBias(), heads)) ||
-      failed(checkColumns(op, "states", op.getStates(), (heads * dim * size + 31) / 32)) ||
+      failed(checkColumns(op, "states", op.getStates(), scanStates(heads, dim, size))) ||
       failed(checkElements(op,
                            {{"dt", op.getDt()},
                             {"a_log", op.getALog()},

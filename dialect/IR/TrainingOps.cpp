@@ -3,6 +3,7 @@
 
 #include "dialect/IR/Checks.h"
 #include "dialect/IR/Ops.h"
+#include "dialect/IR/TrainingLayout.h"
 
 using namespace mlir;
 using namespace chimera;
@@ -10,17 +11,6 @@ using namespace chimera::ir;
 
 static int64_t rowsOfMatrix(Value matrix) {
   return cast<RankedTensorType>(matrix.getType()).getDimSize(0);
-}
-
-/// The arrays of the step that ops of training read.
-static LogicalResult checkHyper(Operation *op, Value hyper) {
-  if (!elementOf(hyper).isF64()) {
-    return op->emitOpError("hyper must be f64, got ") << hyper.getType();
-  }
-  return checkLength(op, "hyper", hyper, 16);
-}
-static LogicalResult checkLeaves(Operation *op, Value leaves) {
-  return checkLength(op, "leaves", leaves, 18);
 }
 
 /// A parameter's gradient: a static shape.
@@ -91,10 +81,10 @@ LogicalResult SeqRouteGradOp::verify() {
     return emitOpError("log_p's gradient must have the logits' type ")
            << getLogits().getType() << ", got " << getDlogP().getType();
   }
-  if (!elementOf(getPrices()).isF64() || columnsOf(getPrices()) != 5 || layer < 0 ||
+  if (!elementOf(getPrices()).isF64() || columnsOf(getPrices()) != pricesPerLayer || layer < 0 ||
       rowsOfMatrix(getPrices()) <= layer) {
-    return emitOpError("prices must be f64 with 5 numbers for each layer up to layer ")
-           << layer << ", got " << getPrices().getType();
+    return emitOpError("prices must be f64 with ")
+           << pricesPerLayer << " numbers for each layer up to layer " << layer << ", got " << getPrices().getType();
   }
   return success();
 }
@@ -111,7 +101,7 @@ LogicalResult RouteStatisticsOp::verify() {
   if (!elementOf(getResult()).isF64()) {
     return emitOpError("result must be f64, got ") << getResult().getType();
   }
-  return checkColumns(*this, "result", getResult(), 14);
+  return checkColumns(*this, "result", getResult(), routeStatistics);
 }
 
 /// Outputs of mixers, of the type of `like`, and their modes among those of a routing.

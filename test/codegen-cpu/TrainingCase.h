@@ -21,7 +21,7 @@ struct TrainingRows {
 
 /// The leaves buffer: leaf i begins with sequence first[i].
 inline std::vector<int32_t> leavesOf(const std::vector<int32_t> &first, int64_t sequences) {
-  std::vector<int32_t> leaves(ref::maxLeaves + 2, 0);
+  std::vector<int32_t> leaves(ir::leavesLength, 0);
   leaves[0] = static_cast<int32_t>(first.size());
   std::copy(first.begin(), first.end(), leaves.begin() + 1);
   leaves[first.size() + 1] = static_cast<int32_t>(sequences);

@@ -82,7 +82,7 @@ Results run(const Isa *isa, const Case &c, const RowSet &rows, const Batch &step
     return launch;
   };
   Launch forward = begin();
-  int64_t kept = rows.count() * ref::scanStates(c.spec.heads, c.spec.headSize, c.spec.stateSize);
+  int64_t kept = rows.count() * ir::scanStates(c.spec.heads, c.spec.headSize, c.spec.stateSize);
   size_t states = forward.add(Floats(kept, 0)), y = forward.add(Floats(c.dy.size(), nan));
   runOn(isa, c.spec, forward, step);
   Launch backward = begin();

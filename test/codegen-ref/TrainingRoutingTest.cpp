@@ -204,11 +204,11 @@ TEST(RefTrainingRouting, StatisticsSayWhereEachRowWentAndWhy) {
     launch.add(route.mode);
     launch.add(route.wanted);
     add(launch, type, route.logp);
-    size_t out = addResult(launch, Scalar::F64, batch.tokens() * routeStatistics);
+    size_t out = addResult(launch, Scalar::F64, batch.tokens() * chimera::ir::routeStatistics);
     compiled(RouteStatisticsSpec{c.spec.modes, type}).run(launch, batch.sizes());
     Tensor expected;
     for (int64_t r = 0; r < batch.tokens(); ++r) {
-      double row[routeStatistics] = {};
+      double row[chimera::ir::routeStatistics] = {};
       row[route.wanted[r]] = row[4 + route.mode[r]] = 1;
       for (int64_t m = 0; m < 3; ++m) {
         double l = route.logp[r * 3 + m], p = std::exp(l);
@@ -216,7 +216,7 @@ TEST(RefTrainingRouting, StatisticsSayWhereEachRowWentAndWhy) {
         row[12] -= p > 0 ? p * l : 0;
       }
       row[13] = route.wanted[r] != route.mode[r];
-      expected.insert(expected.end(), row, row + routeStatistics);
+      expected.insert(expected.end(), row, row + chimera::ir::routeStatistics);
     }
     expectNear(launch.get<double>(out), expected, 1e-15);
     EXPECT_EQ(launch.get<double>(out)[8], 0);

@@ -86,7 +86,7 @@ void addSsm(Launch &launch, const SeqSsmScanSpec &spec, const Tensors &in) {
 }
 
 int64_t statesSize() {
-  return rows * scanStates(heads, headSize, stateSize);
+  return rows * chimera::ir::scanStates(heads, headSize, stateSize);
 }
 
 /// y and the kept states.
@@ -333,7 +333,7 @@ struct Wide {
     return {get(launch, spec.type, y), get(launch, spec.type, statesPlace)};
   }
   Tensors run(const Tensors &operands) const {
-    return run(spec, operands, 35 * scanStates(1, spec.headSize, spec.stateSize));
+    return run(spec, operands, 35 * chimera::ir::scanStates(1, spec.headSize, spec.stateSize));
   }
 };
 
