@@ -50,6 +50,13 @@ LogicalResult ir::checkAccumulator(Operation *op, StringRef name, Value value, T
   return success();
 }
 
+LogicalResult ir::checkMaster(Operation *op, StringRef name, Value value) {
+  if (!elementOf(value).isF64() && !elementOf(value).isF32()) {
+    return op->emitOpError() << name << " must have elements in f64 or f32, got " << value.getType();
+  }
+  return success();
+}
+
 LogicalResult ir::checkHyper(Operation *op, Value hyper) {
   if (!elementOf(hyper).isF64()) {
     return op->emitOpError("hyper must be f64, got ") << hyper.getType();

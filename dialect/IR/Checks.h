@@ -36,6 +36,9 @@ mlir::LogicalResult checkSameElement(mlir::Operation *op, llvm::StringRef nameA,
 /// `value`'s element type is that of the accumulator for operands of type `operand`: f64 for f64, else f32.
 mlir::LogicalResult checkAccumulator(mlir::Operation *op, llvm::StringRef name, mlir::Value value, mlir::Type operand);
 
+/// `value` has the element type of masters, gradients and moments: f64 or f32.
+mlir::LogicalResult checkMaster(mlir::Operation *op, llvm::StringRef name, mlir::Value value);
+
 /// The arrays of a step that ops of training read: f64 [hyperLength] and i32 [leavesLength].
 mlir::LogicalResult checkHyper(mlir::Operation *op, mlir::Value hyper);
 mlir::LogicalResult checkLeaves(mlir::Operation *op, mlir::Value leaves);

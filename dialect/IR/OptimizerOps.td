@@ -28,6 +28,7 @@ def TrainingStateOp : Chimera_Op<"training_state"> {
   let arguments = (ins StateKindAttr:$kind, StrAttr:$name);
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$kind $name attr-dict `:` type($result)";
+  let hasVerifier = 1;
 }
 
 def SquaredNormOp : Chimera_Op<"squared_norm", [Pure]> {
@@ -66,6 +67,7 @@ def AdamWOp : Chimera_Op<"adamw", [AllTypesMatch<["gradient", "master", "moment1
   let assemblyFormat = [{
     $gradient `,` $master `,` $moment1 `,` $moment2 `norm` $norm `hyper` $hyper attr-dict `:` type($gradient) `,` type($norm) `,` type($hyper)
   }];
+  let hasVerifier = 1;
 }
 
 def AccumulateOp : Chimera_Op<"accumulate", [AllTypesMatch<["gradient", "total"]>]> {
@@ -80,6 +82,7 @@ def AccumulateOp : Chimera_Op<"accumulate", [AllTypesMatch<["gradient", "total"]
   }];
   let arguments = (ins AnyStaticShapeTensor:$gradient, AnyStaticShapeTensor:$total);
   let assemblyFormat = "$gradient `,` $total attr-dict `:` type($gradient)";
+  let hasVerifier = 1;
 }
 
 #endif // CHIMERA_DIALECT_IR_OPTIMIZER_OPS_TD

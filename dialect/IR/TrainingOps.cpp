@@ -336,14 +336,8 @@ LogicalResult RoundParamOp::verify() {
   return success();
 }
 
-LogicalResult SquaredNormOp::verify() {
-  if (getGradients().empty()) {
-    return emitOpError("needs at least one gradient");
-  }
-  if (!elementOf(getResult()).isF64()) {
-    return emitOpError("result must be f64, got ") << getResult().getType();
-  }
-  return checkLength(*this, "result", getResult(), 1);
+LogicalResult SumOp::verify() {
+  return checkMaster(*this, "result", getResult());
 }
 
 //===----------------------------------------------------------------------===//

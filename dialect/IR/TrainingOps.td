@@ -364,6 +364,7 @@ def SumOp : Chimera_Op<"sum", [Pure, SameOperandsAndResultType]> {
   let arguments = (ins AnyStaticShapeTensor:$lhs, AnyStaticShapeTensor:$rhs);
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
+  let hasVerifier = 1;
 }
 
 def RoundParamOp : Chimera_Op<"round_param", [Pure, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {

@@ -18,6 +18,12 @@ func.func @update(%hyper: tensor<16xf64>) {
   %v = chimera.training_state moment2 "a.weight" : tensor<8x4xf32>
   // CHECK: %[[GB:.*]] = chimera.training_state gradient "a.bias" : tensor<8xf64>
   %gb = chimera.training_state gradient "a.bias" : tensor<8xf64>
+  // CHECK: %[[WB:.*]] = chimera.training_state master "a.bias" : tensor<8xf64>
+  %wb = chimera.training_state master "a.bias" : tensor<8xf64>
+  // CHECK: %[[MB:.*]] = chimera.training_state moment1 "a.bias" : tensor<8xf64>
+  %mb = chimera.training_state moment1 "a.bias" : tensor<8xf64>
+  // CHECK: %[[VB:.*]] = chimera.training_state moment2 "a.bias" : tensor<8xf64>
+  %vb = chimera.training_state moment2 "a.bias" : tensor<8xf64>
   // CHECK: chimera.accumulate %[[G]], %[[T]] : tensor<8x4xf32>
   chimera.accumulate %g, %t : tensor<8x4xf32>
   // CHECK: %[[ONE:.*]] = chimera.squared_norm %[[G]] : (tensor<8x4xf32>) -> tensor<1xf64>
@@ -27,8 +33,8 @@ func.func @update(%hyper: tensor<16xf64>) {
   // CHECK: chimera.adamw %[[G]], %[[W]], %[[M]], %[[V]] norm %[[N]] hyper %[[HYPER]] {decays, router}
   // CHECK-SAME: : tensor<8x4xf32>, tensor<1xf64>, tensor<16xf64>
   chimera.adamw %g, %w, %m, %v norm %n hyper %hyper {decays, router} : tensor<8x4xf32>, tensor<1xf64>, tensor<16xf64>
-  // CHECK: chimera.adamw %[[GB]], %[[GB]], %[[GB]], %[[GB]] norm %[[ONE]] hyper %[[HYPER]]
+  // CHECK: chimera.adamw %[[GB]], %[[WB]], %[[MB]], %[[VB]] norm %[[ONE]] hyper %[[HYPER]]
   // CHECK-SAME: : tensor<8xf64>, tensor<1xf64>, tensor<16xf64>
-  chimera.adamw %gb, %gb, %gb, %gb norm %one hyper %hyper : tensor<8xf64>, tensor<1xf64>, tensor<16xf64>
+  chimera.adamw %gb, %wb, %mb, %vb norm %one hyper %hyper : tensor<8xf64>, tensor<1xf64>, tensor<16xf64>
   return
 }

@@ -977,6 +977,14 @@ func.func @sum(%x: tensor<?x8xf32>) {
 
 // -----
 
+func.func @sum_element(%a: tensor<4x8xbf16>) {
+  // expected-error @+1 {{'chimera.sum' op result must have elements in f64 or f32, got 'tensor<4x8xbf16>'}}
+  %d = chimera.sum %a, %a : tensor<4x8xbf16>
+  return
+}
+
+// -----
+
 func.func @round_shape(%w: tensor<4x8xf32>) {
   // expected-error @+1 {{'chimera.round_param' op rounds f32 to bf16 of the same shape, got 'tensor<4x8xf32>' and 'tensor<8x4xbf16>'}}
   %r = chimera.round_param %w : tensor<4x8xf32> to tensor<8x4xbf16>
