@@ -61,7 +61,8 @@ protected:
 
 const json scheduled = {{"routing", "soft@0.25,hard@0.75"},
                         {"temperature", {{0, 1}, {0.5, 0.5}}},
-                        {"budget", {{"cap", {{0.1, 1}, {0.9, 0.1}}}, {"pause_gap", 0.5}, {"scope", "layer"}}},
+                        {"budget", {{"cap", {{0.1, 1}, {0.9, 0.1}}}, {"pause_gap", 0.5}, {"scope", "layer"},
+                                     {"hold_accuracy", 0.01}, {"restore", 0.1}, {"growth", 1.1}}},
                         {"floor", {{"ssm", 0.2}}},
                         {"switch_loss", 0.1},
                         {"entropy", 0.1},

@@ -51,7 +51,8 @@ TEST(TrainingConfig, ReadsEveryKey) {
     "temperature": [[0, 1], [0.6, 0.5]],
     "entropy": [[0.2, 0], [0.45, 0.1]],
     "budget": {"mode": "swa", "coefficient": 2, "cap": [[0.25, 1], [0.45, 0.25]], "measure": "hard", "scope": "layer",
-               "pause_gap": 0.05, "start_accuracy": 0.9},
+               "pause_gap": 0.05, "start_accuracy": 0.9, "hold_accuracy": 0.97, "restore": 0.02, "growth": 1.01,
+               "limit": 2.5},
     "switch_loss": 0.01,
     "floor": {"ssm": 0.1, "full": 0.2, "coefficient": 5, "measure": "soft"},
     "balancer": {"from": 0.1, "until": 0.9},
@@ -78,6 +79,10 @@ TEST(TrainingConfig, ReadsEveryKey) {
   EXPECT_EQ(config.budget->measure, Measure::Hard);
   EXPECT_EQ(config.budget->scope, Scope::Layer);
   EXPECT_EQ(config.budget->pauseGap, 0.05);
+  EXPECT_EQ(config.budget->holdAccuracy, 0.97);
+  EXPECT_EQ(config.budget->restore, 0.02);
+  EXPECT_EQ(config.budget->growth, 1.01);
+  EXPECT_EQ(config.budget->limit, 2.5);
   EXPECT_EQ(config.budget->startAccuracy, 0.9);
   EXPECT_EQ(config.switchLoss, 0.01);
   ASSERT_TRUE(config.floor);
@@ -144,6 +149,12 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{R"({"budget": {"cap": 0.5, "scope": "all"}})", "'training.budget.scope'"},
         Wrong{R"({"budget": {"cap": 0.5, "pause_gap": 2}})", "'training.budget.pause_gap'"},
         Wrong{R"({"budget": {"cap": 0.5, "start_accuracy": -1}})", "'training.budget.start_accuracy'"},
+        Wrong{R"({"budget": {"cap": 0.5, "hold_accuracy": 2}})", "'training.budget.hold_accuracy'"},
+        Wrong{R"({"budget": {"cap": 0.5, "restore": -1}})", "'training.budget.restore'"},
+        Wrong{R"({"budget": {"cap": 0.5, "growth": 0.5}})", "'training.budget.growth': must be >= 1, got 0.5"},
+        Wrong{R"({"budget": {"cap": 0.5, "limit": -1}})", "'training.budget.limit'"},
+        Wrong{R"({"budget": {"cap": 0.5, "growth": 2, "coefficient": 0}})",
+              "'training.budget.coefficient': must be > 0 to grow"},
         Wrong{R"({"budget": {"cap": 0.5, "start": 1}})", "'training.budget.start': unknown"},
         Wrong{R"({"switch_loss": -1})", "'training.switch_loss'"},
         Wrong{R"({"floor": {"dense": 0.1}})", "'training.floor.dense': unknown"},

@@ -41,6 +41,7 @@ static StepRecord recordOf(const Run &run, const StepPlan &plan, const StepRepor
   record.hardShare = plan.routing.hardShare;
   record.noise = plan.routing.noise;
   record.cap = plan.cap;
+  record.budgetPrice = plan.budgetPrice;
   record.squeezeWaits = run.plan->squeezeWaits(run.planState);
   for (size_t layer = 0; layer < run.model.layerModes.size(); ++layer) {
     const std::vector<Mode> &modes = run.model.layerModes[layer];
@@ -88,6 +89,11 @@ static Failure recordStep(Run &run, const StepPlan &plan, const StepReport &repo
   return std::nullopt;
 }
 
+/// Of the sequences that ran hard; of all when none did.
+static double hardAccuracy(const StepReport &report) {
+  return report.hard.targets > 0 ? report.hard.correct / double(report.hard.targets) : report.accuracy();
+}
+
 /// Whether any rank was told to stop. Every rank calls it.
 static Result<bool> stopAgreed(Run &run) {
   int64_t asked = stopRequested() ? 1 : 0;
@@ -107,7 +113,7 @@ Failure train(Run &run) {
     Result<StepReport> report = run.trainer->step(run.input(plan));
     if (!report)
       return report.error();
-    run.planState = run.plan->after(run.planState, sharesOf(*report, run.tokensPerStep()));
+    run.planState = run.plan->after(run.planState, sharesOf(*report, run.tokensPerStep()), hardAccuracy(*report));
     ++run.done;
     double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (Failure failure = agree(run.ranks, recordStep(run, plan, *report, seconds)))

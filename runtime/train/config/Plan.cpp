@@ -10,10 +10,8 @@ Plan::Plan(TrainingConfig config, const Config &model, int64_t steps, int64_t to
     : training(std::move(config)), layerModes(model.layerModes), steps(steps), tokens(tokens) {
   for (const std::vector<Mode> &modes : layerModes)
     routedLayers += modes.size() > 1;
-}
-
-static double shareOf(const LayerShares &shares, Measure measure, Mode mode) {
-  return (measure == Measure::Soft ? shares.p : shares.admitted)[size_t(mode)];
+  if (training.budget)
+    budget.emplace(*training.budget, layerModes, steps);
 }
 
 StepPlan Plan::at(int64_t step, const PlanState &state) const {
@@ -37,10 +35,8 @@ StepPlan Plan::at(int64_t step, const PlanState &state) const {
 
   plan.routing = training.routing.at(fraction);
   plan.balances = fraction >= training.balancerFrom && fraction < training.balancerUntil;
-  if (training.budget) {
-    plan.cap = training.budget->cap.at(double(state.squeezed) / double(steps));
-    addBudget(state, plan.cap, plan.prices);
-  }
+  if (budget)
+    addBudget(state, plan);
   addFloor(state, plan.prices);
   addSwitchLoss(state, plan.prices);
   for (size_t layer = 0; layer < layerModes.size(); ++layer)
@@ -49,25 +45,14 @@ StepPlan Plan::at(int64_t step, const PlanState &state) const {
   return plan;
 }
 
-void Plan::addBudget(const PlanState &state, double cap, std::vector<double> &prices) const {
-  const BudgetConfig &budget = *training.budget;
-  if (state.shares.empty() || (budget.startAccuracy > 0 && !state.started))
-    return;
-  auto has = [&](size_t layer) {
-    const std::vector<Mode> &modes = layerModes[layer];
-    return modes.size() > 1 && std::find(modes.begin(), modes.end(), budget.mode) != modes.end();
-  };
-  double mean = 0;
+void Plan::addBudget(const PlanState &state, StepPlan &plan) const {
+  plan.cap = budget->cap(state);
+  plan.budgetPrice = budget->coefficient(state);
+  std::vector<bool> applies = budget->applies(state);
   for (size_t layer = 0; layer < layerModes.size(); ++layer)
-    mean += has(layer) ? shareOf(state.shares[layer], budget.measure, budget.mode) / double(routedLayers) : 0.0;
-  for (size_t layer = 0; layer < layerModes.size(); ++layer) {
-    if (!has(layer))
-      continue;
-    double share = budget.scope == Scope::Mean ? mean : shareOf(state.shares[layer], budget.measure, budget.mode);
-    if (share > cap)
-      prices[layer * pricesPerLayer + size_t(budget.mode)] +=
-          budget.coefficient / double(routedLayers) / double(tokens);
-  }
+    if (applies[layer])
+      plan.prices[layer * pricesPerLayer + size_t(budget->mode())] +=
+          plan.budgetPrice / double(routedLayers) / double(tokens);
 }
 
 void Plan::addFloor(const PlanState &state, std::vector<double> &prices) const {
@@ -92,19 +77,15 @@ void Plan::addSwitchLoss(const PlanState &state, std::vector<double> &prices) co
 }
 
 bool Plan::squeezeWaits(const PlanState &state) const {
-  if (!training.budget)
-    return false;
-  const BudgetConfig &budget = *training.budget;
-  bool aboutToFall = double(state.squeezed + 1) > budget.cap.start() * double(steps);
-  if (aboutToFall && budget.startAccuracy > 0 && !state.started)
-    return true;
-  return aboutToFall && state.heldOut && state.heldOut->soft - state.heldOut->hard > budget.pauseGap;
+  return budget && budget->waits(state);
 }
 
-PlanState Plan::after(PlanState state, std::vector<LayerShares> shares) const {
-  if (!squeezeWaits(state))
-    ++state.squeezed;
+PlanState Plan::after(PlanState state, std::vector<LayerShares> shares, double accuracy) const {
+  bool waited = squeezeWaits(state);
   state.shares = std::move(shares);
+  state.accuracy = 0.9 * state.accuracy + 0.1 * accuracy;
+  if (budget)
+    budget->advance(state, waited);
   return state;
 }
 

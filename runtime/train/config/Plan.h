@@ -6,7 +6,8 @@
 // step's gradient needs only prices, which the kernel of the router's gradient adds:
 //   loss = cross entropy + sum over rows, layers, modes of price p + sum over rows and layers of entropyPrice H(p)
 // With N rows of a step, Lr layers that route, and `share` the measured one of the step before:
-//   budget      coefficient / (Lr N) on its mode, while share > cap (mean: the layers' mean; layer: each its own)
+//   budget      coefficient / (Lr N) on its mode, while share > cap (mean: the layers' mean; layer: each its own);
+//               Budget.h says how the coefficient changes
 //   switch loss coefficient K f_k / N on mode k, f its share of `wanted`, K the layer's modes (Fedus, Zoph and Shazeer:
 //               "Switch Transformers", 2022, equations 4 to 6)
 //   floor       - coefficient / (Lr N) on a mode, while its share in the layer is below the floor
@@ -15,6 +16,7 @@
 #define CHIMERA_RUNTIME_TRAIN_CONFIG_PLAN_H
 
 #include "runtime/train/RunBatch.h"
+#include "runtime/train/config/Budget.h"
 #include "runtime/train/config/PlanState.h"
 #include "runtime/train/config/TrainingConfig.h"
 
@@ -28,8 +30,9 @@ struct StepPlan {
   Hyper hyper;                ///< Its lossScale is left 0, for who knows the targets.
   std::vector<double> prices; ///< [L][5]
   RoutingMoment routing;
-  double cap = 1;        ///< The budget's, at its clock; 1 without one.
-  bool balances = false; ///< Whether the balancer moves the biases after this step.
+  double cap = 1;         ///< The budget's, at its clock; 1 without one.
+  double budgetPrice = 0; ///< The budget's coefficient in force: see Budget.
+  bool balances = false;  ///< Whether the balancer moves the biases after this step.
 };
 
 /// A pure function of (step, state).
@@ -41,19 +44,18 @@ public:
   /// What step `step`, 0 .. steps-1, is to do.
   StepPlan at(int64_t step, const PlanState &state) const;
 
-  /// The state after step `step`, which had these shares ([L]; those of a layer without router do not matter). The
-  /// budget's clock goes on unless the squeeze waits or pauses.
-  PlanState after(PlanState state, std::vector<LayerShares> shares) const;
+  /// The state after a step that had these shares ([L]; those of a layer without router do not matter) and this
+  /// accuracy on its targets: of the sequences that ran hard, of all when none did.
+  PlanState after(PlanState state, std::vector<LayerShares> shares, double accuracy) const;
 
   /// The state after an evaluation.
   PlanState evaluated(PlanState state, HeldOutAccuracy accuracy) const;
 
-  /// Whether the budget's clock stands at this state: the accuracy to start at is not reached and the cap is about to
-  /// fall, or soft is too far above hard.
+  /// Whether the budget's clock stands at this state: see Budget.
   bool squeezeWaits(const PlanState &state) const;
 
 private:
-  void addBudget(const PlanState &state, double cap, std::vector<double> &prices) const;
+  void addBudget(const PlanState &state, StepPlan &plan) const;
   void addFloor(const PlanState &state, std::vector<double> &prices) const;
   void addSwitchLoss(const PlanState &state, std::vector<double> &prices) const;
 
@@ -61,6 +63,7 @@ private:
   std::vector<std::vector<Mode>> layerModes;
   int64_t steps, tokens;
   int64_t routedLayers = 0;
+  std::optional<Budget> budget;
 };
 
 } // namespace chimera::train

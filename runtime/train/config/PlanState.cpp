@@ -19,7 +19,11 @@ std::string planStateText(const PlanState &state) {
   json layers = json::array();
   for (const LayerShares &shares : state.shares)
     layers.push_back(toJson(shares));
-  json object = {{"squeezed", state.squeezed}, {"started", state.started}, {"shares", layers}};
+  json object = {{"squeezed", state.squeezed},
+                 {"started", state.started},
+                 {"accuracy", state.accuracy},
+                 {"pressure", state.pressure},
+                 {"shares", layers}};
   if (state.heldOut)
     object["held_out"] = {state.heldOut->soft, state.heldOut->hard};
   return object.dump();
@@ -55,7 +59,8 @@ static bool read(const json &object, LayerShares &shares) {
 static bool read(const json &object, PlanState &state) {
   if (!object.is_object() || !object.contains("squeezed") || !object["squeezed"].is_number_integer() ||
       !object.contains("started") || !object["started"].is_boolean() || !object.contains("shares") ||
-      !object["shares"].is_array())
+      !object["shares"].is_array() || !read(object, "accuracy", state.accuracy) ||
+      !read(object, "pressure", state.pressure))
     return false;
   state.squeezed = object["squeezed"].get<int64_t>();
   state.started = object["started"].get<bool>();

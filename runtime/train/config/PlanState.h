@@ -30,6 +30,8 @@ struct HeldOutAccuracy {
 struct PlanState {
   int64_t squeezed = 0;                   ///< Steps that the budget's clock has gone.
   bool started = false;                   ///< Whether the accuracy to start at was reached.
+  double accuracy = 0;                    ///< Of training, smoothed: .9 of what it was, .1 of the last step's.
+  double pressure = 1;                    ///< Factor that the budget's coefficient has grown by, >= 1.
   std::optional<HeldOutAccuracy> heldOut; ///< Of the last evaluation.
   std::vector<LayerShares> shares;        ///< Of the last step, [L]; empty before the first.
 };

@@ -65,7 +65,8 @@ static void readBudget(ObjectReader &parent, std::optional<BudgetConfig> &budget
   if (!parent.hasValue("budget"))
     return;
   ObjectReader reader = parent.child("budget");
-  reader.allowOnly({"mode", "coefficient", "cap", "measure", "scope", "pause_gap", "start_accuracy"});
+  reader.allowOnly({"mode", "coefficient", "cap", "measure", "scope", "pause_gap", "start_accuracy", "hold_accuracy",
+                    "restore", "growth", "limit"});
   BudgetConfig read;
   read.mode = reader.choice<Mode>(
       "mode", read.mode, {{"ssm", Mode::Ssm}, {"swa", Mode::Swa}, {"full", Mode::Full}, {"identity", Mode::Identity}});
@@ -78,6 +79,12 @@ static void readBudget(ObjectReader &parent, std::optional<BudgetConfig> &budget
   if (reader.hasValue("pause_gap"))
     read.pauseGap = reader.number("pause_gap", 1.0, {0, 1, false});
   read.startAccuracy = reader.number("start_accuracy", 0.0, {0, 1, false});
+  read.holdAccuracy = reader.number("hold_accuracy", 0.0, {0, 1, false});
+  read.restore = reader.number("restore", 0.0, NumberRange::atLeast(0));
+  read.growth = reader.number("growth", 1.0, NumberRange::atLeast(1));
+  read.limit = reader.number("limit", read.limit, NumberRange::atLeast(0));
+  if (read.growth > 1 && read.coefficient == 0)
+    reader.error("coefficient", "must be > 0 to grow");
   budget = read;
 }
 

@@ -52,6 +52,10 @@ struct BudgetConfig {
   Scope scope = Scope::Mean;
   double pauseGap = std::numeric_limits<double>::infinity(); ///< of soft minus hard held-out accuracy
   double startAccuracy = 0;                                  ///< held out; the squeeze waits for it
+  double holdAccuracy = 0; ///< of training under hard routing, smoothed; nothing is priced below it
+  double restore = 0;      ///< the coefficient of the bonus that the mode has instead
+  double growth = 1;       ///< of the coefficient, a step that it applies
+  double limit = 3;        ///< the greatest coefficient that growth leads to
 };
 
 /// A bonus for a mode of a layer while less than its share of the tokens take it.

@@ -28,6 +28,7 @@ json toJson(const StepRecord &record) {
                {"hard_share", record.hardShare},
                {"noise", record.noise},
                {"cap", record.cap},
+               {"budget_price", record.budgetPrice},
                {"squeeze_waits", record.squeezeWaits},
                {"layers", layers}});
   return line;

@@ -33,6 +33,7 @@ struct StepRecord {
   double hardShare = 1; ///< The routing: see RoutingMoment.
   bool noise = false;
   double cap = 1; ///< Of the budget.
+  double budgetPrice = 0;
   bool squeezeWaits = false;
   std::vector<LayerRecord> layers; ///< Those that route.
 };

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The squeeze: the price of one mode, that follows what the model can bear. docs/training.md, "The squeeze".
+//
+// Minimising the share of a mode while the accuracy stays above a bound is a constrained problem; the price is its
+// Lagrange multiplier. It grows geometrically while the bound holds and the share is above the cap, shrinks while the
+// bound is broken, and then the mode is rewarded instead, so that what was taken too fast comes back.
+#ifndef CHIMERA_RUNTIME_TRAIN_CONFIG_BUDGET_H
+#define CHIMERA_RUNTIME_TRAIN_CONFIG_BUDGET_H
+
+#include "runtime/train/config/PlanState.h"
+#include "runtime/train/config/TrainingConfig.h"
+
+namespace chimera::train {
+
+/// The share of the tokens, in 0 .. 1, that `mode` has by this measure.
+double shareOf(const LayerShares &shares, Measure measure, Mode mode);
+
+class Budget {
+public:
+  /// `layerModes`: [L]. `steps` >= 1: of the run.
+  Budget(BudgetConfig config, const std::vector<std::vector<Mode>> &layerModes, int64_t steps);
+
+  /// The greatest share that is not priced, at the state's clock.
+  double cap(const PlanState &state) const;
+
+  /// What a token pays for probability 1 of the mode, as a mean over tokens and the layers that route: positive where
+  /// the share is above the cap, negative (everywhere) below the accuracy to hold, 0 while nothing is asked.
+  double coefficient(const PlanState &state) const;
+
+  /// For each layer of a model that routes, [L], whether the coefficient applies to it.
+  std::vector<bool> applies(const PlanState &state) const;
+
+  /// Whether the clock stands at this state: the accuracy to start at or to hold is not reached and the cap is about to
+  /// fall, or soft is too far above hard.
+  bool waits(const PlanState &state) const;
+
+  /// The state after a step: the clock and the pressure. The state has the step's shares and accuracy.
+  void advance(PlanState &state, bool waited) const;
+
+  Mode mode() const { return config.mode; }
+
+private:
+  bool holds(const PlanState &state) const { return state.accuracy >= config.holdAccuracy; }
+  bool mayPrice(const PlanState &state) const;
+  std::vector<bool> overCap(const PlanState &state) const;
+
+  BudgetConfig config;
+  std::vector<bool> routes; ///< [L]: layers with a router
+  std::vector<bool> has;    ///< [L]: those of them that have the mode
+  int64_t steps;
+};
+
+} // namespace chimera::train
+
+#endif // CHIMERA_RUNTIME_TRAIN_CONFIG_BUDGET_H
