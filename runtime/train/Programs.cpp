@@ -151,12 +151,19 @@ static size_t beforeExchange(const Phase &phase) {
   return phase.exchangeBefore < 0 ? phase.launches.size() : size_t(phase.exchangeBefore);
 }
 
-void Programs::runLaunches(const LaunchTable &table, size_t first, size_t end) {
+void Programs::runLaunches(TrainingProgram program, size_t first, size_t end) {
+  const LaunchTable &table = tables[size_t(program)];
   if (poison && first == 0)
     owned.device().fill(arena->base, 0xFF, size_t(table.phase()->arenaBytes));
   for (size_t l = first; l < end; ++l)
-    if (int64_t blocks = table.blocks(l); blocks > 0)
+    if (int64_t blocks = table.blocks(l); blocks > 0) {
+      LaunchTimes::Clock::time_point begin;
+      if (times)
+        begin = LaunchTimes::Clock::now();
       owned.device().launch(table.launch(l, blocks));
+      if (times)
+        times->record(program, *table.phase(), l, LaunchTimes::Clock::now() - begin);
+    }
 }
 
 void Programs::readResults(const Phase &phase, int64_t rows, RunResults &results) const {
@@ -202,7 +209,7 @@ void Programs::run(TrainingProgram program, const RunBatch &batch, RunResults &r
     return;
   }
   upload(batch);
-  runLaunches(table, 0, beforeExchange(*table.phase()));
+  runLaunches(program, 0, beforeExchange(*table.phase()));
   readResults(*table.phase(), batch.step.rows(), results);
 }
 
@@ -211,7 +218,7 @@ void Programs::run(TrainingProgram program, const Hyper &hyper, RunResults &resu
   LaunchTable &table = tables[size_t(program)];
   buffers.upload(StepBuffer::Hyper, hyper.values());
   table.begin({});
-  runLaunches(table, 0, table.phase()->launches.size());
+  runLaunches(program, 0, table.phase()->launches.size());
   readResults(*table.phase(), 0, results);
 }
 
@@ -223,8 +230,8 @@ std::vector<std::pair<uint8_t *, int64_t>> Programs::exchanged(TrainingProgram p
 }
 
 void Programs::finish(TrainingProgram program) {
-  const LaunchTable &table = tables[size_t(program)];
-  runLaunches(table, beforeExchange(*table.phase()), table.phase()->launches.size());
+  const Phase &phase = *tables[size_t(program)].phase();
+  runLaunches(program, beforeExchange(phase), phase.launches.size());
 }
 
 } // namespace chimera::train

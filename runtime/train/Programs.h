@@ -6,6 +6,7 @@
 
 #include "runtime/core/LaunchTable.h"
 #include "runtime/core/StepBuffers.h"
+#include "runtime/train/LaunchTimes.h"
 #include "runtime/train/RunBatch.h"
 #include "runtime/train/State.h"
 
@@ -61,6 +62,9 @@ public:
   /// `accumulate` or `update`, which need no batch but `hyper`.
   void run(TrainingProgram program, const Hyper &hyper, RunResults &results);
 
+  /// Times each launch to come into `to`, until it is replaced; null: no launch is timed.
+  void setTimes(LaunchTimes *to) { times = to; }
+
   /// Runs a program again, launch by launch, and names the first after which a NaN or an infinity is in memory that was
   /// without (op, layer, kernel); or the parameter that has one beforehand. Empty: there is none. Looks at the arena
   /// and the gradients for the bits of infinities and of the NaNs that arithmetic makes: the table does not say which
@@ -73,13 +77,14 @@ private:
   Failure bind(TrainingProgram program);
   void *resolve(const runtime::Buffer &buffer) const;
   void upload(const RunBatch &batch);
-  void runLaunches(const runtime::LaunchTable &table, size_t first, size_t end);
+  void runLaunches(TrainingProgram program, size_t first, size_t end);
   void readResults(const runtime::Phase &phase, int64_t rows, RunResults &results) const;
 
   State &owned;
   bool poison = false;
   bool anyRouter = false;
   bool noiseIsZero = true;
+  LaunchTimes *times = nullptr;
   size_t arenaBytes = 0;
   runtime::OwnedRegion arena;
   runtime::StepBuffers buffers;

@@ -101,6 +101,39 @@ TEST_F(TrainRun, MakesAModelDirectory) {
   EXPECT_EQ(kept, (std::vector<std::string>{"step-00000014", "step-00000020"}));
 }
 
+TEST_F(TrainRun, AProfileHasTheKernelsOfTheSteps) {
+  ASSERT_EQ(run("out", 3, {"--profile"}).status, 0);
+  std::istringstream text(content("out", "profile.txt"));
+  std::string line;
+  std::getline(text, line);
+  EXPECT_EQ(line, "   ms a step  launches   share  program, op, kernel");
+  double share = 0;
+  std::vector<std::string> kernels;
+  while (std::getline(text, line)) {
+    double milliseconds = 0, launches = 0, percent = 0;
+    char sign = 0;
+    std::string program, op, kernel;
+    std::istringstream fields(line);
+    fields >> milliseconds >> launches >> percent >> sign >> program >> op >> kernel;
+    EXPECT_EQ(sign, '%') << line;
+    share += percent;
+    if (program == "outside") {
+      EXPECT_EQ(launches, 0) << line;
+    } else {
+      EXPECT_EQ(launches, kernel == "toy_update" ? 2 : 1) << line;
+      EXPECT_EQ(program, kernel == "toy_update" || kernel == "toy_norm" ? "update" : "train_hard") << line;
+    }
+    kernels.push_back(kernel);
+  }
+  EXPECT_NEAR(share, 100, 0.05 * double(kernels.size()) + 1e-9);
+  EXPECT_EQ(kernels.back(), "launches") << "outside of launches";
+  std::sort(kernels.begin(), kernels.end());
+  EXPECT_EQ(kernels, (std::vector<std::string>{"launches", "toy_head_grad", "toy_loss", "toy_norm", "toy_route",
+                                               "toy_score", "toy_statistics", "toy_table_grad", "toy_update"}));
+  ASSERT_EQ(run("plain", 1).status, 0);
+  EXPECT_FALSE(std::filesystem::exists(file("plain/profile.txt")));
+}
+
 TEST_F(TrainRun, AsksTheCompilerOnce) {
   ASSERT_EQ(run("out", 1, {"--dtype", "f32", "--target", "ref", "--memory-limit", "1G"}).status, 0);
   std::string asked = readFile(file("compiled"));

@@ -67,6 +67,7 @@ static void addMachineOptions(CLI::App &app, Options &options) {
       ->check(range(1, mostSteps))
       ->capture_default_str()
       ->group(group);
+  app.add_flag("--profile", options.profile, "write profile.txt in --out: the time of each kernel")->group(group);
   app.add_option("--target", options.target, "what to compile for: cpu or ref")
       ->check(CLI::IsMember({"cpu", "ref"}).description(""))
       ->capture_default_str()

@@ -33,6 +33,7 @@ struct Options {
   // Of this machine.
   int64_t threads = 0; ///< 0: one a CPU.
   int64_t logEvery = 1;
+  bool profile = false;
   std::string target = "cpu", mcpu, memoryLimit; ///< For chimera-compile; empty: its default.
 };
 

@@ -2,6 +2,7 @@
 #include "tools/chimera-train/Train.h"
 
 #include "tools/chimera-train/Evaluate.h"
+#include "tools/chimera-train/Profile.h"
 #include "tools/chimera-train/Signals.h"
 
 #include <chrono>
@@ -106,16 +107,23 @@ Failure train(Run &run) {
   const int64_t steps = run.options.steps;
   int64_t saved = run.done > 0 ? run.done : -1;
   bool stopping = false;
+  std::optional<Profile> profile;
+  if (run.options.profile)
+    profile.emplace(*run.programs);
   while (run.done < steps && !stopping) {
     // The step.
     auto start = std::chrono::steady_clock::now();
     StepPlan plan = run.plan->at(run.done, run.planState);
+    if (profile)
+      profile->begin();
     Result<StepReport> report = run.trainer->step(run.input(plan));
     if (!report)
       return report.error();
     run.planState = run.plan->after(run.planState, sharesOf(*report, run.tokensPerStep()), hardAccuracy(*report));
     ++run.done;
     double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (profile)
+      profile->end(seconds);
     if (Failure failure = agree(run.ranks, recordStep(run, plan, *report, seconds)))
       return failure;
 
@@ -139,6 +147,9 @@ Failure train(Run &run) {
     return std::nullopt;
   if (Failure failure = writeModel(*run.state, run.options.out, run.modelConfig()))
     return failure;
+  if (profile)
+    if (Failure failure = profile->write(run.options.out + "/profile.txt"))
+      return failure;
   if (run.done < steps)
     run.journal->say("stopped after step " + std::to_string(saved) + "; --resume goes on");
   run.journal->finish(run.done == steps);
