@@ -19,11 +19,12 @@ struct CrossEntropySpec {
 Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const CrossEntropySpec &spec);
 PackedLayout lossLayout(const Isa &isa, const CrossEntropySpec &spec);
 
-/// Both gradients, from logits that are computed again. g_v = (exp(l_v - lse) - [v = target]) scale in f32. The
-/// vocabulary is cut into groups, by its size alone; a block of the first kernel is a group: it has its rows of
+/// Both gradients, from logits that are computed again. g_v = (exp(l_v - lse) - [v = target]) scale in f32, rounded
+/// to U. The vocabulary is cut into groups, by its size alone; a block of the first kernel is a group: it has its rows
+/// of
 ///   dw[v] = sum over rows of g_v x[i], by leaves, each leaf one chain of fma over its rows,
-/// and its part of dx, one chain of fma over its v, ascending. The second adds the groups' parts in order. Products of
-/// bf16 operands with g are of the widened operand.
+/// and its part of dx, one chain of fma over its v, ascending. The second adds the groups' parts in order. Where the
+/// ISA multiplies pairs of bf16, a chain is one instruction for each pair of rows of the leaf, or of words.
 /// Buffers of the first: leaves, rows, targets, hyper, x [., inputs] of U, w f32 [vocab, inputs] (rounded on the way if
 /// U is BF16), lse f32[.], dw f32 [vocab, inputs], parts f32 [., lossParts(...)]. Of the second: start, parts, dx f32
 /// [., inputs].

@@ -17,8 +17,9 @@ namespace chimera::cpu {
 /// Groups at most: blocks for the threads to share, each with a part of dx.
 static constexpr int64_t mostGroups = 8;
 /// Words of a slab and rows of a chunk: what stays in the second cache, with packed weights and rows; fewer of wide
-/// rows.
+/// rows. Chunks are whole vectors of pairs of rows.
 static constexpr int64_t slabWords = 128, chunkRows = 96, wideInputs = 512, widestInputs = 1024;
+static constexpr int64_t wideChunkRows = 48, wideChunkPairedRows = 64;
 
 static int64_t ceilDiv(int64_t a, int64_t b) {
   return (a + b - 1) / b;
@@ -29,10 +30,11 @@ namespace {
 /// How the gradients are cut.
 struct Plan {
   MicroSpec logits;    ///< rows times words
-  MicroSpec gradients; ///< f32, panels of inputs
+  MicroSpec gradients; ///< panels of inputs
   Words weightWords;   ///< of weights for logits
   Words weightRows;    ///< of weights for dx
   Words rowWords;      ///< of x for dw
+  Words tileWords;     ///< of the gradients of logits, turned, for dw
   int64_t panels;      ///< of a slab
   int64_t chunk;       ///< rows
   int64_t slabs, groups;
@@ -42,17 +44,24 @@ struct Plan {
 } // namespace
 
 static Plan planOf(const Isa &isa, const CrossEntropyGradSpec &spec) {
-  bool half = spec.operand == Scalar::BF16, wide = spec.inputs > wideInputs;
+  bool half = spec.operand == Scalar::BF16, dot = half && (isa.dotBF16 || isa.tileBF16);
+  bool wide = spec.inputs > wideInputs;
   int64_t words = spec.inputs > widestInputs ? 16 : trainingPanel(isa.lanes, spec.vocab);
   int64_t inputs = trainingPanel(isa.lanes, spec.inputs);
-  Plan plan{{isa.lanes, spec.operand, half ? WeightFormat::BF16 : WeightFormat::F32, words,
-             half && (isa.dotBF16 || isa.tileBF16)},
-            {isa.lanes, Scalar::F32, WeightFormat::F32, inputs, false},
+  Plan plan{{isa.lanes, spec.operand, half ? WeightFormat::BF16 : WeightFormat::F32, words, dot},
+            {isa.lanes, dot ? Scalar::BF16 : Scalar::F32, dot ? WeightFormat::BF16 : WeightFormat::F32, inputs, dot},
             half ? Words::RoundedPairs : Words::F32,
-            half ? Words::RoundedF32 : Words::F32,
-            half ? Words::WidenedBF16 : Words::F32,
+            dot    ? Words::RoundedRows
+            : half ? Words::RoundedF32
+                   : Words::F32,
+            dot    ? Words::RowPairs
+            : half ? Words::WidenedBF16
+                   : Words::F32,
+            dot ? Words::RowPairs : Words::F32,
             spec.inputs > widestInputs ? 1 : std::max<int64_t>(1, slabWords / words / (wide ? 2 : 1)),
-            wide ? chunkRows / 2 : chunkRows,
+            !wide ? chunkRows
+            : dot ? wideChunkPairedRows
+                  : wideChunkRows,
             0,
             0,
             ceilDiv(spec.inputs, inputs)};
@@ -78,11 +87,13 @@ public:
         leaves(k.buffer(Elem::I32)), rows(k.rows()), targets(k.buffer(Elem::I32)), hyper(k.buffer(Elem::F64)),
         x(k.buffer(rawElemOf(spec.operand))), w(k.buffer(Elem::F32)), lse(k.buffer(Elem::F32)), dw(k.buffer(Elem::F32)),
         parts(k.buffer(Elem::F32)), byWords(k.scratch(Elem::I32, plan.panels * words * spec.inputs)),
-        byInputs(k.scratch(Elem::I32, plan.inputPanels * slab() * width)),
-        packedRows(k.scratch(Elem::I32, plan.inputPanels * plan.chunk * width)),
-        tile(k.scratch(Elem::F32, plan.chunk * words)), turned(k.scratch(Elem::I32, words * plan.chunk)),
-        sums(k.scratch(Elem::F32, leafLevels * slabSize())), rowOffsets(k.scratch(Elem::I64, plan.chunk)),
-        tileOffsets(k.scratch(Elem::I64, plan.chunk)), turnedOffsets(k.scratch(Elem::I64, words)) {}
+        byInputs(k.scratch(Elem::I32, plan.inputPanels * slab() / group() * width)),
+        packedRows(k.scratch(Elem::I32, plan.inputPanels * chunkWords() * width)),
+        logits(k.scratch(Elem::F32, plan.chunk * words)),
+        tile(spec.operand == Scalar::BF16 ? k.scratch(elemOf(plan.gradients.in), plan.chunk * words) : logits),
+        turned(k.scratch(Elem::I32, words * chunkWords())), sums(k.scratch(Elem::F32, leafLevels * slabSize())),
+        rowOffsets(k.scratch(Elem::I64, plan.chunk)), tileOffsets(k.scratch(Elem::I64, plan.chunk)),
+        turnedOffsets(k.scratch(Elem::I64, words)) {}
 
   void build() {
     scale = toFloat(hyper.load(static_cast<int64_t>(ref::Hyper::LossScale)), k.f32Type());
@@ -103,6 +114,9 @@ public:
 
 private:
   int64_t slab() { return plan.panels * words; }
+  /// Numbers of a chain that one word of the gradients' products holds.
+  int64_t group() { return rowsOfWord(plan.tileWords); }
+  int64_t chunkWords() { return plan.chunk / group(); }
   int64_t slabSize() { return slab() * plan.inputPanels * width; }
 
   void addSlab(Val word) {
@@ -129,8 +143,9 @@ private:
         },
         words);
     k.forEach(0, plan.inputPanels, [&](Val p) {
-      k.call(emitPackWords(k.module, plan.weightRows, lanes, width),
-             {from.at(p * width).base(), stride, here, columnsAt(p), byInputs.at(p * (slab() * width)).base()});
+      k.call(
+          emitPackWords(k.module, plan.weightRows, lanes, width),
+          {from.at(p * width).base(), stride, here, columnsAt(p), byInputs.at(p * (slab() / group() * width)).base()});
     });
   }
 
@@ -142,7 +157,7 @@ private:
     k.forEach(0, plan.inputPanels, [&](Val p) {
       k.call(emitPackWords(k.module, plan.rowWords, lanes, width),
              {in.at(p * width).base(), k.integer(spec.inputs), rowCount, columnsAt(p),
-              packedRows.at(p * (plan.chunk * width)).base()});
+              packedRows.at(p * (chunkWords() * width)).base()});
     });
     k.forEach(
         k.integer(0), here,
@@ -157,32 +172,38 @@ private:
   /// The tile of one panel of words, and the same turned.
   void gradientsOfLogits(Val row, Val rowCount, const Buffer &in, Val v, Val word, Val wordsHere) {
     Val zeros = k.real(0, k.vectorType(k.f32Type(), lanes));
-    k.forEach(k.integer(0), rowCount * words, [&](Val i) { tile.storeVector(i, zeros); }, lanes);
+    k.forEach(k.integer(0), rowCount * words, [&](Val i) { logits.storeVector(i, zeros); }, lanes);
     k.call(emitAddProduct(k.module, plan.logits),
            {in.base(), rowOffsets.base(), rowCount, byWords.at(v * spec.inputs).base(), k.integer(spec.inputs),
-            tile.base()});
+            logits.base()});
     k.forEach(k.integer(0), rowCount, [&](Val i) {
-      Buffer logits = tile.at(i * words);
+      Buffer from = logits.at(i * words), to = tile.at(i * words);
       Val logSum = lse.load(row + i), place = targets.load(ref::rowId(rows, row + i)) - word;
       Val isHere = (k.integer(0) <= place) & (place < wordsHere);
-      Val ofTarget = k.choose(isHere, [&] { return logits.load(place); }, [&] { return k.real(0, Scalar::F32); });
+      Val ofTarget = k.choose(isHere, [&] { return from.load(place); }, [&] { return k.real(0, Scalar::F32); });
       for (int64_t at = 0; at < words; at += lanes) {
-        Val p = exp(logits.loadVector(k.integer(at), lanes) - splat(logSum, lanes));
-        logits.storeVector(k.integer(at), p * splat(scale, lanes));
+        Val p = exp(from.loadVector(k.integer(at), lanes) - splat(logSum, lanes));
+        to.storeVector(k.integer(at), rounded(p * splat(scale, lanes)));
       }
-      k.when(isHere, [&] { logits.store(place, (exp(ofTarget - logSum) - k.real(1, Scalar::F32)) * scale); });
+      k.when(isHere, [&] { to.store(place, rounded((exp(ofTarget - logSum) - k.real(1, Scalar::F32)) * scale)); });
     });
-    k.call(emitTransposeWords(k.module, Words::F32, lanes),
-           {tile.base(), k.integer(words), rowCount, wordsHere, turned.base(), k.integer(plan.chunk)});
+    k.call(emitTransposeWords(k.module, plan.tileWords, lanes),
+           {tile.base(), k.integer(words), rowCount, wordsHere, turned.base(), k.integer(chunkWords())});
+  }
+
+  /// To U, where it is not done by storing.
+  Val rounded(Val g) {
+    return spec.operand == Scalar::BF16 && plan.gradients.in == Scalar::F32 ? widenBF16(narrowBF16(g)) : g;
   }
 
   void multiply(Val row, Val rowCount, Val v, Val wordsHere, const Buffer &ofLeaf) {
     func::FuncOp product = emitAddProduct(k.module, plan.gradients);
     k.forEach(0, plan.inputPanels, [&](Val p) {
-      k.call(product, {turned.base(), turnedOffsets.base(), wordsHere, packedRows.at(p * (plan.chunk * width)).base(),
+      k.call(product, {turned.base(), turnedOffsets.base(), wordsHere, packedRows.at(p * (chunkWords() * width)).base(),
                        rowCount, ofLeaf.at((p * slab() + v) * width).base()});
-      k.call(product, {tile.base(), tileOffsets.base(), rowCount, byInputs.at((p * slab() + v) * width).base(),
-                       wordsHere, part.at((p * count + row) * width).base()});
+      k.call(product,
+             {tile.base(), tileOffsets.base(), rowCount, byInputs.at((p * slab() + v) / group() * width).base(),
+              wordsHere, part.at((p * count + row) * width).base()});
     });
   }
 
@@ -201,7 +222,7 @@ private:
   Buffer leaves;
   Rows rows;
   Buffer targets, hyper, x, w, lse, dw, parts;
-  Buffer byWords, byInputs, packedRows, tile, turned, sums, rowOffsets, tileOffsets, turnedOffsets, part;
+  Buffer byWords, byInputs, packedRows, logits, tile, turned, sums, rowOffsets, tileOffsets, turnedOffsets, part;
   Val scale, count;
 };
 

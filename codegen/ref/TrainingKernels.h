@@ -215,7 +215,7 @@ struct CrossEntropySpec {
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const CrossEntropySpec &spec);
 
-/// g_v = T((exp(l_v - lse) - [v = target]) scale), scale = hyper.lossScale, in f64 rounded once; dx[i] = sum_v g_v w_v,
+/// g_v = U((exp(l_v - lse) - [v = target]) scale), scale = hyper.lossScale, in f64 rounded once; dx[i] = sum_v g_v w_v,
 /// by fma, v ascending from +0. Buffers: rows, targets, hyper, x, w, lse, dx T[., inputs]. Grid: tokens.
 struct CrossEntropyInputGradSpec {
   int64_t inputs, vocab;

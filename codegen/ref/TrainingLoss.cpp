@@ -78,12 +78,14 @@ Kernel getOrEmit(ModuleOp kernels, const CrossEntropySpec &spec) {
   return {symbol, perRow};
 }
 
-/// The gradient by a logit.
-static Val logitGrad(Val logit, Val lse, Val isTarget, Val scale) {
+/// The gradient by a logit, rounded to the operands' type.
+static Val logitGrad(Val logit, Val lse, Val isTarget, Val scale, Scalar operand) {
   KernelBuilder &k = *logit.builder;
   Type f64 = k.f64Type();
   Val p = exp(toFloat(logit, f64) - toFloat(lse, f64));
-  return toFloat(select(isTarget, p - k.real(1, f64), p) * scale, logit.value.getType());
+  Val g = select(isTarget, p - k.real(1, f64), p) * scale;
+  return operand == Scalar::BF16 ? toFloat(widenBF16(narrowBF16(g)), logit.value.getType())
+                                 : toFloat(g, logit.value.getType());
 }
 
 static Val lossScale(const Buffer &hyper) {
@@ -106,7 +108,7 @@ Kernel getOrEmit(ModuleOp kernels, const CrossEntropyInputGradSpec &spec) {
         SmallVector<Buffer> weights;
         for (int64_t i = 0; i < count; ++i) {
           Val v = first + i;
-          factors[i] = logitGrad(factors[i], logSum, v == target, scale);
+          factors[i] = logitGrad(factors[i], logSum, v == target, scale, spec.operand);
           weights.push_back(w.at(v * spec.inputs));
         }
         addScaled(k, to, factors, weights, k.integer(spec.inputs));
@@ -140,7 +142,7 @@ struct WeightGrad {
       SmallVector<Val> factors = dots(k, weights, inputs, spec.inputs, spec.type);
       for (int64_t i = 0; i < count; ++i) {
         Val isTarget = targets.load(rowId(rows, row + i)) == v;
-        factors[i] = logitGrad(factors[i], lse.load(row + i), isTarget, scale);
+        factors[i] = logitGrad(factors[i], lse.load(row + i), isTarget, scale, spec.operand);
       }
       addScaled(k, sums, factors, parts, width);
       return SmallVector<Val>();

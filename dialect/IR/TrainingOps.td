@@ -410,7 +410,8 @@ def CrossEntropyOp : Chimera_RowOp<"cross_entropy", [DeclareOpInterfaceMethods<D
 def CrossEntropyInputGradOp : Chimera_RowOp<"cross_entropy_input_grad"> {
   let summary = "gradient of the cross entropy by the input of the logits";
   let description = [{
-    With g_v = (exp(l_v - lse) - [v = target]) * hyper[1], the logits computed again: `dinput = sum_v g_v weight_v`. dinput [R, K] in T.
+    With g_v = (exp(l_v - lse) - [v = target]) * hyper[1] rounded to U, the logits computed again: `dinput = sum_v g_v weight_v`. dinput [R, K]
+    in T.
 
     Example:
     ```mlir
