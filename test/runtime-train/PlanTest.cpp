@@ -180,6 +180,34 @@ TEST(Plan, BelowTheAccuracyToHoldTheModeIsRewarded) {
   EXPECT_EQ(made.at(0, now).budgetPrice, -0.5) << "also at the cap";
 }
 
+TEST(Plan, AccuracyToHoldMayHaveASchedule) {
+  Plan made = plan(R"({"budget": {"cap": 0.1, "hold_accuracy": [[0.2, 0.5], [0.4, 0.9]], "restore": 1}})");
+  PlanState now = state(shares(1, 1, 1, 1));
+  now.accuracy = 0.7;
+  for (auto [done, expected] : {std::pair{20, 3.0}, {30, 3.0}, {31, -1.0}, {90, -1.0}}) {
+    now.done = done;
+    EXPECT_EQ(made.at(0, now).budgetPrice, expected) << done;
+  }
+}
+
+TEST(Plan, PressesOnTheFirstLayerThatUsesTheMode) {
+  Plan made = plan(R"({"budget": {"cap": 0.25, "scope": "first", "measure": "hard", "hold_accuracy": 0.5,
+                       "restore": 1}})");
+  PlanState now = state(shares(0, 0, 0.4, 0.6));
+  now.accuracy = 1;
+  EXPECT_GT(price(made.at(0, now), 0, 2), 0.0);
+  EXPECT_EQ(price(made.at(0, now), 2, 2), 0.0);
+  now.shares = shares(0, 0, 0.02, 0.6);
+  EXPECT_EQ(price(made.at(0, now), 0, 2), 0.0) << "done without it";
+  EXPECT_GT(price(made.at(0, now), 2, 2), 0.0);
+  now.accuracy = 0.4;
+  EXPECT_EQ(price(made.at(0, now), 0, 2), 0.0) << "and stays so";
+  EXPECT_LT(price(made.at(0, now), 2, 2), 0.0);
+  now.accuracy = 1;
+  now.shares = shares(0, 0, 0.02, 0.48);
+  EXPECT_EQ(made.at(0, now).budgetPrice, 0.0) << "the mean is at the cap";
+}
+
 TEST(Plan, WithoutABonusNothingIsPricedBelowTheAccuracyToHold) {
   Plan made = plan(R"({"budget": {"cap": 0.1, "hold_accuracy": 0.9}})");
   EXPECT_EQ(made.at(0, state(shares(1, 1, 1, 1))).prices, std::vector<double>(15, 0.0));
@@ -259,6 +287,7 @@ TEST(Plan, ModelsWithoutRoutersRunHard) {
 
 TEST(PlanState, KeepsItsBits) {
   PlanState saved = state(shares(1.0 / 3, 0.1 + 0.2, 0.7, 1e-300), 17);
+  saved.done = 23;
   saved.started = true;
   saved.accuracy = 0.1 + 0.7;
   saved.pressure = std::pow(1.01, 17);
@@ -271,6 +300,7 @@ TEST(PlanState, KeepsItsBits) {
   EXPECT_EQ(read->shares[0].entropy, saved.shares[0].entropy);
   EXPECT_EQ(read->shares[2].admitted, saved.shares[2].admitted);
   EXPECT_EQ(read->heldOut->soft, 2.0 / 3);
+  EXPECT_EQ(read->done, 23);
   EXPECT_EQ(read->squeezed, 17);
   EXPECT_EQ(read->accuracy, saved.accuracy);
   EXPECT_EQ(read->pressure, saved.pressure);
@@ -282,11 +312,13 @@ TEST(PlanState, RefusesOtherText) {
   std::string good = planStateText(state(shares(0, 0, 0, 0)));
   EXPECT_FALSE(bool(parsePlanState(good, 2)));
   for (const char *text :
-       {"", "[]", "{}", "{\"squeezed\": 1}", "{\"squeezed\": 1.5, \"started\": true, \"accuracy\": 0, \"pressure\": 1, \"shares\": []}",
-        "{\"squeezed\": 1, \"started\": true, \"pressure\": 1, \"shares\": []}",
-        "{\"squeezed\": 1, \"started\": true, \"accuracy\": 0, \"shares\": []}",
-        "{\"squeezed\": 1, \"started\": true, \"accuracy\": 0, \"pressure\": 1, \"shares\": [1, 2, 3]}",
-        "{\"squeezed\": 1, \"started\": true, \"accuracy\": 0, \"pressure\": 1, \"shares\": [], \"held_out\": 3}"})
+       {"", "[]", "{}", "{\"done\": 1, \"squeezed\": 1}",
+        "{\"done\": 1, \"squeezed\": 1.5, \"started\": true, \"accuracy\": 0, \"pressure\": 1, \"shares\": []}",
+        "{\"done\": 1, \"squeezed\": 1, \"started\": true, \"pressure\": 1, \"shares\": []}",
+        "{\"done\": 1, \"squeezed\": 1, \"started\": true, \"accuracy\": 0, \"shares\": []}",
+        "{\"done\": 1, \"squeezed\": 1, \"started\": true, \"accuracy\": 0, \"pressure\": 1, \"shares\": [1, 2, 3]}",
+        "{\"done\": 1, \"squeezed\": 1, \"started\": true, \"accuracy\": 0, \"pressure\": 1, \"shares\": [], "
+        "\"held_out\": 3}"})
     EXPECT_FALSE(bool(parsePlanState(text, 3))) << text;
   for (size_t cut = 0; cut < good.size(); ++cut)
     EXPECT_FALSE(bool(parsePlanState(good.substr(0, cut), 3)));

@@ -24,8 +24,8 @@ public:
   /// The greatest share that is not priced, at the state's clock.
   double cap(const PlanState &state) const;
 
-  /// What a token pays for probability 1 of the mode, as a mean over tokens and the layers that route: positive where
-  /// the share is above the cap, negative (everywhere) below the accuracy to hold, 0 while nothing is asked.
+  /// What a token pays for probability 1 of the mode, as a mean over tokens and the layers that route: positive while
+  /// the share is above the cap, negative below the accuracy to hold, 0 while nothing is asked.
   double coefficient(const PlanState &state) const;
 
   /// For each layer of a model that routes, [L], whether the coefficient applies to it.
@@ -41,13 +41,17 @@ public:
   Mode mode() const { return config.mode; }
 
 private:
-  bool holds(const PlanState &state) const { return state.accuracy >= config.holdAccuracy; }
+  bool holds(const PlanState &state) const;
   bool mayPrice(const PlanState &state) const;
-  std::vector<bool> overCap(const PlanState &state) const;
+  /// [L], of a state with shares: the mode's share in each layer that has it; the layers that pay at or above the
+  /// accuracy to hold; those that gain below it.
+  std::vector<double> shares(const PlanState &state) const;
+  std::vector<bool> pay(const PlanState &state) const;
+  std::vector<bool> gain(const PlanState &state) const;
 
   BudgetConfig config;
-  std::vector<bool> routes; ///< [L]: layers with a router
-  std::vector<bool> has;    ///< [L]: those of them that have the mode
+  std::vector<bool> has; ///< [L]: layers with a router that have the mode
+  int64_t routedLayers = 0;
   int64_t steps;
 };
 

@@ -82,6 +82,7 @@ bool Plan::squeezeWaits(const PlanState &state) const {
 
 PlanState Plan::after(PlanState state, std::vector<LayerShares> shares, double accuracy) const {
   bool waited = squeezeWaits(state);
+  ++state.done;
   state.shares = std::move(shares);
   state.accuracy = 0.9 * state.accuracy + 0.1 * accuracy;
   if (budget)

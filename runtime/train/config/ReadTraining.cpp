@@ -75,11 +75,12 @@ static void readBudget(ObjectReader &parent, std::optional<BudgetConfig> &budget
     reader.error("cap", "missing");
   read.cap = readCurve(reader, "cap", 1.0, {0, 1, false});
   read.measure = readMeasure(reader, read.measure);
-  read.scope = reader.choice<Scope>("scope", read.scope, {{"mean", Scope::Mean}, {"layer", Scope::Layer}});
+  read.scope = reader.choice<Scope>("scope", read.scope,
+                                    {{"mean", Scope::Mean}, {"layer", Scope::Layer}, {"first", Scope::First}});
   if (reader.hasValue("pause_gap"))
     read.pauseGap = reader.number("pause_gap", 1.0, {0, 1, false});
   read.startAccuracy = reader.number("start_accuracy", 0.0, {0, 1, false});
-  read.holdAccuracy = reader.number("hold_accuracy", 0.0, {0, 1, false});
+  read.holdAccuracy = readCurve(reader, "hold_accuracy", 0.0, {0, 1, false});
   read.restore = reader.number("restore", 0.0, NumberRange::atLeast(0));
   read.growth = reader.number("growth", 1.0, NumberRange::atLeast(1));
   read.limit = reader.number("limit", read.limit, NumberRange::atLeast(0));

@@ -40,8 +40,9 @@ struct ScheduleConfig {
 
 /// Whether a share of tokens is the mean of their probabilities or counts the modes that they were admitted to.
 enum class Measure { Soft, Hard };
-/// Whether a share is the mean over the layers that route, or each layer's own.
-enum class Scope { Mean, Layer };
+/// Whose share is held against the cap, and which layers pay: the mean over the layers that route, and all; each
+/// layer's own, and it; or the mean, and the first layer that still uses the mode.
+enum class Scope { Mean, Layer, First };
 
 /// A price on a mode while more than `cap` of the tokens take it.
 struct BudgetConfig {
@@ -52,7 +53,7 @@ struct BudgetConfig {
   Scope scope = Scope::Mean;
   double pauseGap = std::numeric_limits<double>::infinity(); ///< of soft minus hard held-out accuracy
   double startAccuracy = 0;                                  ///< held out; the squeeze waits for it
-  double holdAccuracy = 0; ///< of training under hard routing, smoothed; nothing is priced below it
+  Curve holdAccuracy{0.0}; ///< of training under hard routing, smoothed; nothing is priced below it
   double restore = 0;      ///< the coefficient of the bonus that the mode has instead
   double growth = 1;       ///< of the coefficient, a step that it applies
   double limit = 3;        ///< the greatest coefficient that growth leads to
