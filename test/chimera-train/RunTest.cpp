@@ -10,28 +10,11 @@
 #include <fstream>
 #include <sys/wait.h>
 #include <thread>
-#include <unistd.h>
 
 namespace {
 
 using namespace chimera::test;
 using nlohmann::json;
-
-/// Starts a command without output; its process id.
-pid_t start(const std::vector<std::string> &command) {
-  pid_t child = ::fork();
-  if (child == 0) {
-    std::vector<char *> arguments;
-    for (const std::string &word : command)
-      arguments.push_back(const_cast<char *>(word.c_str()));
-    arguments.push_back(nullptr);
-    if (!std::freopen("/dev/null", "w", stderr))
-      ::_exit(126);
-    ::execv(arguments[0], arguments.data());
-    ::_exit(127);
-  }
-  return child;
-}
 
 class TrainRun : public ToyRun {
 protected:
@@ -167,7 +150,7 @@ TEST_F(TrainRun, ResumesAfterBeingStopped) {
   ASSERT_EQ(run("whole", steps, more).status, 0);
   int lines = 2, signal = SIGTERM;
   for (int part = 0; part < 2; ++part, signal = SIGINT) {
-    pid_t child = start(command("parts", steps, more));
+    pid_t child = startProcess(command("parts", steps, more), "/dev/null", "/dev/null");
     waitForLog("parts", lines);
     ::kill(child, signal);
     int status = 0;
@@ -191,7 +174,7 @@ TEST_F(TrainRun, ResumesAfterBeingKilled) {
   const std::vector<std::string> rest = {"--checkpoint-every", "200", "--eval-every", "100", "--resume"};
   ASSERT_EQ(run("whole", steps, {"--checkpoint-every", "200", "--eval-every", "100"}).status, 0);
   for (int kill = 0; kill < 5; ++kill) {
-    pid_t child = start(command("parts", steps, rest));
+    pid_t child = startProcess(command("parts", steps, rest), "/dev/null", "/dev/null");
     std::this_thread::sleep_for(std::chrono::milliseconds(30 + 40 * kill));
     ::kill(child, SIGKILL);
     int status = 0;

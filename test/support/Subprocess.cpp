@@ -33,8 +33,7 @@ std::string ProcessResult::describe() const {
   return text.str();
 }
 
-/// Starts the command with its output going to two files.
-static pid_t start(const std::vector<std::string> &command, const std::string &out, const std::string &err) {
+pid_t startProcess(const std::vector<std::string> &command, const std::string &out, const std::string &err) {
   std::vector<char *> arguments;
   for (const std::string &argument : command)
     arguments.push_back(const_cast<char *>(argument.c_str()));
@@ -56,7 +55,7 @@ static pid_t start(const std::vector<std::string> &command, const std::string &o
 ProcessResult runProcess(const std::vector<std::string> &command, double timeoutSeconds) {
   TemporaryDirectory directory;
   std::string out = directory.file("out"), err = directory.file("err");
-  pid_t child = start(command, out, err);
+  pid_t child = startProcess(command, out, err);
 
   ProcessResult result{-1, 0, false, "", ""};
   auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(timeoutSeconds);

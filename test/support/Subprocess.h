@@ -25,6 +25,9 @@ struct ProcessResult {
 /// std::runtime_error if it cannot be started.
 ProcessResult runProcess(const std::vector<std::string> &command, double timeoutSeconds = 120);
 
+/// Starts a command as runProcess does, with its output going to two files, and does not wait. Returns its process id.
+int startProcess(const std::vector<std::string> &command, const std::string &out, const std::string &err);
+
 /// Lines in `text`; a last one without a newline counts.
 int countLines(const std::string &text);
 

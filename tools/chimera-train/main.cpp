@@ -6,6 +6,7 @@
 #include "tools/chimera-train/Signals.h"
 #include "tools/chimera-train/Train.h"
 
+#include <csignal>
 #include <cstdio>
 #include <new>
 
@@ -24,6 +25,8 @@ int main(int argc, char **argv) {
   auto parsed = train::parseOptions(argc, argv);
   if (const int *exitStatus = std::get_if<int>(&parsed))
     return *exitStatus;
+  // Writing past a limit of the size of files is then an error with a name, as writing to a full disk is.
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     train::Result<std::unique_ptr<train::Communicator>> ranks = train::openCommunicator();
     if (!ranks) {
