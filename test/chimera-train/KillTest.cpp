@@ -23,15 +23,16 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int totalSteps = 160, saveEvery = 3, evaluateEvery = 4;
 
-const json training = {{"optimizer", {{"lr", 0.01}}},
-                       {"schedule", {{"warmup", 5}}},
-                       {"routing", "soft@0.2,hard@0.7"},
-                       {"temperature", {{0, 1}, {0.5, 0.5}}},
-                       {"budget", {{"cap", {{0.1, 1}, {0.9, 0.2}}}, {"pause_gap", 0.2}, {"hold_accuracy", 0.01},
-                                    {"restore", 0.1}, {"growth", 1.1}}},
-                       {"floor", {{"ssm", 0.1}}},
-                       {"evaluation", {{"every", evaluateEvery}, {"sequences", 48}}},
-                       {"checkpoint", {{"every", saveEvery}, {"keep", 2}}}};
+const json training = {
+    {"optimizer", {{"lr", 0.01}}},
+    {"schedule", {{"warmup", 5}}},
+    {"routing", "soft@0.2,hard@0.7"},
+    {"temperature", {{0, 1}, {0.5, 0.5}}},
+    {"budget",
+     {{"cap", {{0.1, 1}, {0.9, 0.2}}}, {"pause_gap", 0.2}, {"hold_accuracy", 0.01}, {"restore", 0.1}, {"growth", 1.1}}},
+    {"floor", {{"ssm", 0.1}}},
+    {"evaluation", {{"every", evaluateEvery}, {"sequences", 48}}},
+    {"checkpoint", {{"every", saveEvery}, {"keep", 2}}}};
 
 /// What the kills hit, so that the test can tell that it tested something.
 struct Kills {

@@ -3,6 +3,7 @@
 
 #include "runtime/device/CpuDevice.h"
 #include "runtime/io/Safetensors.h"
+#include "test/support/Subprocess.h"
 
 #include <algorithm>
 #include <cstring>
@@ -109,6 +110,32 @@ TrainingResult TrainingEngine::evaluate(const TrainingBatch &batch, const Traini
   result.correct = static_cast<int64_t>(report.correct);
   result.statistics = statisticsOf(report);
   return result;
+}
+
+void TrainingEngine::load(const RandomModel &model) {
+  TemporaryDirectory directory;
+  writeModel(model, directory.path());
+  check(values->load(take(io::Checkpoint::open(directory.path()))));
+}
+
+std::optional<double> TrainingEngine::derivative(const TrainingBatch &batch, const TrainingRun &run,
+                                                 const std::vector<RoutingTable> &modes, const RandomModel &model,
+                                                 const TensorMap &direction, double step) {
+  const double weights[] = {1.0 / 12, -2.0 / 3, 0, 2.0 / 3, -1.0 / 12};
+  double derivative = 0;
+  bool continuous = true;
+  for (int k : {-2, -1, 1, 2}) {
+    RandomModel moved = model;
+    for (const auto &[name, part] : direction)
+      for (size_t i = 0; i < part.values.size(); ++i)
+        moved.parameters.at(name).values[i] += k * step * part.values[i];
+    load(moved);
+    TrainingResult result = evaluate(batch, run);
+    continuous = continuous && (run.routing == TrainingRouting::Soft || result.modes == modes);
+    derivative += weights[k + 2] * result.loss / step;
+  }
+  load(model);
+  return continuous ? std::optional<double>(derivative) : std::nullopt;
 }
 
 } // namespace chimera::test

@@ -5,8 +5,10 @@
 
 #include "runtime/train/Step.h"
 #include "test/support/GradientOracle.h"
+#include "test/support/RandomModel.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace chimera::test {
@@ -28,10 +30,20 @@ public:
   /// The same without gradients, from the programs that evaluate.
   TrainingResult evaluate(const TrainingBatch &batch, const TrainingRun &run);
 
+  /// The derivative of the loss that `evaluate` gives when the parameters of `model` move by step * `direction`: the
+  /// central difference of fourth order. Nothing if some token took another mode than in `modes` on the way, where the
+  /// loss is not continuous. Leaves the parameters of `model`.
+  std::optional<double> derivative(const TrainingBatch &batch, const TrainingRun &run,
+                                   const std::vector<RoutingTable> &modes, const RandomModel &model,
+                                   const TensorMap &direction, double step);
+
   train::Trainer &trainer() { return *steps; }
   train::State &state() { return *values; }
 
 private:
+  /// Sets the parameters.
+  void load(const RandomModel &model);
+
   std::shared_ptr<const runtime::Model> model;
   std::unique_ptr<runtime::Device> device;
   std::unique_ptr<train::State> values;
