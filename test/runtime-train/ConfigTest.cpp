@@ -51,7 +51,7 @@ TEST(TrainingConfig, ReadsEveryKey) {
     "temperature": [[0, 1], [0.6, 0.5]],
     "entropy": [[0.2, 0], [0.45, 0.1]],
     "budget": {"mode": "swa", "coefficient": 2, "cap": [[0.25, 1], [0.45, 0.25]], "measure": "hard", "scope": "layer",
-               "pause_gap": 0.05, "start_accuracy": 0.9, "hold_accuracy": [[0.5, 0.9], [0.75, 1]], "restore": 0.02, "growth": 1.01,
+               "pause_gap": 0.05, "start_accuracy": 0.9, "hold_accuracy": [[0.5, 0.9], [0.75, 1]], "restore": [[0, 1], [0.5, 0]], "growth": 1.01,
                "limit": 2.5},
     "switch_loss": 0.01,
     "floor": {"ssm": 0.1, "full": 0.2, "coefficient": 5, "measure": "soft"},
@@ -80,7 +80,7 @@ TEST(TrainingConfig, ReadsEveryKey) {
   EXPECT_EQ(config.budget->scope, Scope::Layer);
   EXPECT_EQ(config.budget->pauseGap, 0.05);
   EXPECT_DOUBLE_EQ(config.budget->holdAccuracy.at(0.625), 0.95);
-  EXPECT_EQ(config.budget->restore, 0.02);
+  EXPECT_DOUBLE_EQ(config.budget->restore.at(0.25), 0.5);
   EXPECT_EQ(config.budget->growth, 1.01);
   EXPECT_EQ(config.budget->limit, 2.5);
   EXPECT_EQ(config.budget->startAccuracy, 0.9);

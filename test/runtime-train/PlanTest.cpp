@@ -180,11 +180,12 @@ TEST(Plan, BelowTheAccuracyToHoldTheModeIsRewarded) {
   EXPECT_EQ(made.at(0, now).budgetPrice, -0.5) << "also at the cap";
 }
 
-TEST(Plan, AccuracyToHoldMayHaveASchedule) {
-  Plan made = plan(R"({"budget": {"cap": 0.1, "hold_accuracy": [[0.2, 0.5], [0.4, 0.9]], "restore": 1}})");
+TEST(Plan, AccuracyToHoldAndBonusMayHaveSchedules) {
+  Plan made = plan(R"({"budget": {"cap": 0.1, "hold_accuracy": [[0.2, 0.5], [0.4, 0.9]],
+                       "restore": [[0.4, 1], [0.8, 0.5]]}})");
   PlanState now = state(shares(1, 1, 1, 1));
   now.accuracy = 0.7;
-  for (auto [done, expected] : {std::pair{20, 3.0}, {30, 3.0}, {31, -1.0}, {90, -1.0}}) {
+  for (auto [done, expected] : {std::pair{20, 3.0}, {30, 3.0}, {31, -1.0}, {60, -0.75}, {90, -0.5}}) {
     now.done = done;
     EXPECT_EQ(made.at(0, now).budgetPrice, expected) << done;
   }

@@ -30,7 +30,7 @@ double Budget::cap(const PlanState &state) const {
 }
 
 bool Budget::holds(const PlanState &state) const {
-  return state.accuracy >= config.holdAccuracy.at(double(state.done) / double(steps));
+  return state.accuracy >= config.holdAccuracy.at(fraction(state));
 }
 
 bool Budget::mayPrice(const PlanState &state) const {
@@ -73,7 +73,7 @@ double Budget::coefficient(const PlanState &state) const {
   if (state.shares.empty())
     return 0;
   if (!holds(state))
-    return -config.restore;
+    return -config.restore.at(fraction(state));
   std::vector<bool> pays = pay(state);
   bool any = std::find(pays.begin(), pays.end(), true) != pays.end();
   return mayPrice(state) && any ? config.coefficient * state.pressure : 0;

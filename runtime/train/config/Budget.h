@@ -41,6 +41,7 @@ public:
   Mode mode() const { return config.mode; }
 
 private:
+  double fraction(const PlanState &state) const { return double(state.done) / double(steps); }
   bool holds(const PlanState &state) const;
   bool mayPrice(const PlanState &state) const;
   /// [L], of a state with shares: the mode's share in each layer that has it; the layers that pay at or above the

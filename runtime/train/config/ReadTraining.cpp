@@ -81,7 +81,7 @@ static void readBudget(ObjectReader &parent, std::optional<BudgetConfig> &budget
     read.pauseGap = reader.number("pause_gap", 1.0, {0, 1, false});
   read.startAccuracy = reader.number("start_accuracy", 0.0, {0, 1, false});
   read.holdAccuracy = readCurve(reader, "hold_accuracy", 0.0, {0, 1, false});
-  read.restore = reader.number("restore", 0.0, NumberRange::atLeast(0));
+  read.restore = readCurve(reader, "restore", 0.0, NumberRange::atLeast(0));
   read.growth = reader.number("growth", 1.0, NumberRange::atLeast(1));
   read.limit = reader.number("limit", read.limit, NumberRange::atLeast(0));
   if (read.growth > 1 && read.coefficient == 0)

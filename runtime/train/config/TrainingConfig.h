@@ -54,7 +54,7 @@ struct BudgetConfig {
   double pauseGap = std::numeric_limits<double>::infinity(); ///< of soft minus hard held-out accuracy
   double startAccuracy = 0;                                  ///< held out; the squeeze waits for it
   Curve holdAccuracy{0.0}; ///< of training under hard routing, smoothed; nothing is priced below it
-  double restore = 0;      ///< the coefficient of the bonus that the mode has instead
+  Curve restore{0.0};      ///< the coefficient of the bonus that the mode has instead
   double growth = 1;       ///< of the coefficient, a step that it applies
   double limit = 3;        ///< the greatest coefficient that growth leads to
 };
