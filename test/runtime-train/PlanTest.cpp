@@ -191,22 +191,44 @@ TEST(Plan, AccuracyToHoldAndBonusMayHaveSchedules) {
   }
 }
 
-TEST(Plan, PressesOnTheFirstLayerThatUsesTheMode) {
+TEST(Plan, FirstLayersGiveUpTheModeOneByOne) {
   Plan made = plan(R"({"budget": {"cap": 0.25, "scope": "first", "measure": "hard", "hold_accuracy": 0.5,
-                       "restore": 1}})");
+                       "start_accuracy": 0.9, "restore": 1}})");
+  auto prices = [&](const PlanState &now) {
+    StepPlan step = made.at(0, now);
+    EXPECT_EQ(price(step, 1, 2), 0.0) << "no router";
+    return std::pair{price(step, 0, 2) * 100, price(step, 2, 2) * 100};
+  };
+  using Prices = std::pair<double, double>;
   PlanState now = state(shares(0, 0, 0.4, 0.6));
+  EXPECT_EQ(prices(now), Prices(-1, -1)) << "before the start";
   now.accuracy = 1;
-  EXPECT_GT(price(made.at(0, now), 0, 2), 0.0);
-  EXPECT_EQ(price(made.at(0, now), 2, 2), 0.0);
-  now.shares = shares(0, 0, 0.02, 0.6);
-  EXPECT_EQ(price(made.at(0, now), 0, 2), 0.0) << "done without it";
-  EXPECT_GT(price(made.at(0, now), 2, 2), 0.0);
+  EXPECT_EQ(prices(now), Prices(0, 0)) << "accurate by training, but not yet held out";
+  now.started = true;
+  EXPECT_EQ(prices(now), Prices(3, 0));
   now.accuracy = 0.4;
-  EXPECT_EQ(price(made.at(0, now), 0, 2), 0.0) << "and stays so";
-  EXPECT_LT(price(made.at(0, now), 2, 2), 0.0);
+  EXPECT_EQ(prices(now), Prices(3, -1)) << "only the last layer is protected";
+  now.shares = shares(0, 0, 0.02, 0.6);
+  EXPECT_EQ(prices(now), Prices(0, -1)) << "the first is done without it";
   now.accuracy = 1;
+  EXPECT_EQ(prices(now), Prices(0, 3));
   now.shares = shares(0, 0, 0.02, 0.48);
-  EXPECT_EQ(made.at(0, now).budgetPrice, 0.0) << "the mean is at the cap";
+  EXPECT_EQ(prices(now), Prices(0, 0)) << "the mean is at the cap";
+  now.shares = shares(0, 0, 0, 0);
+  now.accuracy = 0;
+  EXPECT_EQ(prices(now), Prices(0, 0)) << "nobody uses it";
+}
+
+TEST(Plan, PressureBeginsAnewWithTheNextLayer) {
+  Plan made = plan(R"({"budget": {"cap": 0, "scope": "first", "growth": 2, "coefficient": 0.1}})");
+  PlanState now;
+  for (double expected : {0.2, 0.4, 0.8}) {
+    now = made.after(now, shares(0.5, 0.5, 0, 0), 1);
+    EXPECT_DOUBLE_EQ(made.at(0, now).budgetPrice, expected);
+  }
+  now = made.after(now, shares(0, 0.5, 0, 0), 1);
+  EXPECT_DOUBLE_EQ(made.at(0, now).budgetPrice, 0.1);
+  EXPECT_EQ(price(made.at(0, now), 0, 2), 0.0);
 }
 
 TEST(Plan, WithoutABonusNothingIsPricedBelowTheAccuracyToHold) {

@@ -45,44 +45,53 @@ std::vector<double> Budget::shares(const PlanState &state) const {
   return shares;
 }
 
-std::vector<bool> Budget::pay(const PlanState &state) const {
-  std::vector<bool> pays(has.size(), false);
+double Budget::mean(const PlanState &state) const {
   std::vector<double> own = shares(state);
-  double mean = std::accumulate(own.begin(), own.end(), 0.0) / double(routedLayers);
-  for (size_t layer = 0; layer < has.size(); ++layer)
-    pays[layer] = has[layer] && (config.scope == Scope::Layer ? own[layer] : mean) > cap(state);
-  if (config.scope != Scope::First)
-    return pays;
-  auto first = std::find_if(own.begin(), own.end(), [](double share) { return share > unused; });
-  for (size_t layer = 0; layer < has.size(); ++layer)
-    pays[layer] = pays[layer] && own.begin() + layer == first;
-  return pays;
+  return std::accumulate(own.begin(), own.end(), 0.0) / double(routedLayers);
 }
 
-std::vector<bool> Budget::gain(const PlanState &state) const {
-  std::vector<bool> gains = has;
-  if (config.scope == Scope::First) {
-    std::vector<double> own = shares(state);
-    for (size_t layer = 0; layer < has.size(); ++layer)
-      gains[layer] = has[layer] && own[layer] > unused;
+std::vector<size_t> Budget::users(const PlanState &state) const {
+  std::vector<size_t> users;
+  std::vector<double> own = shares(state);
+  for (size_t layer = 0; layer < has.size(); ++layer)
+    if (own[layer] > unused)
+      users.push_back(layer);
+  return users;
+}
+
+std::vector<double> Budget::alike(const PlanState &state) const {
+  std::vector<double> all(has.size(), 0.0), own = shares(state);
+  bool held = holds(state), prices = mayPrice(state);
+  for (size_t layer = 0; layer < has.size(); ++layer) {
+    bool over = (config.scope == Scope::Layer ? own[layer] : mean(state)) > cap(state);
+    if (has[layer])
+      all[layer] = !held ? bonus(state) : prices && over ? price(state) : 0;
   }
-  return gains;
+  return all;
 }
 
-double Budget::coefficient(const PlanState &state) const {
-  if (state.shares.empty())
-    return 0;
-  if (!holds(state))
-    return -config.restore.at(fraction(state));
-  std::vector<bool> pays = pay(state);
-  bool any = std::find(pays.begin(), pays.end(), true) != pays.end();
-  return mayPrice(state) && any ? config.coefficient * state.pressure : 0;
+std::vector<double> Budget::oneByOne(const PlanState &state) const {
+  std::vector<double> all(has.size(), 0.0);
+  std::vector<size_t> users = this->users(state);
+  bool held = holds(state);
+  if (users.empty())
+    return all;
+  if (!mayPrice(state)) {
+    for (size_t layer : users)
+      all[layer] = held ? 0 : bonus(state);
+    return all;
+  }
+  if (!held)
+    all[users.back()] = bonus(state);
+  if (mean(state) > cap(state) && (held || users.size() > 1))
+    all[users.front()] = price(state);
+  return all;
 }
 
-std::vector<bool> Budget::applies(const PlanState &state) const {
+std::vector<double> Budget::coefficients(const PlanState &state) const {
   if (state.shares.empty())
-    return std::vector<bool>(has.size(), false);
-  return holds(state) ? pay(state) : gain(state);
+    return std::vector<double>(has.size(), 0.0);
+  return config.scope == Scope::First ? oneByOne(state) : alike(state);
 }
 
 bool Budget::waits(const PlanState &state) const {
@@ -94,16 +103,20 @@ bool Budget::waits(const PlanState &state) const {
   return state.heldOut && state.heldOut->soft - state.heldOut->hard > config.pauseGap;
 }
 
-void Budget::advance(PlanState &state, bool waited) const {
-  if (!waited)
+void Budget::advance(const PlanState &before, PlanState &state) const {
+  if (!waits(before))
     ++state.squeezed;
-  if (config.growth == 1)
+  if (config.growth == 1 || state.shares.empty())
     return;
+  std::vector<double> now = coefficients(state);
   double greatest = std::max(1.0, config.limit / config.coefficient);
-  if (!holds(state))
-    state.pressure = std::max(1.0, state.pressure * relief);
-  else if (coefficient(state) > 0)
+  bool next = config.scope == Scope::First && !before.shares.empty() && users(before) != users(state);
+  if (next)
+    state.pressure = 1;
+  else if (std::any_of(now.begin(), now.end(), [](double coefficient) { return coefficient > 0; }))
     state.pressure = std::min(greatest, state.pressure * config.growth);
+  else if (!holds(state))
+    state.pressure = std::max(1.0, state.pressure * relief);
 }
 
 } // namespace chimera::train

@@ -24,19 +24,16 @@ public:
   /// The greatest share that is not priced, at the state's clock.
   double cap(const PlanState &state) const;
 
-  /// What a token pays for probability 1 of the mode, as a mean over tokens and the layers that route: positive while
-  /// the share is above the cap, negative below the accuracy to hold, 0 while nothing is asked.
-  double coefficient(const PlanState &state) const;
-
-  /// For each layer of a model that routes, [L], whether the coefficient applies to it.
-  std::vector<bool> applies(const PlanState &state) const;
+  /// What a token of each layer pays for probability 1 of the mode, [L], as a mean over tokens and the layers that
+  /// route: positive where the mode is priced, negative where it is rewarded.
+  std::vector<double> coefficients(const PlanState &state) const;
 
   /// Whether the clock stands at this state: the accuracy to start at or to hold is not reached and the cap is about to
   /// fall, or soft is too far above hard.
   bool waits(const PlanState &state) const;
 
-  /// The state after a step: the clock and the pressure. The state has the step's shares and accuracy.
-  void advance(PlanState &state, bool waited) const;
+  /// The clock and the pressure after a step: `before` is the state before it, `state` has its shares and accuracy.
+  void advance(const PlanState &before, PlanState &state) const;
 
   Mode mode() const { return config.mode; }
 
@@ -44,11 +41,15 @@ private:
   double fraction(const PlanState &state) const { return double(state.done) / double(steps); }
   bool holds(const PlanState &state) const;
   bool mayPrice(const PlanState &state) const;
-  /// [L], of a state with shares: the mode's share in each layer that has it; the layers that pay at or above the
-  /// accuracy to hold; those that gain below it.
+  double price(const PlanState &state) const { return config.coefficient * state.pressure; }
+  double bonus(const PlanState &state) const { return -config.restore.at(fraction(state)); }
+  /// Of a state with shares: the mode's in each layer that has it, [L], and their mean over the layers that route.
   std::vector<double> shares(const PlanState &state) const;
-  std::vector<bool> pay(const PlanState &state) const;
-  std::vector<bool> gain(const PlanState &state) const;
+  double mean(const PlanState &state) const;
+  /// The layers that use the mode, in order.
+  std::vector<size_t> users(const PlanState &state) const;
+  std::vector<double> alike(const PlanState &state) const;
+  std::vector<double> oneByOne(const PlanState &state) const;
 
   BudgetConfig config;
   std::vector<bool> has; ///< [L]: layers with a router that have the mode

@@ -47,12 +47,13 @@ StepPlan Plan::at(int64_t step, const PlanState &state) const {
 
 void Plan::addBudget(const PlanState &state, StepPlan &plan) const {
   plan.cap = budget->cap(state);
-  plan.budgetPrice = budget->coefficient(state);
-  std::vector<bool> applies = budget->applies(state);
-  for (size_t layer = 0; layer < layerModes.size(); ++layer)
-    if (applies[layer])
-      plan.prices[layer * pricesPerLayer + size_t(budget->mode())] +=
-          plan.budgetPrice / double(routedLayers) / double(tokens);
+  std::vector<double> coefficients = budget->coefficients(state);
+  for (size_t layer = 0; layer < layerModes.size(); ++layer) {
+    plan.prices[layer * pricesPerLayer + size_t(budget->mode())] +=
+        coefficients[layer] / double(routedLayers) / double(tokens);
+    if (plan.budgetPrice == 0)
+      plan.budgetPrice = coefficients[layer];
+  }
 }
 
 void Plan::addFloor(const PlanState &state, std::vector<double> &prices) const {
@@ -81,12 +82,12 @@ bool Plan::squeezeWaits(const PlanState &state) const {
 }
 
 PlanState Plan::after(PlanState state, std::vector<LayerShares> shares, double accuracy) const {
-  bool waited = squeezeWaits(state);
+  PlanState before = state;
   ++state.done;
   state.shares = std::move(shares);
   state.accuracy = 0.9 * state.accuracy + 0.1 * accuracy;
   if (budget)
-    budget->advance(state, waited);
+    budget->advance(before, state);
   return state;
 }
 

@@ -31,7 +31,7 @@ struct StepPlan {
   std::vector<double> prices; ///< [L][5]
   RoutingMoment routing;
   double cap = 1;         ///< The budget's, at its clock; 1 without one.
-  double budgetPrice = 0; ///< The budget's coefficient in force: see Budget.
+  double budgetPrice = 0; ///< The budget's coefficient in the first layer where it is not 0.
   bool balances = false;  ///< Whether the balancer moves the biases after this step.
 };
 
