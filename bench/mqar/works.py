@@ -32,7 +32,7 @@ class Size:
 
 
 # Steps may differ from size to size. A config NAME-SEQ.json, where there is one, stands for NAME.json at that size.
-SIZES = {64: Size(seq=64, pairs=8, queries=8, steps=1200), 128: Size(seq=128, pairs=16, queries=16, steps=1200)}
+SIZES = {64: Size(seq=64, pairs=8, queries=8, steps=4000), 128: Size(seq=128, pairs=16, queries=16, steps=4000)}
 QUICK = {16: Size(seq=16, pairs=2, queries=2, steps=2, batch=4, evaluated=16, compiled=16)}
 
 
