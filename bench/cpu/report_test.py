@@ -2,9 +2,6 @@
 """Checks tables and roofline against a small file of made-up results (testdata/results.json)."""
 
 import copy
-import importlib.machinery
-import importlib.util
-import json
 import os
 import subprocess
 import sys
@@ -18,27 +15,14 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "common")]
 import roofline  # noqa: E402
 import tables  # noqa: E402
 import works  # noqa: E402
+from testing import SVG, made_up, script  # noqa: E402
 
 DATA = os.path.join(HERE, "testdata", "results.json")
-SVG = "{http://www.w3.org/2000/svg}"
-
-
-def script(name):
-    """A program of this folder as a module."""
-    loader = importlib.machinery.SourceFileLoader(name, os.path.join(HERE, name))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
-    loader.exec_module(module)
-    return module
-
-
-def load():
-    with open(DATA, encoding="utf-8") as file:
-        return json.load(file)
 
 
 class Tables(unittest.TestCase):
     def setUp(self):
-        self.results = tables.Results(load())
+        self.results = tables.Results(made_up(HERE))
 
     def row(self, table, start):
         """The cells of the row whose first cell starts so."""
@@ -56,7 +40,7 @@ class Tables(unittest.TestCase):
     def test_products_on_amx_are_judged_only_where_it_is(self):
         row = self.row(tables.targets(self.results), "bf16 matrix products")
         self.assertEqual(row[2:], ["320 GFLOP/s with vdpbf16ps, 80 % of its peak", "not measurable: no AMX here"])
-        data = load()
+        data = made_up(HERE)
         data["machine"]["features"].append("amx_bf16")
         self.assertEqual(self.row(tables.targets(tables.Results(data)), "bf16 matrix products")[3], "not reached")
 
@@ -82,7 +66,7 @@ class Tables(unittest.TestCase):
         self.assertEqual(self.row(text, "compile time")[2:], ["1.50 s (dense-f32) to 2.50 s (dense-bf16)", "reached"])
 
     def test_a_routed_model_that_saves_too_little_memory_misses(self):
-        data = load()
+        data = made_up(HERE)
         for entry in data["entries"]:
             if entry["row"] == "long" and entry["model"]["config"] == "routed":
                 entry["result"]["results"][0]["cache_bytes"] *= 2
@@ -108,15 +92,15 @@ class Tables(unittest.TestCase):
         self.assertIn("8 GiB, Linux 6.0", tables.where(self.results))
 
     def test_rows_that_were_not_run_are_left_out(self):
-        data = load()
+        data = made_up(HERE)
         data["entries"] = [entry for entry in data["entries"] if entry["row"] == "batch"]
         self.assertEqual(len(tables.target_rows(tables.Results(data))), 1)
 
 
 class Page(unittest.TestCase):
     def setUp(self):
-        self.results = tables.Results(load())
-        self.report = script("report")
+        self.results = tables.Results(made_up(HERE))
+        self.report = script(HERE, "report")
 
     def test_a_table_is_replaced_between_its_marks_and_nothing_else(self):
         page = "before\n<!-- begin compiles -->\nold\n<!-- end compiles -->\nafter\n"
@@ -160,7 +144,7 @@ class Page(unittest.TestCase):
 
 class Roofline(unittest.TestCase):
     def setUp(self):
-        self.results = tables.Results(load())
+        self.results = tables.Results(made_up(HERE))
         self.root = xml.etree.ElementTree.fromstring(roofline.draw(self.results, "Test CPU <&> abc1234, bench/cpu/run"))
 
     def marks(self):
@@ -240,7 +224,7 @@ class Works(unittest.TestCase):
                 self.assertEqual((runs[i - 1].model.config, runs[i - 1].model.dtype), ("routed", run.model.dtype))
 
     def test_launches_are_summed_by_kernel(self):
-        run = script("run")
+        run = script(HERE, "run")
         def launch(kernel, nanoseconds):
             return {"op": "chimera.linear", "kernel": kernel, "calls": 2, "nanoseconds": nanoseconds,
                     "cost": {"flops": 10.0, "matrix_flops": 8.0, "bytes": 4.0}}

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Checks the contenders' configs, what is measured, and tables and figures of made-up results in testdata/."""
 
-import importlib.machinery
-import importlib.util
-import json
 import os
 import random
 import subprocess
@@ -25,28 +22,15 @@ import task  # noqa: E402
 import works  # noqa: E402
 from results import Results  # noqa: E402
 from store import Store, only_one  # noqa: E402
+from testing import SVG, made_up, script  # noqa: E402
 
 DATA = os.path.join(HERE, "testdata", "results.json")
-SVG = "{http://www.w3.org/2000/svg}"
 
 # What only a model with a router has. All else of a config is the same for all contenders.
 OF_ROUTERS = {"router", "training.routing", "training.temperature", "training.entropy", "training.budget",
               "training.switch_loss", "training.floor", "training.balancer", "training.optimizer.router_lr"}
 MODES = {"dense": [["full"], ["full"]], "ssm": [["ssm"], ["ssm"]], "window": [["swa"], ["swa"]],
          "hybrid": [["ssm"], ["full"]], "chimera": [list(works.MODES)] * 2}
-
-
-def script(name):
-    """A program of this folder as a module."""
-    loader = importlib.machinery.SourceFileLoader(name, os.path.join(HERE, name))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
-    loader.exec_module(module)
-    return module
-
-
-def load():
-    with open(DATA, encoding="utf-8") as file:
-        return json.load(file)
 
 
 def leaves(config, keys, prefix=""):
@@ -208,7 +192,7 @@ class Stored(unittest.TestCase):
 
 class Tables(unittest.TestCase):
     def setUp(self):
-        self.results = Results(load())
+        self.results = Results(made_up(HERE))
 
     def cells(self, name, *start):
         """The rest of the row that starts with these cells."""
@@ -267,7 +251,7 @@ class Tables(unittest.TestCase):
 
 class Figures(unittest.TestCase):
     def setUp(self):
-        self.results = Results(load())
+        self.results = Results(made_up(HERE))
 
     def draw(self, name):
         text = figures.FIGURES[name](self.results, "Test CPU <&> abc1234")
@@ -327,7 +311,7 @@ class Programs(unittest.TestCase):
 
     def test_what_is_made_again(self):
         """Only runs with the same settings are left alone, and failed ones only where nothing changed."""
-        run, work = script("run"), works.Work(works.SIZES[64], "dense", 0)
+        run, work = script(HERE, "run"), works.Work(works.SIZES[64], "dense", 0)
         entry = {"kind": "training", "size": 64, "contender": "dense", "seed": 0, "digest": work.digest(),
                  "status": "ok", "exit": 0, "commit": "now"}
         for change, again, done in (({}, False, True), ({}, True, False), ({"digest": "other"}, False, False),
