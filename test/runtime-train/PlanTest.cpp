@@ -114,7 +114,7 @@ TEST(Plan, CapFollowsTheClock) {
   PlanState now;
   for (int64_t step = 0; step < steps; ++step) {
     EXPECT_EQ(now.squeezed, step);
-    now = made.after(now, shares(0.6, 0.6, 0, 0), 1);
+    now = made.after(0, now, shares(0.6, 0.6, 0, 0), 1);
   }
   EXPECT_EQ(made.at(0, state({}, 25)).cap, 1.0);
   EXPECT_DOUBLE_EQ(made.at(0, state({}, 50)).cap, 0.5);
@@ -126,15 +126,15 @@ TEST(Plan, SqueezeWaitsForTheAccuracy) {
   Plan made = plan(R"({"budget": {"cap": [[0.25, 1], [0.75, 0]], "start_accuracy": 0.9}})");
   PlanState now;
   for (int64_t step = 0; step < 60; ++step)
-    now = made.after(now, shares(0.6, 0.6, 0, 0), 1);
+    now = made.after(0, now, shares(0.6, 0.6, 0, 0), 1);
   EXPECT_EQ(now.squeezed, 25) << "up to where the cap begins to fall";
-  EXPECT_TRUE(made.squeezeWaits(now));
+  EXPECT_TRUE(made.squeezeWaits(0, now));
   now = made.evaluated(now, {0.89, 0.3});
-  EXPECT_EQ(made.after(now, {}, 1).squeezed, 25);
+  EXPECT_EQ(made.after(0, now, {}, 1).squeezed, 25);
   now = made.evaluated(now, {0.9, 0.3});
-  EXPECT_EQ(made.after(now, {}, 1).squeezed, 26);
+  EXPECT_EQ(made.after(0, now, {}, 1).squeezed, 26);
   now = made.evaluated(now, {0.5, 0.5});
-  EXPECT_EQ(made.after(now, {}, 1).squeezed, 26) << "once started, it goes on";
+  EXPECT_EQ(made.after(0, now, {}, 1).squeezed, 26) << "once started, it goes on";
 }
 
 TEST(Plan, NothingIsPricedBeforeTheStart) {
@@ -147,17 +147,17 @@ TEST(Plan, NothingIsPricedBeforeTheStart) {
 TEST(Plan, SqueezePausesWhileSoftIsFarAboveHard) {
   Plan made = plan(R"({"budget": {"cap": [[0.1, 1], [0.75, 0]], "pause_gap": 0.25}})");
   PlanState now = state(shares(1, 1, 1, 1), 40);
-  EXPECT_EQ(made.after(made.evaluated(now, {0.75, 0.5}), {}, 1).squeezed, 41) << "at the gap it goes on";
-  EXPECT_EQ(made.after(made.evaluated(now, {0.8, 0.5}), {}, 1).squeezed, 40);
-  EXPECT_EQ(made.after(made.evaluated(now, {0.5, 0.9}), {}, 1).squeezed, 41);
+  EXPECT_EQ(made.after(0, made.evaluated(now, {0.75, 0.5}), {}, 1).squeezed, 41) << "at the gap it goes on";
+  EXPECT_EQ(made.after(0, made.evaluated(now, {0.8, 0.5}), {}, 1).squeezed, 40);
+  EXPECT_EQ(made.after(0, made.evaluated(now, {0.5, 0.9}), {}, 1).squeezed, 41);
   EXPECT_GT(price(made.at(0, made.evaluated(now, {0.8, 0.5})), 0, 2), 0.0) << "the cap reached is held";
 }
 
 TEST(Plan, AccuracyIsSmoothed) {
   Plan made = plan("{}");
-  PlanState now = made.after({}, {}, 1);
+  PlanState now = made.after(0, {}, {}, 1);
   EXPECT_DOUBLE_EQ(now.accuracy, 0.1);
-  EXPECT_DOUBLE_EQ(made.after(now, {}, 0.5).accuracy, 0.14);
+  EXPECT_DOUBLE_EQ(made.after(0, now, {}, 0.5).accuracy, 0.14);
 }
 
 TEST(Plan, BelowTheAccuracyToHoldTheModeIsRewarded) {
@@ -165,13 +165,13 @@ TEST(Plan, BelowTheAccuracyToHoldTheModeIsRewarded) {
                        "measure": "hard"}})");
   PlanState now = state(shares(0, 0, 0.6, 0.2), 50);
   now.accuracy = 0.89;
-  EXPECT_TRUE(made.squeezeWaits(now));
+  EXPECT_TRUE(made.squeezeWaits(0, now));
   EXPECT_EQ(made.at(0, now).budgetPrice, -0.5);
   EXPECT_DOUBLE_EQ(price(made.at(0, now), 0, 2), -0.5 / 2 / 50);
   EXPECT_DOUBLE_EQ(price(made.at(0, now), 2, 2), -0.5 / 2 / 50);
   EXPECT_EQ(price(made.at(0, now), 1, 2), 0.0) << "no router";
   now.accuracy = 0.9;
-  EXPECT_FALSE(made.squeezeWaits(now));
+  EXPECT_FALSE(made.squeezeWaits(0, now));
   EXPECT_EQ(made.at(0, now).budgetPrice, 3.0);
   EXPECT_DOUBLE_EQ(price(made.at(0, now), 0, 2), 3.0 / 2 / 50);
   now.shares = shares(1, 1, 0.3, 0.2);
@@ -185,9 +185,8 @@ TEST(Plan, AccuracyToHoldAndBonusMayHaveSchedules) {
                        "restore": [[0.4, 1], [0.8, 0.5]]}})");
   PlanState now = state(shares(1, 1, 1, 1));
   now.accuracy = 0.7;
-  for (auto [done, expected] : {std::pair{20, 3.0}, {30, 3.0}, {31, -1.0}, {60, -0.75}, {90, -0.5}}) {
-    now.done = done;
-    EXPECT_EQ(made.at(0, now).budgetPrice, expected) << done;
+  for (auto [step, expected] : {std::pair{20, 3.0}, {30, 3.0}, {31, -1.0}, {60, -0.75}, {90, -0.5}}) {
+    EXPECT_EQ(made.at(step, now).budgetPrice, expected) << step;
   }
 }
 
@@ -223,10 +222,10 @@ TEST(Plan, PressureBeginsAnewWithTheNextLayer) {
   Plan made = plan(R"({"budget": {"cap": 0, "scope": "first", "growth": 2, "coefficient": 0.1}})");
   PlanState now;
   for (double expected : {0.2, 0.4, 0.8}) {
-    now = made.after(now, shares(0.5, 0.5, 0, 0), 1);
+    now = made.after(0, now, shares(0.5, 0.5, 0, 0), 1);
     EXPECT_DOUBLE_EQ(made.at(0, now).budgetPrice, expected);
   }
-  now = made.after(now, shares(0, 0.5, 0, 0), 1);
+  now = made.after(0, now, shares(0, 0.5, 0, 0), 1);
   EXPECT_DOUBLE_EQ(made.at(0, now).budgetPrice, 0.1);
   EXPECT_EQ(price(made.at(0, now), 0, 2), 0.0);
 }
@@ -242,22 +241,22 @@ TEST(Plan, PressureGrowsWhileTheAccuracyHolds) {
   now.accuracy = 1;
   EXPECT_EQ(made.at(0, now).budgetPrice, 0.5);
   for (double expected : {1.0, 2.0, 3.0, 3.0}) {
-    now = made.after(now, shares(0.9, 0.9, 0, 0), 1);
+    now = made.after(0, now, shares(0.9, 0.9, 0, 0), 1);
     EXPECT_EQ(made.at(0, now).budgetPrice, expected);
   }
-  now = made.after(now, shares(0.1, 0.1, 0, 0), 1);
+  now = made.after(0, now, shares(0.1, 0.1, 0, 0), 1);
   EXPECT_EQ(now.pressure, 6.0) << "nothing to press on";
   now.accuracy = 0.1;
-  now = made.after(now, shares(0.9, 0.9, 0, 0), 0);
+  now = made.after(0, now, shares(0.9, 0.9, 0, 0), 0);
   EXPECT_DOUBLE_EQ(now.pressure, 5.4) << "the accuracy does not hold";
   for (int step = 0; step < 30; ++step)
-    now = made.after(now, shares(0.9, 0.9, 0, 0), 0);
+    now = made.after(0, now, shares(0.9, 0.9, 0, 0), 0);
   EXPECT_EQ(now.pressure, 1.0) << "never below the coefficient";
 }
 
 TEST(Plan, PressureStaysWithoutGrowth) {
   Plan made = plan(R"({"budget": {"coefficient": 5, "cap": 0.25}})");
-  PlanState now = made.after(state(shares(1, 1, 1, 1)), shares(1, 1, 1, 1), 1);
+  PlanState now = made.after(0, state(shares(1, 1, 1, 1)), shares(1, 1, 1, 1), 1);
   EXPECT_EQ(made.at(0, now).budgetPrice, 5.0) << "the limit is of growth only";
 }
 
@@ -310,7 +309,6 @@ TEST(Plan, ModelsWithoutRoutersRunHard) {
 
 TEST(PlanState, KeepsItsBits) {
   PlanState saved = state(shares(1.0 / 3, 0.1 + 0.2, 0.7, 1e-300), 17);
-  saved.done = 23;
   saved.started = true;
   saved.accuracy = 0.1 + 0.7;
   saved.pressure = std::pow(1.01, 17);
@@ -323,7 +321,6 @@ TEST(PlanState, KeepsItsBits) {
   EXPECT_EQ(read->shares[0].entropy, saved.shares[0].entropy);
   EXPECT_EQ(read->shares[2].admitted, saved.shares[2].admitted);
   EXPECT_EQ(read->heldOut->soft, 2.0 / 3);
-  EXPECT_EQ(read->done, 23);
   EXPECT_EQ(read->squeezed, 17);
   EXPECT_EQ(read->accuracy, saved.accuracy);
   EXPECT_EQ(read->pressure, saved.pressure);
@@ -335,12 +332,12 @@ TEST(PlanState, RefusesOtherText) {
   std::string good = planStateText(state(shares(0, 0, 0, 0)));
   EXPECT_FALSE(bool(parsePlanState(good, 2)));
   for (const char *text :
-       {"", "[]", "{}", "{\"done\": 1, \"squeezed\": 1}",
-        "{\"done\": 1, \"squeezed\": 1.5, \"started\": true, \"accuracy\": 0, \"pressure\": 1, \"shares\": []}",
-        "{\"done\": 1, \"squeezed\": 1, \"started\": true, \"pressure\": 1, \"shares\": []}",
-        "{\"done\": 1, \"squeezed\": 1, \"started\": true, \"accuracy\": 0, \"shares\": []}",
-        "{\"done\": 1, \"squeezed\": 1, \"started\": true, \"accuracy\": 0, \"pressure\": 1, \"shares\": [1, 2, 3]}",
-        "{\"done\": 1, \"squeezed\": 1, \"started\": true, \"accuracy\": 0, \"pressure\": 1, \"shares\": [], "
+       {"", "[]", "{}", "{\"squeezed\": 1}",
+        "{\"squeezed\": 1.5, \"started\": true, \"accuracy\": 0, \"pressure\": 1, \"shares\": []}",
+        "{\"squeezed\": 1, \"started\": true, \"pressure\": 1, \"shares\": []}",
+        "{\"squeezed\": 1, \"started\": true, \"accuracy\": 0, \"shares\": []}",
+        "{\"squeezed\": 1, \"started\": true, \"accuracy\": 0, \"pressure\": 1, \"shares\": [1, 2, 3]}",
+        "{\"squeezed\": 1, \"started\": true, \"accuracy\": 0, \"pressure\": 1, \"shares\": [], "
         "\"held_out\": 3}"})
     EXPECT_FALSE(bool(parsePlanState(text, 3))) << text;
   for (size_t cut = 0; cut < good.size(); ++cut)

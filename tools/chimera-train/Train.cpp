@@ -43,7 +43,7 @@ static StepRecord recordOf(const Run &run, const StepPlan &plan, const StepRepor
   record.noise = plan.routing.noise;
   record.cap = plan.cap;
   record.budgetPrice = plan.budgetPrice;
-  record.squeezeWaits = run.plan->squeezeWaits(run.planState);
+  record.squeezeWaits = run.plan->squeezeWaits(run.done, run.planState);
   for (size_t layer = 0; layer < run.model.layerModes.size(); ++layer) {
     const std::vector<Mode> &modes = run.model.layerModes[layer];
     if (modes.size() < 2)
@@ -119,7 +119,8 @@ Failure train(Run &run) {
     Result<StepReport> report = run.trainer->step(run.input(plan));
     if (!report)
       return report.error();
-    run.planState = run.plan->after(run.planState, sharesOf(*report, run.tokensPerStep()), hardAccuracy(*report));
+    run.planState = run.plan->after(run.done, std::move(run.planState), sharesOf(*report, run.tokensPerStep()),
+                                    hardAccuracy(*report));
     ++run.done;
     double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (profile)

@@ -29,8 +29,8 @@ double Budget::cap(const PlanState &state) const {
   return config.cap.at(double(state.squeezed) / double(steps));
 }
 
-bool Budget::holds(const PlanState &state) const {
-  return state.accuracy >= config.holdAccuracy.at(fraction(state));
+bool Budget::holds(const PlanState &state, int64_t step) const {
+  return state.accuracy >= config.holdAccuracy.at(fraction(step));
 }
 
 bool Budget::mayPrice(const PlanState &state) const {
@@ -59,63 +59,64 @@ std::vector<size_t> Budget::users(const PlanState &state) const {
   return users;
 }
 
-std::vector<double> Budget::alike(const PlanState &state) const {
+std::vector<double> Budget::alike(const PlanState &state, int64_t step) const {
   std::vector<double> all(has.size(), 0.0), own = shares(state);
-  bool held = holds(state), prices = mayPrice(state);
+  bool held = holds(state, step), prices = mayPrice(state);
+  double mean = this->mean(state), cap = this->cap(state);
   for (size_t layer = 0; layer < has.size(); ++layer) {
-    bool over = (config.scope == Scope::Layer ? own[layer] : mean(state)) > cap(state);
+    bool over = (config.scope == Scope::Layer ? own[layer] : mean) > cap;
     if (has[layer])
-      all[layer] = !held ? bonus(state) : prices && over ? price(state) : 0;
+      all[layer] = !held ? bonus(step) : prices && over ? price(state) : 0;
   }
   return all;
 }
 
-std::vector<double> Budget::oneByOne(const PlanState &state) const {
+std::vector<double> Budget::oneByOne(const PlanState &state, int64_t step) const {
   std::vector<double> all(has.size(), 0.0);
   std::vector<size_t> users = this->users(state);
-  bool held = holds(state);
+  bool held = holds(state, step);
   if (users.empty())
     return all;
   if (!mayPrice(state)) {
     for (size_t layer : users)
-      all[layer] = held ? 0 : bonus(state);
+      all[layer] = held ? 0 : bonus(step);
     return all;
   }
   if (!held)
-    all[users.back()] = bonus(state);
+    all[users.back()] = bonus(step);
   if (mean(state) > cap(state) && (held || users.size() > 1))
     all[users.front()] = price(state);
   return all;
 }
 
-std::vector<double> Budget::coefficients(const PlanState &state) const {
+std::vector<double> Budget::coefficients(const PlanState &state, int64_t step) const {
   if (state.shares.empty())
     return std::vector<double>(has.size(), 0.0);
-  return config.scope == Scope::First ? oneByOne(state) : alike(state);
+  return config.scope == Scope::First ? oneByOne(state, step) : alike(state, step);
 }
 
-bool Budget::waits(const PlanState &state) const {
+bool Budget::waits(const PlanState &state, int64_t step) const {
   bool aboutToFall = double(state.squeezed + 1) > config.cap.start() * double(steps);
   if (!aboutToFall)
     return false;
-  if (!mayPrice(state) || !holds(state))
+  if (!mayPrice(state) || !holds(state, step))
     return true;
   return state.heldOut && state.heldOut->soft - state.heldOut->hard > config.pauseGap;
 }
 
-void Budget::advance(const PlanState &before, PlanState &state) const {
-  if (!waits(before))
+void Budget::advance(const PlanState &before, int64_t step, PlanState &state) const {
+  if (!waits(before, step))
     ++state.squeezed;
   if (config.growth == 1 || state.shares.empty())
     return;
-  std::vector<double> now = coefficients(state);
+  std::vector<double> now = coefficients(state, step + 1);
   double greatest = std::max(1.0, config.limit / config.coefficient);
   bool next = config.scope == Scope::First && !before.shares.empty() && users(before) != users(state);
   if (next)
     state.pressure = 1;
   else if (std::any_of(now.begin(), now.end(), [](double coefficient) { return coefficient > 0; }))
     state.pressure = std::min(greatest, state.pressure * config.growth);
-  else if (!holds(state))
+  else if (!holds(state, step + 1))
     state.pressure = std::max(1.0, state.pressure * relief);
 }
 

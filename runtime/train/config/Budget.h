@@ -25,31 +25,32 @@ public:
   double cap(const PlanState &state) const;
 
   /// What a token of each layer pays for probability 1 of the mode, [L], as a mean over tokens and the layers that
-  /// route: positive where the mode is priced, negative where it is rewarded.
-  std::vector<double> coefficients(const PlanState &state) const;
+  /// route: positive where the mode is priced, negative where it is rewarded. `step`: the one to come, 0-based.
+  std::vector<double> coefficients(const PlanState &state, int64_t step) const;
 
-  /// Whether the clock stands at this state: the accuracy to start at or to hold is not reached and the cap is about to
+  /// Whether the clock stands in this step: the accuracy to start at or to hold is not reached and the cap is about to
   /// fall, or soft is too far above hard.
-  bool waits(const PlanState &state) const;
+  bool waits(const PlanState &state, int64_t step) const;
 
-  /// The clock and the pressure after a step: `before` is the state before it, `state` has its shares and accuracy.
-  void advance(const PlanState &before, PlanState &state) const;
+  /// The clock and the pressure after step `step`: `before` is the state before it, `state` has its shares and
+  /// accuracy.
+  void advance(const PlanState &before, int64_t step, PlanState &state) const;
 
   Mode mode() const { return config.mode; }
 
 private:
-  double fraction(const PlanState &state) const { return double(state.done) / double(steps); }
-  bool holds(const PlanState &state) const;
+  double fraction(int64_t step) const { return double(step) / double(steps); }
+  bool holds(const PlanState &state, int64_t step) const;
   bool mayPrice(const PlanState &state) const;
   double price(const PlanState &state) const { return config.coefficient * state.pressure; }
-  double bonus(const PlanState &state) const { return -config.restore.at(fraction(state)); }
+  double bonus(int64_t step) const { return -config.restore.at(fraction(step)); }
   /// Of a state with shares: the mode's in each layer that has it, [L], and their mean over the layers that route.
   std::vector<double> shares(const PlanState &state) const;
   double mean(const PlanState &state) const;
   /// The layers that use the mode, in order.
   std::vector<size_t> users(const PlanState &state) const;
-  std::vector<double> alike(const PlanState &state) const;
-  std::vector<double> oneByOne(const PlanState &state) const;
+  std::vector<double> alike(const PlanState &state, int64_t step) const;
+  std::vector<double> oneByOne(const PlanState &state, int64_t step) const;
 
   BudgetConfig config;
   std::vector<bool> has; ///< [L]: layers with a router that have the mode

@@ -36,7 +36,7 @@ StepPlan Plan::at(int64_t step, const PlanState &state) const {
   plan.routing = training.routing.at(fraction);
   plan.balances = fraction >= training.balancerFrom && fraction < training.balancerUntil;
   if (budget)
-    addBudget(state, plan);
+    addBudget(step, state, plan);
   addFloor(state, plan.prices);
   addSwitchLoss(state, plan.prices);
   for (size_t layer = 0; layer < layerModes.size(); ++layer)
@@ -45,9 +45,9 @@ StepPlan Plan::at(int64_t step, const PlanState &state) const {
   return plan;
 }
 
-void Plan::addBudget(const PlanState &state, StepPlan &plan) const {
+void Plan::addBudget(int64_t step, const PlanState &state, StepPlan &plan) const {
   plan.cap = budget->cap(state);
-  std::vector<double> coefficients = budget->coefficients(state);
+  std::vector<double> coefficients = budget->coefficients(state, step);
   for (size_t layer = 0; layer < layerModes.size(); ++layer) {
     plan.prices[layer * pricesPerLayer + size_t(budget->mode())] +=
         coefficients[layer] / double(routedLayers) / double(tokens);
@@ -77,17 +77,16 @@ void Plan::addSwitchLoss(const PlanState &state, std::vector<double> &prices) co
                                                          state.shares[layer].wanted[size_t(mode)] / double(tokens);
 }
 
-bool Plan::squeezeWaits(const PlanState &state) const {
-  return budget && budget->waits(state);
+bool Plan::squeezeWaits(int64_t step, const PlanState &state) const {
+  return budget && budget->waits(state, step);
 }
 
-PlanState Plan::after(PlanState state, std::vector<LayerShares> shares, double accuracy) const {
+PlanState Plan::after(int64_t step, PlanState state, std::vector<LayerShares> shares, double accuracy) const {
   PlanState before = state;
-  ++state.done;
   state.shares = std::move(shares);
   state.accuracy = 0.9 * state.accuracy + 0.1 * accuracy;
   if (budget)
-    budget->advance(before, state);
+    budget->advance(before, step, state);
   return state;
 }
 

@@ -44,18 +44,18 @@ public:
   /// What step `step`, 0 .. steps-1, is to do.
   StepPlan at(int64_t step, const PlanState &state) const;
 
-  /// The state after a step that had these shares ([L]; those of a layer without router do not matter) and this
+  /// The state after step `step`, which had these shares ([L]; those of a layer without router do not matter) and this
   /// accuracy on its targets: of the sequences that ran hard, of all when none did.
-  PlanState after(PlanState state, std::vector<LayerShares> shares, double accuracy) const;
+  PlanState after(int64_t step, PlanState state, std::vector<LayerShares> shares, double accuracy) const;
 
   /// The state after an evaluation.
   PlanState evaluated(PlanState state, HeldOutAccuracy accuracy) const;
 
-  /// Whether the budget's clock stands at this state: see Budget.
-  bool squeezeWaits(const PlanState &state) const;
+  /// Whether the budget's clock stands in step `step`: see Budget.
+  bool squeezeWaits(int64_t step, const PlanState &state) const;
 
 private:
-  void addBudget(const PlanState &state, StepPlan &plan) const;
+  void addBudget(int64_t step, const PlanState &state, StepPlan &plan) const;
   void addFloor(const PlanState &state, std::vector<double> &prices) const;
   void addSwitchLoss(const PlanState &state, std::vector<double> &prices) const;
 

@@ -19,8 +19,11 @@ std::string planStateText(const PlanState &state) {
   json layers = json::array();
   for (const LayerShares &shares : state.shares)
     layers.push_back(toJson(shares));
-  json object = {{"done", state.done},         {"squeezed", state.squeezed}, {"started", state.started},
-                 {"accuracy", state.accuracy}, {"pressure", state.pressure}, {"shares", layers}};
+  json object = {{"squeezed", state.squeezed},
+                 {"started", state.started},
+                 {"accuracy", state.accuracy},
+                 {"pressure", state.pressure},
+                 {"shares", layers}};
   if (state.heldOut)
     object["held_out"] = {state.heldOut->soft, state.heldOut->hard};
   return object.dump();
@@ -54,12 +57,11 @@ static bool read(const json &object, LayerShares &shares) {
 }
 
 static bool read(const json &object, PlanState &state) {
-  if (!object.is_object() || !object.contains("done") || !object["done"].is_number_integer() ||
-      !object.contains("squeezed") || !object["squeezed"].is_number_integer() || !object.contains("started") ||
-      !object["started"].is_boolean() || !object.contains("shares") || !object["shares"].is_array() ||
-      !read(object, "accuracy", state.accuracy) || !read(object, "pressure", state.pressure))
+  if (!object.is_object() || !object.contains("squeezed") || !object["squeezed"].is_number_integer() ||
+      !object.contains("started") || !object["started"].is_boolean() || !object.contains("shares") ||
+      !object["shares"].is_array() || !read(object, "accuracy", state.accuracy) ||
+      !read(object, "pressure", state.pressure))
     return false;
-  state.done = object["done"].get<int64_t>();
   state.squeezed = object["squeezed"].get<int64_t>();
   state.started = object["started"].get<bool>();
   std::array<double, 2> heldOut;

@@ -28,7 +28,6 @@ struct HeldOutAccuracy {
 
 /// What a plan remembers from step to step; a checkpoint holds it.
 struct PlanState {
-  int64_t done = 0;                       ///< Steps of the run.
   int64_t squeezed = 0;                   ///< Steps that the budget's clock has gone.
   bool started = false;                   ///< Whether the accuracy to start at was reached.
   double accuracy = 0;                    ///< Of training, smoothed: .9 of what it was, .1 of the last step's.
