@@ -94,4 +94,13 @@ Status AtomicFile::commit() {
   return {};
 }
 
+Status writeWhole(const std::string &path, std::string_view bytes) {
+  Result<AtomicFile> file = AtomicFile::create(path);
+  if (!file)
+    return file.error();
+  if (Status status = file->write(0, bytes.data(), bytes.size()); !status)
+    return status;
+  return file->commit();
+}
+
 } // namespace chimera::io

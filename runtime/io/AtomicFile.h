@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace chimera::io {
 
@@ -45,6 +46,9 @@ private:
   std::string target;    ///< Links followed.
   std::string temporary; ///< Empty when there is none.
 };
+
+/// Creates or replaces a whole file: the bytes, flushed, or an error and what was there before.
+Status writeWhole(const std::string &path, std::string_view bytes);
 
 } // namespace chimera::io
 

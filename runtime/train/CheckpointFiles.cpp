@@ -67,12 +67,7 @@ Failure placeFolder(const std::string &from, const std::string &to) {
 }
 
 Failure writeText(const std::string &path, const std::string &text) {
-  io::Result<io::AtomicFile> file = io::AtomicFile::create(path);
-  if (!file)
-    return Error(file.error());
-  if (io::Status status = file->write(0, text.data(), text.size()); !status)
-    return Error(status.error());
-  if (io::Status status = file->commit(); !status)
+  if (io::Status status = io::writeWhole(path, text); !status)
     return Error(status.error());
   return std::nullopt;
 }

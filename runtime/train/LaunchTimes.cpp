@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
-#include <tuple>
 
 namespace chimera::train {
 
@@ -27,7 +26,7 @@ namespace {
 
 /// A line of the table.
 struct Line {
-  std::string program, op, kernel;
+  std::string name; ///< Program, op and kernel.
   int64_t calls = 0;
   double seconds = 0;
 };
@@ -41,16 +40,14 @@ static std::string text(const char *format, double milliseconds, double calls, d
 }
 
 std::string LaunchTimes::table(double seconds, int64_t steps) const {
-  std::map<std::tuple<std::string, std::string, std::string>, Line> byKernel;
+  std::map<std::string, Line> byKernel;
   for (size_t program = 0; program < programs.size(); ++program)
     for (const Sum &sum : programs[program]) {
       if (!sum.launch)
         continue;
-      std::string name = nameOf(TrainingProgram(program));
-      Line &line = byKernel[{name, sum.launch->op, sum.launch->kernel}];
-      line.program = name;
-      line.op = sum.launch->op;
-      line.kernel = sum.launch->kernel;
+      std::string name = nameOf(TrainingProgram(program)) + (" " + sum.launch->op) + " " + sum.launch->kernel;
+      Line &line = byKernel[name];
+      line.name = name;
       line.calls += sum.calls;
       line.seconds += std::chrono::duration<double>(sum.time).count();
     }
@@ -65,7 +62,7 @@ std::string LaunchTimes::table(double seconds, int64_t steps) const {
   for (const Line &line : lines)
     table += text("%12.3f %9.1f %6.1f%%  ", 1e3 * line.seconds / double(steps), double(line.calls) / double(steps),
                   100 * line.seconds / seconds) +
-             line.program + " " + line.op + " " + line.kernel + "\n";
+             line.name + "\n";
   return table + text("%12.3f %9.1f %6.1f%%  ", 1e3 * rest / double(steps), 0, 100 * rest / seconds) +
          "outside of launches\n";
 }

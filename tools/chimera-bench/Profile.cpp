@@ -86,13 +86,7 @@ io::Status writeTrace(const std::string &path, const std::vector<TraceRun> &runs
       cut.push_back(run.name);
   }
   json trace = {{"traceEvents", std::move(events)}, {"displayTimeUnit", "ns"}, {"otherData", {{"cut_runs", cut}}}};
-  std::string text = trace.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
-  io::Result<io::AtomicFile> file = io::AtomicFile::create(path);
-  if (!file)
-    return file.error();
-  if (io::Status status = file->write(0, text.data(), text.size()); !status)
-    return status;
-  return file->commit();
+  return io::writeWhole(path, trace.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
 } // namespace chimera::bench

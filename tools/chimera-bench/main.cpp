@@ -86,12 +86,7 @@ static io::Status write(const Options &options, const Report &report) {
       return io::Error{"the standard output cannot be written"};
     return {};
   }
-  io::Result<io::AtomicFile> file = io::AtomicFile::create(options.output);
-  if (!file)
-    return file.error();
-  if (io::Status status = file->write(0, text.data(), text.size()); !status)
-    return status;
-  return file->commit();
+  return io::writeWhole(options.output, text);
 }
 
 static io::Status execute(const Options &options) {

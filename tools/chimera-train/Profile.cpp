@@ -26,13 +26,7 @@ void Profile::end(double seconds) {
 Failure Profile::write(const std::string &path) const {
   if (steps == 0)
     return std::nullopt;
-  io::Result<io::AtomicFile> file = io::AtomicFile::create(path);
-  if (!file)
-    return Error(file.error());
-  std::string table = times.table(sum, steps);
-  io::Status status = file->write(0, table.data(), table.size());
-  if (status)
-    status = file->commit();
+  io::Status status = io::writeWhole(path, times.table(sum, steps));
   return status ? std::nullopt : Failure(Error(status.error()));
 }
 

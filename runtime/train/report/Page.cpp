@@ -79,13 +79,7 @@ std::string Page::html(bool finished) const {
 }
 
 io::Status Page::write(bool finished) const {
-  io::Result<io::AtomicFile> file = io::AtomicFile::create(path);
-  if (!file)
-    return file.error();
-  std::string text = html(finished);
-  if (io::Status status = file->write(0, text.data(), text.size()); !status)
-    return status;
-  return file->commit();
+  return io::writeWhole(path, html(finished));
 }
 
 } // namespace chimera::train
