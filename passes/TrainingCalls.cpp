@@ -45,15 +45,17 @@ bool TrainingCalls::lowerRouting(Operation *op) {
         return true;
       })
       .Case([&](SeqRouteGradOp grad) {
-        ref::SeqRouteGradSpec spec{modeIndices(grad.getModes()), grad.getBiasInGate(), bool(grad.getDgate()),
-                                   bool(grad.getDlogP()), scalarOf(grad.getLogits())};
+        ref::SeqRouteGradSpec spec{modeIndices(grad.getModes()), grad.getBiasInGate(),  bool(grad.getDgate()),
+                                   bool(grad.getDlogP()),        bool(grad.getNoise()), scalarOf(grad.getLogits())};
         KernelCall(rewriter, op)
             .start(rowsOf(grad.getLogits()))
             .in({grad.getLogits(), grad.getBias(), grad.getHyper(), grad.getPrices(), grad.getMode()})
             .optional(grad.getDgate())
             .optional(grad.getDlogP())
+            .optional(grad.getNoise())
             .out(grad.getResult().getType())
             .constant(static_cast<int64_t>(grad.getLayer()))
+            .constant(grad.getNoise() ? columnsOf(grad.getNoise()) / 4 : 0)
             .replace(getOrEmit(kernels, spec));
         return true;
       })

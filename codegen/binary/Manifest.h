@@ -15,7 +15,7 @@
 namespace chimera::binary {
 
 /// The version of the format that toJson writes.
-inline constexpr int64_t formatVersion = 3;
+inline constexpr int64_t formatVersion = 4;
 
 /// A launch covers ceil((tokens N + seqs S + outputs R + constant) / divisor) blocks.
 struct Grid {

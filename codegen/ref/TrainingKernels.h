@@ -37,11 +37,12 @@ enum class Hyper {
 // Routing (TrainingRouting.cpp; from SoftCombineSpec on TrainingCombine.cpp).
 
 /// Routing of whole sequences. tau = T(hyper.temperature). s = l + bias; wanted = argmax_k (s_k + T(tau * noise_k)),
-/// the first on ties; q = (biasInGate ? s : l) / tau; logp as in RouteSpec. With `admits`, mode is the admitted one, by
-/// capacity as in RouteSpec with counts that start at 0 in each sequence and positions from 0; else mode = wanted.
-/// gate = 1, or exp(logp of mode) from the unrounded f64 value. Buffers: rows (of the whole batch), logits [N, K], bias
-/// [K], noise f64 [N][L][4] (by canonical mode), hyper, mode i8 [N], wanted i8 [N], gate T[N], logp T[N, K]. Constants:
-/// args[4] = the layer, args[5] = L. Grid: seqs.
+/// the first on ties; q = (biasInGate ? s : l) / tau. With `admits`, logp is as in RouteSpec and mode the admitted
+/// one, by capacity as in RouteSpec with counts that start at 0 in each sequence and positions from 0. Without, which
+/// is soft routing, logp is that of softmax(q_k + T(noise_k)), and mode = wanted. gate = 1, or exp(logp of mode) from
+/// the unrounded f64 value. Buffers: rows (of the whole batch), logits [N, K], bias [K], noise f64 [N][L][4] (by
+/// canonical mode), hyper, mode i8 [N], wanted i8 [N], gate T[N], logp T[N, K]. Constants: args[4] = the layer, args[5]
+/// = L. Grid: seqs.
 struct SeqRouteSpec {
   std::vector<int> modes;
   GateKind gate = GateKind::Prob;
@@ -53,16 +54,17 @@ struct SeqRouteSpec {
 Kernel getOrEmit(mlir::ModuleOp kernels, const SeqRouteSpec &spec);
 
 /// The gradient by the logits. With p = exp(logp), recomputed from the logits in f64:
-///   e_k = dlogp_k + [k = mode] p_k dgate + p_k price_k - entropy p_k (logp_k + 1)
+///   e_k = dlogp_k + [k = mode] p_k dgate + p_k price_k - pull_k - entropy p_k (logp_k + 1) + p_k / (1 - p_k) push_k
 ///   dlogits_j = (e_j - p_j sum_k e_k) / tau                                  all in f64, k ascending, rounded once.
 /// dgate enters alike for both kinds of gate: for `one` it is the straight-through estimate (Bengio et al. 2013).
-/// prices f64 [L][5]: the price of each canonical mode, and the coefficient of the entropy. Buffers: start, logits,
-/// bias, hyper, prices, mode i8[N], (dgate T[N] if `gate`), (dlogp T[N, K] if `logp`), dlogits T[N, K]. Constants:
-/// args[4] = the layer. Grid: tokens.
+/// prices f64 [L][13]: price, push and pull of each canonical mode, then the entropy's. 1 - p_k is the sum of the
+/// others' p; a row whose others have all underflown is pushed with their shares taken as 0. Buffers: start, logits,
+/// bias, hyper, prices, mode i8[N], (dgate T[N] if `gate`), (dlogp T[N, K] if `logp`), (noise f64 [N][L][4] if `noise`:
+/// the routing was soft), dlogits T[N, K]. Constants: args[4] = the layer, args[5] = L with `noise`. Grid: tokens.
 struct SeqRouteGradSpec {
   std::vector<int> modes;
   bool biasInGate = false;
-  bool gate = true, logp = false;
+  bool gate = true, logp = false, noise = false;
   Scalar type = Scalar::F32;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const SeqRouteGradSpec &spec);

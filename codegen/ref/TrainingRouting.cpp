@@ -14,6 +14,10 @@ static constexpr Grid perRow{/*tokens=*/1};
 /// Canonical modes.
 static constexpr int64_t modeCount = 4;
 
+/// Where a layer's pushes, pulls and the entropy's coefficient begin in its row of `prices`.
+static constexpr int64_t pushesAt = modeCount, pullsAt = 2 * modeCount, entropyAt = 3 * modeCount;
+static_assert(entropyAt + 1 == ir::pricesPerLayer);
+
 static Val temperatureOf(KernelBuilder &k, const Buffer &hyper, Scalar type) {
   return toFloat(hyper.load(static_cast<int64_t>(Hyper::Temperature)), k.floatType(type));
 }
@@ -41,9 +45,9 @@ struct SeqRoute {
     SmallVector<Val> scores, scaled, names;
     for (int64_t m = 0; m < modes; ++m) {
       Val logit = logits.load(row * modes + m), score = logit + bias.load(m);
-      Val jolt = wideTau * noise.load(noiseRow + spec.modes[m]);
-      scores.push_back(score + toFloat(jolt, k.floatType(spec.type)));
-      scaled.push_back((spec.biasInGate ? score : logit) / tau);
+      Val jolt = noise.load(noiseRow + spec.modes[m]), q = (spec.biasInGate ? score : logit) / tau;
+      scores.push_back(score + toFloat(wideTau * jolt, k.floatType(spec.type)));
+      scaled.push_back(spec.admits ? q : q + toFloat(jolt, k.floatType(spec.type)));
       names.push_back(k.integer(spec.modes[m]));
     }
     SmallVector<Val> logs = logSoftmax(k, scaled);
@@ -85,17 +89,28 @@ namespace {
 struct SeqRouteGrad {
   KernelBuilder &k;
   const SeqRouteGradSpec &spec;
-  Buffer start, logits, bias, hyper, prices, mode, dgate, dlogp, dlogits;
+  Buffer start, logits, bias, hyper, prices, mode, dgate, dlogp, noise, dlogits;
 
   SeqRouteGrad(KernelBuilder &k, const SeqRouteGradSpec &spec) : k(k), spec(spec) {
     start = k.buffer(Elem::I32), logits = k.buffer(spec.type), bias = k.buffer(spec.type);
     hyper = k.buffer(Elem::F64), prices = k.buffer(Elem::F64), mode = k.buffer(Elem::I8);
     dgate = spec.gate ? k.buffer(spec.type) : Buffer();
     dlogp = spec.logp ? k.buffer(spec.type) : Buffer();
+    noise = spec.noise ? k.buffer(Elem::F64) : Buffer();
     dlogits = k.buffer(spec.type);
   }
 
-  /// The gradient by the m-th ln p of a row; `priceRow` is the layer's first price.
+  /// The routing's q of a row's m-th mode.
+  Val scaledLogit(Val row, int64_t m, Val tau) const {
+    Val logit = logits.load(row * static_cast<int64_t>(spec.modes.size()) + m);
+    Val q = (spec.biasInGate ? logit + bias.load(m) : logit) / tau;
+    if (!spec.noise)
+      return q;
+    Val noiseRow = (row * k.argument(5) + k.argument(4)) * modeCount;
+    return q + toFloat(noise.load(noiseRow + spec.modes[m]), k.floatType(spec.type));
+  }
+
+  /// The gradient by the m-th ln p of a row, but for the pushes; `priceRow` is the layer's first price.
   Val gradientOfLog(Val row, int64_t m, Val logp, Val p, Val priceRow) const {
     Type f64 = k.f64Type();
     auto modes = static_cast<int64_t>(spec.modes.size());
@@ -104,17 +119,29 @@ struct SeqRouteGrad {
     if (spec.gate)
       e = e + select(mode.load(row) == spec.modes[m], p * toFloat(dgate.load(row), f64), zero);
     e = e + p * prices.load(priceRow + spec.modes[m]);
-    return e - prices.load(priceRow + modeCount) * p * (logp + k.real(1, f64));
+    e = e - prices.load(priceRow + (pullsAt + spec.modes[m]));
+    return e - prices.load(priceRow + entropyAt) * p * (logp + k.real(1, f64));
+  }
+
+  /// The gradient by the m-th of a row's q of -push_n ln(1 - p_n), summed over n.
+  Val pushed(ArrayRef<Val> p, int64_t m, Val priceRow) const {
+    auto modes = static_cast<int64_t>(spec.modes.size());
+    Val sum = k.real(0, k.f64Type()), tiny = k.real(1e-300, k.f64Type());
+    for (int64_t n = 0; n < modes && modes > 1; ++n) {
+      Val push = prices.load(priceRow + (pushesAt + spec.modes[n])) * p[n], others = k.real(0, k.f64Type());
+      for (int64_t other = 0; other < modes; ++other)
+        others = other == n ? others : others + p[other];
+      sum = n == m ? sum + push : sum - push * (p[m] / select(others > tiny, others, tiny));
+    }
+    return sum;
   }
 
   void emitRow(Val row) const {
     auto modes = static_cast<int64_t>(spec.modes.size());
-    Val tau = temperatureOf(k, hyper, spec.type), priceRow = k.argument(4) * (modeCount + 1);
+    Val tau = temperatureOf(k, hyper, spec.type), priceRow = k.argument(4) * ir::pricesPerLayer;
     SmallVector<Val> scaled;
-    for (int64_t m = 0; m < modes; ++m) {
-      Val logit = logits.load(row * modes + m);
-      scaled.push_back((spec.biasInGate ? logit + bias.load(m) : logit) / tau);
-    }
+    for (int64_t m = 0; m < modes; ++m)
+      scaled.push_back(scaledLogit(row, m, tau));
     SmallVector<Val> logs = logSoftmax(k, scaled), p, e;
     Val sum = k.real(0, k.f64Type());
     for (int64_t m = 0; m < modes; ++m) {
@@ -123,15 +150,16 @@ struct SeqRouteGrad {
       sum = sum + e[m];
     }
     for (int64_t m = 0; m < modes; ++m)
-      dlogits.store(row * modes + m, (e[m] - p[m] * sum) / toFloat(tau, k.f64Type()));
+      dlogits.store(row * modes + m, (e[m] - p[m] * sum + pushed(p, m, priceRow)) / toFloat(tau, k.f64Type()));
   }
 };
 
 } // namespace
 
 Kernel getOrEmit(ModuleOp kernels, const SeqRouteGradSpec &spec) {
-  std::string symbol = symbolOf({"seq_route_grad", nameOf(spec.type), "modes" + nameOf(spec.modes),
-                                 spec.biasInGate ? "biased" : "", spec.gate ? "gate" : "", spec.logp ? "logp" : ""});
+  std::string symbol =
+      symbolOf({"seq_route_grad", nameOf(spec.type), "modes" + nameOf(spec.modes), spec.biasInGate ? "biased" : "",
+                spec.gate ? "gate" : "", spec.logp ? "logp" : "", spec.noise ? "noise" : ""});
   emitKernel(kernels, symbol, [&](KernelBuilder &k) {
     SeqRouteGrad gradient(k, spec);
     forEachRow(k, gradient.start, [&](Val row) { gradient.emitRow(row); });

@@ -127,10 +127,10 @@ void RoundParamOp::buildGradient(OpBuilder &, Adjoints &adjoints) {
 
 void SeqRouteOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
   // Also where no mixer's output depends on it: the prices do.
-  Value dgate = adjoints.of(getGate()), dlogP = adjoints.of(getLogP());
+  Value dgate = adjoints.of(getGate()), dlogP = adjoints.of(getLogP()), noise = getSoft() ? getNoise() : Value();
   adjoints.add(getLogits(), builder.create<SeqRouteGradOp>(getLoc(), getLogits().getType(), getModes(), getLogits(),
                                                            getBias(), adjoints.hyper, adjoints.prices, getMode(), dgate,
-                                                           dlogP, getLayer(), getBiasInGate()));
+                                                           dlogP, noise, getLayer(), getBiasInGate()));
 }
 
 void WriteWeightOp::buildGradient(OpBuilder &, Adjoints &adjoints) {

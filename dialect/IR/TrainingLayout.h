@@ -18,8 +18,9 @@ constexpr int64_t leavesLength = maxLeaves + 2;
 /// f64 elements of `hyper`, the numbers that change from step to step.
 constexpr int64_t hyperLength = 16;
 
-/// f64 elements of `prices` for each layer: of the canonical modes, and the coefficient of the entropy.
-constexpr int64_t pricesPerLayer = 5;
+/// f64 elements of `prices` for each layer: price, push and pull of each canonical mode, the coefficient of the
+/// entropy.
+constexpr int64_t pricesPerLayer = 13;
 
 /// What a routing says of a row: wanted, admitted and p by canonical mode, the entropy of p, refused.
 constexpr int64_t routeStatistics = 14;

@@ -25,6 +25,15 @@ static LogicalResult checkStatic(Operation *op, StringRef name, Value value) {
 // Routing
 //===----------------------------------------------------------------------===//
 
+/// f64, and for each layer up to `layer` a column for each canonical mode.
+static LogicalResult checkNoise(Operation *op, Value noise, int64_t layer) {
+  if (!elementOf(noise).isF64() || layer < 0 || layer >= columnsOf(noise) / 4) {
+    return op->emitOpError("noise must be f64 with 4 columns for each layer up to layer ")
+           << layer << ", got " << noise.getType();
+  }
+  return success();
+}
+
 Value SeqRouteOp::getRowSource() {
   return getRows();
 }
@@ -47,9 +56,8 @@ LogicalResult SeqRouteOp::verify() {
              << elementOf(getLogits()) << ", got " << tensor.getType();
     }
   }
-  if (!elementOf(getNoise()).isF64() || layer < 0 || layer >= columnsOf(getNoise()) / 4) {
-    return emitOpError("noise must be f64 with 4 columns for each layer up to layer ")
-           << layer << ", got " << getNoise().getType();
+  if (failed(checkNoise(*this, getNoise(), layer))) {
+    return failure();
   }
   if ((getCapacity() && static_cast<int64_t>(getCapacity()->size()) != count) ||
       (getMaxTokens() && static_cast<int64_t>(getMaxTokens()->size()) != count)) {
@@ -86,7 +94,7 @@ LogicalResult SeqRouteGradOp::verify() {
     return emitOpError("prices must be f64 with ")
            << pricesPerLayer << " numbers for each layer up to layer " << layer << ", got " << getPrices().getType();
   }
-  return success();
+  return getNoise() ? checkNoise(*this, getNoise(), layer) : success();
 }
 
 Value RouteStatisticsOp::getRowSource() {

@@ -24,9 +24,14 @@ def SeqRouteOp : Chimera_RowOp<"seq_route", [DeclareOpInterfaceMethods<Different
 
         wanted = argmax_k (s_k + temperature * noise_k)                       (noise: of layer `layer` and the k-th mode)
 
-    that the temperature is hyper[0], and that with `soft` nothing is admitted: mode = wanted. p never contains the noise (the
-    Gumbel-max trick, Maddison et al. 2017). The gradient by the logits comes through `gate` (for `one` the straight-through
-    estimate, Bengio et al. 2013) and `log_p`, and from the prices of the modes.
+    that the temperature is hyper[0], and that with `soft` nothing is admitted: mode = wanted. Without `soft` p does not contain the
+    noise: Gumbel noise draws the mode from p (the Gumbel-max trick, Maddison et al. 2014). With `soft` it does:
+
+        p = softmax(q + noise),   q being what it is the softmax of without noise
+
+    With Gumbel noise p is a sample of the concrete distribution (Maddison et al. 2017; Jang et al. 2017, "Gumbel-softmax"). The
+    gradient by the logits comes through `gate` (for `one` the straight-through estimate, Bengio et al. 2013) and `log_p`, and from
+    the prices of the modes.
 
     logits and log_p [R, K], bias [K], gate [R] in T; noise f64 [R, 4 L]; hyper f64 [16]; mode and wanted i8 [R] (canonical index).
 
@@ -51,26 +56,30 @@ def SeqRouteOp : Chimera_RowOp<"seq_route", [DeclareOpInterfaceMethods<Different
 def SeqRouteGradOp : Chimera_RowOp<"seq_route_grad", [AttrSizedOperandSegments, AllTypesMatch<["logits", "result"]>]> {
   let summary = "gradient of a routing by its logits";
   let description = [{
-    With p = softmax of the logits as `chimera.seq_route` has it, tau = hyper[0], and a price of each mode and a coefficient of the
-    entropy from prices[layer]:
+    With p = softmax of the logits as `chimera.seq_route` has it (with `noise`: of a soft one), tau = hyper[0], and from
+    prices[layer] a price, a push and a pull of each mode and the coefficient of the entropy:
 
-        e_k = dlog_p_k + [k = mode] p_k dgate + p_k price_k - entropy p_k (ln p_k + 1),   dlogits_j = (e_j - p_j sum_k e_k) / tau
+        e_k = dlog_p_k + [k = mode] p_k dgate + p_k price_k + p_k / (1 - p_k) push_k - pull_k - entropy p_k (ln p_k + 1)
+        dlogits_j = (e_j - p_j sum_k e_k) / tau
 
-    which adds the loss sum_rows (sum_k price_k p_k + entropy H(p)). prices f64 [L, 5]: by canonical mode, then the entropy's.
+    which adds the loss sum_rows (sum_k (price_k p_k - push_k ln(1 - p_k) - pull_k ln p_k) + entropy H(p)). The gradient of a
+    price vanishes where p_k is near 0 or 1; a push is as strong on a row that is sure of its mode, and a pull calls one back.
+    prices f64 [L, 13]: price, push and pull by canonical mode, then the entropy's coefficient.
 
     Example:
     ```mlir
     %d = chimera.seq_route_grad [ssm, full] %logits, %bias hyper %hyper prices %prices mode %mode gate %dgate {layer = 0 : i64}
-        : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<1x5xf64>, tensor<?xi8>, tensor<?xf32>) -> tensor<?x2xf32>
+        : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<1x13xf64>, tensor<?xi8>, tensor<?xf32>) -> tensor<?x2xf32>
     ```
   }];
   let arguments = (ins ModeArrayAttr:$modes, AccMatrix:$logits, WeightVector:$bias, WeightVector:$hyper, AccMatrix:$prices,
-                       ModeVector:$mode, Optional<RowVector>:$dgate, Optional<AccMatrix>:$dlog_p, I64Attr:$layer,
+                       ModeVector:$mode, Optional<RowVector>:$dgate, Optional<AccMatrix>:$dlog_p,
+                       Optional<AccMatrix>:$noise, I64Attr:$layer,
                        UnitAttr:$bias_in_gate);
   let results = (outs AccMatrix:$result);
   let assemblyFormat = [{
     custom<Modes>($modes) $logits `,` $bias `hyper` $hyper `prices` $prices `mode` $mode (`gate` $dgate^)? (`log_p` $dlog_p^)?
-    attr-dict `:` functional-type(operands, results)
+    (`noise` $noise^)? attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }

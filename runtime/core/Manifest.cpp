@@ -305,8 +305,8 @@ static void readHeader(const JsonReader &json, Manifest &manifest) {
   if (json.at("format").string() != "chimera-model")
     json.at("format").fail("must be chimera-model");
   manifest.version = json.at("version").integer(0, INT32_MAX);
-  if (!json.failed() && manifest.version != 3)
-    json.at("version").fail("is " + std::to_string(manifest.version) + "; this runtime reads 3");
+  if (!json.failed() && manifest.version != 4)
+    json.at("version").fail("is " + std::to_string(manifest.version) + "; this runtime reads 4");
   manifest.producer = json.at("producer").string();
   manifest.target = json.at("target").string();
   manifest.dtype = readDtype(json.at("dtype"));

@@ -166,7 +166,7 @@ constexpr int64_t layerStatistics = 14;
 /// Numbers of the step buffers that have a fixed size.
 constexpr int64_t hyperCount = 16;
 constexpr int64_t leavesCount = 18;
-constexpr int64_t pricesPerLayer = 5;
+constexpr int64_t pricesPerLayer = 13;
 
 /// What is made for one ISA.
 struct Variant {

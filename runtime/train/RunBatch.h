@@ -40,7 +40,7 @@ struct RunBatch {
   std::vector<int32_t> targets; ///< [N]
   std::vector<double> noise;    ///< [N][layers][4], or empty: zeros.
   Hyper hyper;
-  std::vector<double> prices; ///< [layers][5], or empty: zeros.
+  std::vector<double> prices; ///< [layers][13], or empty: zeros.
   std::array<int32_t, runtime::leavesCount> leaves = {};
 
   /// Forgets all sequences.

@@ -109,7 +109,7 @@ Failure Trainer::makeGradients(const StepInput &input, StepReport &report, Hyper
       makeBatch(group, share);
       batch.hyper = hyper;
       batch.prices = input.prices;
-      if (isHard && input.noise)
+      if (isHard ? input.hardNoise : input.softNoise)
         addNoise(input.step);
       if (Failure failure = makeGradient(input, share, several, isHard ? report.hard : report.soft))
         return failure;

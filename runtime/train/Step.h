@@ -34,9 +34,10 @@ struct StepInput {
   uint32_t step = 0;          ///< Its number: of the noise, and in messages.
   SequenceReader read;        ///< index 0 .. A*B - 1; called for this rank's sequences only, each once.
   double hardShare = 1;       ///< The share of each micro-step's sequences, its first ones, that route hard.
-  bool noise = false;         ///< Gumbel noise on the choice of the hard ones.
+  bool hardNoise = false;     ///< Gumbel noise on the choice of the hard ones.
+  bool softNoise = false;     ///< Gumbel noise in the probabilities of the others.
   Hyper hyper;                ///< The loss scale is found here.
-  std::vector<double> prices; ///< [layers][5], or empty: zeros.
+  std::vector<double> prices; ///< [layers][13], or empty: zeros.
   bool balances = true;       ///< Whether the balancer moves.
 };
 

@@ -126,6 +126,23 @@ TEST(RefTrainingRouting, NoiseOfItsLayerMovesWhatIsWantedAlone) {
   }
 }
 
+TEST(RefTrainingRouting, SoftProbabilitiesHaveTheNoise) {
+  for (Scalar type : {Scalar::F64, Scalar::F32}) {
+    RouteCase c = makeCase({0, 2, 3}, type, 12);
+    c.spec.admits = false;
+    c.noise = randomVector<double>(c.noise.size(), 13);
+    RouteResult noisy = runRoute(c, c.logits);
+    Tensor jolted = c.logits;
+    for (int64_t r = 0; r < batch.tokens(); ++r)
+      for (int64_t m = 0; m < 3; ++m)
+        jolted[r * 3 + m] += c.temperature * c.noise[(r * layers + layer) * 4 + c.spec.modes[m]];
+    std::fill(c.noise.begin(), c.noise.end(), 0);
+    RouteResult expected = runRoute(c, jolted);
+    EXPECT_EQ(noisy.wanted, expected.wanted);
+    expectNear(noisy.logp, expected.logp, type == Scalar::F64 ? 1e-14 : 1e-5);
+  }
+}
+
 TEST(RefTrainingRouting, WithoutAdmissionTheModeIsTheWantedOne) {
   RouteCase c = makeCase({0, 1, 2, 3}, Scalar::F64, 8);
   c.spec.capacity.assign(4, {0.01, 1});
@@ -156,22 +173,28 @@ Tensor runGrad(const RouteCase &c, const Upstream &up, bool gate, bool logp) {
     add(launch, c.spec.type, up.dgate);
   if (logp)
     add(launch, c.spec.type, up.dlogp);
+  if (!c.spec.admits)
+    launch.add(c.noise);
   size_t out = addResult(launch, c.spec.type, c.logits.size());
-  compiled(SeqRouteGradSpec{c.spec.modes, c.spec.biasInGate, gate, logp, c.spec.type})
-      .run(launch, batch.sizes(), {layer});
+  compiled(SeqRouteGradSpec{c.spec.modes, c.spec.biasInGate, gate, logp, !c.spec.admits, c.spec.type})
+      .run(launch, batch.sizes(), {layer, layers});
   return get(launch, c.spec.type, out);
 }
 
-/// What the gradients belong to: <dlogp, ln p> + <dgate, p of the mode> + prices . p + coefficient * entropy.
+/// What the gradients belong to: <dlogp, ln p> + <dgate, p of the mode> + prices . p - pushes . ln(1 - p) - pulls . ln
+/// p
+/// + coefficient * entropy.
 double objective(const RouteCase &c, const Upstream &up, const Tensor &logp, bool gate, bool useLogp) {
   double sum = 0;
-  const double *prices = &up.prices[layer * 5];
+  const double *prices = &up.prices[layer * chimera::ir::pricesPerLayer];
   for (int64_t r = 0; r < batch.tokens(); ++r)
     for (int64_t m = 0; m < c.modes(); ++m) {
       double l = logp[r * c.modes() + m], p = std::exp(l);
       sum += useLogp ? up.dlogp[r * c.modes() + m] * l : 0;
       sum += gate && c.spec.modes[m] == up.mode[r] ? up.dgate[r] * p : 0;
-      sum += prices[c.spec.modes[m]] * p - prices[4] * p * l;
+      int mode = c.spec.modes[m];
+      sum += prices[mode] * p - prices[12] * p * l - prices[8 + mode] * l;
+      sum -= c.modes() > 1 ? prices[4 + mode] * std::log1p(-p) : 0;
     }
   return sum;
 }
@@ -179,18 +202,38 @@ double objective(const RouteCase &c, const Upstream &up, const Tensor &logp, boo
 TEST(RefTrainingRouting, LogitsHaveTheirGradient) {
   uint64_t seed = 20;
   for (std::vector<int> modes : {std::vector<int>{0, 1, 2, 3}, {1, 3}, {2}})
-    for (int flags = 0; flags < 4; ++flags) {
+    for (int flags = 0; flags < 8; ++flags) {
       bool gate = flags & 1, logp = flags & 2;
       RouteCase c = makeCase(modes, Scalar::F64, seed += 3);
-      c.spec.biasInGate = flags == 1 || flags == 2;
+      c.spec.biasInGate = flags % 4 == 1 || flags % 4 == 2;
+      if (flags & 4) {
+        c.spec.admits = false;
+        c.noise = randomVector<double>(c.noise.size(), seed);
+      }
       Upstream up{exactTensor(batch.tokens(), seed + 1), exactTensor(batch.tokens() * c.modes(), seed + 2),
-                  exactTensor(layers * 5, seed + 3), runRoute(c, c.logits).mode};
+                  exactTensor(layers * chimera::ir::pricesPerLayer, seed + 3), runRoute(c, c.logits).mode};
       Tensor got = runGrad(c, up, gate, logp);
       expectGradients({c.logits}, {got},
                       [&](const Tensors &in) { return objective(c, up, runRoute(c, in[0]).logp, gate, logp); });
       c.spec.type = Scalar::F32;
       expectNear(runGrad(c, up, gate, logp), got, 1e-6);
     }
+}
+
+TEST(RefTrainingRouting, PushesActOnSureRowsAndPullsOnLostOnes) {
+  RouteCase c = makeCase({0, 2}, Scalar::F64, 14);
+  for (int64_t r = 0; r < batch.tokens(); ++r)
+    c.logits[2 * r] = 0, c.logits[2 * r + 1] = r % 2 ? 3000 : -3000; // p of `full`: 1 or 0
+  std::fill(c.bias.begin(), c.bias.end(), 0);
+  Upstream up{
+      Tensor(batch.tokens(), 0), {}, Tensor(layers * chimera::ir::pricesPerLayer, 0), runRoute(c, c.logits).mode};
+  up.prices[layer * chimera::ir::pricesPerLayer + 4 + 2] = 7;
+  up.prices[layer * chimera::ir::pricesPerLayer + 8 + 2] = 0.7;
+  Tensor got = runGrad(c, up, /*gate=*/true, /*logp=*/false);
+  for (int64_t r = 0; r < batch.tokens(); ++r) {
+    EXPECT_DOUBLE_EQ(got[2 * r + 1] * c.temperature, r % 2 ? 7 : -0.7);
+    EXPECT_DOUBLE_EQ(got[2 * r] * c.temperature, r % 2 ? 0 : 0.7);
+  }
 }
 
 TEST(RefTrainingRouting, StatisticsSayWhereEachRowWentAndWhy) {

@@ -206,48 +206,48 @@ func.func @route_negative_max_tokens(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %no
 
 // -----
 
-func.func @route_grad_modes(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: tensor<16xf64>, %prices: tensor<2x5xf64>,
+func.func @route_grad_modes(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: tensor<16xf64>, %prices: tensor<2x13xf64>,
                             %mode: tensor<?xi8>, %dgate: tensor<?xf32>, %dlp: tensor<?x2xf32>) {
   // expected-error @+1 {{'chimera.seq_route_grad' op modes must be listed once each}}
   %r0 = chimera.seq_route_grad [ssm, ssm] %l, %b hyper %hyper prices %prices mode %mode gate %dgate log_p %dlp
       {layer = 1 : i64}
-      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x5xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
+      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
       -> tensor<?x2xf32>
   return
 }
 
 // -----
 
-func.func @route_grad_hyper(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: tensor<17xf64>, %prices: tensor<2x5xf64>,
+func.func @route_grad_hyper(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: tensor<17xf64>, %prices: tensor<2x13xf64>,
                             %mode: tensor<?xi8>, %dgate: tensor<?xf32>, %dlp: tensor<?x2xf32>) {
   // expected-error @+1 {{hyper must have 16 elements, got 17}}
   %r0 = chimera.seq_route_grad [ssm, full] %l, %b hyper %hyper prices %prices mode %mode gate %dgate log_p %dlp
       {layer = 1 : i64}
-      : (tensor<?x2xf32>, tensor<2xf32>, tensor<17xf64>, tensor<2x5xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
+      : (tensor<?x2xf32>, tensor<2xf32>, tensor<17xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
       -> tensor<?x2xf32>
   return
 }
 
 // -----
 
-func.func @route_grad_logits(%l: tensor<?x4xf32>, %b: tensor<2xf32>, %hyper: tensor<16xf64>, %prices: tensor<2x5xf64>,
+func.func @route_grad_logits(%l: tensor<?x4xf32>, %b: tensor<2xf32>, %hyper: tensor<16xf64>, %prices: tensor<2x13xf64>,
                              %mode: tensor<?xi8>, %dgate: tensor<?xf32>, %dlp: tensor<?x2xf32>) {
   // expected-error @+1 {{logits must have 2 columns, got 4}}
   %r0 = chimera.seq_route_grad [ssm, full] %l, %b hyper %hyper prices %prices mode %mode gate %dgate log_p %dlp
       {layer = 1 : i64}
-      : (tensor<?x4xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x5xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
+      : (tensor<?x4xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
       -> tensor<?x4xf32>
   return
 }
 
 // -----
 
-func.func @route_grad_bias(%l: tensor<?x2xf32>, %b: tensor<4xf32>, %hyper: tensor<16xf64>, %prices: tensor<2x5xf64>,
+func.func @route_grad_bias(%l: tensor<?x2xf32>, %b: tensor<4xf32>, %hyper: tensor<16xf64>, %prices: tensor<2x13xf64>,
                            %mode: tensor<?xi8>, %dgate: tensor<?xf32>, %dlp: tensor<?x2xf32>) {
   // expected-error @+1 {{bias must have 2 elements, got 4}}
   %r0 = chimera.seq_route_grad [ssm, full] %l, %b hyper %hyper prices %prices mode %mode gate %dgate log_p %dlp
       {layer = 1 : i64}
-      : (tensor<?x2xf32>, tensor<4xf32>, tensor<16xf64>, tensor<2x5xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
+      : (tensor<?x2xf32>, tensor<4xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
       -> tensor<?x2xf32>
   return
 }
@@ -255,48 +255,48 @@ func.func @route_grad_bias(%l: tensor<?x2xf32>, %b: tensor<4xf32>, %hyper: tenso
 // -----
 
 func.func @route_grad_bias_type(%l: tensor<?x2xf32>, %b: tensor<2xf64>, %hyper: tensor<16xf64>,
-                                %prices: tensor<2x5xf64>, %mode: tensor<?xi8>, %dgate: tensor<?xf32>,
+                                %prices: tensor<2x13xf64>, %mode: tensor<?xi8>, %dgate: tensor<?xf32>,
                                 %dlp: tensor<?x2xf32>) {
   // expected-error @+1 {{logits and bias must have one element type, got 'f32' and 'f64'}}
   %r0 = chimera.seq_route_grad [ssm, full] %l, %b hyper %hyper prices %prices mode %mode gate %dgate log_p %dlp
       {layer = 1 : i64}
-      : (tensor<?x2xf32>, tensor<2xf64>, tensor<16xf64>, tensor<2x5xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
+      : (tensor<?x2xf32>, tensor<2xf64>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
       -> tensor<?x2xf32>
   return
 }
 
 // -----
 
-func.func @route_grad_gate(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: tensor<16xf64>, %prices: tensor<2x5xf64>,
+func.func @route_grad_gate(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: tensor<16xf64>, %prices: tensor<2x13xf64>,
                            %mode: tensor<?xi8>, %dgate: tensor<?xf64>, %dlp: tensor<?x2xf32>) {
   // expected-error @+1 {{logits and gate's gradient must have one element type, got 'f32' and 'f64'}}
   %r0 = chimera.seq_route_grad [ssm, full] %l, %b hyper %hyper prices %prices mode %mode gate %dgate log_p %dlp
       {layer = 1 : i64}
-      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x5xf64>, tensor<?xi8>, tensor<?xf64>, tensor<?x2xf32>)
+      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?xf64>, tensor<?x2xf32>)
       -> tensor<?x2xf32>
   return
 }
 
 // -----
 
-func.func @route_grad_log_p(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: tensor<16xf64>, %prices: tensor<2x5xf64>,
+func.func @route_grad_log_p(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: tensor<16xf64>, %prices: tensor<2x13xf64>,
                             %mode: tensor<?xi8>, %dgate: tensor<?xf32>, %dlp: tensor<?x3xf32>) {
   // expected-error @+1 {{log_p's gradient must have the logits' type 'tensor<?x2xf32>', got 'tensor<?x3xf32>'}}
   %r0 = chimera.seq_route_grad [ssm, full] %l, %b hyper %hyper prices %prices mode %mode gate %dgate log_p %dlp
       {layer = 1 : i64}
-      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x5xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x3xf32>)
+      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x3xf32>)
       -> tensor<?x2xf32>
   return
 }
 
 // -----
 
-func.func @route_grad_result(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: tensor<16xf64>, %prices: tensor<2x5xf64>,
+func.func @route_grad_result(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: tensor<16xf64>, %prices: tensor<2x13xf64>,
                              %mode: tensor<?xi8>, %dgate: tensor<?xf32>, %dlp: tensor<?x2xf32>) {
   // expected-error @+1 {{failed to verify that all of {logits, result} have same type}}
   %r0 = chimera.seq_route_grad [ssm, full] %l, %b hyper %hyper prices %prices mode %mode gate %dgate log_p %dlp
       {layer = 1 : i64}
-      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x5xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
+      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
       -> tensor<?x3xf32>
   return
 }
@@ -306,7 +306,7 @@ func.func @route_grad_result(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: ten
 func.func @route_grad_prices_type(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: tensor<16xf64>,
                                   %prices: tensor<2x5xf32>, %mode: tensor<?xi8>, %dgate: tensor<?xf32>,
                                   %dlp: tensor<?x2xf32>) {
-  // expected-error @+1 {{prices must be f64 with 5 numbers for each layer up to layer 1, got 'tensor<2x5xf32>'}}
+  // expected-error @+1 {{prices must be f64 with 13 numbers for each layer up to layer 1, got 'tensor<2x5xf32>'}}
   %r0 = chimera.seq_route_grad [ssm, full] %l, %b hyper %hyper prices %prices mode %mode gate %dgate log_p %dlp
       {layer = 1 : i64}
       : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x5xf32>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
@@ -319,7 +319,7 @@ func.func @route_grad_prices_type(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper
 func.func @route_grad_prices_columns(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: tensor<16xf64>,
                                      %prices: tensor<2x4xf64>, %mode: tensor<?xi8>, %dgate: tensor<?xf32>,
                                      %dlp: tensor<?x2xf32>) {
-  // expected-error @+1 {{prices must be f64 with 5 numbers for each layer up to layer 1, got 'tensor<2x4xf64>'}}
+  // expected-error @+1 {{prices must be f64 with 13 numbers for each layer up to layer 1, got 'tensor<2x4xf64>'}}
   %r0 = chimera.seq_route_grad [ssm, full] %l, %b hyper %hyper prices %prices mode %mode gate %dgate log_p %dlp
       {layer = 1 : i64}
       : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x4xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
@@ -329,24 +329,34 @@ func.func @route_grad_prices_columns(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hy
 
 // -----
 
-func.func @route_grad_prices(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: tensor<16xf64>, %prices: tensor<2x5xf64>,
+func.func @route_grad_prices(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: tensor<16xf64>, %prices: tensor<2x13xf64>,
                              %mode: tensor<?xi8>, %dgate: tensor<?xf32>, %dlp: tensor<?x2xf32>) {
-  // expected-error @+1 {{prices must be f64 with 5 numbers for each layer up to layer 2, got 'tensor<2x5xf64>'}}
+  // expected-error @+1 {{prices must be f64 with 13 numbers for each layer up to layer 2, got 'tensor<2x13xf64>'}}
   %r0 = chimera.seq_route_grad [ssm, full] %l, %b hyper %hyper prices %prices mode %mode gate %dgate log_p %dlp
       {layer = 2 : i64}
-      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x5xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
+      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
       -> tensor<?x2xf32>
   return
 }
 
 // -----
 
-func.func @route_grad_layer(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: tensor<16xf64>, %prices: tensor<2x5xf64>,
+func.func @route_grad_noise(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: tensor<16xf64>, %prices: tensor<2x13xf64>,
+                            %mode: tensor<?xi8>, %noise: tensor<?x4xf64>) {
+  // expected-error @+1 {{noise must be f64 with 4 columns for each layer up to layer 1, got 'tensor<?x4xf64>'}}
+  %r0 = chimera.seq_route_grad [ssm, full] %l, %b hyper %hyper prices %prices mode %mode noise %noise {layer = 1 : i64}
+      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?x4xf64>) -> tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @route_grad_layer(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: tensor<16xf64>, %prices: tensor<2x13xf64>,
                             %mode: tensor<?xi8>, %dgate: tensor<?xf32>, %dlp: tensor<?x2xf32>) {
-  // expected-error @+1 {{prices must be f64 with 5 numbers for each layer up to layer -1}}
+  // expected-error @+1 {{prices must be f64 with 13 numbers for each layer up to layer -1}}
   %r0 = chimera.seq_route_grad [ssm, full] %l, %b hyper %hyper prices %prices mode %mode gate %dgate log_p %dlp
       {layer = -1 : i64}
-      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x5xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
+      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
       -> tensor<?x2xf32>
   return
 }
@@ -354,12 +364,12 @@ func.func @route_grad_layer(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: tens
 // -----
 
 func.func @route_grad_prices_unknown(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %hyper: tensor<16xf64>,
-                                     %prices: tensor<?x5xf64>, %mode: tensor<?xi8>, %dgate: tensor<?xf32>,
+                                     %prices: tensor<?x13xf64>, %mode: tensor<?xi8>, %dgate: tensor<?xf32>,
                                      %dlp: tensor<?x2xf32>) {
-  // expected-error @+1 {{prices must be f64 with 5 numbers for each layer up to layer 1, got 'tensor<?x5xf64>'}}
+  // expected-error @+1 {{prices must be f64 with 13 numbers for each layer up to layer 1, got 'tensor<?x13xf64>'}}
   %r0 = chimera.seq_route_grad [ssm, full] %l, %b hyper %hyper prices %prices mode %mode gate %dgate log_p %dlp
       {layer = 1 : i64}
-      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<?x5xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
+      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<?x13xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
       -> tensor<?x2xf32>
   return
 }

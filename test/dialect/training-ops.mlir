@@ -6,9 +6,9 @@
 
 // CHECK-LABEL: func.func @route
 // CHECK-SAME: %[[L:[a-z0-9]+]]: tensor<?x2xf32>, %[[B:[a-z0-9]+]]: tensor<2xf32>, %[[NOISE:[a-z0-9]+]]: tensor<?x8xf64>
-// CHECK-SAME: %[[HYPER:[a-z0-9]+]]: tensor<16xf64>, %[[PRICES:[a-z0-9]+]]: tensor<2x5xf64>, %[[ROWS:[a-z0-9]+]]: !chimera.rows
+// CHECK-SAME: %[[HYPER:[a-z0-9]+]]: tensor<16xf64>, %[[PRICES:[a-z0-9]+]]: tensor<2x13xf64>, %[[ROWS:[a-z0-9]+]]: !chimera.rows
 func.func @route(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %noise: tensor<?x8xf64>, %hyper: tensor<16xf64>,
-                 %prices: tensor<2x5xf64>, %rows: !chimera.rows) {
+                 %prices: tensor<2x13xf64>, %rows: !chimera.rows) {
   // CHECK: %[[MODE:.*]], %[[WANTED:.*]], %[[GATE:.*]], %[[LOG_P:.*]] = chimera.seq_route [ssm, full] %[[L]], %[[B]] noise %[[NOISE]] hyper %[[HYPER]] rows %[[ROWS]] {gate_kind = #chimera.gate_kind<prob>, layer = 0 : i64}
   // CHECK-SAME: : (tensor<?x2xf32>, tensor<2xf32>, tensor<?x8xf64>, tensor<16xf64>, !chimera.rows) -> (tensor<?xi8>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
   %mode, %wanted, %gate, %log_p = chimera.seq_route [ssm, full] %l, %b noise %noise hyper %hyper rows %rows
@@ -22,26 +22,32 @@ func.func @route(%l: tensor<?x2xf32>, %b: tensor<2xf32>, %noise: tensor<?x8xf64>
       : (tensor<?x2xf32>, tensor<2xf32>, tensor<?x8xf64>, tensor<16xf64>, !chimera.rows)
       -> (tensor<?xi8>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
   // CHECK: %[[D0:.*]] = chimera.seq_route_grad [ssm, full] %[[L]], %[[B]] hyper %[[HYPER]] prices %[[PRICES]] mode %[[MODE]] gate %[[GATE]] log_p %[[LOG_P]] {layer = 0 : i64}
-  // CHECK-SAME: : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x5xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>) -> tensor<?x2xf32>
+  // CHECK-SAME: : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>) -> tensor<?x2xf32>
   %d0 = chimera.seq_route_grad [ssm, full] %l, %b hyper %hyper prices %prices mode %mode gate %gate log_p %log_p
       {layer = 0 : i64}
-      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x5xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
+      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
       -> tensor<?x2xf32>
   // CHECK: %[[D1:.*]] = chimera.seq_route_grad [ssm, full] %[[L]], %[[B]] hyper %[[HYPER]] prices %[[PRICES]] mode %[[MODE]] gate %[[GATE]] {bias_in_gate, layer = 1 : i64}
-  // CHECK-SAME: : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x5xf64>, tensor<?xi8>, tensor<?xf32>) -> tensor<?x2xf32>
+  // CHECK-SAME: : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?xf32>) -> tensor<?x2xf32>
   %d1 = chimera.seq_route_grad [ssm, full] %l, %b hyper %hyper prices %prices mode %mode gate %gate
       {bias_in_gate, layer = 1 : i64}
-      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x5xf64>, tensor<?xi8>, tensor<?xf32>)
+      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?xf32>)
       -> tensor<?x2xf32>
   // CHECK: %[[D2:.*]] = chimera.seq_route_grad [ssm, full] %[[L]], %[[B]] hyper %[[HYPER]] prices %[[PRICES]] mode %[[MODE]] log_p %[[LOG_P]] {layer = 0 : i64}
-  // CHECK-SAME: : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x5xf64>, tensor<?xi8>, tensor<?x2xf32>) -> tensor<?x2xf32>
+  // CHECK-SAME: : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?x2xf32>) -> tensor<?x2xf32>
   %d2 = chimera.seq_route_grad [ssm, full] %l, %b hyper %hyper prices %prices mode %mode log_p %log_p {layer = 0 : i64}
-      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x5xf64>, tensor<?xi8>, tensor<?x2xf32>)
+      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?x2xf32>)
       -> tensor<?x2xf32>
   // CHECK: %[[D3:.*]] = chimera.seq_route_grad [ssm, full] %[[L]], %[[B]] hyper %[[HYPER]] prices %[[PRICES]] mode %[[MODE]] {layer = 0 : i64}
-  // CHECK-SAME: : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x5xf64>, tensor<?xi8>) -> tensor<?x2xf32>
+  // CHECK-SAME: : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>) -> tensor<?x2xf32>
   %d3 = chimera.seq_route_grad [ssm, full] %l, %b hyper %hyper prices %prices mode %mode {layer = 0 : i64}
-      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x5xf64>, tensor<?xi8>) -> tensor<?x2xf32>
+      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>) -> tensor<?x2xf32>
+  // CHECK: %[[D4:.*]] = chimera.seq_route_grad [ssm, full] %[[L]], %[[B]] hyper %[[HYPER]] prices %[[PRICES]] mode %[[MODE]] log_p %[[LOG_P]] noise %[[NOISE]] {layer = 1 : i64}
+  // CHECK-SAME: : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?x2xf32>, tensor<?x8xf64>) -> tensor<?x2xf32>
+  %d4 = chimera.seq_route_grad [ssm, full] %l, %b hyper %hyper prices %prices mode %mode log_p %log_p noise %noise
+      {layer = 1 : i64}
+      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?x2xf32>, tensor<?x8xf64>)
+      -> tensor<?x2xf32>
   // CHECK: %[[S:.*]] = chimera.route_statistics [ssm, full] %[[MODE]], %[[WANTED]], %[[LOG_P]]
   // CHECK-SAME: : (tensor<?xi8>, tensor<?xi8>, tensor<?x2xf32>) -> tensor<?x14xf64>
   %s = chimera.route_statistics [ssm, full] %mode, %wanted, %log_p

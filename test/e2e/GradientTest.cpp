@@ -97,10 +97,10 @@ double relativeDistance(const std::vector<double> &a, const std::vector<double> 
   return std::sqrt(squares(difference)) / std::max(std::sqrt(squares(b)), scale);
 }
 
-/// A few prices and a coefficient of the entropy, on the scale of a mean over tokens.
-std::vector<std::array<double, 5>> randomPrices(int64_t layers, double tokens, Random &random) {
-  std::vector<std::array<double, 5>> prices(layers);
-  for (std::array<double, 5> &layer : prices)
+/// Prices, pushes, pulls and coefficients of the entropy, on the scale of a mean over tokens.
+std::vector<std::array<double, 13>> randomPrices(int64_t layers, double tokens, Random &random) {
+  std::vector<std::array<double, 13>> prices(layers);
+  for (std::array<double, 13> &layer : prices)
     for (double &price : layer)
       price = random.uniform(-1, 1) / tokens;
   return prices;
@@ -176,11 +176,13 @@ double worstDistance(const TensorMap &actual, const TensorMap &expected, double 
   return worst;
 }
 
-/// With prices and a coefficient of the entropy.
+/// With prices of all kinds, and soft routing with noise.
 void GradientTest::expectGradients(TrainingRun run) {
   Random random(modelCase().seed);
   run.extras.temperature = random.uniform(0.5, 2);
   run.extras.prices = randomPrices(model.config.numLayers, close().sequences * close().length, random);
+  if (run.routing == TrainingRouting::Soft)
+    run.extras.noise = engine->noise(model.config.numLayers);
   TrainingBatch batch = robustBatch(run);
   GradientResult expected = gradientOracle(model.config, model.parameters, batch, run.routing, run.extras);
   GradientResult actual = engine->gradients(batch, run);

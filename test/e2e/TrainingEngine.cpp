@@ -3,6 +3,7 @@
 
 #include "runtime/device/CpuDevice.h"
 #include "runtime/io/Safetensors.h"
+#include "runtime/train/Noise.h"
 #include "test/support/Subprocess.h"
 
 #include <algorithm>
@@ -67,7 +68,6 @@ TrainingEngine::TrainingEngine(const std::string &binary, const std::string &wei
   values = take(train::State::create(*device, *model, /*totals=*/true));
   check(values->load(take(io::Checkpoint::open(weights))));
   programs = take(train::Programs::create(*values, /*poison=*/true));
-  train::TrainerOptions options;
   options.batch = batch;
   options.length = length;
   steps = take(train::Trainer::create(*programs, rank, options));
@@ -77,8 +77,9 @@ GradientResult TrainingEngine::gradients(const TrainingBatch &batch, const Train
   train::StepInput input;
   input.read = readerOf(batch);
   input.hardShare = run.routing == TrainingRouting::Hard ? 1 : 0;
+  input.softNoise = !run.extras.noise.empty();
   input.hyper.temperature = run.extras.temperature;
-  for (const std::array<double, 5> &prices : run.extras.prices)
+  for (const std::array<double, 13> &prices : run.extras.prices)
     input.prices.insert(input.prices.end(), prices.begin(), prices.end());
   train::StepReport report = take(steps->gradients(input));
   GradientResult result;
@@ -89,6 +90,16 @@ GradientResult TrainingEngine::gradients(const TrainingBatch &batch, const Train
   for (const train::HostTensor &tensor : values->gradients())
     result.gradients[tensor.name] = Tensor{tensor.shape, asDoubles(tensor)};
   return result;
+}
+
+std::vector<double> TrainingEngine::noise(int64_t layers) const {
+  std::vector<double> all;
+  for (uint32_t sequence = 0; sequence < options.batch; ++sequence)
+    for (uint32_t position = 0; position < options.length; ++position)
+      for (uint32_t layer = 0; layer < layers; ++layer)
+        for (double value : train::gumbelNoise({options.seed, /*step=*/0, sequence, position, layer}))
+          all.push_back(value);
+  return all;
 }
 
 TrainingResult TrainingEngine::evaluate(const TrainingBatch &batch, const TrainingRun &run) {

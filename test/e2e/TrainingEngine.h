@@ -37,6 +37,9 @@ public:
                                    const std::vector<RoutingTable> &modes, const RandomModel &model,
                                    const TensorMap &direction, double step);
 
+  /// The noise of the tokens of `gradients`, [B T][layers][4]: a run with it in its extras routes softly with noise.
+  std::vector<double> noise(int64_t layers) const;
+
   train::Trainer &trainer() { return *steps; }
   train::State &state() { return *values; }
 
@@ -49,6 +52,7 @@ private:
   std::unique_ptr<train::State> values;
   std::unique_ptr<train::Programs> programs;
   train::SingleRank rank;
+  train::TrainerOptions options;
   std::unique_ptr<train::Trainer> steps;
 };
 

@@ -6,7 +6,7 @@
 // follow the results that are there, in the order of the parameters.
 // CHECK-LABEL: func.func @shared(
 // CHECK-SAME: %[[TOKENS:[a-z0-9]+]]: tensor<?xi32> {chimera.step = "tokens"}, %[[ROWS:[a-z0-9]+]]: !chimera.rows {chimera.step = "rows"}, %[[OUTPUTS:[a-z0-9]+]]: !chimera.rows {chimera.step = "outputs"}
-// CHECK-SAME: %[[TARGETS:[a-z0-9]+]]: tensor<?xi32> {chimera.step = "targets"}, %[[HYPER:[a-z0-9]+]]: tensor<16xf64> {chimera.step = "hyper"}, %{{[a-z0-9]+}}: tensor<1x5xf64> {chimera.step = "prices"}, %[[LEAVES:[a-z0-9]+]]: tensor<18xi32>
+// CHECK-SAME: %[[TARGETS:[a-z0-9]+]]: tensor<?xi32> {chimera.step = "targets"}, %[[HYPER:[a-z0-9]+]]: tensor<16xf64> {chimera.step = "hyper"}, %{{[a-z0-9]+}}: tensor<1x13xf64> {chimera.step = "prices"}, %[[LEAVES:[a-z0-9]+]]: tensor<18xi32>
 // CHECK-SAME: -> (tensor<2xf64> {chimera.result = "loss"}, tensor<16x8xf32> {chimera.gradient = "embed"}, tensor<8xf32> {chimera.gradient = "norm"}, tensor<8xf32> {chimera.gradient = "bias"})
 // CHECK-NEXT: %[[TABLE:.*]] = chimera.param "embed"
 // CHECK-NEXT: %[[W:.*]] = chimera.param "norm"
@@ -27,7 +27,7 @@
 // CHECK-NEXT: return %[[LOSS]], %[[D]], %[[DW]], %[[DB]]
 func.func @shared(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chimera.rows {chimera.step = "rows"}, %outputs: !chimera.rows {chimera.step = "outputs"},
                   %targets: tensor<?xi32> {chimera.step = "targets"}, %hyper: tensor<16xf64> {chimera.step = "hyper"},
-                  %prices: tensor<1x5xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
+                  %prices: tensor<1x13xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
     -> (tensor<2xf64> {chimera.result = "loss"}) attributes {chimera.differentiate} {
   %table = chimera.param "embed" : tensor<16x8xf32>
   %w = chimera.param "norm" : tensor<8xf32>
@@ -73,7 +73,7 @@ func.func @shared(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chim
 // CHECK-NEXT: return %{{.*}}, %[[DTABLE]], %[[DU]], %[[DW]] : tensor<2xf64>, tensor<16x8xf32>, tensor<20x8xf32>, tensor<8xf32>
 func.func @rowwise(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chimera.rows {chimera.step = "rows"},
                    %targets: tensor<?xi32> {chimera.step = "targets"}, %hyper: tensor<16xf64> {chimera.step = "hyper"},
-                   %prices: tensor<1x5xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
+                   %prices: tensor<1x13xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
     -> (tensor<2xf64> {chimera.result = "loss"}) attributes {chimera.differentiate} {
   %table = chimera.param "embed" : tensor<16x8xf32>
   %u = chimera.param "u" : tensor<20x8xf32>
@@ -110,7 +110,7 @@ func.func @rowwise(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chi
 // CHECK-NEXT: return %{{.*}}, %[[DW]], %[[DHEAD]]
 func.func @bf16(%x: tensor<?x8xf32> {chimera.step = "x"}, %rows: !chimera.rows {chimera.step = "rows"},
                 %targets: tensor<?xi32> {chimera.step = "targets"}, %hyper: tensor<16xf64> {chimera.step = "hyper"},
-                %prices: tensor<1x5xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
+                %prices: tensor<1x13xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
     -> (tensor<2xf64> {chimera.result = "loss"}) attributes {chimera.differentiate} {
   %w = chimera.param "w" : tensor<4x8xf32>
   %bias = chimera.param "router.bias" {optional} : tensor<2xf32>
@@ -155,7 +155,7 @@ func.func @bf16(%x: tensor<?x8xf32> {chimera.step = "x"}, %rows: !chimera.rows {
 // CHECK-NEXT: return
 func.func @hard(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chimera.rows {chimera.step = "rows"}, %noise: tensor<?x4xf64> {chimera.step = "noise"},
                 %targets: tensor<?xi32> {chimera.step = "targets"}, %hyper: tensor<16xf64> {chimera.step = "hyper"},
-                %prices: tensor<1x5xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
+                %prices: tensor<1x13xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
     -> (tensor<2xf64> {chimera.result = "loss"}) attributes {chimera.differentiate} {
   %table = chimera.param "embed" : tensor<16x8xf32>
   %router = chimera.param "router" : tensor<2x8xf32>
@@ -183,24 +183,24 @@ func.func @hard(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chimer
 
 // -----
 
-// Soft routing: the gradient comes through ln p; the residual stream passes it on as it is. The second route decides over nothing, but
+// Soft routing: the gradient comes through ln p, which has the noise; the residual stream passes it on as it is. The second route decides over nothing, but
 // its prices do: it always has a gradient.
 // CHECK-LABEL: func.func @soft(
-// CHECK: %[[MODE:.*]], %{{.*}}, %{{.*}}, %[[LOGP:.*]] = chimera.seq_route [ssm, identity] %[[L:.*]], %[[B:.*]] noise
+// CHECK: %[[MODE:.*]], %{{.*}}, %{{.*}}, %[[LOGP:.*]] = chimera.seq_route [ssm, identity] %[[L:.*]], %[[B:.*]] noise %[[NOISE:[a-z0-9]+]]
 // CHECK: %[[MODE1:.*]], %{{.*}}, %{{.*}}, %{{.*}} = chimera.seq_route [swa, full]
 // CHECK: %[[S:.*]] = chimera.silu %[[X:.*]] :
 // CHECK: %[[DZ:.*]] = chimera.cross_entropy_input_grad
 // CHECK: %[[DLOGP:.*]], %[[DS:.*]] = chimera.soft_combine_grad [ssm] %[[LOGP]] of [ssm, identity], %[[DZ]], %[[S]]
 // CHECK-NEXT: %[[DX0:.*]] = chimera.silu_grad %[[X]], %[[DS]]
-// CHECK-NEXT: %[[DL1:.*]] = chimera.seq_route_grad [swa, full] %[[L]], %[[B]] hyper %[[HYPER:.*]] prices %[[PRICES:.*]] mode %[[MODE1]] {bias_in_gate, layer = 1 : i64}
-// CHECK-NEXT: %[[DL0:.*]] = chimera.seq_route_grad [ssm, identity] %[[L]], %[[B]] hyper %[[HYPER]] prices %[[PRICES]] mode %[[MODE]] log_p %[[DLOGP]] {layer = 0 : i64}
+// CHECK-NEXT: %[[DL1:.*]] = chimera.seq_route_grad [swa, full] %[[L]], %[[B]] hyper %[[HYPER:.*]] prices %[[PRICES:.*]] mode %[[MODE1]] noise %[[NOISE]] {bias_in_gate, layer = 1 : i64}
+// CHECK-NEXT: %[[DL0:.*]] = chimera.seq_route_grad [ssm, identity] %[[L]], %[[B]] hyper %[[HYPER]] prices %[[PRICES]] mode %[[MODE]] log_p %[[DLOGP]] noise %[[NOISE]] {layer = 0 : i64}
 // CHECK-NEXT: %[[DL:.*]] = chimera.add %[[DL1]], %[[DL0]]
 // CHECK-NEXT: %[[DX1:.*]] = chimera.linear_input_grad %[[DL]]
 // CHECK: %[[SUM:.*]] = chimera.add %[[DZ]], %[[DX0]]
 // CHECK-NEXT: chimera.add %[[SUM]], %[[DX1]]
 func.func @soft(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chimera.rows {chimera.step = "rows"}, %noise: tensor<?x8xf64> {chimera.step = "noise"},
                 %targets: tensor<?xi32> {chimera.step = "targets"}, %hyper: tensor<16xf64> {chimera.step = "hyper"},
-                %prices: tensor<2x5xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
+                %prices: tensor<2x13xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
     -> (tensor<2xf64> {chimera.result = "loss"}) attributes {chimera.differentiate, chimera.soft} {
   %table = chimera.param "embed" : tensor<16x8xf32>
   %router = chimera.param "router" : tensor<2x8xf32>
@@ -259,7 +259,7 @@ func.func @soft(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chimer
 // CHECK-NEXT: return %{{.*}}, %{{.*}}, %{{.*}}, %[[GTAPS]], %[[GBIAS]], %[[GA]], %[[GSKIP]], %[[GDTB]]
 func.func @mixers(%x: tensor<?x8xf32> {chimera.step = "x"}, %xbc: tensor<?x16xf32> {chimera.step = "xbc"}, %mode: tensor<?xi8> {chimera.step = "mode"}, %write: tensor<?xf32> {chimera.step = "write"},
                   %rows: !chimera.rows {chimera.step = "rows"}, %targets: tensor<?xi32> {chimera.step = "targets"},
-                  %hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<1x5xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
+                  %hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<1x13xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
     -> (tensor<2xf64> {chimera.result = "loss"}) attributes {chimera.differentiate} {
   %u = chimera.param "u" : tensor<8x8xf32>
   %head = chimera.param "head" : tensor<16x8xf32>
@@ -300,7 +300,7 @@ func.func @mixers(%x: tensor<?x8xf32> {chimera.step = "x"}, %xbc: tensor<?x16xf3
 // CHECK-NEXT: return %{{.*}}, %[[SUM]]
 func.func @parts(%x: tensor<?x4xf32> {chimera.step = "x"}, %y: tensor<?x8xf32> {chimera.step = "y"}, %rows: !chimera.rows {chimera.step = "rows"},
                  %targets: tensor<?xi32> {chimera.step = "targets"}, %hyper: tensor<16xf64> {chimera.step = "hyper"},
-                 %prices: tensor<1x5xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
+                 %prices: tensor<1x13xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
     -> (tensor<?x2xf64> {chimera.result = "scores"}) attributes {chimera.differentiate} {
   %w = chimera.param "w" : tensor<16x8xf32>
   %part = chimera.columns %w at 2 : tensor<16x8xf32> to tensor<16x4xf32>
@@ -326,7 +326,7 @@ func.func @unmarked(%x: tensor<?x8xf32>, %targets: tensor<?xi32>, %rows: !chimer
 // -----
 
 func.func @no_influence(%x: tensor<?x8xf32> {chimera.step = "x"}, %rows: !chimera.rows {chimera.step = "rows"}, %targets: tensor<?xi32> {chimera.step = "targets"},
-                        %hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<1x5xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
+                        %hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<1x13xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
     -> tensor<?x2xf64> attributes {chimera.differentiate} {
   %head = chimera.param "head" : tensor<16x8xf32>
   // expected-error @+1 {{'chimera.param' op parameter 'lost' has no influence on the loss}}
@@ -341,7 +341,7 @@ func.func @no_influence(%x: tensor<?x8xf32> {chimera.step = "x"}, %rows: !chimer
 
 // Write weights of what has no rows have nothing to be put back into.
 func.func @weights_of_parameter(%x: tensor<?x8xf32> {chimera.step = "x"}, %rows: !chimera.rows {chimera.step = "rows"}, %targets: tensor<?xi32> {chimera.step = "targets"},
-                                %hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<1x5xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
+                                %hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<1x13xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
     -> tensor<?x2xf64> attributes {chimera.differentiate} {
   %head = chimera.param "head" : tensor<16x8xf32>
   %decay = chimera.param "decay" : tensor<8xf32>
@@ -357,7 +357,7 @@ func.func @weights_of_parameter(%x: tensor<?x8xf32> {chimera.step = "x"}, %rows:
 // -----
 
 func.func @no_gradient(%x: tensor<?x8xf32> {chimera.step = "x"}, %rows: !chimera.rows {chimera.step = "rows"}, %targets: tensor<?xi32> {chimera.step = "targets"},
-                       %hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<1x5xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
+                       %hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<1x13xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
     -> tensor<?x2xf64> attributes {chimera.differentiate} {
   %head = chimera.param "head" : tensor<16x8xf32>
   // expected-error @+1 {{'chimera.mix' op has no gradient}}
@@ -373,14 +373,14 @@ func.func @no_gradient(%x: tensor<?x8xf32> {chimera.step = "x"}, %rows: !chimera
 // -----
 
 // expected-error @+1 {{'func.func' op is not in its training form: it needs one block, and leaves, hyper and prices}}
-func.func @no_leaves(%hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<1x5xf64> {chimera.step = "prices"}) attributes {chimera.differentiate} {
+func.func @no_leaves(%hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<1x13xf64> {chimera.step = "prices"}) attributes {chimera.differentiate} {
   return
 }
 
 // -----
 
 // expected-error @+1 {{is not in its training form}}
-func.func @blocks(%hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<1x5xf64> {chimera.step = "prices"},
+func.func @blocks(%hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<1x13xf64> {chimera.step = "prices"},
                   %leaves: tensor<18xi32> {chimera.step = "leaves"}) attributes {chimera.differentiate} {
   cf.br ^bb1
 ^bb1:

@@ -276,7 +276,7 @@ func.func @no_columns(%x: tensor<?x0xf32>, %rows: !chimera.rows {chimera.step = 
 // CHECK-LABEL: func.func @training_routing(
 // CHECK-SAME: %[[L:[a-z0-9]+]]: tensor<?x2xf32> {{[^%]*}}%[[X:[a-z0-9]+]]: tensor<?x8xf32> {{[^%]*}}
 // CHECK-SAME: %[[ROWS:[a-z0-9]+]]: !chimera.rows {{[^%]*}}%[[NOISE:[a-z0-9]+]]: tensor<?x8xf64> {{[^%]*}}
-// CHECK-SAME: %[[HYPER:[a-z0-9]+]]: tensor<16xf64> {{[^%]*}}%[[PRICES:[a-z0-9]+]]: tensor<2x5xf64>
+// CHECK-SAME: %[[HYPER:[a-z0-9]+]]: tensor<16xf64> {{[^%]*}}%[[PRICES:[a-z0-9]+]]: tensor<2x13xf64>
 // CHECK-NEXT: %[[V0:.*]] = chimera.param "b"
 // CHECK-NEXT: %[[V1:.*]]:4 = chimera.call @chimera_seq_route_f32_modes23_prob_admits(%[[ROWS]], %[[L]], %[[V0]], %[[NOISE]], %[[HYPER]])
 // CHECK-SAME: {constants = array<i64: 1, 2>, layer = -1 : i64, op = "chimera.seq_route", order = array<i64: 0, 1, 2, 3, 4, 5, 6, 7, 8>}
@@ -301,12 +301,12 @@ func.func @no_columns(%x: tensor<?x0xf32>, %rows: !chimera.rows {chimera.step = 
 // CHECK-NEXT: %[[V12:.*]] = chimera.call @chimera_scatter_columns_f32_2_1(%[[ROWS]], %[[V4]], %[[V7]])
 // CHECK-SAME: {layer = -1 : i64, op = "chimera.scatter_columns", order = array<i64: 0, 1, 2, 3>, starts = array<i64: 0>}
 // CHECK-NEXT: %[[V13:.*]] = chimera.call @chimera_seq_route_grad_f32_modes23_gate_logp(%[[ROWS]], %[[L]], %[[V0]], %[[HYPER]], %[[PRICES]], %[[V1]]#0, %[[V10]]#0, %[[V12]])
-// CHECK-SAME: {constants = array<i64: 1>, layer = -1 : i64, op = "chimera.seq_route_grad", order = array<i64: 0, 1, 2, 3, 4, 5, 6, 7, 8>, starts = array<i64: 0>}
-// CHECK-NEXT: chimera.call @chimera_seq_route_grad_f32_modes23(%[[ROWS]], %[[V13]], %[[V0]], %[[HYPER]], %[[PRICES]], %[[V1]]#0)
-// CHECK-SAME: {constants = array<i64: 0>, layer = -1 : i64, op = "chimera.seq_route_grad", order = array<i64: 0, 1, 2, 3, 4, 5, 6>, starts = array<i64: 0>}
+// CHECK-SAME: {constants = array<i64: 1, 0>, layer = -1 : i64, op = "chimera.seq_route_grad", order = array<i64: 0, 1, 2, 3, 4, 5, 6, 7, 8>, starts = array<i64: 0>}
+// CHECK-NEXT: chimera.call @chimera_seq_route_grad_f32_modes23_noise(%[[ROWS]], %[[V13]], %[[V0]], %[[HYPER]], %[[PRICES]], %[[V1]]#0, %[[NOISE]])
+// CHECK-SAME: {constants = array<i64: 0, 2>, layer = -1 : i64, op = "chimera.seq_route_grad", order = array<i64: 0, 1, 2, 3, 4, 5, 6, 7>, starts = array<i64: 0>}
 // CHECK-NEXT: return
 func.func @training_routing(%l: tensor<?x2xf32> {chimera.step = "l"}, %x: tensor<?x8xf32> {chimera.step = "x"}, %rows: !chimera.rows {chimera.step = "rows"},
-                            %noise: tensor<?x8xf64> {chimera.step = "noise"}, %hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<2x5xf64> {chimera.step = "prices"})
+                            %noise: tensor<?x8xf64> {chimera.step = "noise"}, %hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<2x13xf64> {chimera.step = "prices"})
     attributes {chimera.limits = array<i64: 64, 64>, chimera.training} {
   %b = chimera.param "b" : tensor<2xf32>
   %mode, %wanted, %gate, %p = chimera.seq_route [full, identity] %l, %b noise %noise hyper %hyper rows %rows {layer = 1 : i64, gate_kind = #chimera.gate_kind<prob>}
@@ -323,9 +323,9 @@ func.func @training_routing(%l: tensor<?x2xf32> {chimera.step = "l"}, %x: tensor
   %dx = chimera.scatter %t, %dt from %full, %full to %rows : (tensor<?x8xf32>, tensor<?x8xf32>, !chimera.rows, !chimera.rows, !chimera.rows) -> tensor<?x8xf32>
   %dw = chimera.scatter_columns %w at [1] from %full to %rows : (tensor<?xf32>, !chimera.rows, !chimera.rows) -> tensor<?x2xf32>
   %d0 = chimera.seq_route_grad [full, identity] %l, %b hyper %hyper prices %prices mode %mode gate %dg log_p %dw {layer = 1 : i64}
-      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x5xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>) -> tensor<?x2xf32>
-  %d1 = chimera.seq_route_grad [full, identity] %d0, %b hyper %hyper prices %prices mode %mode {layer = 0 : i64}
-      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x5xf64>, tensor<?xi8>) -> tensor<?x2xf32>
+      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>) -> tensor<?x2xf32>
+  %d1 = chimera.seq_route_grad [full, identity] %d0, %b hyper %hyper prices %prices mode %mode noise %noise {layer = 0 : i64}
+      : (tensor<?x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<2x13xf64>, tensor<?xi8>, tensor<?x8xf64>) -> tensor<?x2xf32>
   return
 }
 
@@ -562,13 +562,13 @@ func.func @join_of_no_rows(%rows: !chimera.rows {chimera.step = "rows"}) -> tens
 
 // -----
 
-func.func @route_of_no_rows(%m: tensor<?xi8>, %hyper: tensor<16xf64>, %prices: tensor<1x5xf64>, %rows: !chimera.rows {chimera.step = "rows"}) -> tensor<16x2xf32>
+func.func @route_of_no_rows(%m: tensor<?xi8>, %hyper: tensor<16xf64>, %prices: tensor<1x13xf64>, %rows: !chimera.rows {chimera.step = "rows"}) -> tensor<16x2xf32>
     attributes {chimera.limits = array<i64: 64, 64>, chimera.training} {
   %l = chimera.param "l" : tensor<16x2xf32>
   %b = chimera.param "b" : tensor<2xf32>
   // expected-error @+1 {{'chimera.seq_route_grad' op nothing says which rows its result has}}
   %s = chimera.seq_route_grad [ssm, full] %l, %b hyper %hyper prices %prices mode %m {layer = 0 : i64}
-      : (tensor<16x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<1x5xf64>, tensor<?xi8>) -> tensor<16x2xf32>
+      : (tensor<16x2xf32>, tensor<2xf32>, tensor<16xf64>, tensor<1x13xf64>, tensor<?xi8>) -> tensor<16x2xf32>
   return %s : tensor<16x2xf32>
 }
 

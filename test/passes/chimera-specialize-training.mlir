@@ -19,7 +19,7 @@
 // CHECK-LABEL: func.func @train_hard(
 // CHECK-SAME: %[[TOKENS:[a-z0-9]+]]: tensor<?xi32> {chimera.step = "tokens"}, %[[ROWS:[a-z0-9]+]]: !chimera.rows {chimera.step = "rows"}, %[[OUTPUTS:[a-z0-9]+]]: !chimera.rows {chimera.step = "outputs"}
 // CHECK-SAME: %[[TARGETS:[a-z0-9]+]]: tensor<?xi32> {chimera.step = "targets"}, %[[NOISE:[a-z0-9]+]]: tensor<?x8xf64> {chimera.step = "noise"}, %[[HYPER:[a-z0-9]+]]: tensor<16xf64> {chimera.step = "hyper"}
-// CHECK-SAME: %[[PRICES:[a-z0-9]+]]: tensor<2x5xf64> {chimera.step = "prices"}, %[[LEAVES:[a-z0-9]+]]: tensor<18xi32> {chimera.step = "leaves"}
+// CHECK-SAME: %[[PRICES:[a-z0-9]+]]: tensor<2x13xf64> {chimera.step = "prices"}, %[[LEAVES:[a-z0-9]+]]: tensor<18xi32> {chimera.step = "leaves"}
 // CHECK-SAME: -> (tensor<2xf64> {chimera.result = "loss"}, tensor<14xf64> {chimera.result = "statistics.1"})
 // CHECK-SAME: attributes {chimera.differentiate, chimera.limits = array<i64: 32, 4>, chimera.training} {
 // CHECK: %[[MODE:.*]], %[[WANTED:.*]], %[[GATE:.*]], %[[LOGP:.*]] = chimera.seq_route [ssm, identity] %[[LOGITS:.*]], %[[BIAS:.*]] noise %[[NOISE]] hyper %[[HYPER]] rows %[[ROWS]]

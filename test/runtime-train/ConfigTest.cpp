@@ -52,7 +52,7 @@ TEST(TrainingConfig, ReadsEveryKey) {
     "entropy": [[0.2, 0], [0.45, 0.1]],
     "budget": {"mode": "swa", "coefficient": 2, "cap": [[0.25, 1], [0.45, 0.25]], "measure": "hard", "scope": "layer",
                "pause_gap": 0.05, "start_accuracy": 0.9, "hold_accuracy": [[0.5, 0.9], [0.75, 1]], "restore": [[0, 1], [0.5, 0]], "growth": 1.01,
-               "limit": 2.5},
+               "limit": 2.5, "form": "log", "until": 0.75},
     "switch_loss": 0.01,
     "floor": {"ssm": 0.1, "full": 0.2, "coefficient": 5, "measure": "soft"},
     "balancer": {"from": 0.1, "until": 0.9},
@@ -83,6 +83,8 @@ TEST(TrainingConfig, ReadsEveryKey) {
   EXPECT_DOUBLE_EQ(config.budget->restore.at(0.25), 0.5);
   EXPECT_EQ(config.budget->growth, 1.01);
   EXPECT_EQ(config.budget->limit, 2.5);
+  EXPECT_EQ(config.budget->form, Form::Log);
+  EXPECT_EQ(config.budget->until, 0.75);
   EXPECT_EQ(config.budget->startAccuracy, 0.9);
   EXPECT_EQ(config.switchLoss, 0.01);
   ASSERT_TRUE(config.floor);

@@ -57,10 +57,11 @@ RoutingMoment at(const std::string &text, double fraction) {
   return schedule->at(fraction);
 }
 
-void expectMoment(const std::string &text, double fraction, double hardShare, bool noise) {
+void expectMoment(const std::string &text, double fraction, double hardShare, bool hardNoise, bool softNoise = false) {
   RoutingMoment moment = at(text, fraction);
   EXPECT_DOUBLE_EQ(moment.hardShare, hardShare) << text << " at " << fraction;
-  EXPECT_EQ(moment.noise, noise) << text << " at " << fraction;
+  EXPECT_EQ(moment.hardNoise, hardNoise) << text << " at " << fraction;
+  EXPECT_EQ(moment.softNoise, softNoise) << text << " at " << fraction;
 }
 
 TEST(Routing, IsOneKind) {
@@ -68,6 +69,7 @@ TEST(Routing, IsOneKind) {
     expectMoment("soft", fraction, 0, false);
     expectMoment("hard", fraction, 1, false);
     expectMoment("gumbel", fraction, 1, true);
+    expectMoment("concrete", fraction, 0, false, true);
   }
 }
 
@@ -97,12 +99,23 @@ TEST(Routing, PassesThroughSeveralKinds) {
   EXPECT_FALSE(RoutingSchedule::parse("gumbel@0.25,hard@0.5")->mixes());
   EXPECT_TRUE(RoutingSchedule::parse("soft@0.25,soft@0.5")->usesSoft());
   EXPECT_FALSE(RoutingSchedule::parse("soft@0.25,soft@0.5")->mixes());
+  EXPECT_FALSE(RoutingSchedule::parse("soft@0.25,concrete@0.5")->mixes());
+  EXPECT_TRUE(RoutingSchedule::parse("concrete@0.25,hard@0.5")->mixes());
+}
+
+TEST(Routing, NoiseBelongsToItsKind) {
+  const char *text = "soft@0.25,concrete@0.5,hard@0.75";
+  expectMoment(text, 0.2, 0, false);
+  expectMoment(text, 0.25, 0, false, true);
+  expectMoment(text, 0.625, 0.5, false, true);
+  expectMoment(text, 0.75, 1, false);
+  expectMoment("concrete@0.25,gumbel@0.75", 0.5, 0.5, true, true);
 }
 
 TEST(Routing, NamesWhatIsWrong) {
   for (auto [text, part] : std::initializer_list<std::pair<const char *, const char *>>{
            {"", "a routing is"},
-           {"Hard", "'Hard': a routing is soft, hard or gumbel"},
+           {"Hard", "'Hard': a routing is soft, concrete, hard or gumbel"},
            {"soft,hard", "'soft': in a schedule each routing has its fraction"},
            {"soft@", "'soft@': in a schedule"},
            {"soft@x", "'soft@x': in a schedule"},

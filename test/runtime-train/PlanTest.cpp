@@ -11,6 +11,7 @@ using namespace chimera;
 using namespace chimera::train;
 
 constexpr int64_t steps = 100, tokens = 50;
+constexpr size_t priceCount = 3 * pricesPerLayer;
 
 /// Three layers: all modes, only full, and ssm with full.
 Config model() {
@@ -48,7 +49,7 @@ PlanState state(const std::vector<LayerShares> &all, int64_t squeezed = 0) {
 }
 
 double price(const StepPlan &plan, size_t layer, size_t place) {
-  EXPECT_EQ(plan.prices.size(), 15u);
+  EXPECT_EQ(plan.prices.size(), priceCount);
   return plan.prices[layer * pricesPerLayer + place];
 }
 
@@ -75,7 +76,7 @@ TEST(Plan, GivesTheOptimizersNumbers) {
 
 TEST(Plan, PricesNothingByDefault) {
   StepPlan made = plan("{}").at(50, state(shares(0.9, 0.9, 0.9, 0.9)));
-  EXPECT_EQ(made.prices, std::vector<double>(15, 0.0));
+  EXPECT_EQ(made.prices, std::vector<double>(priceCount, 0.0));
   EXPECT_EQ(made.cap, 1.0);
   EXPECT_EQ(made.routing.hardShare, 1.0);
   EXPECT_TRUE(made.balances);
@@ -88,9 +89,9 @@ TEST(Plan, BudgetActsOnTheMeanOfTheLayersThatRoute) {
   EXPECT_DOUBLE_EQ(price(over, 2, 2), 3.0 / 2 / 50) << "the mean is what counts";
   EXPECT_EQ(price(over, 1, 2), 0.0) << "no router";
   EXPECT_EQ(price(over, 0, 0), 0.0);
-  EXPECT_EQ(made.at(0, state(shares(0.7, 0.2, 1, 1))).prices, std::vector<double>(15, 0.0)) << "below";
-  EXPECT_EQ(made.at(0, state(shares(0.5, 0.5, 1, 1))).prices, std::vector<double>(15, 0.0)) << "at the cap";
-  EXPECT_EQ(made.at(0, {}).prices, std::vector<double>(15, 0.0)) << "nothing measured yet";
+  EXPECT_EQ(made.at(0, state(shares(0.7, 0.2, 1, 1))).prices, std::vector<double>(priceCount, 0.0)) << "below";
+  EXPECT_EQ(made.at(0, state(shares(0.5, 0.5, 1, 1))).prices, std::vector<double>(priceCount, 0.0)) << "at the cap";
+  EXPECT_EQ(made.at(0, {}).prices, std::vector<double>(priceCount, 0.0)) << "nothing measured yet";
 }
 
 TEST(Plan, BudgetMayBeALayersOwnAndOnCounts) {
@@ -190,49 +191,36 @@ TEST(Plan, AccuracyToHoldAndBonusMayHaveSchedules) {
   }
 }
 
-TEST(Plan, FirstLayersGiveUpTheModeOneByOne) {
-  Plan made = plan(R"({"budget": {"cap": 0.25, "scope": "first", "measure": "hard", "hold_accuracy": 0.5,
-                       "start_accuracy": 0.9, "restore": 1}})");
-  auto prices = [&](const PlanState &now) {
+TEST(Plan, LogarithmsPushAndPull) {
+  Plan made = plan(R"({"budget": {"form": "log", "cap": 0.1, "hold_accuracy": 0.9, "restore": 0.5}})");
+  auto places = [&](const PlanState &now, size_t layer) {
     StepPlan step = made.at(0, now);
-    EXPECT_EQ(price(step, 1, 2), 0.0) << "no router";
-    return std::pair{price(step, 0, 2) * 100, price(step, 2, 2) * 100};
+    return std::array{price(step, layer, 2), price(step, layer, numModes + 2), price(step, layer, 2 * numModes + 2)};
   };
-  using Prices = std::pair<double, double>;
-  PlanState now = state(shares(0, 0, 0.4, 0.6));
-  EXPECT_EQ(prices(now), Prices(-1, -1)) << "before the start";
+  using Places = std::array<double, 3>;
+  PlanState now = state(shares(1, 1, 1, 1));
   now.accuracy = 1;
-  EXPECT_EQ(prices(now), Prices(0, 0)) << "accurate by training, but not yet held out";
-  now.started = true;
-  EXPECT_EQ(prices(now), Prices(3, 0));
-  now.accuracy = 0.4;
-  EXPECT_EQ(prices(now), Prices(3, -1)) << "only the last layer is protected";
-  now.shares = shares(0, 0, 0.02, 0.6);
-  EXPECT_EQ(prices(now), Prices(0, -1)) << "the first is done without it";
-  now.accuracy = 1;
-  EXPECT_EQ(prices(now), Prices(0, 3));
-  now.shares = shares(0, 0, 0.02, 0.48);
-  EXPECT_EQ(prices(now), Prices(0, 0)) << "the mean is at the cap";
-  now.shares = shares(0, 0, 0, 0);
-  now.accuracy = 0;
-  EXPECT_EQ(prices(now), Prices(0, 0)) << "nobody uses it";
+  EXPECT_EQ(places(now, 0), (Places{0, 3.0 / 2 / 50, 0}));
+  EXPECT_EQ(places(now, 1), (Places{0, 0, 0})) << "no router";
+  EXPECT_EQ(made.at(0, now).budgetPrice, 3.0);
+  now.accuracy = 0.5;
+  EXPECT_EQ(places(now, 2), (Places{0, 0, 0.5 / 2 / 50}));
+  EXPECT_EQ(made.at(0, now).budgetPrice, -0.5);
 }
 
-TEST(Plan, PressureBeginsAnewWithTheNextLayer) {
-  Plan made = plan(R"({"budget": {"cap": 0, "scope": "first", "growth": 2, "coefficient": 0.1}})");
-  PlanState now;
-  for (double expected : {0.2, 0.4, 0.8}) {
-    now = made.after(0, now, shares(0.5, 0.5, 0, 0), 1);
-    EXPECT_DOUBLE_EQ(made.at(0, now).budgetPrice, expected);
+TEST(Plan, BudgetEndsAtItsTime) {
+  Plan made = plan(R"({"budget": {"cap": 0.1, "hold_accuracy": 0.9, "restore": 0.5, "until": 0.5}})");
+  PlanState now = state(shares(1, 1, 1, 1));
+  for (double accuracy : {0.5, 1.0}) {
+    now.accuracy = accuracy;
+    EXPECT_NE(made.at(49, now).budgetPrice, 0.0);
+    EXPECT_EQ(made.at(50, now).prices, std::vector<double>(priceCount, 0.0));
   }
-  now = made.after(0, now, shares(0, 0.5, 0, 0), 1);
-  EXPECT_DOUBLE_EQ(made.at(0, now).budgetPrice, 0.1);
-  EXPECT_EQ(price(made.at(0, now), 0, 2), 0.0);
 }
 
 TEST(Plan, WithoutABonusNothingIsPricedBelowTheAccuracyToHold) {
   Plan made = plan(R"({"budget": {"cap": 0.1, "hold_accuracy": 0.9}})");
-  EXPECT_EQ(made.at(0, state(shares(1, 1, 1, 1))).prices, std::vector<double>(15, 0.0));
+  EXPECT_EQ(made.at(0, state(shares(1, 1, 1, 1))).prices, std::vector<double>(priceCount, 0.0));
 }
 
 TEST(Plan, PressureGrowsWhileTheAccuracyHolds) {
@@ -282,10 +270,10 @@ TEST(Plan, SwitchLossPricesWhatIsWanted) {
 
 TEST(Plan, EntropyHasAScheduleAndNeedsNoMeasure) {
   Plan made = plan(R"({"entropy": [[0.2, 0], [0.4, 0.1]]})");
-  EXPECT_EQ(price(made.at(20, {}), 0, 4), 0.0);
-  EXPECT_DOUBLE_EQ(price(made.at(30, {}), 0, 4), 0.05 / 50);
-  EXPECT_DOUBLE_EQ(price(made.at(90, {}), 2, 4), 0.1 / 50);
-  EXPECT_EQ(price(made.at(90, {}), 1, 4), 0.0);
+  EXPECT_EQ(price(made.at(20, {}), 0, 12), 0.0);
+  EXPECT_DOUBLE_EQ(price(made.at(30, {}), 0, 12), 0.05 / 50);
+  EXPECT_DOUBLE_EQ(price(made.at(90, {}), 2, 12), 0.1 / 50);
+  EXPECT_EQ(price(made.at(90, {}), 1, 12), 0.0);
 }
 
 TEST(Plan, BalancerHasItsTime) {
@@ -303,7 +291,7 @@ TEST(Plan, ModelsWithoutRoutersRunHard) {
             tokens);
   StepPlan step = made.at(10, state(shares(1, 1, 1, 1)));
   EXPECT_EQ(step.routing.hardShare, 1.0);
-  EXPECT_EQ(step.prices, std::vector<double>(15, 0.0));
+  EXPECT_EQ(step.prices, std::vector<double>(priceCount, 0.0));
   EXPECT_FALSE(step.balances);
 }
 

@@ -89,7 +89,7 @@ json manifest() {
   }
   json modes = {{"modes", {"ssm", "full"}}, {"forceable", {"ssm", "full"}}, {"target", {0.75, 0.25}}};
   return {{"format", "chimera-model"},
-          {"version", 3},
+          {"version", 4},
           {"producer", "toy"},
           {"target", "ref"},
           {"dtype", "f32"},

@@ -65,7 +65,7 @@ RunBatch exampleBatch() {
   }
   batch.finish();
   batch.hyper.lossScale = 0.25;
-  batch.prices = {0.5, 0, 0.25, 0, 0, 0, 0, 0, 0, 0};
+  batch.prices = toy::prices();
   return batch;
 }
 

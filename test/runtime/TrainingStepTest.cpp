@@ -177,7 +177,7 @@ Outcome outcome(int size, int64_t threads, const char *dtype) {
     for (uint32_t step = 0; step < 5; ++step) {
       StepInput input = toy::input(step);
       input.hardShare = 0.25 * step; // A rank may have no part in a run.
-      input.noise = true;
+      input.hardNoise = true;
       Result<StepReport> report = training->step(input);
       ASSERT_TRUE(bool(report)) << report.error().message;
       std::vector<double> values = numbers(*report);
@@ -223,25 +223,39 @@ TEST(Trainer, RanksAndThreadsChangeNoBit) {
   }
 }
 
-TEST(Trainer, NoiseDecidesByTheSequencesNumber) {
+class NoiseOf : public testing::TestWithParam<RoutingKind> {};
+
+TEST_P(NoiseOf, DecidesByTheSequencesNumber) {
   toy::Setup setup = toy::setup();
   SingleRank alone;
   StepInput input = toy::input(3);
-  input.noise = true;
-  Result<StepReport> report = trainer(setup, alone, toy::options(4, 2))->gradients(input);
+  bool hard = GetParam() == RoutingKind::Hard;
+  input.hardShare = hard;
+  std::unique_ptr<Trainer> training = trainer(setup, alone, toy::options(4, 2));
+  (hard ? input.softNoise : input.hardNoise) = true;
+  Result<StepReport> quiet = training->gradients(input);
+  ASSERT_TRUE(bool(quiet));
+  (hard ? input.hardNoise : input.softNoise) = true;
+  Result<StepReport> report = training->gradients(input);
   ASSERT_TRUE(bool(report));
-  double full = 0;
+  double full = 0, quietFull = 0;
   for (uint32_t sequence = 0; sequence < 8; ++sequence) {
     int32_t tokens[5], targets[5];
     input.read(sequence, tokens, targets);
     for (uint32_t t = 0; t < 5; ++t) {
       std::array<double, 4> noise = gumbelNoise({1, 3, sequence, t, 0});
       full += noise[2] + (tokens[t] % 2 ? 0.25 : -0.125) > noise[0];
+      quietFull += tokens[t] % 2;
     }
   }
-  EXPECT_EQ(report->hard.layers[0].wanted[2], full);
-  EXPECT_EQ(report->hard.layers[0].wanted[0], 40 - full);
+  auto wanted = [&](const StepReport &of) { return (hard ? of.hard : of.soft).layers[0].wanted; };
+  EXPECT_EQ(wanted(*report)[2], full);
+  EXPECT_EQ(wanted(*report)[0], 40 - full);
+  EXPECT_EQ(wanted(*quiet)[2], quietFull) << "the other kind's noise";
 }
+
+INSTANTIATE_TEST_SUITE_P(Trainer, NoiseOf, testing::Values(RoutingKind::Hard, RoutingKind::Soft),
+                         [](const auto &info) { return info.param == RoutingKind::Hard ? "Hard" : "Soft"; });
 
 TEST(Trainer, AModelWithoutRoutersAlwaysRunsHard) {
   json manifest = toy::manifest();
@@ -293,7 +307,7 @@ TEST(Trainer, InputThatDoesNotFitIsAnError) {
             "a step of several runs needs memory for totals of gradients");
   EXPECT_EQ(errorWith([](StepInput &input) { input.hardShare = std::nan(""); }),
             "the share of sequences that route hard must be in 0 .. 1");
-  EXPECT_EQ(errorWith([](StepInput &input) { input.prices.pop_back(); }), "there must be 5 prices a layer");
+  EXPECT_EQ(errorWith([](StepInput &input) { input.prices.pop_back(); }), "there must be 13 prices a layer");
   auto reader = [](int64_t bad, int32_t token, int32_t target) {
     return [=](int64_t index, int32_t *tokens, int32_t *targets) {
       toy::readSequence(index, 5, tokens, targets);
@@ -380,7 +394,7 @@ void stepTo(toy::Setup &setup, uint32_t first, uint32_t end) {
   for (uint32_t step = first; step < end; ++step) {
     StepInput input = toy::input(step);
     input.hardShare = 0.5;
-    input.noise = true;
+    input.hardNoise = true;
     ASSERT_TRUE(bool(training->step(input)));
   }
 }

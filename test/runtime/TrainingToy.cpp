@@ -122,7 +122,7 @@ json manifest(const std::string &dtype) {
        {"row_permutation", {2, 0, 3, 1}}},
       {{"name", "layers.0.router.bias"}, {"shape", json::array({2})}, {"dtype", dtype}, {"optional", true}}};
   return {{"format", "chimera-model"},
-          {"version", 3},
+          {"version", 4},
           {"producer", "toy"},
           {"target", "ref"},
           {"dtype", dtype},
@@ -231,6 +231,13 @@ TrainerOptions options(int64_t batch, int64_t accumulate) {
   return made;
 }
 
+std::vector<double> prices() {
+  std::vector<double> made(size_t(layers * runtime::pricesPerLayer), 0.0);
+  made[CHIMERA_MODE_SSM] = 0.5;
+  made[CHIMERA_MODE_FULL] = 0.25;
+  return made;
+}
+
 StepInput input(uint32_t step, int64_t length) {
   StepInput made;
   made.step = step;
@@ -240,7 +247,7 @@ StepInput input(uint32_t step, int64_t length) {
   made.hyper.learningRate = 0.1;
   made.hyper.beta1 = 0.5;
   made.hyper.beta2 = 0.5;
-  made.prices = {0.5, 0, 0.25, 0, 0, 0, 0, 0, 0, 0};
+  made.prices = prices();
   return made;
 }
 

@@ -52,6 +52,9 @@ void readSequence(int64_t index, int64_t length, int32_t *tokens, int32_t *targe
 TrainerOptions options(int64_t batch, int64_t accumulate = 1);
 StepInput input(uint32_t step, int64_t length = 5);
 
+/// Of ssm 0.5 and of full 0.25 in layer 0.
+std::vector<double> prices();
+
 } // namespace chimera::train::toy
 
 #endif // CHIMERA_TEST_RUNTIME_TRAININGTOY_H

@@ -127,6 +127,21 @@ template <typename T> T Evaluation<T>::gateOf(const T &logProbability) {
   return straightThrough(probability, 1.0);
 }
 
+/// What a mode's probability costs; 1 - p is the sum of the others, which keeps its digits where p is near 1.
+template <typename T>
+static T priceOf(const std::array<double, 13> &prices, const std::vector<Mode> &modes, Mode mode,
+                 const Routing<T> &routing) {
+  using std::exp;
+  using std::log;
+  T others = 0.0;
+  for (Mode other : modes)
+    if (other != mode)
+      others += exp(routing.logProbability[static_cast<size_t>(other)]);
+  auto k = static_cast<size_t>(mode);
+  return prices[k] * exp(routing.logProbability[k]) - prices[kModeCount + k] * log(others) -
+         prices[2 * kModeCount + k] * routing.logProbability[k];
+}
+
 /// Adds a token to the statistics of its layer's router, and what its probabilities cost to the sum of prices.
 template <typename T>
 void Evaluation<T>::account(size_t layer, int8_t wanted, const Routing<T> &routing, bool refused) {
@@ -139,10 +154,10 @@ void Evaluation<T>::account(size_t layer, int8_t wanted, const Routing<T> &routi
     entropy += -(probability * routing.logProbability[k]);
     sums[2 * kModeCount + k] += valueOf(probability);
     if (options.prices)
-      priced += options.prices->at(layer)[k] * probability;
+      priced += priceOf(options.prices->at(layer), config.layerModes[layer], mode, routing);
   }
   if (options.prices)
-    priced += options.prices->at(layer)[kModeCount] * entropy;
+    priced += options.prices->at(layer)[3 * kModeCount] * entropy;
   sums[wanted] += 1.0;
   sums[kModeCount + routing.mode] += 1.0;
   sums[3 * kModeCount] += valueOf(entropy);
@@ -160,8 +175,8 @@ Routing<T> Evaluation<T>::route(size_t layer, const std::vector<T> &h, int8_t fo
     std::vector<T> scores = tensors.has("router.bias") ? add(logits, tensors.vector("router.bias")) : logits;
 
     std::vector<T> q = config.router.biasInGate ? scores : logits;
-    for (T &value : q)
-      value = value / options.temperature;
+    for (size_t k = 0; k < modes.size(); ++k)
+      q[k] = q[k] / options.temperature + (options.soft && noise ? noise[static_cast<size_t>(modes[k])] : 0.0);
     T normalizer = logSumExp(q);
     for (size_t k = 0; k < modes.size(); ++k)
       routing.logProbability[static_cast<size_t>(modes[k])] = q[k] - normalizer;

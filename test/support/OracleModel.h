@@ -35,8 +35,8 @@ struct EvaluationOptions {
   /// Soft routing: z = x + sum_k p_k mixer_k(h), without capacity.
   bool soft = false;
   double temperature = 1.0;
-  /// [L]: the price of each canonical mode, and the coefficient of the entropy; null: none.
-  const std::vector<std::array<double, 5>> *prices = nullptr;
+  /// [L]: price, push and pull of each canonical mode, and the coefficient of the entropy; null: none.
+  const std::vector<std::array<double, 13>> *prices = nullptr;
   StoppedValues *stopped = nullptr;
 };
 

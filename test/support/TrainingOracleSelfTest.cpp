@@ -249,7 +249,7 @@ TEST(HardRouting, TheGateHasTheGradientOfTheAdmittedModesOutput) {
     }
 }
 
-TEST(HardRouting, NoiseTimesTemperatureMovesTheChoiceButNotP) {
+TEST(HardRouting, NoiseTimesTemperatureMovesTheChoiceAndSoftP) {
   TinyModel model({{Mode::Swa, Mode::Identity}, {Mode::Swa, Mode::Full, Mode::Identity}});
   for (const char *layer : {"layers.0.", "layers.1."}) {
     std::string prefix = layer;
@@ -274,8 +274,11 @@ TEST(HardRouting, NoiseTimesTemperatureMovesTheChoiceButNotP) {
     EXPECT_EQ(result.modes[0], (RoutingTable{{kSwa, kSwa}, {kIdentity, kSwa}}));
     EXPECT_EQ(result.modes[1], (RoutingTable{{kSwa, kFull}}));
     EXPECT_NEAR(result.smallestMargin, 0.2, kTight);
-    EXPECT_NEAR(result.statistics[0][2 * kModeCount + kSwa], 1.5, kTight);
-    EXPECT_NEAR(result.statistics[1][2 * kModeCount + kFull], 1, kTight);
+    bool soft = routing == TrainingRouting::Soft;
+    double swa = soft ? 0.5 + 1 / (1 + std::exp(0.6)) + 1 / (1 + std::exp(0.4)) : 1.5;
+    EXPECT_NEAR(result.statistics[0][2 * kModeCount + kSwa], swa, kTight);
+    double full = soft ? 2.0 / 3 + std::exp(0.7) / (2 + std::exp(0.7)) : 1;
+    EXPECT_NEAR(result.statistics[1][2 * kModeCount + kFull], full, kTight);
     EXPECT_EQ(result.statistics[0][kIdentity], 1);
   }
 }
@@ -312,15 +315,18 @@ TEST(TrainingLoss, PricesAddWhatProbabilitiesAndEntropyCost) {
   model.set("layers.1.router.proj.weight", {2, 2}, {0, 0, ln3 / one, 0});
   TrainingBatch batch = lastOf({0, 0});
   // Two tokens with p(swa) = 1/4 and p(identity) = 3/4; the layer with one mode costs nothing.
-  TrainingExtras extras{1.0, {{7, 7, 7, 7, 7}, {100, 3, 100, 5, 0.5}}, {}};
-  double entropy = -0.25 * std::log(0.25) - 0.75 * std::log(0.75), costs = 2 * (0.75 + 3.75 + 0.5 * entropy);
+  TrainingExtras extras{1.0, {{}, {}}, {}};
+  extras.prices[0].fill(7);
+  extras.prices[1] = {100, 3, 100, 5, /*pushes*/ 100, 1.5, 100, 0, /*pulls*/ 100, 0, 100, 0.25, /*entropy*/ 0.5};
+  double entropy = -0.25 * std::log(0.25) - 0.75 * std::log(0.75);
+  double costs = 2 * (0.75 + 3.75 - 1.5 * std::log(0.75) - 0.25 * std::log(0.75) + 0.5 * entropy);
   for (TrainingRouting routing : {TrainingRouting::Hard, TrainingRouting::Soft}) {
     GradientResult result = gradientOracle(model.config, model.tensors, batch, routing, extras);
     EXPECT_NEAR(result.objective - result.loss, costs, 1e-13);
     EXPECT_NEAR(result.statistics[1][12], 2 * entropy, kTight);
     EXPECT_EQ(result.statistics[0], oracle::RouterStatistics{});
     // The mixers' outputs are zero, so only the prices move the router: d costs / d l(identity), twice, times h.
-    double byLogit = (5 - 3) * 0.25 * 0.75 - 0.5 * 0.25 * 0.75 * ln3;
+    double byLogit = (5 - 3) * 0.25 * 0.75 - 1.5 * 0.25 - 0.25 * 0.25 - 0.5 * 0.25 * 0.75 * ln3;
     EXPECT_NEAR(result.gradients.at("layers.1.router.proj.weight").values[2], 2 * byLogit * one, kTight);
   }
 }

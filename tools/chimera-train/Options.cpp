@@ -42,7 +42,8 @@ static void addRunOptions(CLI::App &app, Options &options, std::string &seed) {
 
 static void addConfigOptions(CLI::App &app, Options &options) {
   const char *group = "In the place of keys of config.json";
-  app.add_option("--routing", options.routing, "soft, hard, gumbel, or a schedule: soft@0.5,hard@0.6")->group(group);
+  app.add_option("--routing", options.routing, "soft, concrete, hard, gumbel, or a schedule: soft@0.5,hard@0.6")
+      ->group(group);
   app.add_option("--lr", options.learningRate, "the greatest learning rate")
       ->check(CLI::PositiveNumber.description(""))
       ->group(group);

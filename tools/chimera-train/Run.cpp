@@ -209,7 +209,8 @@ StepInput Run::input(const StepPlan &step) const {
     data->sequence(Split::Train, uint64_t(first + index), {tokens, targets, nullptr});
   };
   input.hardShare = step.routing.hardShare;
-  input.noise = step.routing.noise;
+  input.hardNoise = step.routing.hardNoise;
+  input.softNoise = step.routing.softNoise;
   input.hyper = step.hyper;
   input.prices = step.prices;
   input.balances = step.balances;

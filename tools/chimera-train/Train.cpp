@@ -39,8 +39,7 @@ static StepRecord recordOf(const Run &run, const StepPlan &plan, const StepRepor
   record.learningRate = plan.hyper.learningRate;
   record.norm = std::sqrt(report.squaredNorm);
   record.temperature = plan.hyper.temperature;
-  record.hardShare = plan.routing.hardShare;
-  record.noise = plan.routing.noise;
+  record.routing = plan.routing;
   record.cap = plan.cap;
   record.budgetPrice = plan.budgetPrice;
   record.squeezeWaits = run.plan->squeezeWaits(run.done, run.planState);

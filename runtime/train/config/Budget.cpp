@@ -10,9 +10,6 @@ namespace chimera::train {
 /// that lost its tokens gives no gradient to call them back.
 static constexpr double relief = 0.9;
 
-/// A layer with at most this share of its tokens in the mode is done without it.
-static constexpr double unused = 0.02;
-
 double shareOf(const LayerShares &shares, Measure measure, Mode mode) {
   return (measure == Measure::Soft ? shares.p : shares.admitted)[size_t(mode)];
 }
@@ -50,17 +47,11 @@ double Budget::mean(const PlanState &state) const {
   return std::accumulate(own.begin(), own.end(), 0.0) / double(routedLayers);
 }
 
-std::vector<size_t> Budget::users(const PlanState &state) const {
-  std::vector<size_t> users;
+std::vector<double> Budget::coefficients(const PlanState &state, int64_t step) const {
+  std::vector<double> all(has.size(), 0.0);
+  if (state.shares.empty() || fraction(step) >= config.until)
+    return all;
   std::vector<double> own = shares(state);
-  for (size_t layer = 0; layer < has.size(); ++layer)
-    if (own[layer] > unused)
-      users.push_back(layer);
-  return users;
-}
-
-std::vector<double> Budget::alike(const PlanState &state, int64_t step) const {
-  std::vector<double> all(has.size(), 0.0), own = shares(state);
   bool held = holds(state, step), prices = mayPrice(state);
   double mean = this->mean(state), cap = this->cap(state);
   for (size_t layer = 0; layer < has.size(); ++layer) {
@@ -69,30 +60,6 @@ std::vector<double> Budget::alike(const PlanState &state, int64_t step) const {
       all[layer] = !held ? bonus(step) : prices && over ? price(state) : 0;
   }
   return all;
-}
-
-std::vector<double> Budget::oneByOne(const PlanState &state, int64_t step) const {
-  std::vector<double> all(has.size(), 0.0);
-  std::vector<size_t> users = this->users(state);
-  bool held = holds(state, step);
-  if (users.empty())
-    return all;
-  if (!mayPrice(state)) {
-    for (size_t layer : users)
-      all[layer] = held ? 0 : bonus(step);
-    return all;
-  }
-  if (!held)
-    all[users.back()] = bonus(step);
-  if (mean(state) > cap(state) && (held || users.size() > 1))
-    all[users.front()] = price(state);
-  return all;
-}
-
-std::vector<double> Budget::coefficients(const PlanState &state, int64_t step) const {
-  if (state.shares.empty())
-    return std::vector<double>(has.size(), 0.0);
-  return config.scope == Scope::First ? oneByOne(state, step) : alike(state, step);
 }
 
 bool Budget::waits(const PlanState &state, int64_t step) const {
@@ -111,10 +78,7 @@ void Budget::advance(const PlanState &before, int64_t step, PlanState &state) co
     return;
   std::vector<double> now = coefficients(state, step + 1);
   double greatest = std::max(1.0, config.limit / config.coefficient);
-  bool next = config.scope == Scope::First && !before.shares.empty() && users(before) != users(state);
-  if (next)
-    state.pressure = 1;
-  else if (std::any_of(now.begin(), now.end(), [](double coefficient) { return coefficient > 0; }))
+  if (std::any_of(now.begin(), now.end(), [](double coefficient) { return coefficient > 0; }))
     state.pressure = std::min(greatest, state.pressure * config.growth);
   else if (!holds(state, step + 1))
     state.pressure = std::max(1.0, state.pressure * relief);

@@ -24,7 +24,7 @@ public:
   /// The greatest share that is not priced, at the state's clock.
   double cap(const PlanState &state) const;
 
-  /// What a token of each layer pays for probability 1 of the mode, [L], as a mean over tokens and the layers that
+  /// What a token of each layer pays for a unit of `form` in the mode, [L], as a mean over tokens and the layers that
   /// route: positive where the mode is priced, negative where it is rewarded. `step`: the one to come, 0-based.
   std::vector<double> coefficients(const PlanState &state, int64_t step) const;
 
@@ -37,6 +37,7 @@ public:
   void advance(const PlanState &before, int64_t step, PlanState &state) const;
 
   Mode mode() const { return config.mode; }
+  Form form() const { return config.form; }
 
 private:
   double fraction(int64_t step) const { return double(step) / double(steps); }
@@ -47,10 +48,6 @@ private:
   /// Of a state with shares: the mode's in each layer that has it, [L], and their mean over the layers that route.
   std::vector<double> shares(const PlanState &state) const;
   double mean(const PlanState &state) const;
-  /// The layers that use the mode, in order.
-  std::vector<size_t> users(const PlanState &state) const;
-  std::vector<double> alike(const PlanState &state, int64_t step) const;
-  std::vector<double> oneByOne(const PlanState &state, int64_t step) const;
 
   BudgetConfig config;
   std::vector<bool> has; ///< [L]: layers with a router that have the mode

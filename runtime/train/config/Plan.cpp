@@ -6,6 +6,9 @@
 
 namespace chimera::train {
 
+/// Where pushes, pulls and the entropy's coefficient begin in a layer's prices.
+static constexpr size_t pushesAt = numModes, pullsAt = 2 * numModes, entropyAt = 3 * numModes;
+
 Plan::Plan(TrainingConfig config, const Config &model, int64_t steps, int64_t tokens)
     : training(std::move(config)), layerModes(model.layerModes), steps(steps), tokens(tokens) {
   for (const std::vector<Mode> &modes : layerModes)
@@ -41,7 +44,7 @@ StepPlan Plan::at(int64_t step, const PlanState &state) const {
   addSwitchLoss(state, plan.prices);
   for (size_t layer = 0; layer < layerModes.size(); ++layer)
     if (layerModes[layer].size() > 1)
-      plan.prices[layer * pricesPerLayer + numModes] = training.entropy.at(fraction) / double(tokens);
+      plan.prices[layer * pricesPerLayer + entropyAt] = training.entropy.at(fraction) / double(tokens);
   return plan;
 }
 
@@ -49,8 +52,11 @@ void Plan::addBudget(int64_t step, const PlanState &state, StepPlan &plan) const
   plan.cap = budget->cap(state);
   std::vector<double> coefficients = budget->coefficients(state, step);
   for (size_t layer = 0; layer < layerModes.size(); ++layer) {
-    plan.prices[layer * pricesPerLayer + size_t(budget->mode())] +=
-        coefficients[layer] / double(routedLayers) / double(tokens);
+    bool pushes = coefficients[layer] > 0;
+    size_t at = budget->form() == Form::Linear ? 0 : pushes ? pushesAt : pullsAt;
+    double signedBy = at == pullsAt ? -1 : 1;
+    plan.prices[layer * pricesPerLayer + at + size_t(budget->mode())] +=
+        signedBy * coefficients[layer] / double(routedLayers) / double(tokens);
     if (plan.budgetPrice == 0)
       plan.budgetPrice = coefficients[layer];
   }

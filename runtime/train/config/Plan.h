@@ -2,12 +2,14 @@
 //
 // What each step of a run is to do: rates, temperature, the routing, and the prices of modes.
 //
-// Losses that act on routing are linear in the probabilities p, with coefficients that depend on the step before. So a
-// step's gradient needs only prices, which the kernel of the router's gradient adds:
-//   loss = cross entropy + sum over rows, layers, modes of price p + sum over rows and layers of entropyPrice H(p)
+// Losses that act on routing are linear in p, ln(1 - p), ln p and the entropy H of the probabilities p, with
+// coefficients that depend on the step before. So a step's gradient needs only these, which the kernel of the router's
+// gradient adds:
+//   loss = cross entropy + sum over rows, layers, modes of (price p - push ln(1 - p) - pull ln p)
+//                        + sum over rows and layers of entropyPrice H(p)
 // With N rows of a step, Lr layers that route, and `share` the measured one of the step before:
 //   budget      coefficient / (Lr N) on its mode, while share > cap (mean: the layers' mean; layer: each its own);
-//               Budget.h says how the coefficient changes
+//               Budget.h says how the coefficient changes; by its form a price, or a push and (where negative) a pull
 //   switch loss coefficient K f_k / N on mode k, f its share of `wanted`, K the layer's modes (Fedus, Zoph and Shazeer:
 //               "Switch Transformers", 2022, equations 4 to 6)
 //   floor       - coefficient / (Lr N) on a mode, while its share in the layer is below the floor
@@ -22,13 +24,13 @@
 
 namespace chimera::train {
 
-/// Numbers a layer in `prices`: one for each canonical mode, then the entropy's.
-inline constexpr size_t pricesPerLayer = numModes + 1;
+/// Numbers a layer in `prices`: price, push and pull of each canonical mode, then the entropy's coefficient.
+inline constexpr size_t pricesPerLayer = 3 * numModes + 1;
 
 /// What one step is to do.
 struct StepPlan {
   Hyper hyper;                ///< Its lossScale is left 0, for who knows the targets.
-  std::vector<double> prices; ///< [L][5]
+  std::vector<double> prices; ///< [L][13]
   RoutingMoment routing;
   double cap = 1;         ///< The budget's, at its clock; 1 without one.
   double budgetPrice = 0; ///< The budget's coefficient in the first layer where it is not 0.

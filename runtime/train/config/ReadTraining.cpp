@@ -66,7 +66,7 @@ static void readBudget(ObjectReader &parent, std::optional<BudgetConfig> &budget
     return;
   ObjectReader reader = parent.child("budget");
   reader.allowOnly({"mode", "coefficient", "cap", "measure", "scope", "pause_gap", "start_accuracy", "hold_accuracy",
-                    "restore", "growth", "limit"});
+                    "restore", "growth", "limit", "form", "until"});
   BudgetConfig read;
   read.mode = reader.choice<Mode>(
       "mode", read.mode, {{"ssm", Mode::Ssm}, {"swa", Mode::Swa}, {"full", Mode::Full}, {"identity", Mode::Identity}});
@@ -75,8 +75,8 @@ static void readBudget(ObjectReader &parent, std::optional<BudgetConfig> &budget
     reader.error("cap", "missing");
   read.cap = readCurve(reader, "cap", 1.0, {0, 1, false});
   read.measure = readMeasure(reader, read.measure);
-  read.scope = reader.choice<Scope>("scope", read.scope,
-                                    {{"mean", Scope::Mean}, {"layer", Scope::Layer}, {"first", Scope::First}});
+  read.scope = reader.choice<Scope>("scope", read.scope, {{"mean", Scope::Mean}, {"layer", Scope::Layer}});
+  read.form = reader.choice<Form>("form", read.form, {{"linear", Form::Linear}, {"log", Form::Log}});
   if (reader.hasValue("pause_gap"))
     read.pauseGap = reader.number("pause_gap", 1.0, {0, 1, false});
   read.startAccuracy = reader.number("start_accuracy", 0.0, {0, 1, false});
@@ -84,6 +84,7 @@ static void readBudget(ObjectReader &parent, std::optional<BudgetConfig> &budget
   read.restore = readCurve(reader, "restore", 0.0, NumberRange::atLeast(0));
   read.growth = reader.number("growth", 1.0, NumberRange::atLeast(1));
   read.limit = reader.number("limit", read.limit, NumberRange::atLeast(0));
+  read.until = reader.number("until", read.until, {0, 1, false});
   if (read.growth > 1 && read.coefficient == 0)
     reader.error("coefficient", "must be > 0 to grow");
   budget = read;

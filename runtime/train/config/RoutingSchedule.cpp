@@ -10,6 +10,8 @@ namespace chimera::train {
 static std::optional<RoutingStage> kindFromName(const std::string &name) {
   if (name == "soft")
     return RoutingStage::Soft;
+  if (name == "concrete")
+    return RoutingStage::Concrete;
   if (name == "hard")
     return RoutingStage::Hard;
   if (name == "gumbel")
@@ -41,7 +43,7 @@ io::Result<RoutingSchedule> RoutingSchedule::parse(const std::string &text) {
     std::optional<RoutingStage> kind = kindFromName(part.substr(0, sign));
     if (!kind)
       return io::Error{io::quote(part) +
-                       ": a routing is soft, hard or gumbel, or a schedule such as soft@0.5,hard@0.6"};
+                       ": a routing is soft, concrete, hard or gumbel, or a schedule such as soft@0.5,hard@0.6"};
     std::optional<double> fraction = sign == std::string::npos ? std::nullopt : parseFraction(part.substr(sign + 1));
     if (!fraction)
       return io::Error{io::quote(part) +
@@ -53,13 +55,16 @@ io::Result<RoutingSchedule> RoutingSchedule::parse(const std::string &text) {
   return schedule;
 }
 
+static bool isSoft(RoutingStage kind) {
+  return kind == RoutingStage::Soft || kind == RoutingStage::Concrete;
+}
+
 bool RoutingSchedule::usesSoft() const {
-  return std::any_of(points.begin(), points.end(), [](const Point &p) { return p.kind == RoutingStage::Soft; });
+  return std::any_of(points.begin(), points.end(), [](const Point &p) { return isSoft(p.kind); });
 }
 
 bool RoutingSchedule::mixes() const {
-  return usesSoft() &&
-         std::any_of(points.begin(), points.end(), [](const Point &p) { return p.kind != RoutingStage::Soft; });
+  return usesSoft() && std::any_of(points.begin(), points.end(), [](const Point &p) { return !isSoft(p.kind); });
 }
 
 RoutingMoment RoutingSchedule::at(double fraction) const {
@@ -67,9 +72,10 @@ RoutingMoment RoutingSchedule::at(double fraction) const {
   const Point &to = after == points.end() ? points.back() : *after;
   const Point &from = after == points.begin() ? to : *(after - 1);
   double done = to.fraction > from.fraction ? (fraction - from.fraction) / (to.fraction - from.fraction) : 1.0;
-  auto share = [](const Point &point) { return point.kind == RoutingStage::Soft ? 0.0 : 1.0; };
-  return {share(from) + (share(to) - share(from)) * std::min(done, 1.0),
-          from.kind == RoutingStage::Gumbel || to.kind == RoutingStage::Gumbel};
+  auto share = [](const Point &point) { return isSoft(point.kind) ? 0.0 : 1.0; };
+  auto either = [&](RoutingStage kind) { return from.kind == kind || to.kind == kind; };
+  return {share(from) + (share(to) - share(from)) * std::min(done, 1.0), either(RoutingStage::Gumbel),
+          either(RoutingStage::Concrete)};
 }
 
 } // namespace chimera::train

@@ -9,20 +9,22 @@
 
 namespace chimera::train {
 
-/// How tokens are routed: `Soft` in all modes at once; `Hard` in the wanted one; `Gumbel` in one sampled with Gumbel
-/// noise.
-enum class RoutingStage { Soft, Hard, Gumbel };
+/// How tokens are routed: `Soft` in all modes at once, weighted by p; `Concrete` alike, p with Gumbel noise in it;
+/// `Hard` in the wanted one; `Gumbel` in one sampled with Gumbel noise.
+enum class RoutingStage { Soft, Concrete, Hard, Gumbel };
 
 /// How tokens are routed at one moment.
 struct RoutingMoment {
-  double hardShare = 1; ///< The share of the sequences that run hard (or Gumbel); the others run soft.
-  bool noise = false;   ///< Whether those choose with Gumbel noise.
+  double hardShare = 1;   ///< The share of the sequences that run hard (or Gumbel); the others run soft (or Concrete).
+  bool hardNoise = false; ///< Whether those choose with Gumbel noise.
+  bool softNoise = false; ///< Whether the others have it in p.
 };
 
 /// Routing over a run: `KIND`, or `KIND@FRACTION,KIND@FRACTION,...`. The first kind holds up to its fraction of the
-/// run; then the share of sequences that run hard changes linearly to the next kind's at its fraction, and so on, with
-/// noise while one of the two kinds is `gumbel`; the last kind holds to the end. `soft@0.5,hard@0.6`: soft for half of
-/// the run, from there to 60 % a growing share of the sequences hard, then all hard.
+/// run; then the share of sequences that run hard changes linearly to the next kind's at its fraction, and so on; the
+/// last kind holds to the end. While one of the two kinds is `gumbel` the sequences that run hard have noise, while one
+/// is `concrete` those that run soft. `soft@0.5,hard@0.6`: soft for half of the run, from there to 60 % a growing share
+/// of the sequences hard, then all hard.
 class RoutingSchedule {
 public:
   /// Hard all the time.

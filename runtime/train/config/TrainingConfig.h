@@ -40,9 +40,11 @@ struct ScheduleConfig {
 
 /// Whether a share of tokens is the mean of their probabilities or counts the modes that they were admitted to.
 enum class Measure { Soft, Hard };
-/// Whose share is held against the cap, and which layers pay: the mean over the layers that route, and all; each
-/// layer's own, and it; or the mean, and the first layer that still uses the mode.
-enum class Scope { Mean, Layer, First };
+/// Whose share is held against the cap, and which layers pay: the mean over the layers that route, and all; or each
+/// layer's own, and it.
+enum class Scope { Mean, Layer };
+/// What a token pays: c p, or -c ln(1 - p), and as a bonus -c p, or -c ln p.
+enum class Form { Linear, Log };
 
 /// A price on a mode while more than `cap` of the tokens take it.
 struct BudgetConfig {
@@ -51,12 +53,14 @@ struct BudgetConfig {
   Curve cap{1.0};
   Measure measure = Measure::Soft;
   Scope scope = Scope::Mean;
+  Form form = Form::Linear;
   double pauseGap = std::numeric_limits<double>::infinity(); ///< of soft minus hard held-out accuracy
   double startAccuracy = 0;                                  ///< held out; the squeeze waits for it
   Curve holdAccuracy{0.0}; ///< of training under hard routing, smoothed; nothing is priced below it
   Curve restore{0.0};      ///< the coefficient of the bonus that the mode has instead
   double growth = 1;       ///< of the coefficient, a step that it applies
   double limit = 3;        ///< the greatest coefficient that growth leads to
+  double until = 1;        ///< fraction of the run from which nothing is priced or rewarded
 };
 
 /// A bonus for a mode of a layer while less than its share of the tokens take it.

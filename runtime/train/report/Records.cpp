@@ -25,8 +25,9 @@ json toJson(const StepRecord &record) {
   if (record.layers.empty())
     return line;
   line.update({{"temperature", record.temperature},
-               {"hard_share", record.hardShare},
-               {"noise", record.noise},
+               {"hard_share", record.routing.hardShare},
+               {"hard_noise", record.routing.hardNoise},
+               {"soft_noise", record.routing.softNoise},
                {"cap", record.cap},
                {"budget_price", record.budgetPrice},
                {"squeeze_waits", record.squeezeWaits},

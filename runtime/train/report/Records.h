@@ -5,6 +5,7 @@
 #define CHIMERA_RUNTIME_TRAIN_REPORT_RECORDS_H
 
 #include "runtime/train/config/PlanState.h"
+#include "runtime/train/config/RoutingSchedule.h"
 
 #include <nlohmann/json.hpp>
 
@@ -30,8 +31,7 @@ struct StepRecord {
   double learningRate = 0;
   double norm = 0; ///< Of the gradient, before clipping.
   double temperature = 0;
-  double hardShare = 1; ///< The routing: see RoutingMoment.
-  bool noise = false;
+  RoutingMoment routing;
   double cap = 1; ///< Of the budget.
   double budgetPrice = 0;
   bool squeezeWaits = false;
