@@ -52,11 +52,12 @@ void Plan::addBudget(int64_t step, const PlanState &state, StepPlan &plan) const
   plan.cap = budget->cap(state);
   std::vector<double> coefficients = budget->coefficients(state, step);
   for (size_t layer = 0; layer < layerModes.size(); ++layer) {
-    bool pushes = coefficients[layer] > 0;
-    size_t at = budget->form() == Form::Linear ? 0 : pushes ? pushesAt : pullsAt;
-    double signedBy = at == pullsAt ? -1 : 1;
-    plan.prices[layer * pricesPerLayer + at + size_t(budget->mode())] +=
-        signedBy * coefficients[layer] / double(routedLayers) / double(tokens);
+    double amount = coefficients[layer] / double(routedLayers) / double(tokens);
+    double *prices = &plan.prices[layer * pricesPerLayer + size_t(budget->mode())];
+    if (budget->form() == Form::Linear)
+      prices[0] += amount;
+    else
+      prices[amount > 0 ? pushesAt : pullsAt] += std::abs(amount);
     if (plan.budgetPrice == 0)
       plan.budgetPrice = coefficients[layer];
   }
