@@ -181,9 +181,8 @@ Tensor runGrad(const RouteCase &c, const Upstream &up, bool gate, bool logp) {
   return get(launch, c.spec.type, out);
 }
 
-/// What the gradients belong to: <dlogp, ln p> + <dgate, p of the mode> + prices . p - pushes . ln(1 - p) - pulls . ln
-/// p
-/// + coefficient * entropy.
+/// What the gradients belong to: <dlogp, ln p> + <dgate, p of the mode> + prices . p - pushes . ln(1 - p)
+/// - pulls . ln p + coefficient * entropy.
 double objective(const RouteCase &c, const Upstream &up, const Tensor &logp, bool gate, bool useLogp) {
   double sum = 0;
   const double *prices = &up.prices[layer * chimera::ir::pricesPerLayer];
