@@ -138,6 +138,27 @@ static bool lowerScan(IRRewriter &rewriter, ModuleOp kernels, const cpu::Isa &is
         call.out(op->getResultTypes()).replace(getOrEmitGrad(kernels, isa, spec));
         return true;
       })
+      .Case([&](SeqLtiScanOp scan) {
+        ref::SeqLtiScanSpec spec = ltiSpec(scan);
+        if (!cpu::hasTrainingKernels(spec)) {
+          return false;
+        }
+        call.rows(scan.getRows()).in({scan.getInput(), scan.getDecay()});
+        addMask(call, scan.getWrite(), scan.getMode());
+        call.out(op->getResultTypes()).replace(getOrEmit(kernels, isa, spec));
+        return true;
+      })
+      .Case([&](SeqLtiScanGradOp grad) {
+        ref::SeqLtiScanSpec spec = ltiSpec(grad);
+        if (!cpu::hasTrainingKernels(spec)) {
+          return false;
+        }
+        call.rows(grad.getRows()).in({grad.getInput(), grad.getDecay()});
+        addMask(call, grad.getWrite(), grad.getMode());
+        call.in({grad.getResult(), grad.getDresult()});
+        call.out(op->getResultTypes()).replace(getOrEmitGrad(kernels, isa, spec));
+        return true;
+      })
       .Default(false);
 }
 

@@ -140,20 +140,17 @@ bool TrainingCalls::lowerScan(Operation *op) {
         return true;
       })
       .Case([&](SeqLtiScanOp scan) {
-        ref::SeqLtiScanSpec spec{columnsOf(scan.getInput()), bool(scan.getWrite()), bool(scan.getMode()),
-                                 scalarOf(scan.getInput())};
         KernelCall call(rewriter, op);
         call.rows(scan.getRows()).in({scan.getInput(), scan.getDecay()});
-        withMask(call, scan.getWrite(), scan.getMode()).out(op->getResultTypes()).replace(getOrEmit(kernels, spec));
+        withMask(call, scan.getWrite(), scan.getMode()).out(op->getResultTypes());
+        call.replace(getOrEmit(kernels, ltiSpec(scan)));
         return true;
       })
       .Case([&](SeqLtiScanGradOp grad) {
-        ref::SeqLtiScanSpec spec{columnsOf(grad.getInput()), bool(grad.getWrite()), bool(grad.getMode()),
-                                 scalarOf(grad.getInput())};
         KernelCall call(rewriter, op);
         call.rows(grad.getRows()).in({grad.getInput(), grad.getDecay()});
         withMask(call, grad.getWrite(), grad.getMode()).in({grad.getResult(), grad.getDresult()});
-        call.out(op->getResultTypes()).replace(getOrEmitGrad(kernels, spec));
+        call.out(op->getResultTypes()).replace(getOrEmitGrad(kernels, ltiSpec(grad)));
         return true;
       })
       .Default(false);

@@ -55,6 +55,11 @@ template <typename Op> ref::SeqSsmScanSpec ssmSpec(Op op) {
           scalarOf(op.getXbc())};
 }
 
+/// Of a linear time-invariant scan or its gradient.
+template <typename Op> ref::SeqLtiScanSpec ltiSpec(Op op) {
+  return {ir::columnsOf(op.getInput()), bool(op.getWrite()), bool(op.getMode()), scalarOf(op.getInput())};
+}
+
 } // namespace chimera
 
 #endif // CHIMERA_PASSES_TRAINING_SPECS_H
