@@ -4,6 +4,7 @@
 import json
 import os
 
+import arrays
 import cache
 import task
 import works
@@ -97,8 +98,8 @@ def evaluated(call, binary, weights, folder, found):
     task.write_tokens(paths["tokens"], found)
     _, stderr = call(["chimera-run", binary, "--weights", weights, "--tokens", paths["tokens"], "--stats",
                       "--logits", paths["logits"], "--routing", paths["routing"]])
-    (_, _, vocabulary), logits = task.read_array(paths["logits"])
-    (_, _, layers), routing = task.read_array(paths["routing"])
+    (_, _, vocabulary), logits = arrays.read_array(paths["logits"])
+    (_, _, layers), routing = arrays.read_array(paths["routing"])
     for name in ("logits", "routing"):
         os.remove(paths[name])
     return logits, vocabulary, routing, layers, stderr
