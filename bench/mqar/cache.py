@@ -55,18 +55,25 @@ def read_stats(text):
     return found
 
 
-def check(manifest, stats, lengths):
-    """Holds what the runtime counted (`read_stats`) against manifest and routing: for each sequence the
-    `lengths` of its lists. Lists are compared entry by entry, everything else by what is reserved. ValueError: they
-    differ."""
-    pages = manifest["pages"]
+def expected_use(manifest, cache, tokens):
+    """(reserved, in use) of a sequence of which so many tokens were admitted to the cache's mode."""
+    fixed, pages = pool_bytes(manifest, cache), manifest["pages"]
+    if cache["kind"] == "list":
+        return (fixed + pages["bytes"] * -(-tokens // pages["entries"]), fixed + tokens * entry_bytes(manifest))
+    if cache["kind"] == "ring":
+        count = manifest["pools"][cache["pools"][-1]]["bytes_per_slot"]
+        window = manifest["model"]["window"]
+        return fixed, count + (ring_bytes(manifest, cache) - count) / window * min(tokens, window)
+    return fixed, fixed
+
+
+def check(manifest, stats, taken):
+    """Holds what the runtime counted (`read_stats`) against manifest and routing, entry by entry: `taken` has for each
+    sequence and layer how many tokens were admitted to each mode, by name. ValueError: they differ."""
     for mode in {cache["mode"] for cache in manifest["caches"]}:
-        fixed = len(lengths) * sum(pool_bytes(manifest, cache) for cache in manifest["caches"] if cache["mode"] == mode)
-        reserved, used = fixed, stats[mode][1]
-        if mode == "full":
-            entries = [length for lists in lengths for length in lists]
-            reserved += pages["bytes"] * sum(-(-length // pages["entries"]) for length in entries)
-            used = fixed + sum(entries) * entry_bytes(manifest)
+        uses = [expected_use(manifest, cache, layers[cache["layer"]].get(mode, 0))
+                for cache in manifest["caches"] if cache["mode"] == mode for layers in taken]
+        reserved, used = (sum(values) for values in zip(*uses))
         if stats[mode] != (reserved, used):
             raise ValueError(f"the caches of {mode} are {stats[mode][0]} and {stats[mode][1]} bytes by chimera-run "
                              f"--stats, but {reserved} and {used:.0f} by manifest and routing")

@@ -114,10 +114,9 @@ def compiled(call, folder, work, listed_entries):
     logits, vocabulary, routing, layers, stderr = evaluated(call, binary, folder, folder, found)
     full = works.MODES.index("full")
     stats, row = cache.read_stats(stderr), work.size.seq * layers  # modes of a sequence
-    lists = [one["layer"] for one in manifest["caches"] if one["kind"] == "list"]
-    lengths = [[routing[b * row + layer:(b + 1) * row:layers].count(full) for layer in lists]
-               for b in range(len(found))]
-    cache.check(manifest, stats, lengths)
+    taken = [[{mode: routing[b * row + layer:(b + 1) * row:layers].count(i) for i, mode in enumerate(works.MODES)}
+              for layer in range(layers)] for b in range(len(found))]
+    cache.check(manifest, stats, taken)
     return {"sequences": len(found), "accuracy": accuracy(found, logits, vocabulary),
             "entries": routing.count(full) / len(found),
             "entries_by_layer": [routing[layer::layers].count(full) / len(found) for layer in range(layers)],

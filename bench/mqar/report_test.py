@@ -144,19 +144,26 @@ class CacheBytes(unittest.TestCase):
                            {"layer": 0, "mode": "swa", "kind": "ring", "pools": [1, 2, 3, 4]},
                            {"layer": 0, "mode": "full", "kind": "list", "pools": [5], "table": 0}],
                 "pages": {"entries": 64, "bytes": 33024, "tables": 1}}
-    STATS = ("decode: 1 tokens in 1 s, 1.0 tokens/s\ncache bytes   reserved       in use\n  swa  132112  4128\n"
-             "  full  99088  {}\n  token_conv  1536  1536\n  total  3  3\ntensors of the checkpoint: 2\n")
+    STATS = ("decode: 1 tokens in 1 s, 1.0 tokens/s\ncache bytes   reserved       in use\n  swa  132112  {swa}\n"
+             "  full  99088  {full}\n  token_conv  1536  1536\n  total  3  3\ntensors of the checkpoint: 2\n")
 
     def test_needed_are_entries_rings_of_the_window_and_the_rest(self):
         self.assertEqual(cache.needed(self.MANIFEST, 10),
                          {"list": 5160, "ring": 4 * (512 + 4) + 8, "state": 776, "total": 8008})
 
     def test_the_runtime_and_the_routing_must_agree(self):
-        used = 2 * 8 + 516 * 75
-        cache.check(self.MANIFEST, cache.read_stats(self.STATS.format(used)), [[65], [10]])
-        for stats, lengths in ((used, [[66], [10]]), (used - 516, [[65], [10]]), (used, [[60], [15]])):
+        def check(full, swa, lengths, entered):
+            taken = [[{"full": length, "swa": number}] for length, number in zip(lengths, entered)]
+            cache.check(self.MANIFEST, cache.read_stats(self.STATS.format(full=full, swa=swa)), taken)
+
+        lists, rings = 2 * 8 + 516 * 75, 2 * 8 + 516 * (4 + 3)
+        check(lists, rings, [65, 10], [9, 3])
+        for full, lengths in ((lists, [66, 10]), (lists - 516, [65, 10]), (lists, [60, 15])):
             with self.assertRaisesRegex(ValueError, "the caches of full"):
-                cache.check(self.MANIFEST, cache.read_stats(self.STATS.format(stats)), lengths)
+                check(full, rings, lengths, [9, 3])
+        for swa, entered in ((rings, [9, 4]), (rings - 516, [9, 3])):
+            with self.assertRaisesRegex(ValueError, "the caches of swa"):
+                check(lists, swa, [65, 10], entered)
 
 
 class Stored(unittest.TestCase):

@@ -217,6 +217,8 @@ llvm::Error readCaches(ModuleOp module, Manifest &manifest) {
     if (!type)
       return fault("chimera.caches: the type of '" + name + "' is not a cache");
     cache.kind = type.getKind().str();
+    if (auto ring = dyn_cast<ir::RingType>(type))
+      cache.room = std::max(ring.getWindow(), ring.getRoom()); // no room: the window
     for (const ir::PoolInfo &pool : type.getPools()) {
       cache.pools.push_back(static_cast<int64_t>(manifest.pools.size()));
       manifest.pools.push_back({name + "." + pool.name, cache.layer, cache.mode, pool.bytes});

@@ -88,6 +88,8 @@ void writeCache(OStream &json, const Cache &cache) {
     writeList(json, "pools", cache.pools);
     if (cache.table)
       json.attribute("table", *cache.table);
+    if (cache.room)
+      json.attribute("room", *cache.room);
   });
 }
 

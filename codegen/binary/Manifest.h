@@ -15,7 +15,7 @@
 namespace chimera::binary {
 
 /// The version of the format that toJson writes.
-inline constexpr int64_t formatVersion = 4;
+inline constexpr int64_t formatVersion = 5;
 
 /// A launch covers ceil((tokens N + seqs S + outputs R + constant) / divisor) blocks.
 struct Grid {
@@ -134,6 +134,7 @@ struct Cache {
   std::string kind;
   std::vector<int64_t> pools;
   std::optional<int64_t> table;
+  std::optional<int64_t> room; ///< The entries that a ring has room for.
 };
 
 /// The pages that all growing lists share; bytes is 0 without lists.

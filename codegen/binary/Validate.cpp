@@ -232,6 +232,8 @@ llvm::Error checkCaches(const Manifest &manifest) {
     if (cache.table)
       if (llvm::Error error = checkIndex(where, "page table", *cache.table, manifest.pages.tables))
         return error;
+    if ((cache.kind == "ring") != cache.room.has_value() || (cache.room && *cache.room < manifest.model.window))
+      return fault(where, "a ring has room for the window at least, and nothing else has room");
   }
   return llvm::Error::success();
 }

@@ -21,13 +21,13 @@ Result<Cache> Cache::create(Device &device, const Manifest &manifest, int64_t ma
     return pages.error();
   cache.pagePool = std::move(*pages);
   cache.lists.resize(size_t(manifest.pages.tables));
-  cache.ringCount.assign(manifest.pools.size(), -1);
+  cache.ringOf.assign(manifest.pools.size(), nullptr);
   for (const CacheLayout &layout : manifest.caches) {
     if (layout.kind == CacheKind::List)
       cache.lists[size_t(layout.table)] = {size_t(layout.pools[0]), layout.mode, {}, {}};
     if (layout.kind == CacheKind::Ring)
       for (size_t i = 0; i + 1 < layout.pools.size(); ++i)
-        cache.ringCount[size_t(layout.pools[i])] = layout.pools.back();
+        cache.ringOf[size_t(layout.pools[i])] = &layout;
   }
   return cache;
 }
@@ -189,11 +189,12 @@ int64_t Cache::usedPoolBytes(size_t pool, int32_t slot, bool begun) const {
   int64_t bytes = int64_t(slotPools.bytesAt(pool));
   if (!begun)
     return 0;
-  if (ringCount[pool] < 0)
+  const CacheLayout *ring = ringOf[pool];
+  if (!ring)
     return bytes;
-  int64_t count = 0, window = manifest->model.window;
-  device->download(&count, slotPools.at(size_t(ringCount[pool]), slot), sizeof count);
-  return bytes / window * std::clamp<int64_t>(count, 0, window);
+  int64_t count = 0;
+  device->download(&count, slotPools.at(size_t(ring->pools.back()), slot), sizeof count);
+  return bytes / ring->room * std::clamp<int64_t>(count, 0, manifest->model.window);
 }
 
 void Cache::addMemoryUse(int32_t slot, bool begun, MemoryUse &use, std::vector<bool> *seen) const {

@@ -89,7 +89,8 @@ private:
   SlotPools slotPools;
   PagePool pagePool;
   std::vector<List> lists;
-  std::vector<int64_t> ringCount; ///< For each pool: the pool that counts the ring it belongs to, or -1.
+  /// For each pool, the ring that it holds entries of, or null.
+  std::vector<const CacheLayout *> ringOf;
   int64_t tableSlots = 0;
   int64_t tableStride = 1;
   int64_t residents = 0;

@@ -148,6 +148,8 @@ static void readCache(const JsonReader &json, Manifest &manifest) {
   cache.pools = json.at("pools").integers(0, int64_t(manifest.pools.size()) - 1, 4);
   if (json.has("table"))
     cache.table = json.at("table").integer(0, std::max<int64_t>(manifest.pages.tables - 1, 0));
+  if (json.has("room"))
+    cache.room = json.at("room").integer(1, mostBytes);
   manifest.caches.push_back(std::move(cache));
 }
 
@@ -305,8 +307,8 @@ static void readHeader(const JsonReader &json, Manifest &manifest) {
   if (json.at("format").string() != "chimera-model")
     json.at("format").fail("must be chimera-model");
   manifest.version = json.at("version").integer(0, INT32_MAX);
-  if (!json.failed() && manifest.version != 4)
-    json.at("version").fail("is " + std::to_string(manifest.version) + "; this runtime reads 4");
+  if (!json.failed() && manifest.version != 5)
+    json.at("version").fail("is " + std::to_string(manifest.version) + "; this runtime reads 5");
   manifest.producer = json.at("producer").string();
   manifest.target = json.at("target").string();
   manifest.dtype = readDtype(json.at("dtype"));

@@ -70,6 +70,7 @@ struct CacheLayout {
   CacheKind kind = CacheKind::State;
   std::vector<int64_t> pools; ///< Indices into Manifest::pools, in the order of the kind's layout.
   int64_t table = -1;         ///< A list's page table.
+  int64_t room = 0;           ///< The entries that a ring has room for.
 };
 
 struct PageLayout {

@@ -25,8 +25,7 @@ static bool poolSizeFits(const CacheLayout &cache, size_t i, int64_t bytes) {
   case CacheKind::List:
     return bytes == 8;
   case CacheKind::Ring:
-    return last ? bytes == 8
-                : true; // A target may have room for more entries than the window, and place them as it likes.
+    return last ? bytes == 8 : cache.room > 0 && bytes % cache.room == 0;
   case CacheKind::Tail:
   case CacheKind::State:
     return true;
@@ -52,6 +51,8 @@ static Failure checkCache(const Manifest &manifest, size_t index, std::set<int64
   }
   if ((cache.kind == CacheKind::List) != (cache.table >= 0))
     return error("a list has a table, and nothing else has");
+  if (cache.kind == CacheKind::Ring ? cache.room < manifest.model.window : cache.room != 0)
+    return error("a ring has room for the window at least, and nothing else has room");
   if (cache.kind == CacheKind::List && !tablesTaken.insert(cache.table).second)
     return error("shares table " + std::to_string(cache.table) + " with another list");
   return std::nullopt;

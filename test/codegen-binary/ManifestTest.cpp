@@ -27,7 +27,7 @@ Manifest fullManifest() {
       {"embed_tokens.weight", {256, 32}, "bf16", false, "", {}, {}},
       {"layers.0.router.proj.weight", {2, 32}, "f32", true, "blocks.0.router.weight", {2, 1, 32}, {1, 0}}};
   manifest.pools = {{"layers.0.ssm.state", 0, "ssm", 512}, {"layers.0.full.length", 0, "full", 8}};
-  manifest.caches = {{0, "ssm", "state", {0}, std::nullopt}, {0, "full", "list", {1}, 0}};
+  manifest.caches = {{0, "ssm", "state", {0}, std::nullopt, std::nullopt}, {0, "full", "list", {1}, 0, std::nullopt}};
   manifest.pages = {64, 8192, 1};
   Launch launch;
   launch.kernel = "chimera_attend";
@@ -48,7 +48,7 @@ Manifest fullManifest() {
 
 TEST(Manifest, JsonIsAsDocumented) {
   const char *expected =
-      R"({"format":"chimera-model","version":4,"producer":"chimera-compile 0.1.0","target":"ref",)"
+      R"({"format":"chimera-model","version":5,"producer":"chimera-compile 0.1.0","target":"ref",)"
       R"("dtype":"bf16","numerics":"invariant",)"
       R"("limits":{"max_tokens":16,"max_seqs":4},)"
       R"("model":{"vocab_size":256,"hidden_size":32,"window":8,"head_dim":16,"num_attention_heads":2,)"
@@ -273,6 +273,10 @@ const Fault faults[] = {
      "manifest: layer 0: target must be a share for each mode, their sum 1"},
     {"ListWithoutTable", [](Manifest &m) { m.caches[1].table.reset(); },
      "manifest: cache 1: a list has a page table, and nothing else has"},
+    {"RoomOutsideOfARing", [](Manifest &m) { m.caches[1].room = 64; },
+     "manifest: cache 1: a ring has room for the window at least, and nothing else has room"},
+    {"RingWithoutRoom", [](Manifest &m) { m.caches[0].kind = "ring"; },
+     "manifest: cache 0: a ring has room for the window at least, and nothing else has room"},
     {"CachePoolOutOfRange", [](Manifest &m) { m.caches[0].pools = {5}; }, "manifest: cache 0: pool 5 of 2"},
     {"EmptyPool", [](Manifest &m) { m.pools[0].bytesPerSlot = 0; },
      "manifest: pool layers.0.ssm.state: bytes_per_slot must be positive"},

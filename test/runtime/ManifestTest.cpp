@@ -49,7 +49,7 @@ TEST(Manifest, AWrongFieldIsNamed) {
   const char *begin = "m.chm: bad manifest: ";
   std::vector<std::tuple<std::string, json, std::string>> cases = {
       {"/format", "other", "format: must be chimera-model"},
-      {"/version", 1, "version: is 1; this runtime reads 4"},
+      {"/version", 1, "version: is 1; this runtime reads 5"},
       {"/dtype", "f16", "dtype: must be one of f32, bf16, f64, is 'f16'"},
       {"/limits/max_tokens", 0, "limits.max_tokens: must be in 1 .. 1048576, is 0"},
       {"/model/vocab_size", "11", "model.vocab_size: must be an integer"},
@@ -76,6 +76,9 @@ TEST(Manifest, AWrongFieldIsNamed) {
       {"/caches/0/pools", json::array({0, 1}), "caches[0]: has 2 pools, which its kind does not"},
       {"/caches/4/pools", json::array({0}), "caches[4]: shares pool 0 with another cache"},
       {"/caches/3/table", 1, "caches[7]: shares table 1 with another list"},
+      {"/caches/0/room", 5, "caches[0]: a ring has room for the window at least, and nothing else has room"},
+      {"/caches/2/room", 4, "caches[2]: a ring has room for the window at least, and nothing else has room"},
+      {"/caches/2/room", 6, "caches[2]: pool 2 has 20 bytes a slot, which its kind does not"},
       {"/caches/0/table", 0, "caches[0]: a list has a table, and nothing else has"},
       {"/pages/tables", 3, "pages.tables: must be the number of lists, 2"},
       {"/pages/bytes", 0, "pages.bytes: must not be 0, as there are lists"},

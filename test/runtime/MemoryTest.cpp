@@ -32,6 +32,25 @@ TEST(Memory, UseIsCountedByMode) {
   EXPECT_EQ(must(runner->memoryUse(CHIMERA_ALL_SEQUENCES)).reserved, nothing);
 }
 
+TEST(Memory, ARingUsesWhatItsWindowHoldsHoweverMuchRoomItHas) {
+  nlohmann::json padded = manifest();
+  for (int64_t layer = 0; layer < layers; ++layer) {
+    padded["caches"][size_t(layer * 4 + 2)]["room"] = 8;
+    padded["pools"][size_t(layer * 6 + 2)]["bytes_per_slot"] = 8 * 4;
+  }
+  std::shared_ptr<const Model> model = must(Model::load("m", binary(padded.dump())));
+  TemporaryFolder folder;
+  auto weights = must(Weights::load(model, writeWeights(folder.path())));
+  std::unique_ptr<Session> runner = must(Session::create(model, weights, SessionOptions()));
+  int64_t sequence = must(runner->add());
+  ASSERT_FALSE(feed(*runner, sequence, {1, 3, 4}).failure);
+  EXPECT_EQ(must(runner->memoryUse(sequence)).used[CHIMERA_MEMORY_SWA], 2 * (3 * 4 + 8));
+  ASSERT_FALSE(feed(*runner, sequence, std::vector<int32_t>(100, 2)).failure);
+  MemoryUse use = must(runner->memoryUse(sequence));
+  EXPECT_EQ(use.used[CHIMERA_MEMORY_SWA], 2 * (window * 4 + 8));
+  EXPECT_EQ(use.reserved[CHIMERA_MEMORY_SWA], 2 * (8 * 4 + 8));
+}
+
 TEST(Memory, PagesThatAStepDidNotNeedAreGivenBack) {
   std::unique_ptr<Session> runner = session();
   int64_t sequence = must(runner->add());

@@ -83,13 +83,17 @@ json manifest() {
     int64_t base = layer * 6;
     caches.push_back({{"layer", layer}, {"mode", "route"}, {"kind", "counts"}, {"pools", json::array({base})}});
     caches.push_back({{"layer", layer}, {"mode", "ssm"}, {"kind", "state"}, {"pools", json::array({base + 1})}});
-    caches.push_back({{"layer", layer}, {"mode", "swa"}, {"kind", "ring"}, {"pools", {base + 2, base + 5, base + 3}}});
+    caches.push_back({{"layer", layer},
+                      {"mode", "swa"},
+                      {"kind", "ring"},
+                      {"pools", {base + 2, base + 5, base + 3}},
+                      {"room", window}});
     caches.push_back(
         {{"layer", layer}, {"mode", "full"}, {"kind", "list"}, {"pools", json::array({base + 4})}, {"table", layer}});
   }
   json modes = {{"modes", {"ssm", "full"}}, {"forceable", {"ssm", "full"}}, {"target", {0.75, 0.25}}};
   return {{"format", "chimera-model"},
-          {"version", 4},
+          {"version", 5},
           {"producer", "toy"},
           {"target", "ref"},
           {"dtype", "f32"},

@@ -122,7 +122,7 @@ json manifest(const std::string &dtype) {
        {"row_permutation", {2, 0, 3, 1}}},
       {{"name", "layers.0.router.bias"}, {"shape", json::array({2})}, {"dtype", dtype}, {"optional", true}}};
   return {{"format", "chimera-model"},
-          {"version", 4},
+          {"version", 5},
           {"producer", "toy"},
           {"target", "ref"},
           {"dtype", dtype},
