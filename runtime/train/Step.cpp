@@ -132,12 +132,14 @@ Result<StepReport> Trainer::step(const StepInput &input) {
     return *failure;
   programs.run(TrainingProgram::Update, hyper, results);
   report.squaredNorm = results.squaredNorm;
-  if (input.balances)
-    moveBalancer(report);
+  if (input.balancer > 0)
+    moveBalancer(report, input.balancer);
   return report;
 }
 
-void Trainer::moveBalancer(const StepReport &report) {
+void Trainer::moveBalancer(const StepReport &report, double factor) {
+  BalancerOptions moved = options.balancer;
+  moved.step *= factor;
   State &state = programs.state();
   const runtime::ModelShape &model = state.model().manifest().model;
   for (size_t l = 0; l < model.layers.size(); ++l) {
@@ -152,7 +154,7 @@ void Trainer::moveBalancer(const StepReport &report) {
         wanted.push_back(int64_t(report.hard.layers[l].wanted[mode] + report.soft.layers[l].wanted[mode]));
         target.push_back(model.layers[l].target[mode]);
       }
-    balance(options.balancer, wanted, target, average, bias);
+    balance(moved, wanted, target, average, bias);
     state.setBalancer(int64_t(l), std::move(bias), std::move(average));
   }
 }

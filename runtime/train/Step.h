@@ -38,7 +38,7 @@ struct StepInput {
   bool softNoise = false;     ///< Gumbel noise in the probabilities of the others.
   Hyper hyper;                ///< The loss scale is found here.
   std::vector<double> prices; ///< [layers][13], or empty: zeros.
-  bool balances = true;       ///< Whether the balancer moves.
+  double balancer = 1;        ///< Factor on the balancer's step; 0: it stands still.
 };
 
 /// Sums over the sequences of one kind of routing, over all ranks.
@@ -127,7 +127,7 @@ private:
 
   Failure makeGradient(const StepInput &input, const Share &share, bool several, KindReport &report);
   Failure makeGradients(const StepInput &input, StepReport &report, Hyper &hyper);
-  void moveBalancer(const StepReport &report);
+  void moveBalancer(const StepReport &report, double factor);
   KindReport emptyReport() const;
 
   Programs &programs;

@@ -40,6 +40,7 @@ TEST(TrainingConfig, HasDefaults) {
     EXPECT_EQ(config.switchLoss, 0.0);
     EXPECT_EQ(config.balancerFrom, 0.0);
     EXPECT_EQ(config.balancerUntil, 1.0);
+    EXPECT_EQ(config.balancerFactor.at(0.5), 1.0);
   }
 }
 
@@ -55,7 +56,7 @@ TEST(TrainingConfig, ReadsEveryKey) {
                "limit": 2.5, "form": "log", "until": 0.75},
     "switch_loss": 0.01,
     "floor": {"ssm": 0.1, "full": 0.2, "coefficient": 5, "measure": "soft"},
-    "balancer": {"from": 0.1, "until": 0.9},
+    "balancer": {"from": 0.1, "until": 0.9, "factor": [[0.5, 1], [1, 0.5]]},
     "evaluation": {"every": 10, "sequences": 256},
     "checkpoint": {"every": 20, "keep": 5}})");
   EXPECT_EQ(config.optimizer.learningRate, 0.002);
@@ -93,6 +94,7 @@ TEST(TrainingConfig, ReadsEveryKey) {
   EXPECT_EQ(config.floor->measure, Measure::Soft);
   EXPECT_EQ(config.balancerFrom, 0.1);
   EXPECT_EQ(config.balancerUntil, 0.9);
+  EXPECT_EQ(config.balancerFactor.at(0.75), 0.75);
   EXPECT_EQ(config.evaluateEvery, 10);
   EXPECT_EQ(config.evaluateSequences, 256);
   EXPECT_EQ(config.checkpointEvery, 20);
@@ -163,6 +165,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{R"({"floor": {"ssm": 0.6, "full": 0.6}})", "the shares of all modes sum to more than 1"},
         Wrong{R"({"floor": {"ssm": 0.1, "coefficient": -1}})", "'training.floor.coefficient'"},
         Wrong{R"({"balancer": {"from": 2}})", "'training.balancer.from'"},
+        Wrong{R"({"balancer": {"factor": -1}})", "'training.balancer.factor'"},
         Wrong{R"({"balancer": {"from": 0.5, "until": 0.4}})", "'training.balancer.from': must not be above until"},
         Wrong{R"({"evaluation": {"every": -1}})", "'training.evaluation.every'"},
         Wrong{R"({"evaluation": {"sequences": 0}})", "'training.evaluation.sequences'"},

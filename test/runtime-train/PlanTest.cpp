@@ -79,7 +79,7 @@ TEST(Plan, PricesNothingByDefault) {
   EXPECT_EQ(made.prices, std::vector<double>(priceCount, 0.0));
   EXPECT_EQ(made.cap, 1.0);
   EXPECT_EQ(made.routing.hardShare, 1.0);
-  EXPECT_TRUE(made.balances);
+  EXPECT_EQ(made.balancer, 1.0);
 }
 
 TEST(Plan, BudgetActsOnTheMeanOfTheLayersThatRoute) {
@@ -278,10 +278,14 @@ TEST(Plan, EntropyHasAScheduleAndNeedsNoMeasure) {
 
 TEST(Plan, BalancerHasItsTime) {
   Plan made = plan(R"({"balancer": {"from": 0.25, "until": 0.5}})");
-  EXPECT_FALSE(made.at(24, {}).balances);
-  EXPECT_TRUE(made.at(25, {}).balances);
-  EXPECT_TRUE(made.at(49, {}).balances);
-  EXPECT_FALSE(made.at(50, {}).balances);
+  EXPECT_EQ(made.at(24, {}).balancer, 0.0);
+  EXPECT_EQ(made.at(25, {}).balancer, 1.0);
+  EXPECT_EQ(made.at(49, {}).balancer, 1.0);
+  EXPECT_EQ(made.at(50, {}).balancer, 0.0);
+  Plan slower = plan(R"({"balancer": {"from": 0.25, "factor": [[0.5, 1], [0.75, 0.5]]}})");
+  EXPECT_EQ(slower.at(24, {}).balancer, 0.0);
+  EXPECT_EQ(slower.at(50, {}).balancer, 1.0);
+  EXPECT_EQ(slower.at(75, {}).balancer, 0.5);
 }
 
 TEST(Plan, ModelsWithoutRoutersRunHard) {
@@ -292,7 +296,7 @@ TEST(Plan, ModelsWithoutRoutersRunHard) {
   StepPlan step = made.at(10, state(shares(1, 1, 1, 1)));
   EXPECT_EQ(step.routing.hardShare, 1.0);
   EXPECT_EQ(step.prices, std::vector<double>(priceCount, 0.0));
-  EXPECT_FALSE(step.balances);
+  EXPECT_EQ(step.balancer, 0.0);
 }
 
 TEST(PlanState, KeepsItsBits) {

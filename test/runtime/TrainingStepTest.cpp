@@ -153,9 +153,14 @@ TEST(Trainer, AStepUpdatesParametersMomentsAndBalancer) {
   EXPECT_EQ(setup.state->average(0)[0], float(0.95 * 0.75 + (1 - 0.95) * (layer.wanted[0] / 40)));
 
   StepInput still = toy::input(1);
-  still.balances = false;
+  still.balancer = 0;
   ASSERT_TRUE(bool(trainer(setup, alone, toy::options(8))->step(still)));
   EXPECT_EQ(setup.state->bias(0), (std::vector<float>{0.125f, -0.125f}));
+
+  StepInput slow = toy::input(2);
+  slow.balancer = 0.5;
+  ASSERT_TRUE(bool(trainer(setup, alone, toy::options(8))->step(slow)));
+  EXPECT_EQ(std::abs(setup.state->bias(0)[0] - 0.125f), 0.0625f);
 }
 
 /// Five steps of a run that hardens, with noise, on so many ranks and threads: the state's bits and the reports.

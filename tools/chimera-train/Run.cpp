@@ -213,7 +213,7 @@ StepInput Run::input(const StepPlan &step) const {
   input.softNoise = step.routing.softNoise;
   input.hyper = step.hyper;
   input.prices = step.prices;
-  input.balances = step.balances;
+  input.balancer = step.balancer;
   return input;
 }
 

@@ -37,7 +37,8 @@ StepPlan Plan::at(int64_t step, const PlanState &state) const {
     return plan;
 
   plan.routing = training.routing.at(fraction);
-  plan.balances = fraction >= training.balancerFrom && fraction < training.balancerUntil;
+  if (fraction >= training.balancerFrom && fraction < training.balancerUntil)
+    plan.balancer = training.balancerFactor.at(fraction);
   if (budget)
     addBudget(step, state, plan);
   addFloor(state, plan.prices);

@@ -34,7 +34,7 @@ struct StepPlan {
   RoutingMoment routing;
   double cap = 1;         ///< The budget's, at its clock; 1 without one.
   double budgetPrice = 0; ///< The budget's coefficient in the first layer where it is not 0.
-  bool balances = false;  ///< Whether the balancer moves the biases after this step.
+  double balancer = 0;    ///< Factor on the step by which the balancer moves the biases; 0: it stands still.
 };
 
 /// A pure function of (step, state).

@@ -108,11 +108,12 @@ static void readFloor(ObjectReader &parent, std::optional<FloorConfig> &floor) {
 
 static void readRhythm(ObjectReader &parent, TrainingConfig &config) {
   ObjectReader balancer = parent.child("balancer");
-  balancer.allowOnly({"from", "until"});
+  balancer.allowOnly({"from", "until", "factor"});
   config.balancerFrom = balancer.number("from", 0.0, {0, 1, false});
   config.balancerUntil = balancer.number("until", 1.0, {0, 1, false});
   if (config.balancerFrom > config.balancerUntil)
     balancer.error("from", "must not be above until");
+  config.balancerFactor = readCurve(balancer, "factor", 1.0, NumberRange::atLeast(0));
   ObjectReader evaluation = parent.child("evaluation");
   evaluation.allowOnly({"every", "sequences"});
   config.evaluateEvery = evaluation.integer("every", config.evaluateEvery, 0, mostSteps);

@@ -80,6 +80,7 @@ struct TrainingConfig {
   double switchLoss = 0; ///< coefficient of the auxiliary loss of Switch Transformers
   std::optional<FloorConfig> floor;
   double balancerFrom = 0, balancerUntil = 1; ///< fractions of the run
+  Curve balancerFactor{1.0};                  ///< on router.balancer.step
   int64_t evaluateEvery = 100;                ///< steps; 0: only at the end
   int64_t evaluateSequences = 64;
   int64_t checkpointEvery = 500; ///< steps; 0: only at the end
