@@ -98,9 +98,9 @@ double relativeDistance(const std::vector<double> &a, const std::vector<double> 
 }
 
 /// Prices, pushes, pulls and coefficients of the entropy, on the scale of a mean over tokens.
-std::vector<std::array<double, 13>> randomPrices(int64_t layers, double tokens, Random &random) {
-  std::vector<std::array<double, 13>> prices(layers);
-  for (std::array<double, 13> &layer : prices)
+std::vector<LayerPrices> randomPrices(int64_t layers, double tokens, Random &random) {
+  std::vector<LayerPrices> prices(layers);
+  for (LayerPrices &layer : prices)
     for (double &price : layer)
       price = random.uniform(-1, 1) / tokens;
   return prices;

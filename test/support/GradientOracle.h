@@ -25,10 +25,9 @@ struct TrainingBatch {
 struct TrainingExtras {
   /// Of the routers' softmax, in place of the config's.
   double temperature = 1.0;
-  /// [L]: price, push and pull of each canonical mode, and the coefficient of the entropy; empty: none. The gradient is
-  /// that of the loss + sum over tokens and layers with a router of
+  /// [L]; empty: none. The gradient is that of the loss + sum over tokens and layers with a router of
   /// sum_k (price_k p_k - push_k ln(1 - p_k) - pull_k ln p_k) + coefficient * entropy(p).
-  std::vector<std::array<double, 13>> prices;
+  std::vector<LayerPrices> prices;
   /// [rows][L][4], rows being the tokens of all sequences one after the other; empty: none. The wanted mode is
   /// argmax(s + temperature * noise); p is without noise in hard routing, in soft routing softmax(q + noise).
   std::vector<double> noise;

@@ -129,8 +129,7 @@ template <typename T> T Evaluation<T>::gateOf(const T &logProbability) {
 
 /// What a mode's probability costs; 1 - p is the sum of the others, which keeps its digits where p is near 1.
 template <typename T>
-static T priceOf(const std::array<double, 13> &prices, const std::vector<Mode> &modes, Mode mode,
-                 const Routing<T> &routing) {
+static T priceOf(const LayerPrices &prices, const std::vector<Mode> &modes, Mode mode, const Routing<T> &routing) {
   using std::exp;
   using std::log;
   T others = 0.0;

@@ -30,13 +30,16 @@ private:
   size_t next = 0;
 };
 
+/// Of a layer: price, push and pull of each canonical mode, and the coefficient of the entropy.
+using LayerPrices = std::array<double, 13>;
+
 struct EvaluationOptions {
   OperandRounding rounding = OperandRounding::None;
   /// Soft routing: z = x + sum_k p_k mixer_k(h), without capacity.
   bool soft = false;
   double temperature = 1.0;
-  /// [L]: price, push and pull of each canonical mode, and the coefficient of the entropy; null: none.
-  const std::vector<std::array<double, 13>> *prices = nullptr;
+  /// [L]; null: none.
+  const std::vector<LayerPrices> *prices = nullptr;
   StoppedValues *stopped = nullptr;
 };
 
