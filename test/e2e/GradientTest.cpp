@@ -98,9 +98,9 @@ double relativeDistance(const std::vector<double> &a, const std::vector<double> 
 }
 
 /// Prices, pushes, pulls and coefficients of the entropy, on the scale of a mean over tokens.
-std::vector<LayerPrices> randomPrices(int64_t layers, double tokens, Random &random) {
-  std::vector<LayerPrices> prices(layers);
-  for (LayerPrices &layer : prices)
+std::vector<oracle::LayerPrices> randomPrices(int64_t layers, double tokens, Random &random) {
+  std::vector<oracle::LayerPrices> prices(layers);
+  for (oracle::LayerPrices &layer : prices)
     for (double &price : layer)
       price = random.uniform(-1, 1) / tokens;
   return prices;

@@ -79,7 +79,7 @@ GradientResult TrainingEngine::gradients(const TrainingBatch &batch, const Train
   input.hardShare = run.routing == TrainingRouting::Hard ? 1 : 0;
   input.softNoise = !run.extras.noise.empty();
   input.hyper.temperature = run.extras.temperature;
-  for (const LayerPrices &prices : run.extras.prices)
+  for (const oracle::LayerPrices &prices : run.extras.prices)
     input.prices.insert(input.prices.end(), prices.begin(), prices.end());
   train::StepReport report = take(steps->gradients(input));
   GradientResult result;

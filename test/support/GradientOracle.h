@@ -27,7 +27,7 @@ struct TrainingExtras {
   double temperature = 1.0;
   /// [L]; empty: none. The gradient is that of the loss + sum over tokens and layers with a router of
   /// sum_k (price_k p_k - push_k ln(1 - p_k) - pull_k ln p_k) + coefficient * entropy(p).
-  std::vector<LayerPrices> prices;
+  std::vector<oracle::LayerPrices> prices;
   /// [rows][L][4], rows being the tokens of all sequences one after the other; empty: none. The wanted mode is
   /// argmax(s + temperature * noise); p is without noise in hard routing, in soft routing softmax(q + noise).
   std::vector<double> noise;
