@@ -159,8 +159,7 @@ Kernel getOrEmitGrad(ModuleOp kernels, const Isa &isa, const ref::SeqLtiScanSpec
     k.forEach(k.begin(), k.end(), [&](Val task) {
       Val sequence = task / tasks, first = task % tasks * together;
       if (spec.weighted)
-        k.forEach(in.begin(sequence), in.end(sequence),
-                  [&](Val row) { dwrite.store(row, k.real(0, Scalar::F32)); });
+        k.forEach(in.begin(sequence), in.end(sequence), [&](Val row) { dwrite.store(row, k.real(0, Scalar::F32)); });
       k.forEach(first, first + together, [&](Val block) {
         forEachStrip(in, isa, sequence, block, [&](const LtiStrip &strip) {
           strip.backward(dout, dDecay);
