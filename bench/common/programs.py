@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import arrays
+
 
 def caller(folder):
     """A function that runs a program of `folder`, given its words: (stdout, stderr). One that fails ends this one with
@@ -19,3 +21,17 @@ def caller(folder):
             sys.exit(done.stderr.strip() or f"error: {command[0]} ended with status {done.returncode}")
         return done.stdout, done.stderr
     return call
+
+
+def run_model(call, binary, weights, folder, shape, ids):
+    """A compiled model on the sequences `ids`, of that shape, by way of files in `folder`: (logits, vocabulary,
+    routing, layers, what chimera-run --stats says). `call` runs a program of the build: (stdout, stderr)."""
+    paths = {name: os.path.join(folder, f"{name}.npy") for name in ("tokens", "logits", "routing")}
+    arrays.write_tokens(paths["tokens"], shape, ids)
+    _, stderr = call(["chimera-run", binary, "--weights", weights, "--tokens", paths["tokens"], "--stats",
+                      "--logits", paths["logits"], "--routing", paths["routing"]])
+    (_, _, vocabulary), logits = arrays.read_array(paths["logits"])
+    (_, _, layers), routing = arrays.read_array(paths["routing"])
+    for name in ("logits", "routing"):
+        os.remove(paths[name])
+    return logits, vocabulary, routing, layers, stderr

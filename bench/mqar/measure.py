@@ -4,10 +4,10 @@
 import json
 import os
 
-import arrays
 import cache
 import task
 import works
+from programs import run_model
 
 
 def read_log(path):
@@ -91,27 +91,13 @@ def compile_model(call, folder):
     return binary
 
 
-def evaluated(call, binary, weights, folder, found):
-    """The compiled model on sequences, by way of files in `folder`: (logits, vocabulary, routing, layers, what
-    chimera-run --stats says)."""
-    paths = {name: os.path.join(folder, f"{name}.npy") for name in ("tokens", "logits", "routing")}
-    task.write_tokens(paths["tokens"], found)
-    _, stderr = call(["chimera-run", binary, "--weights", weights, "--tokens", paths["tokens"], "--stats",
-                      "--logits", paths["logits"], "--routing", paths["routing"]])
-    (_, _, vocabulary), logits = arrays.read_array(paths["logits"])
-    (_, _, layers), routing = arrays.read_array(paths["routing"])
-    for name in ("logits", "routing"):
-        os.remove(paths[name])
-    return logits, vocabulary, routing, layers, stderr
-
-
 def compiled(call, folder, work, listed_entries):
     """The compiled model on sequences of its own: accuracy, list entries, routing; and the cache bytes a sequence that
     `listed_entries`, those of the last evaluation, need."""
     binary = compile_model(call, folder)
     manifest = json.loads(call(["chimera-inspect", binary, "--json"])[0])
     found = task.sequences(work.size, work.size.compiled)
-    logits, vocabulary, routing, layers, stderr = evaluated(call, binary, folder, folder, found)
+    logits, vocabulary, routing, layers, stderr = run_model(call, binary, folder, folder, *task.tokens(found))
     full = works.MODES.index("full")
     stats, row = cache.read_stats(stderr), work.size.seq * layers  # modes of a sequence
     taken = [[{mode: routing[b * row + layer:(b + 1) * row:layers].count(i) for i, mode in enumerate(works.MODES)}

@@ -45,6 +45,11 @@ def sequences(size, count, seed=20):
     return [sequence(size, source) for _ in range(count)]
 
 
+def tokens(found):
+    """(shape, ids): the sequences' tokens, [B, T]."""
+    return (len(found), len(found[0].tokens)), [token for one in found for token in one.tokens]
+
+
 def write_tokens(path, found):
-    """The sequences' tokens, [B, T]."""
-    arrays.write_tokens(path, (len(found), len(found[0].tokens)), [token for one in found for token in one.tokens])
+    """The same as a file."""
+    arrays.write_tokens(path, *tokens(found))

@@ -3,7 +3,7 @@
 // The scans of whole sequences and their gradients, vectorised. Specs, buffers and formulas are those of
 // codegen/ref/TrainingKernels.h with T = f32, but that the kept states of Mamba-2 are [heads][stateSize][headSize].
 //
-// Mamba-2: forward is the scan of inference (codegen/cpu/Kernels.h: the chains of fma of ref, with exp and softplus of Math.h),
+// Mamba-2: forward is the scan of inference (codegen/cpu/Kernels.h: ref's chains of fma, exp and softplus of Math.h),
 // 32 rows at a time from a state of zeros (row by row if masked: a row that is not kept works on a copy). The gradient
 // computes the states of 32 rows again, with the same bits, and walks them from the last to the first, lanes over the
 // elements of the state. Its sums over dimensions are chains in ascending order (dB, dC: of a head from +0, then head
