@@ -14,6 +14,3 @@ foreach(tool chimera-opt chimera-bench chimera-compile chimera-run chimera-inspe
     add_dependencies(check-lit ${tool})
   endif()
 endforeach()
-
-# The reference pages and their test.
-add_subdirectory(${CMAKE_SOURCE_DIR}/docs ${CMAKE_BINARY_DIR}/docs)

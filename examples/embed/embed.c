@@ -5,7 +5,7 @@
  *
  *     embed MODEL.chm WEIGHTS COUNT TOKEN...
  */
-#include "runtime/abi/chimera.h"
+#include <chimera.h>
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -68,7 +68,7 @@ static std::string executableFolder() {
 Result<std::unique_ptr<Communicator>> openMpi() {
   std::string folder = executableFolder(), why;
   void *plugin = nullptr;
-  for (const char *place : {"chimera_mpi.so", "../lib/chimera_mpi.so"}) {
+  for (const char *place : {"chimera_mpi.so", CHIMERA_PLUGIN_FOLDER "chimera_mpi.so"}) {
     std::string path = folder + place;
     if (access(path.c_str(), F_OK) != 0)
       continue;
