@@ -15,10 +15,14 @@ config.test_exec_root = os.path.join(config.chimera_build, "test", "lit")
 # The project's tools first, then LLVM 19's FileCheck, not, count, ... whatever else is in PATH.
 config.environment["PATH"] = os.path.pathsep.join(
     [config.chimera_tools, config.llvm_tools, config.environment["PATH"]])
-# The sanitizer build must not call memory that LLVM keeps until exit a leak.
-for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "CHIMERA_LONG"):
+# How the sanitizers report, and how much is to be tested.
+for name in ("ASAN_OPTIONS", "ASAN_SYMBOLIZER_PATH", "UBSAN_OPTIONS", "CHIMERA_LONG"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
+
+# A folder that was unpacked from an archive does not know which files are the project's.
+if os.path.exists(os.path.join(config.chimera_source, ".git")):
+    config.available_features.add("git")
 
 config.substitutions.append(("%source", config.chimera_source))
 config.substitutions.append(("%examples", os.path.join(config.chimera_source, "examples")))
