@@ -79,12 +79,12 @@ def inline(text):
 
 
 def row_text(header, row):
-    """What a table's row says after its first cell: the last column, then the others by their names."""
+    """What a table's row says after its first cell. An option's meaning, the last cell, comes before its default."""
     if len(row) == 2:
         return row[1]
-    others = [(name, cell) for name, cell in zip(header[1:-1], row[1:-1]) if cell]
-    return " ".join([row[-1] + "."] + ["Required." if cell == "required" else f"{name.capitalize()}: {cell}."
-                                       for name, cell in others])
+    named = ["Required." if cell == "required" else f"{name[0].upper() + name[1:]}: {cell}."
+             for name, cell in zip(header[1:], row[1:]) if cell]
+    return " ".join([row[-1] + "."] + named[:-1] if header[0] == "option" else named)
 
 
 def roff(body):
