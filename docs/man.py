@@ -79,12 +79,12 @@ def inline(text):
 
 
 def row_text(header, row):
-    """What a table's row says after its first cell. An option's meaning, the last cell, comes before its default."""
+    """What a table's row says after its first cell. A meaning, which is the last cell, comes before a default."""
     if len(row) == 2:
         return row[1]
     named = ["Required." if cell == "required" else f"{name[0].upper() + name[1:]}: {cell}."
              for name, cell in zip(header[1:], row[1:]) if cell]
-    return " ".join([row[-1] + "."] + named[:-1] if header[0] == "option" else named)
+    return " ".join([row[-1] + "."] + named[:-1] if header[-1] == "meaning" else named)
 
 
 def roff(body):
@@ -117,8 +117,7 @@ def page_of(tool, introduction, body, version):
         sys.exit(f"man.py: {tool}: the part has no block of code for SYNOPSIS")
     body.remove(synopsis)
     first = re.match(r".*?[.:](?= |$)", body[0].content).group(0).rstrip(".:")
-    name = first if first.startswith(("`", "CH")) else first[0].lower() + first[1:]
-    name = re.sub(rf"^`{re.escape(tool)}` ", "", name)
+    name = first[0].lower() + first[1:]
     out = [f'.TH {tool.upper()} 1 "" "chimera {version}" "User Commands"',
            ".SH NAME", f"{escape(tool)} \\- {inline(name)}"]
     out += [".SH SYNOPSIS", ".EX"] + [escape(line) for line in synopsis.content] + [".EE", ".SH DESCRIPTION"]
