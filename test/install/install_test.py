@@ -15,6 +15,7 @@ import sys
 
 TOOLS = ["bench", "compile", "init", "inspect", "lsp-server", "opt", "run", "train"]
 PROMPT = "The quick brown fox"
+PASSED_ON = ["PATH", "HOME", "ASAN_OPTIONS", "ASAN_SYMBOLIZER_PATH", "UBSAN_OPTIONS"]
 CONFIG = {"model_type": "chimera", "vocab_size": 256, "hidden_size": 32, "num_hidden_layers": 2,
           "intermediate_size": 48, "num_attention_heads": 2, "head_dim": 16, "window": 8,
           "ssm": {"state_size": 8, "head_dim": 16}}
@@ -36,11 +37,11 @@ class Tree:
         self.lib = options.libdir
         self.model = self.work / "model"
 
-    def run(self, *command, expect=0, **environment):
+    def run(self, *command, expect=0, text=True, **environment):
         """The standard output of a command that must end with status `expect`. Only what a login shell sets is set."""
-        env = {key: os.environ[key] for key in ("PATH", "HOME", "ASAN_OPTIONS") if key in os.environ}
+        env = {key: os.environ[key] for key in PASSED_ON if key in os.environ}
         result = subprocess.run([str(part) for part in command], cwd=self.work, env={**env, **environment},
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=600)
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=text, timeout=600)
         check(result.returncode == expect, f"{' '.join(map(str, command))}: status {result.returncode}\n"
               f"{result.stdout}{result.stderr}")
         return result.stdout
@@ -52,20 +53,19 @@ class Tree:
         """What a program needs that links a library built with sanitizers."""
         return ["-fsanitize=address,undefined"] if self.options.sanitize else []
 
-    def expected_text(self, run):
-        return self.run(run, self.model / "m.chm", "--weights", self.model / "model.safetensors",
-                        "--prompt", PROMPT, "--max-new-tokens", "12")
+    def continuation(self, run):
+        """What chimera-run, the program `run`, prints after the prompt, the prompt with it."""
+        return self.run(run, self.model / "m.chm", "--weights", self.model / "model.safetensors", "--prompt", PROMPT,
+                        "--max-new-tokens", "12", text=False)
 
     def check_embed(self, program, **environment):
         """The example program continues the prompt as chimera-run does."""
         ids = [str(byte) for byte in PROMPT.encode()]
         out = self.run(program, self.model / "m.chm", self.model / "model.safetensors", "12", *ids, **environment)
-        text = PROMPT.encode() + bytes(int(word) for word in out.split())
-        expected = subprocess.run([self.bin / "chimera-run", self.model / "m.chm", "--weights",
-                                   self.model / "model.safetensors", "--prompt", PROMPT, "--max-new-tokens", "12"],
-                                  stdout=subprocess.PIPE, check=True).stdout
-        check(text + b"\n" == expected, f"{program} gives {text}, chimera-run {expected}")
-        check(len(text) == len(PROMPT) + 12, f"{program} gives {len(text)} bytes")
+        found = PROMPT.encode() + bytes(int(word) for word in out.split()) + b"\n"
+        expected = self.continuation(self.bin / "chimera-run")
+        check(found == expected, f"{program} gives {found}, chimera-run {expected}")
+        check(len(found) == len(PROMPT) + 12 + 1, f"{program} gives {len(found)} bytes")
 
 
 def files(folder):
@@ -155,7 +155,7 @@ def tools(test):
     for tool in TOOLS:
         out = test.run(test.bin / f"chimera-{tool}", "--help")
         check("--help" in out, f"chimera-{tool} --help prints {out[:200]}")
-    check(test.expected_text(test.bin / "chimera-run").startswith(PROMPT), "chimera-run continues the prompt")
+    check(test.continuation(test.bin / "chimera-run").startswith(PROMPT.encode()), "chimera-run continues the prompt")
     check("ssm" in test.run(test.bin / "chimera-inspect", test.model / "m.chm"), "chimera-inspect names the modes")
     program = test.run(test.bin / "chimera-compile", test.model, "--emit=chimera", "-o", "-")
     (test.work / "model.mlir").write_text(program)
@@ -178,8 +178,8 @@ def training(test):
     # What OpenMPI itself leaks is no concern here.
     test.run("env", "ASAN_OPTIONS=detect_leaks=0", mpirun, "--allow-run-as-root", "--oversubscribe", "--bind-to",
              "none", "-np", "2", test.bin / "chimera-train", config, "--out", test.work / "run-of-ranks", *options)
-    check((test.work / "run/model.safetensors").read_bytes() == (test.work / "run-of-ranks/model.safetensors").read_bytes(),
-          "two ranks give the bits of one")
+    one, two = ((test.work / out / "model.safetensors").read_bytes() for out in ("run", "run-of-ranks"))
+    check(one == two, "two ranks give the bits of one")
 
 
 def man_pages(test):
@@ -222,13 +222,14 @@ def runtime_component(test):
     programs = {name for name in found if name.startswith("bin/")}
     check(programs == {"bin/chimera-run", "bin/chimera-inspect"}, f"programs: {programs}")
     libraries = {name for name in found if name.startswith(f"{test.lib}/")}
-    check(len(libraries) == 2 and all(name.startswith(f"{test.lib}/libchimera.so.") for name in libraries), str(libraries))
+    check(len(libraries) == 2 and all(name.startswith(f"{test.lib}/libchimera.so.") for name in libraries),
+          f"libraries: {libraries}")
     check("share/doc/chimera/LICENSE" in found, "the licence")
     for name in programs | libraries:
         needed = re.findall(r"NEEDED.*\[(.*)\]", test.run(test.options.readelf, "-d", server / name))
         check(needed and not [library for library in needed if re.search("LLVM|MLIR|mpi", library)],
               f"{name} needs {needed}")
-    check(test.expected_text(server / "bin/chimera-run") == test.expected_text(test.bin / "chimera-run"),
+    check(test.continuation(server / "bin/chimera-run") == test.continuation(test.bin / "chimera-run"),
           "the same text")
 
 
