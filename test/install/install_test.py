@@ -166,7 +166,8 @@ def tools(test):
 def training(test):
     """chimera-train finds the compiler beside it, and the MPI plugin where it was installed: same bits with it."""
     (test.work / "text.txt").write_text("All that is read here is read again. " * 40)
-    options = ["--data", test.work / "text.txt", "--steps", "2", "--batch", "2", "--seq", "8", "--target=ref"]
+    options = ["--data", test.work / "text.txt", "--steps", "2", "--batch", "2", "--seq", "8", "--target=ref",
+               "--threads", "1"]
     for out in ("run", "run-of-ranks"):
         shutil.rmtree(test.work / out, ignore_errors=True)
     config = test.model / "config.json"
