@@ -39,6 +39,7 @@ function(chimera_install_library library header)
     DESTINATION ${CHIMERA_INSTALL_CMAKEDIR} COMPONENT development)
 
   file(RELATIVE_PATH CHIMERA_PC_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+  file(RELATIVE_PATH CHIMERA_PC_INCLUDE ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_FULL_INCLUDEDIR})
   configure_file(${PROJECT_SOURCE_DIR}/cmake/chimera.pc.in ${PROJECT_BINARY_DIR}/chimera.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/chimera.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 endfunction()
