@@ -129,10 +129,9 @@ struct LtiStrip {
 static void forEachStrip(const LtiOperands &in, const Isa &isa, Val sequence, Val block,
                          function_ref<void(const LtiStrip &)> body) {
   Val begin = in.begin(sequence), end = in.end(sequence);
-  forEachStrip(in.k, in.spec.stateSize, block, isa.lanes, stripVectors,
-               [&](Val channel, int64_t lanes, int64_t vectors) {
-                 body(LtiStrip{in, begin, end, channel, lanes, vectors});
-               });
+  forEachStrip(
+      in.k, in.spec.stateSize, block, isa.lanes, stripVectors,
+      [&](Val channel, int64_t lanes, int64_t vectors) { body(LtiStrip{in, begin, end, channel, lanes, vectors}); });
 }
 
 Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const ref::SeqLtiScanSpec &spec) {

@@ -23,7 +23,9 @@ struct Named {
 };
 
 /// How a failing test, and a list of tests, shows its parameter.
-void PrintTo(const Named &named, std::ostream *stream) { *stream << named.name; }
+void PrintTo(const Named &named, std::ostream *stream) {
+  *stream << named.name;
+}
 
 std::vector<Named> kernels() {
   std::vector<Named> all;

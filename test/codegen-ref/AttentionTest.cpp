@@ -29,8 +29,7 @@ template <typename T, typename U> struct HostCache {
 
   explicit HostCache(const CacheSpec &spec)
       : spec(spec), keys(slots * spec.window * width()), values(keys.size()), weights(slots * spec.window),
-        pages(pageCount * pageBytes(spec.kvHeads, spec.headSize, spec.operand, spec.type)),
-        count(slots) {
+        pages(pageCount * pageBytes(spec.kvHeads, spec.headSize, spec.operand, spec.type)), count(slots) {
     for (size_t i = 0; i < slots * stride; ++i)
       table.push_back(static_cast<int32_t>((i * 7 + 3) % pageCount)); // any order, no page twice
   }

@@ -67,7 +67,8 @@ KernelFunction KernelJit::compile(const std::string &symbol) {
     llvmModule->setTargetTriple(machine->getTargetTriple().str());
     llvmModule->setDataLayout(machine->createDataLayout());
     for (llvm::Function &function : *llvmModule)
-      function.addFnAttrs(llvm::AttrBuilder(*llvmContext).addAttribute("target-cpu", cpu).addAttribute("target-features", attributes));
+      function.addFnAttrs(
+          llvm::AttrBuilder(*llvmContext).addAttribute("target-cpu", cpu).addAttribute("target-features", attributes));
     optimise(*llvmModule, *machine);
     jit = llvm::cantFail(llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(target).create());
     // A bare library sees no symbols of this process.

@@ -233,8 +233,9 @@ TEST(PackingI8, AWeightThatIsNotFiniteIsNamed) {
     auto weights = loadWith(modelWith(expectation, "bf16"), {&a}, io::DType::F64);
     ASSERT_FALSE(bool(weights));
     std::string message = weights.error().message;
-    EXPECT_EQ(message.substr(message.find("tensor")),
-              "tensor 'a': element [33, 69] is not a number of at most 127 * 2^104, which weights of eight bits must be");
+    EXPECT_EQ(
+        message.substr(message.find("tensor")),
+        "tensor 'a': element [33, 69] is not a number of at most 127 * 2^104, which weights of eight bits must be");
   }
 }
 

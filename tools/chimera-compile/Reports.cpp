@@ -133,8 +133,8 @@ llvm::Expected<std::string> resourceReport(const Manifest &manifest, llvm::Strin
   llvm::sort(sizes);
   std::string text;
   llvm::raw_string_ostream out(text);
-  out << "target " << manifest.target << ", " << manifest.variants.front().name << ", " << manifest.dtype << ", " << sizes.size()
-      << " kernels\n"
+  out << "target " << manifest.target << ", " << manifest.variants.front().name << ", " << manifest.dtype << ", "
+      << sizes.size() << " kernels\n"
       << "     bytes";
   for (const Phase &phase : manifest.variants.front().phases)
     out << llvm::right_justify(phase.name, 10);
