@@ -38,34 +38,85 @@ int64_t Config::rotaryDims() const {
   return std::llround(partialRotaryFactor * static_cast<double>(headDim));
 }
 
-ConfigOrError parseConfig(std::string_view text, std::string_view fileName) {
+namespace {
+
+/// Whose config it is. That of mamba_ssm has no model_type and is told by the arguments of its state space layer.
+CheckpointStyle readStyle(ObjectReader &reader) {
+  if (!reader.has("model_type") && reader.has("ssm_cfg"))
+    return CheckpointStyle::MambaSsm;
+  if (!reader.has("model_type"))
+    reader.error("model_type", "missing");
+  return reader.choice<CheckpointStyle>("model_type", CheckpointStyle::Chimera,
+                                        {{"chimera", CheckpointStyle::Chimera},
+                                         {"llama", CheckpointStyle::Llama},
+                                         {"mistral", CheckpointStyle::Mistral},
+                                         {"mamba2", CheckpointStyle::Mamba2},
+                                         {"bamba", CheckpointStyle::Bamba},
+                                         {"chimera-lm", CheckpointStyle::ChimeraLm}});
+}
+
+/// The text of a file, or nothing when it cannot be opened or read; more than the parser takes is left out.
+std::optional<std::string> readText(const std::filesystem::path &file) {
+  std::error_code failure;
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream || std::filesystem::is_directory(file, failure))
+    return std::nullopt;
+  constexpr size_t most = size_t{8} << 20; // the parser names its own, lower limit
+  std::string text;
+  std::array<char, 65536> buffer;
+  while (text.size() < most && (stream.read(buffer.data(), buffer.size()) || stream.gcount() > 0))
+    text.append(buffer.data(), static_cast<size_t>(stream.gcount()));
+  if (stream.bad())
+    return std::nullopt;
+  return text;
+}
+
+/// Reads the object in `text` by `read`, which gets a reader of it; what is wrong, or nothing.
+template <typename Read> std::string readObject(std::string_view text, std::string_view fileName, Read read) {
   std::string prefix = std::string(fileName) + ": ";
   std::variant<JsonValue, std::string> json = parseJson(text);
   if (auto *error = std::get_if<std::string>(&json))
     return prefix + *error;
-
   ErrorSink errors;
-  ObjectReader reader(&std::get<JsonValue>(json), "", errors);
+  read(std::get<JsonValue>(json), errors);
+  return errors.failed() ? prefix + errors.message() : std::string();
+}
+
+} // namespace
+
+ConfigOrError parseConfig(std::string_view text, std::string_view fileName) {
   Config config;
-  if (!errors.failed() && !reader.has("model_type"))
-    reader.error("model_type", "missing");
-  config.style = reader.choice<CheckpointStyle>("model_type", CheckpointStyle::Chimera,
-                                                {{"chimera", CheckpointStyle::Chimera},
-                                                 {"llama", CheckpointStyle::Llama},
-                                                 {"mamba2", CheckpointStyle::Mamba2},
-                                                 {"bamba", CheckpointStyle::Bamba},
-                                                 {"chimera-lm", CheckpointStyle::ChimeraLm}});
-  if (errors.failed())
-    return prefix + errors.message();
-  if (config.style == CheckpointStyle::Chimera)
-    readChimeraConfig(reader, config);
-  else
-    readForeignConfig(reader, config);
-  if (!errors.failed())
-    checkConfig(config, errors);
-  if (errors.failed())
-    return prefix + errors.message();
+  std::string error = readObject(text, fileName, [&](const JsonValue &json, ErrorSink &errors) {
+    ObjectReader reader(&json, "", errors);
+    if (!errors.failed())
+      config.style = readStyle(reader);
+    if (errors.failed())
+      return;
+    if (config.style == CheckpointStyle::Chimera) {
+      readChimeraConfig(reader, config);
+    } else {
+      ObjectReader foreign(&json, "", errors, ObjectReader::Nulls::AreAbsent);
+      readForeignConfig(foreign, config);
+    }
+    if (!errors.failed())
+      checkConfig(config, errors);
+  });
+  if (!error.empty())
+    return error;
   return config;
+}
+
+std::string readGenerationConfig(std::string_view text, std::string_view fileName, Config &config) {
+  return readObject(text, fileName, [&](const JsonValue &json, ErrorSink &errors) {
+    ObjectReader reader(&json, "", errors, ObjectReader::Nulls::AreAbsent);
+    Config ids;
+    ids.vocabSize = config.vocabSize;
+    readTokenIds(reader, ids);
+    if (reader.has("bos_token_id"))
+      config.bosTokenId = ids.bosTokenId;
+    if (reader.has("eos_token_id"))
+      config.eosTokenIds = ids.eosTokenIds;
+  });
 }
 
 ConfigOrError readConfig(const std::string &path) {
@@ -73,17 +124,19 @@ ConfigOrError readConfig(const std::string &path) {
   std::filesystem::path file(path);
   if (std::filesystem::is_directory(file, failure))
     file /= "config.json";
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream || std::filesystem::is_directory(file, failure))
+  std::optional<std::string> text = readText(file);
+  if (!text)
     return file.string() + ": cannot be opened";
-  constexpr size_t most = size_t{8} << 20; // the parser names its own, lower limit
-  std::string text;
-  std::array<char, 65536> buffer;
-  while (text.size() < most && (stream.read(buffer.data(), buffer.size()) || stream.gcount() > 0))
-    text.append(buffer.data(), static_cast<size_t>(stream.gcount()));
-  if (stream.bad())
-    return file.string() + ": cannot be read";
-  return parseConfig(text, file.string());
+  ConfigOrError config = parseConfig(*text, file.string());
+  file.replace_filename("generation_config.json");
+  if (std::holds_alternative<std::string>(config) || !std::filesystem::exists(file, failure))
+    return config;
+  text = readText(file);
+  std::string error = text ? readGenerationConfig(*text, file.string(), std::get<Config>(config))
+                           : file.string() + ": cannot be opened";
+  if (!error.empty())
+    return error;
+  return config;
 }
 
 } // namespace chimera

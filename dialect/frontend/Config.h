@@ -41,6 +41,12 @@ struct RopeScaling {
   double lowFreqFactor = 1.0;                ///< llama3
   double highFreqFactor = 4.0;               ///< llama3: > lowFreqFactor
   int64_t originalMaxPositionEmbeddings = 0; ///< llama3
+
+  bool operator==(const RopeScaling &other) const {
+    return kind == other.kind && factor == other.factor && lowFreqFactor == other.lowFreqFactor &&
+           highFreqFactor == other.highFreqFactor &&
+           originalMaxPositionEmbeddings == other.originalMaxPositionEmbeddings;
+  }
 };
 
 /// The ssm mode. `lti` uses stateSize alone.
@@ -73,7 +79,7 @@ struct RouterConfig {
 };
 
 /// Which names and layouts the tensors of the checkpoint have.
-enum class CheckpointStyle : uint8_t { Chimera, Llama, Mamba2, Bamba, ChimeraLm };
+enum class CheckpointStyle : uint8_t { Chimera, Llama, Mistral, Mamba2, Bamba, MambaSsm, ChimeraLm };
 
 /// One model, as its config.json describes it. Sizes that the modes in use do not need are 0.
 struct Config {
@@ -128,7 +134,12 @@ using ConfigOrError = std::variant<Config, std::string>;
 /// Reads the text of a config.json; `fileName` is only for messages ("config.json: key 'vocab_size': missing").
 ConfigOrError parseConfig(std::string_view text, std::string_view fileName);
 
-/// Reads the file at `path`; a directory means the config.json in it.
+/// Puts the token ids of a generation_config.json's text, where it has them, in the place of those of `config`. What is
+/// wrong, or nothing; all its other keys are left alone.
+std::string readGenerationConfig(std::string_view text, std::string_view fileName, Config &config);
+
+/// Reads the file at `path`; a directory means the config.json in it. A generation_config.json beside it, as the
+/// transformers library writes it, decides over the token ids that start and end a text.
 ConfigOrError readConfig(const std::string &path);
 
 /// The inverse frequencies of the rotary embedding, [rotaryDims / 2], in f64 and with rope scaling applied: dimension

@@ -25,10 +25,7 @@ bool isInfinity(const JsonValue &value) {
 
 } // namespace
 
-void readSizes(ObjectReader &reader, Config &config) {
-  config.vocabSize = reader.integer("vocab_size", std::nullopt, 1, largestSize);
-  config.hiddenSize = reader.integer("hidden_size", std::nullopt, 1, largestSize);
-  config.numLayers = reader.integer("num_hidden_layers", std::nullopt, 1, mostLayers);
+void readTokenIds(ObjectReader &reader, Config &config) {
   config.bosTokenId = readTokenId(reader, "bos_token_id", config.vocabSize);
   const JsonValue *eos = reader.find("eos_token_id");
   if (!eos || eos->kind != JsonValue::Kind::Array) {
@@ -46,13 +43,20 @@ void readSizes(ObjectReader &reader, Config &config) {
   }
 }
 
+void readSizes(ObjectReader &reader, Config &config) {
+  config.vocabSize = reader.integer("vocab_size", std::nullopt, 1, largestSize);
+  config.hiddenSize = reader.integer("hidden_size", std::nullopt, 1, largestSize);
+  config.numLayers = reader.integer("num_hidden_layers", std::nullopt, 1, mostLayers);
+  readTokenIds(reader, config);
+}
+
 void readRopeScaling(ObjectReader &parent, std::string_view key, RopeScaling &scaling,
-                     const std::vector<std::string_view> &others) {
+                     const std::vector<std::string_view> &others, bool typeIsNeeded) {
   if (!parent.hasValue(key))
     return;
   ObjectReader reader = parent.child(key);
   std::string_view typeKey = reader.has("rope_type") ? "rope_type" : "type";
-  if (!reader.has(typeKey))
+  if (!reader.has(typeKey) && typeIsNeeded)
     reader.error(typeKey, "missing");
   else if (reader.has("rope_type") && reader.has("type") &&
            reader.find("type")->describe() != reader.find("rope_type")->describe())

@@ -14,13 +14,16 @@ inline constexpr int64_t mostLayers = 1024;
 inline constexpr int64_t largestWindow = int64_t{1} << 30;
 inline constexpr int64_t largestCount = int64_t{1} << 53; ///< of tokens
 
-/// vocab_size, hidden_size, num_hidden_layers, bos_token_id and eos_token_id (null and absent: none).
+/// bos_token_id and eos_token_id, an id or a list (null and absent: none). config.vocabSize is known.
+void readTokenIds(ObjectReader &reader, Config &config);
+
+/// vocab_size, hidden_size, num_hidden_layers and the token ids.
 void readSizes(ObjectReader &reader, Config &config);
 
 /// The object at `key`: {"type" or "rope_type": "none", "linear", "llama3", ...}; null and absent: none. `others`: keys
-/// that the object may have besides those of its type.
+/// that the object may have besides those of its type. Without `typeIsNeeded` an object without a type is unscaled.
 void readRopeScaling(ObjectReader &reader, std::string_view key, RopeScaling &scaling,
-                     const std::vector<std::string_view> &others = {});
+                     const std::vector<std::string_view> &others = {}, bool typeIsNeeded = true);
 
 /// The pair at `key`: [low, high]; high may be `Infinity`, null or {"__float__": "Infinity"}. Default [0, infinity].
 void readTimeStepLimit(ObjectReader &reader, std::string_view key, SsmConfig &ssm);

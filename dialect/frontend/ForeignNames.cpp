@@ -32,6 +32,12 @@ NameTable mamba2Names() {
           {{"input_norm.", "norm."}, {"ssm.conv.", "mixer.conv1d."}, {"ssm.", "mixer."}}};
 }
 
+NameTable mambaSsmNames() {
+  NameTable table = mamba2Names();
+  table.global.front().theirs = "backbone.embedding.";
+  return table;
+}
+
 NameTable bambaNames() {
   return {"model.layers.",
           {{"embed_tokens.", "model.embed_tokens."}, {"norm.", "model.final_layernorm."}, {"lm_head.", "lm_head."}},
@@ -60,6 +66,25 @@ NameTable chimeraLmNames() {
            {"ffn.down_proj.", "ffn.w_down."}}};
 }
 
+NameTable namesOf(CheckpointStyle style) {
+  switch (style) {
+  case CheckpointStyle::Llama:
+  case CheckpointStyle::Mistral:
+    return llamaNames();
+  case CheckpointStyle::Mamba2:
+    return mamba2Names();
+  case CheckpointStyle::MambaSsm:
+    return mambaSsmNames();
+  case CheckpointStyle::Bamba:
+    return bambaNames();
+  case CheckpointStyle::ChimeraLm:
+    return chimeraLmNames();
+  case CheckpointStyle::Chimera:
+    break;
+  }
+  return {};
+}
+
 std::string rename(const std::vector<Rename> &table, std::string_view name) {
   for (const auto &[ours, theirs] : table)
     if (name.substr(0, ours.size()) == ours)
@@ -85,10 +110,7 @@ bool endsWith(std::string_view text, std::string_view end) {
 void nameSources(const Config &config, std::vector<ParameterSpec> &parameters) {
   if (config.style == CheckpointStyle::Chimera)
     return;
-  NameTable table = config.style == CheckpointStyle::Llama    ? llamaNames()
-                    : config.style == CheckpointStyle::Mamba2 ? mamba2Names()
-                    : config.style == CheckpointStyle::Bamba  ? bambaNames()
-                                                              : chimeraLmNames();
+  NameTable table = namesOf(config.style);
   for (ParameterSpec &spec : parameters) {
     spec.source = sourceName(table, spec.name);
     // A depthwise convolution of PyTorch has one input channel a group: [C, 1, K].

@@ -50,8 +50,8 @@ void ErrorSink::plain(std::string_view text) {
     first = text;
 }
 
-ObjectReader::ObjectReader(const JsonValue *object, std::string prefix, ErrorSink &errors)
-    : object(object), prefix(std::move(prefix)), errors(errors) {
+ObjectReader::ObjectReader(const JsonValue *object, std::string prefix, ErrorSink &errors, Nulls nulls)
+    : object(object), prefix(std::move(prefix)), errors(errors), nulls(nulls) {
   if (object->kind == JsonValue::Kind::Object)
     return;
   if (this->prefix.empty())
@@ -64,8 +64,17 @@ ObjectReader::ObjectReader(const JsonValue *object, std::string prefix, ErrorSin
 void ObjectReader::allowOnly(const std::vector<std::string_view> &known, const std::vector<std::string_view> &ignored,
                              std::string_view text) {
   for (const auto &[key, value] : object->members)
-    if (!contains(known, key) && !contains(ignored, key))
+    if (!contains(known, key) && !contains(ignored, key) && find(key))
       error(key, text);
+}
+
+bool ObjectReader::isNull(std::string_view key) const {
+  const JsonValue *value = object->find(key);
+  return value && value->kind == JsonValue::Kind::Null;
+}
+
+const JsonValue *ObjectReader::find(std::string_view key) const {
+  return nulls == Nulls::AreAbsent && isNull(key) ? nullptr : object->find(key);
 }
 
 bool ObjectReader::hasValue(std::string_view key) const {
@@ -118,7 +127,7 @@ bool ObjectReader::boolean(std::string_view key, bool byDefault) {
 
 ObjectReader ObjectReader::child(std::string_view key) {
   const JsonValue *value = find(key);
-  return ObjectReader(value ? value : &emptyObject, path(key), errors);
+  return ObjectReader(value ? value : &emptyObject, path(key), errors, nulls);
 }
 
 } // namespace chimera

@@ -46,18 +46,28 @@ template <typename T> struct Choice {
 
 class ObjectReader {
 public:
+  /// What a key whose value is null stands for.
+  enum class Nulls : uint8_t {
+    AreValues, ///< a value of its own, which most keys do not take
+    AreAbsent  ///< the same as leaving the key out, as programs mean it that write every key
+  };
+
   /// Reads `object`; `prefix` is its path ("" for the whole text, "router"). A value that is no object is an error.
-  ObjectReader(const JsonValue *object, std::string prefix, ErrorSink &errors);
+  ObjectReader(const JsonValue *object, std::string prefix, ErrorSink &errors, Nulls nulls = Nulls::AreValues);
 
   /// Reports each key that is in none of the lists, with `text`.
   void allowOnly(const std::vector<std::string_view> &known, const std::vector<std::string_view> &ignored = {},
                  std::string_view text = "unknown");
 
-  /// Whether the key is there (`null` counts).
+  /// The object's keys and values, whatever they are.
+  const std::vector<std::pair<std::string, JsonValue>> &members() const { return object->members; }
+  /// Whether the key is there (`null` counts where it is a value).
   bool has(std::string_view key) const { return find(key) != nullptr; }
   /// Whether the key is there and not null.
   bool hasValue(std::string_view key) const;
-  const JsonValue *find(std::string_view key) const { return object->find(key); }
+  /// Whether the key is there and null, whatever that stands for.
+  bool isNull(std::string_view key) const;
+  const JsonValue *find(std::string_view key) const;
   /// The full path of a key, for messages.
   std::string path(std::string_view key) const;
   void error(std::string_view key, std::string_view text) { errors.atKey(path(key), text); }
@@ -89,6 +99,7 @@ private:
   const JsonValue *object;
   std::string prefix;
   ErrorSink &errors;
+  Nulls nulls;
 };
 
 } // namespace chimera

@@ -158,6 +158,27 @@ TEST(Foreign, LlamaWithTiedEmbeddingsInTheNewForm) {
     "rope_scaling": {"type": "linear", "factor": 2.0}, "tie_word_embeddings": true})");
 }
 
+TEST(Foreign, MistralLooksBackThroughItsWindow) {
+  for (const char *window : {"8", "null"}) {
+    ForeignModel model = llama(std::string(R"({
+      "architectures": ["MistralForCausalLM"], "attention_dropout": 0.0, "bos_token_id": 1, "eos_token_id": 2,
+      "head_dim": 8, "hidden_act": "silu", "hidden_size": 24, "initializer_range": 0.02, "intermediate_size": 40,
+      "max_position_embeddings": 32768, "model_type": "mistral", "num_attention_heads": 4, "num_hidden_layers": 2,
+      "num_key_value_heads": 2, "rms_norm_eps": 1e-05, "rope_theta": 1000.0, "tie_word_embeddings": false,
+      "torch_dtype": "bfloat16", "transformers_version": "4.43.3", "use_cache": true, "vocab_size": 41,
+      "sliding_window": )") + window +
+                                   "}",
+                               41, 24, 32, 16, 40);
+    bool isWindowed = window[0] == '8';
+    std::set<int8_t> modes =
+        expectSameAsOracle(model, std::string(R"({
+      "model_type": "chimera", "vocab_size": 41, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4,
+      "num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 40, "rope_theta": 1000.0, )") +
+                                      (isWindowed ? R"("modes": ["swa"], "window": 8})" : R"("modes": ["full"]})"));
+    EXPECT_EQ(modes, (std::set<int8_t>{isWindowed ? kSwa : kFull}));
+  }
+}
+
 /// `limit`: the time_step_limit as it stands in the config.
 ForeignModel mamba2(const std::string &limit, bool tied) {
   ForeignModel model(R"({
@@ -202,6 +223,26 @@ TEST(Foreign, Mamba2WithGroupsAndAStepLimit) {
 TEST(Foreign, Mamba2WithTiedEmbeddingsAndEverySpellingOfInfinity) {
   for (const char *limit : {"[0.0, Infinity]", R"([0.0, {"__float__": "Infinity"}])", "[0.0, null]"})
     expectSameAsOracle(mamba2(limit, true), mamba2Equivalent("[0.0, Infinity]", true));
+}
+
+TEST(Foreign, MambaSsmPadsItsVocabulary) {
+  ForeignModel model(R"({
+    "d_model": 16, "d_intermediate": 0, "n_layer": 2, "vocab_size": 37,
+    "ssm_cfg": {"layer": "Mamba2", "headdim": 8, "d_state": 5, "ngroups": 2}, "attn_layer_idx": [], "attn_cfg": {},
+    "rms_norm": true, "residual_in_fp32": true, "fused_add_norm": true, "pad_vocab_size_multiple": 16,
+    "tie_embeddings": true})");
+  model.add("backbone.embedding.weight", {48, 16}, "embed_tokens.weight", Values::Table);
+  for (int layer = 0; layer < 2; ++layer) {
+    std::string theirs = "backbone.layers." + std::to_string(layer) + ".",
+                ours = "layers." + std::to_string(layer) + ".";
+    model.add(theirs + "norm.weight", {16}, ours + "input_norm.weight", Values::Scale);
+    addMamba2(model, theirs + "mixer.", ours + "ssm.", 16, 4, 8, 2, 5);
+  }
+  model.add("backbone.norm_f.weight", {16}, "norm.weight", Values::Scale);
+  expectSameAsOracle(model, R"({
+    "model_type": "chimera", "vocab_size": 48, "hidden_size": 16, "num_hidden_layers": 2, "modes": ["ssm"],
+    "intermediate_size": 0, "tie_word_embeddings": true,
+    "ssm": {"kind": "mamba2", "state_size": 5, "head_dim": 8, "n_groups": 2}})");
 }
 
 TEST(Foreign, BambaRotatesHalfAHeadAndAttendsWhereItSays) {

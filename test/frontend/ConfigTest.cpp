@@ -410,4 +410,20 @@ TEST(Config, FilesAndDirectoriesAreRead) {
   EXPECT_EQ(std::get<std::string>(missing), directory + "/nothing.json: cannot be opened");
 }
 
+TEST(Config, AGenerationConfigBesideItIsRead) {
+  std::string directory = testing::TempDir() + "chimera-generation-config-test";
+  std::string command = "mkdir -p '" + directory + "'";
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  std::ofstream(directory + "/config.json") << small(", \"eos_token_id\": 1");
+  std::ofstream(directory + "/generation_config.json") << "{\"eos_token_id\": [1, 16]}";
+  for (const std::string &path : {directory, directory + "/config.json"}) {
+    ConfigOrError config = readConfig(path);
+    ASSERT_TRUE(std::holds_alternative<Config>(config)) << std::get<std::string>(config);
+    EXPECT_EQ(std::get<Config>(config).eosTokenIds, (std::vector<int64_t>{1, 16}));
+  }
+  std::ofstream(directory + "/generation_config.json") << "{\"eos_token_id\": [1, 17]}";
+  EXPECT_EQ(std::get<std::string>(readConfig(directory)),
+            directory + "/generation_config.json: key 'eos_token_id[1]': must be a whole number from 0 to 16, got 17");
+}
+
 } // namespace

@@ -30,6 +30,20 @@ const std::string llama = R"({
   "rope_theta": 500000.0, "tie_word_embeddings": false, "torch_dtype": "bfloat16", "transformers_version": "4.43.0",
   "use_cache": true, "vocab_size": 33})";
 
+const std::string mistral = R"({
+  "architectures": ["MistralForCausalLM"], "attention_dropout": 0.0, "bos_token_id": 1, "eos_token_id": 2,
+  "hidden_act": "silu", "hidden_size": 16, "initializer_range": 0.02, "intermediate_size": 24,
+  "max_position_embeddings": 32768, "model_type": "mistral", "num_attention_heads": 4, "num_hidden_layers": 2,
+  "num_key_value_heads": 2, "rms_norm_eps": 1e-05, "rope_theta": 10000.0, "sliding_window": 7,
+  "tie_word_embeddings": false, "torch_dtype": "bfloat16", "transformers_version": "4.34.0", "use_cache": true,
+  "vocab_size": 33})";
+
+/// As the authors of Mamba-2 publish it.
+const std::string mambaSsm = R"({
+  "d_model": 64, "d_intermediate": 0, "n_layer": 2, "vocab_size": 33, "ssm_cfg": {"layer": "Mamba2"},
+  "attn_layer_idx": [], "attn_cfg": {}, "rms_norm": true, "residual_in_fp32": true, "fused_add_norm": true,
+  "pad_vocab_size_multiple": 16, "tie_embeddings": true})";
+
 const std::string mamba2 = R"({
   "architectures": ["Mamba2ForCausalLM"], "bos_token_id": 0, "chunk_size": 256, "conv_kernel": 4, "eos_token_id": 0,
   "expand": 2, "head_dim": 8, "hidden_act": "silu", "hidden_size": 16, "initializer_range": 0.1,
@@ -113,8 +127,6 @@ TEST(ForeignConfig, RopeScalingHasAnOldAndANewForm) {
   Config recent = valid(with(without, "rope_parameters", R"({"rope_theta": 500000.0, )" + scaling + "}"));
   EXPECT_EQ(ropeFrequencies(old), ropeFrequencies(recent));
   EXPECT_EQ(valid(with(without, "rope_parameters", R"({"rope_theta": 7.0, "rope_type": "default"})")).ropeTheta, 7.0);
-  EXPECT_EQ(errorOf(with(llama, "rope_parameters", R"({"rope_type": "default"})")),
-            "key 'rope_parameters': given beside rope_theta or rope_scaling");
   EXPECT_EQ(errorOf(with(llama, "rope_scaling", R"({"type": "dynamic", "factor": 2.0})")),
             "key 'rope_scaling.type': must be one of \"none\", \"default\", \"linear\", \"llama3\", got \"dynamic\"");
 }
@@ -194,14 +206,146 @@ TEST(ForeignConfig, ChimeraLmHasItsModesInAnotherOrder) {
   valid(R"({"model_type": "chimera-lm"})");
 }
 
+TEST(ForeignConfig, MistralLooksBackThroughAWindowOrAtAll) {
+  Config config = valid(mistral);
+  EXPECT_EQ(config.layerModes, (std::vector<std::vector<Mode>>{{Mode::Swa}, {Mode::Swa}}));
+  EXPECT_EQ(config.window, 7);
+  EXPECT_EQ(sources(config), sources(valid(llama)));
+  EXPECT_EQ(valid(with(mistral, "sliding_window", "null")).layerModes,
+            (std::vector<std::vector<Mode>>{{Mode::Full}, {Mode::Full}}));
+  Config defaults = valid(R"({"model_type": "mistral", "vocab_size": 9, "hidden_size": 64, "num_hidden_layers": 1})");
+  EXPECT_EQ(defaults.window, 4096);
+  EXPECT_EQ(defaults.layerModes, (std::vector<std::vector<Mode>>{{Mode::Swa}}));
+  EXPECT_EQ(defaults.numKeyValueHeads, 8);
+  EXPECT_EQ(defaults.intermediateSize, 14336);
+}
+
+TEST(ForeignConfig, MambaSsmIsToldByItsArguments) {
+  Config config = valid(mambaSsm);
+  EXPECT_EQ(config.style, CheckpointStyle::MambaSsm);
+  EXPECT_EQ(config.vocabSize, 48); // 33, rounded up to a multiple of 16
+  EXPECT_EQ(config.layerModes, (std::vector<std::vector<Mode>>{{Mode::Ssm}, {Mode::Ssm}}));
+  EXPECT_EQ(config.ssm.stateSize, 128);
+  EXPECT_EQ(config.ssm.groups, 1);
+  EXPECT_EQ(config.ssm.headDim, 64);
+  EXPECT_EQ(config.norm, NormKind::Rms);
+  EXPECT_TRUE(config.tieWordEmbeddings);
+  EXPECT_EQ(sources(config)[0], "backbone.embedding.weight");
+  EXPECT_EQ(sources(config)[2], "backbone.layers.0.mixer.in_proj.weight");
+  EXPECT_EQ(valid(with(mambaSsm, "rms_norm", "false")).norm, NormKind::Layer);
+  const std::vector<std::tuple<std::string, std::string, std::string>> cases = {
+      {"ssm_cfg", "{}", "key 'ssm_cfg.layer': missing, which stands for Mamba-1; only \"Mamba2\" is supported"},
+      {"ssm_cfg", "{\"layer\": \"Mamba1\"}", "key 'ssm_cfg.layer': must be one of \"Mamba2\", got \"Mamba1\""},
+      {"ssm_cfg", "{\"layer\": \"Mamba2\", \"norm_before_gate\": true}",
+       "key 'ssm_cfg.norm_before_gate': only false is supported"},
+      {"ssm_cfg", "{\"layer\": \"Mamba2\", \"d_ssm\": 24}", "key 'ssm_cfg.d_ssm': must be expand * d_model (128)"},
+      {"ssm_cfg", "{\"layer\": \"Mamba2\", \"new\": 1}", "key 'ssm_cfg.new': not supported"},
+      {"d_intermediate", "24",
+       "key 'd_intermediate': only 0 is supported: mamba_ssm keeps the gated network's two matrices as one"},
+      {"attn_layer_idx", "[1]",
+       "key 'attn_layer_idx': layers of attention are not supported in mamba_ssm's form, which has one matrix for q, k "
+       "and v and convolves them; \"model_type\": \"bamba\" is a hybrid that is read"}};
+  for (const auto &[name, value, error] : cases) {
+    std::string text = mambaSsm;
+    std::string key = "\"" + name + "\": ";
+    size_t at = text.find(key) + key.size(), end = text.find_first_of("}],0", at) + 1;
+    EXPECT_EQ(errorOf(text.replace(at, end - at, value)), error) << text;
+  }
+}
+
+/// Keys as published configs carry them, whose values change nothing.
+TEST(ForeignConfig, KeysWithNeutralValuesAreAccepted) {
+  const std::vector<std::string> neutral = {
+      R"("attention_bias": null)",
+      R"("gradient_checkpointing": false)",
+      R"("is_llama_config": true)",
+      R"("layer_types": ["full_attention", "full_attention"])",
+      R"("quantization_config": null)",
+      R"("rope_interleaved": false)",
+      R"("sliding_window": null)",
+      R"("tokenizer_class": "LlamaTokenizer")",
+      R"("transformers.js_config": {"dtype": "q4"})",
+      R"("unsloth_version": "2025.1")",
+      R"("use_sliding_window": false, "max_window_layers": 28, "sliding_window": 4096)",
+      R"("head_dim": null)",
+      R"("num_key_value_heads": null)",
+      R"("rope_scaling": null)",
+      R"("pruned_heads": {})",
+      R"("logits_scaling": 1.0)",
+      R"("embedding_multiplier": 1)",
+      R"("final_logit_softcapping": null)",
+      R"("no_rope_layers": [1, 1])",
+      R"("num_experts": 0)",
+      R"("is_encoder_decoder": false)",
+      R"("temperature": 1.0)",
+      R"("top_k": 50)",
+      R"("id2label": {"0": "LABEL_0"})",
+      R"("torchscript": false)",
+      R"("hidden_dropout": 0.1)",
+      R"("never_heard_of": null)"};
+  const std::string begin = R"({"model_type": "llama", "vocab_size": 33, "hidden_size": 64, "num_hidden_layers": 2, )";
+  for (const std::string &keys : neutral) {
+    Config config = valid(begin + keys + "}");
+    EXPECT_EQ(config.layerModes, (std::vector<std::vector<Mode>>{{Mode::Full}, {Mode::Full}})) << keys;
+    EXPECT_EQ(config.numAttentionHeads, 32) << keys;
+    EXPECT_EQ(config.numKeyValueHeads, 32) << keys;
+    EXPECT_EQ(config.headDim, 2) << keys;
+  }
+}
+
+TEST(ForeignConfig, WhatRotationSaysTwiceMustAgree) {
+  const std::string begin = R"({"model_type": "llama", "vocab_size": 33, "hidden_size": 64, "num_hidden_layers": 2, )";
+  auto theta = [&](const std::string &keys) { return valid(begin + keys + "}").ropeTheta; };
+  EXPECT_EQ(theta(R"("rope_theta": 5e5, "rope_parameters": {"rope_type": "default", "rope_theta": 500000})"), 5e5);
+  EXPECT_EQ(theta(R"("rope_parameters": {"rope_theta": 5e5})"), 5e5);
+  EXPECT_EQ(theta(R"("rope_theta": null, "rope_parameters": {"rope_theta": 5e5, "rope_type": "default"})"), 5e5);
+  EXPECT_EQ(theta(R"("rope_theta": 5e5, "rope_scaling": {"rope_theta": 5e5, "type": "default"})"), 5e5);
+  EXPECT_EQ(theta(R"("rope_parameters": {"rope_type": "default"})"), 1e4);
+  Config both = valid(begin + R"("rope_scaling": {"type": "linear", "factor": 2.0},
+                                 "rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 7.0}})");
+  EXPECT_EQ(both.ropeScaling.factor, 2.0);
+  EXPECT_EQ(both.ropeTheta, 7.0);
+  EXPECT_EQ(errorOf(begin + R"("rope_theta": 5e5, "rope_parameters": {"rope_theta": 1e4}})"),
+            "key 'rope_parameters.rope_theta': differs from the rope_theta that the config has elsewhere");
+  EXPECT_EQ(errorOf(begin + R"("rope_scaling": {"type": "linear", "factor": 2.0},
+                               "rope_parameters": {"rope_type": "default"}})"),
+            "key 'rope_parameters': differs from 'rope_scaling'");
+}
+
+TEST(ForeignConfig, TheGenerationConfigDecidesOverTokenIds) {
+  Config config = valid(llama);
+  EXPECT_EQ(readGenerationConfig(R"({"eos_token_id": [1, 6], "temperature": 0.6})", "g.json", config), "");
+  EXPECT_EQ(config.eosTokenIds, (std::vector<int64_t>{1, 6}));
+  EXPECT_EQ(config.bosTokenId, 1);
+  EXPECT_EQ(readGenerationConfig(R"({"bos_token_id": 3, "eos_token_id": null})", "g.json", config), "");
+  EXPECT_EQ(config.eosTokenIds, (std::vector<int64_t>{1, 6}));
+  EXPECT_EQ(config.bosTokenId, 3);
+  EXPECT_EQ(readGenerationConfig(R"({"eos_token_id": 33})", "g.json", config),
+            "g.json: key 'eos_token_id': must be a whole number from 0 to 32, got 33");
+  EXPECT_EQ(readGenerationConfig("[1]", "g.json", config), "g.json: must be a JSON object, got a list");
+}
+
 TEST(ForeignConfig, UnsupportedValuesAndKeysAreNamed) {
   const std::string key = "not supported for this model_type";
   const std::vector<std::tuple<std::string, std::string, std::string, std::string>> cases = {
       {llama, "attention_bias", "true", "key 'attention_bias': only false is supported"},
       {llama, "mlp_bias", "true", "key 'mlp_bias': only false is supported"},
       {llama, "hidden_act", "\"gelu\"", "key 'hidden_act': must be one of \"silu\", \"swish\", got \"gelu\""},
-      {llama, "quantization_config", "{}", "key 'quantization_config': " + key},
-      {llama, "sliding_window", "4096", "key 'sliding_window': " + key},
+      {llama, "quantization_config", "{}",
+       "key 'quantization_config': quantised weights are not supported; take the checkpoint in bf16, f16 or f32"},
+      {llama, "sliding_window", "4096", "key 'sliding_window': only null is supported for this model_type"},
+      {llama, "use_sliding_window", "true", "key 'use_sliding_window': only false is supported for this model_type"},
+      {llama, "rope_interleaved", "true", "key 'rope_interleaved': only false is supported for this model_type"},
+      {llama, "logits_scaling", "8.0", "key 'logits_scaling': only 1 is supported for this model_type"},
+      {llama, "num_local_experts", "8", "key 'num_local_experts': only 0 is supported for this model_type"},
+      {llama, "layer_types", "[\"full_attention\", \"sliding_attention\"]",
+       "key 'layer_types': only \"full_attention\" in every layer is supported for this model_type"},
+      {llama, "no_rope_layers", "[1, 0]",
+       "key 'no_rope_layers': only 1 in every layer is supported for this model_type"},
+      {llama, "never_heard_of", "false", "key 'never_heard_of': " + key},
+      {llama, "vocab_size", "null", "key 'vocab_size': missing"},
+      {mistral, "sliding_window", "0", "key 'sliding_window': must be a whole number from 1 to 1073741824, got 0"},
+      {mistral, "use_sliding_window", "true", "key 'use_sliding_window': only false is supported for this model_type"},
       {llama, "partial_rotary_factor", "0.5", "key 'partial_rotary_factor': must be 1"},
       {llama, "num_attention_heads", "5", "key 'num_attention_heads': must divide hidden_size (16), got 5"},
       {llama, "num_attention_heads", "16", "key 'num_attention_heads': a head must have an even size, got 1"},
@@ -233,7 +377,7 @@ TEST(ForeignConfig, UnsupportedValuesAndKeysAreNamed) {
 }
 
 TEST(ForeignConfig, AnyByteChangedOrCutIsAConfigOrOneError) {
-  for (const std::string &text : {llama, mamba2, bamba, chimeraLm}) {
+  for (const std::string &text : {llama, mistral, mamba2, mambaSsm, bamba, chimeraLm}) {
     for (size_t i = 0; i < text.size(); ++i)
       for (char c : std::string("\0\xff\"{[,-09e", 10)) {
         std::string changed = text;

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "dialect/frontend/ForeignKeys.h"
+
+#include <algorithm>
+
+namespace chimera {
+
+namespace {
+
+/// What a config of the transformers library (versions 4 and 5, and what is built on it) may hold and what no model
+/// reads when it computes logits: names and versions, settings of training, defaults of text generation that older
+/// versions saved here.
+constexpr std::string_view withoutEffect[] = {
+    // The file and the program that wrote it.
+    "architectures", "auto_map", "_name_or_path", "name_or_path", "base_model_name_or_path", "_commit_hash",
+    "transformers_version", "unsloth_version", "unsloth_fixed", "transformers.js_config", "tokenizer_class", "prefix",
+    "is_llama_config", "model_max_length", "max_position_embeddings",
+    // How it is executed.
+    "torch_dtype", "dtype", "use_cache", "torchscript", "use_bfloat16", "return_dict", "return_dict_in_generate",
+    "output_attentions", "output_hidden_states", "output_scores", "_attn_implementation", "attn_implementation",
+    "_attn_implementation_autoset", "_flash_attn_2_enabled", "pretraining_tp", "chunk_size_feed_forward", "is_decoder",
+    "num_logits_to_keep",
+    // Training.
+    "initializer_range", "initializer_factor", "attention_dropout", "hidden_dropout", "hidden_dropout_prob",
+    "attention_probs_dropout_prob", "resid_dropout", "resid_pdrop", "embd_pdrop", "attn_pdrop", "dropout",
+    "gradient_checkpointing", "use_gradient_checkpointing", "z_loss_coefficient",
+    // Tasks that are not text generation.
+    "finetuning_task", "id2label", "label2id", "num_labels", "problem_type", "task_specific_params", "tf_legacy_loss",
+    // Text generation.
+    "pad_token_id", "sep_token_id", "cls_token_id", "mask_token_id", "decoder_start_token_id", "max_length",
+    "max_new_tokens", "min_length", "do_sample", "early_stopping", "num_beams", "num_beam_groups", "diversity_penalty",
+    "temperature", "top_k", "top_p", "typical_p", "repetition_penalty", "length_penalty", "no_repeat_ngram_size",
+    "encoder_no_repeat_ngram_size", "bad_words_ids", "num_return_sequences", "suppress_tokens", "begin_suppress_tokens",
+    "forced_bos_token_id", "forced_eos_token_id", "remove_invalid_values", "exponential_decay_length_penalty"};
+
+using IsNeutral = bool (*)(const JsonValue &value);
+
+bool never(const JsonValue &) {
+  return false;
+}
+bool isFalse(const JsonValue &value) {
+  return value.kind == JsonValue::Kind::Bool && !value.boolean;
+}
+bool isZero(const JsonValue &value) {
+  return value.isNumber() && value.number == 0.0;
+}
+bool isOne(const JsonValue &value) {
+  return value.isNumber() && value.number == 1.0;
+}
+bool isEmpty(const JsonValue &value) {
+  return (value.kind == JsonValue::Kind::Array && value.items.empty()) ||
+         (value.kind == JsonValue::Kind::Object && value.members.empty());
+}
+bool isFullEverywhere(const JsonValue &value) {
+  return value.kind == JsonValue::Kind::Array &&
+         std::all_of(value.items.begin(), value.items.end(), [](const JsonValue &item) {
+           return item.kind == JsonValue::Kind::String && item.text == "full_attention";
+         });
+}
+bool rotatesEverywhere(const JsonValue &value) {
+  return value.kind == JsonValue::Kind::Array && std::all_of(value.items.begin(), value.items.end(), isOne);
+}
+
+/// A key that changes what a model computes unless it has the neutral value.
+struct Switch {
+  std::string_view key;
+  IsNeutral isNeutral;
+  std::string_view otherwise; ///< the error for any other value
+};
+
+constexpr std::string_view onlyNull = "only null is supported for this model_type";
+constexpr std::string_view onlyFalse = "only false is supported for this model_type";
+constexpr std::string_view onlyOne = "only 1 is supported for this model_type";
+constexpr std::string_view onlyZero = "only 0 is supported for this model_type";
+constexpr std::string_view onlyEmpty = "only an empty one is supported";
+
+constexpr Switch switches[] = {
+    {"quantization_config", never, "quantised weights are not supported; take the checkpoint in bf16, f16 or f32"},
+    {"compression_config", never, "quantised weights are not supported; take the checkpoint in bf16, f16 or f32"},
+    {"sliding_window", never, onlyNull},
+    {"attention_chunk_size", never, onlyNull},
+    {"attn_logit_softcapping", never, onlyNull},
+    {"final_logit_softcapping", never, onlyNull},
+    {"clip_qkv", never, onlyNull},
+    {"cross_attention_hidden_size", never, onlyNull},
+    {"use_sliding_window", isFalse, onlyFalse},
+    {"rope_interleaved", isFalse, onlyFalse},
+    {"use_qk_norm", isFalse, onlyFalse},
+    {"qk_layernorm", isFalse, onlyFalse},
+    {"qkv_bias", isFalse, onlyFalse},
+    {"attention_qkv_bias", isFalse, onlyFalse},
+    {"attention_out_bias", isFalse, onlyFalse},
+    {"use_parallel_residual", isFalse, onlyFalse},
+    {"parallel_attn", isFalse, onlyFalse},
+    {"is_encoder_decoder", isFalse, onlyFalse},
+    {"tie_encoder_decoder", isFalse, onlyFalse},
+    {"add_cross_attention", isFalse, onlyFalse},
+    {"embedding_multiplier", isOne, onlyOne},
+    {"residual_multiplier", isOne, onlyOne},
+    {"logits_scaling", isOne, onlyOne},
+    {"logit_scale", isOne, onlyOne},
+    {"num_local_experts", isZero, onlyZero},
+    {"num_experts", isZero, onlyZero},
+    {"pruned_heads", isEmpty, onlyEmpty},
+    {"mlp_only_layers", isEmpty, onlyEmpty},
+    {"layer_types", isFullEverywhere, "only \"full_attention\" in every layer is supported for this model_type"},
+    {"no_rope_layers", rotatesEverywhere, "only 1 in every layer is supported for this model_type"},
+};
+
+template <typename List> bool contains(const List &list, std::string_view key) {
+  return std::find(std::begin(list), std::end(list), key) != std::end(list);
+}
+
+} // namespace
+
+void checkForeignKeys(ObjectReader &reader, const std::vector<std::string_view> &read,
+                      const std::vector<std::string_view> &ignored) {
+  bool windowIsOff = reader.has("use_sliding_window") && isFalse(*reader.find("use_sliding_window"));
+  auto isUnused = [&](std::string_view key) {
+    return windowIsOff && (key == "sliding_window" || key == "max_window_layers");
+  };
+  for (const auto &[key, value] : reader.members()) {
+    if (value.kind == JsonValue::Kind::Null || contains(read, key) || contains(ignored, key) ||
+        contains(withoutEffect, key) || isUnused(key))
+      continue;
+    const auto *known = std::find_if(std::begin(switches), std::end(switches),
+                                     [&key = key](const Switch &entry) { return entry.key == key; });
+    if (known == std::end(switches))
+      reader.error(key, "not supported for this model_type");
+    else if (!known->isNeutral(value))
+      reader.error(key, known->otherwise);
+  }
+}
+
+void requireBoolean(ObjectReader &reader, std::string_view key, bool supported) {
+  if (reader.boolean(key, supported) != supported)
+    reader.error(key, std::string("only ") + (supported ? "true" : "false") + " is supported");
+}
+
+void requireSilu(ObjectReader &reader) {
+  reader.choice<bool>("hidden_act", true, {{"silu", true}, {"swish", true}});
+}
+
+void readRope(ObjectReader &reader, Config &config, double factor) {
+  config.partialRotaryFactor = factor;
+  std::optional<double> theta;
+  auto readThetaAndFactor = [&](ObjectReader &object) {
+    if (object.has("partial_rotary_factor") &&
+        object.number("partial_rotary_factor", factor, {0.0, 1.0, true}) != factor)
+      object.error("partial_rotary_factor", "must be " + std::string(factor == 1.0 ? "1" : "0.5"));
+    if (!object.has("rope_theta"))
+      return;
+    double value = object.number("rope_theta", std::nullopt, NumberRange::positive());
+    if (theta && *theta != value)
+      object.error("rope_theta", "differs from the rope_theta that the config has elsewhere");
+    theta = value;
+  };
+  readThetaAndFactor(reader);
+  std::optional<RopeScaling> scaling;
+  for (std::string_view key : {"rope_scaling", "rope_parameters"}) {
+    if (!reader.has(key))
+      continue;
+    ObjectReader object = reader.child(key);
+    readThetaAndFactor(object);
+    RopeScaling read;
+    readRopeScaling(reader, key, read, {"rope_theta", "partial_rotary_factor"}, /*typeIsNeeded=*/false);
+    if (scaling && !(*scaling == read))
+      reader.error(key, "differs from 'rope_scaling'");
+    scaling = read;
+  }
+  config.ropeTheta = theta.value_or(10000.0);
+  config.ropeScaling = scaling.value_or(RopeScaling());
+}
+
+void readAttention(ObjectReader &reader, Config &config, std::optional<int64_t> heads,
+                   std::optional<int64_t> keyValueHeads) {
+  config.numAttentionHeads = reader.integer("num_attention_heads", heads, 1, largestSize);
+  config.numKeyValueHeads =
+      reader.integer("num_key_value_heads", keyValueHeads.value_or(config.numAttentionHeads), 1, largestSize);
+  if (reader.has("head_dim"))
+    config.headDim = reader.integer("head_dim", std::nullopt, 1, largestSize);
+  else if (config.hiddenSize % config.numAttentionHeads != 0)
+    reader.error("num_attention_heads", "must divide hidden_size (" + std::to_string(config.hiddenSize) + "), got " +
+                                            std::to_string(config.numAttentionHeads));
+  else
+    config.headDim = config.hiddenSize / config.numAttentionHeads;
+  if (config.headDim % 2 != 0)
+    reader.error(reader.has("head_dim") ? "head_dim" : "num_attention_heads",
+                 "a head must have an even size, got " + std::to_string(config.headDim));
+  requireBoolean(reader, "attention_bias", false);
+}
+
+} // namespace chimera

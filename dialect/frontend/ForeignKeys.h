@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What the configs of other programs have in common: which keys may be there, and the fields that several model types
+// share.
+#ifndef CHIMERA_DIALECT_FRONTEND_FOREIGNKEYS_H
+#define CHIMERA_DIALECT_FRONTEND_FOREIGNKEYS_H
+
+#include "dialect/frontend/ConfigFields.h"
+
+namespace chimera {
+
+/// Reports the first key that would change what the model computes and is not `read` by its family. These pass:
+/// - `ignored`: keys of the family that change nothing in inference, whatever their value;
+/// - what any config of the transformers library may hold without effect on the logits (names, versions, defaults of
+///   text generation, settings of training);
+/// - a key whose value is the neutral one, such as `"sliding_window": null` or `"final_logit_softcapping": null`: any
+///   key that is null, which means that it is not set, and those of a table of switches, multipliers and lists that
+///   say "as usual".
+void checkForeignKeys(ObjectReader &reader, const std::vector<std::string_view> &read,
+                      const std::vector<std::string_view> &ignored);
+
+/// A switch that must have the only supported value, where it is given.
+void requireBoolean(ObjectReader &reader, std::string_view key, bool supported);
+
+/// hidden_act must be SiLU, by one of its names.
+void requireSilu(ObjectReader &reader);
+
+/// rope_theta, rope_scaling and rope_parameters, which the library's fifth version has in their place; what stands in
+/// two places must agree. `factor`: the only partial_rotary_factor.
+void readRope(ObjectReader &reader, Config &config, double factor);
+
+/// The attention of llama, mistral and bamba. A head's size is hidden_size / num_attention_heads unless head_dim says
+/// otherwise. `heads`, `keyValueHeads`: the library's defaults; without the latter as many as there are heads.
+void readAttention(ObjectReader &reader, Config &config, std::optional<int64_t> heads,
+                   std::optional<int64_t> keyValueHeads);
+
+/// The configs of mamba2 and bamba in the transformers library, and of mamba_ssm.
+void readMamba2(ObjectReader &reader, Config &config);
+void readBamba(ObjectReader &reader, Config &config);
+void readMambaSsm(ObjectReader &reader, Config &config);
+
+} // namespace chimera
+
+#endif // CHIMERA_DIALECT_FRONTEND_FOREIGNKEYS_H

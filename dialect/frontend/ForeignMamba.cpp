@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Configs of checkpoints with Mamba-2 that other programs wrote: mamba2 and bamba of the transformers library, and
+// those of mamba_ssm, the package of Mamba's authors, which have no model_type.
+#include "dialect/frontend/ForeignKeys.h"
+
+#include <algorithm>
+
+namespace chimera {
+
+namespace {
+
+/// That heads * head size = inner, which the other program's config says thrice.
+void requireHeads(ObjectReader &reader, std::string_view key, const Config &config, int64_t heads) {
+  if (heads * config.ssm.headDim != config.ssmInner())
+    reader.error(key, "times the head size (" + std::to_string(config.ssm.headDim) + ") must be the inner size (" +
+                          std::to_string(config.ssmInner()) + "), got " + std::to_string(heads));
+}
+
+} // namespace
+
+void readMamba2(ObjectReader &reader, Config &config) {
+  // norm_before_gate and the time_step keys besides the limit are written by conversions and have no effect on the
+  // output.
+  checkForeignKeys(
+      reader,
+      {"model_type",   "vocab_size",  "hidden_size",   "num_hidden_layers", "state_size",        "head_dim",
+       "num_heads",    "expand",      "n_groups",      "conv_kernel",       "time_step_limit",   "layer_norm_epsilon",
+       "hidden_act",   "use_bias",    "use_conv_bias", "rms_norm",          "intermediate_size", "tie_word_embeddings",
+       "bos_token_id", "eos_token_id"},
+      {"chunk_size", "residual_in_fp32", "rescale_prenorm_residual", "time_step_rank", "time_step_min", "time_step_max",
+       "time_step_floor", "time_step_init_scheme", "time_step_scale", "norm_before_gate"});
+  readSizes(reader, config);
+  config.layerModes.assign(config.numLayers, {Mode::Ssm});
+  SsmConfig &ssm = config.ssm;
+  ssm.stateSize = reader.integer("state_size", 128, 1, largestSize);
+  ssm.headDim = reader.integer("head_dim", 64, 1, largestSize);
+  ssm.expand = reader.integer("expand", 2, 1, largestSize);
+  ssm.groups = reader.integer("n_groups", 8, 1, largestSize);
+  ssm.convKernel = reader.integer("conv_kernel", 4, 1, 16);
+  readTimeStepLimit(reader, "time_step_limit", ssm);
+  config.normEps = reader.number("layer_norm_epsilon", 1e-5, NumberRange::positive());
+  config.tieWordEmbeddings = reader.boolean("tie_word_embeddings", false);
+  requireHeads(reader, "num_heads", config, reader.integer("num_heads", 128, 1, largestSize));
+  if (reader.has("intermediate_size") &&
+      reader.integer("intermediate_size", std::nullopt, 1, int64_t{1} << 40) != config.ssmInner())
+    reader.error("intermediate_size", "must be expand * hidden_size (" + std::to_string(config.ssmInner()) + ")");
+  requireSilu(reader);
+  requireBoolean(reader, "use_bias", false);
+  requireBoolean(reader, "use_conv_bias", true);
+  requireBoolean(reader, "rms_norm", true);
+}
+
+namespace {
+
+/// attn_layer_indices: those layers attend, the others are Mamba-2.
+void readBambaLayers(ObjectReader &reader, Config &config) {
+  config.layerModes.assign(config.numLayers, {Mode::Ssm});
+  if (!reader.has("attn_layer_indices"))
+    return;
+  const JsonValue *indices = reader.find("attn_layer_indices");
+  if (indices->kind != JsonValue::Kind::Array)
+    reader.error("attn_layer_indices", "must be a list of layers, got " + indices->describe());
+  for (size_t i = 0; i < indices->items.size(); ++i) {
+    const JsonValue &item = indices->items[i];
+    if (item.kind == JsonValue::Kind::Integer && item.integer >= 0 && item.integer < config.numLayers)
+      config.layerModes[item.integer] = {Mode::Full};
+    else
+      reader.error("attn_layer_indices[" + std::to_string(i) + "]", "must be a whole number from 0 to " +
+                                                                        std::to_string(config.numLayers - 1) +
+                                                                        ", got " + item.describe());
+  }
+}
+
+void readBambaSsm(ObjectReader &reader, Config &config) {
+  SsmConfig &ssm = config.ssm;
+  ssm.stateSize = reader.integer("mamba_d_state", 256, 1, largestSize);
+  ssm.expand = reader.integer("mamba_expand", 2, 1, largestSize);
+  ssm.groups = reader.integer("mamba_n_groups", 1, 1, largestSize);
+  ssm.convKernel = reader.integer("mamba_d_conv", 4, 1, 16);
+  int64_t heads = reader.integer("mamba_n_heads", 128, 1, largestSize);
+  const JsonValue *headDim = reader.find("mamba_d_head");
+  if (headDim && !(headDim->kind == JsonValue::Kind::String && headDim->text == "auto"))
+    ssm.headDim = reader.integer("mamba_d_head", std::nullopt, 1, largestSize);
+  else
+    ssm.headDim = std::max<int64_t>(config.ssmInner() / heads, 1);
+  requireHeads(reader, "mamba_n_heads", config, heads);
+  readTimeStepLimit(reader, "time_step_limit", ssm);
+  requireBoolean(reader, "mamba_conv_bias", true);
+  requireBoolean(reader, "mamba_proj_bias", false);
+}
+
+} // namespace
+
+void readBamba(ObjectReader &reader, Config &config) {
+  checkForeignKeys(reader,
+                   {"model_type",
+                    "vocab_size",
+                    "hidden_size",
+                    "num_hidden_layers",
+                    "num_attention_heads",
+                    "num_key_value_heads",
+                    "head_dim",
+                    "intermediate_size",
+                    "hidden_act",
+                    "rms_norm_eps",
+                    "rope_theta",
+                    "rope_scaling",
+                    "rope_parameters",
+                    "partial_rotary_factor",
+                    "attn_rotary_emb",
+                    "tie_word_embeddings",
+                    "bos_token_id",
+                    "eos_token_id",
+                    "attention_bias",
+                    "mlp_bias",
+                    "attn_layer_indices",
+                    "mamba_n_heads",
+                    "mamba_d_head",
+                    "mamba_n_groups",
+                    "mamba_d_state",
+                    "mamba_d_conv",
+                    "mamba_expand",
+                    "mamba_conv_bias",
+                    "mamba_proj_bias",
+                    "time_step_limit"},
+                   {"mamba_chunk_size", "use_mamba_kernels", "time_step_min", "time_step_max"});
+  readSizes(reader, config);
+  readBambaLayers(reader, config);
+  config.intermediateSize = reader.integer("intermediate_size", 14336, 1, largestSize);
+  config.normEps = reader.number("rms_norm_eps", 1e-5, NumberRange::positive());
+  config.tieWordEmbeddings = reader.boolean("tie_word_embeddings", false);
+  readAttention(reader, config, 32, 8);
+  readRope(reader, config, 0.5); // fixed by the library
+  int64_t rotary = reader.integer("attn_rotary_emb", config.rotaryDims(), 1, largestSize);
+  if (rotary != config.rotaryDims())
+    reader.error("attn_rotary_emb", "must be half the head size (" + std::to_string(config.rotaryDims()) + "), got " +
+                                        std::to_string(rotary));
+  readBambaSsm(reader, config);
+  requireSilu(reader);
+  requireBoolean(reader, "mlp_bias", false);
+}
+
+namespace {
+
+/// The object ssm_cfg: arguments of mamba_ssm's class Mamba2, with its defaults.
+void readSsmArguments(ObjectReader &reader, Config &config) {
+  ObjectReader arguments = reader.child("ssm_cfg");
+  arguments.allowOnly({"layer", "d_state", "d_conv", "expand", "headdim", "ngroups", "d_ssm", "D_has_hdim", "rmsnorm",
+                       "norm_before_gate", "dt_limit", "bias", "conv_bias"},
+                      {"A_init_range", "conv_init", "dt_min", "dt_max", "dt_init_floor", "chunk_size",
+                       "use_mem_eff_path", "process_group", "sequence_parallel"},
+                      "not supported");
+  if (!arguments.has("layer"))
+    arguments.error("layer", "missing, which stands for Mamba-1; only \"Mamba2\" is supported");
+  arguments.choice<bool>("layer", true, {{"Mamba2", true}});
+  SsmConfig &ssm = config.ssm;
+  ssm.stateSize = arguments.integer("d_state", 128, 1, largestSize);
+  ssm.headDim = arguments.integer("headdim", 64, 1, largestSize);
+  ssm.expand = arguments.integer("expand", 2, 1, largestSize);
+  ssm.groups = arguments.integer("ngroups", 1, 1, largestSize);
+  ssm.convKernel = arguments.integer("d_conv", 4, 1, 16);
+  readTimeStepLimit(arguments, "dt_limit", ssm);
+  if (arguments.integer("d_ssm", config.ssmInner(), 1, int64_t{1} << 40) != config.ssmInner())
+    arguments.error("d_ssm", "must be expand * d_model (" + std::to_string(config.ssmInner()) + ")");
+  requireBoolean(arguments, "D_has_hdim", false);
+  requireBoolean(arguments, "rmsnorm", true);
+  requireBoolean(arguments, "norm_before_gate", false);
+  requireBoolean(arguments, "bias", false);
+  requireBoolean(arguments, "conv_bias", true);
+}
+
+} // namespace
+
+void readMambaSsm(ObjectReader &reader, Config &config) {
+  checkForeignKeys(reader,
+                   {"vocab_size", "d_model", "n_layer", "d_intermediate", "ssm_cfg", "attn_layer_idx", "attn_cfg",
+                    "rms_norm", "tie_embeddings", "pad_vocab_size_multiple", "bos_token_id", "eos_token_id"},
+                   {"residual_in_fp32", "fused_add_norm"});
+  config.vocabSize = reader.integer("vocab_size", 50277, 1, largestSize);
+  int64_t multiple = reader.integer("pad_vocab_size_multiple", 8, 1, largestSize);
+  config.vocabSize = std::min((config.vocabSize + multiple - 1) / multiple * multiple, largestSize);
+  config.hiddenSize = reader.integer("d_model", 2560, 1, largestSize);
+  config.numLayers = reader.integer("n_layer", 64, 1, mostLayers);
+  readTokenIds(reader, config);
+  config.layerModes.assign(config.numLayers, {Mode::Ssm});
+  config.norm = reader.boolean("rms_norm", true) ? NormKind::Rms : NormKind::Layer;
+  config.tieWordEmbeddings = reader.boolean("tie_embeddings", true);
+  if (reader.integer("d_intermediate", 0, 0, largestSize) != 0)
+    reader.error("d_intermediate", "only 0 is supported: mamba_ssm keeps the gated network's two matrices as one");
+  const JsonValue *attention = reader.find("attn_layer_idx");
+  if (attention && !(attention->kind == JsonValue::Kind::Array && attention->items.empty()))
+    reader.error("attn_layer_idx",
+                 "layers of attention are not supported in mamba_ssm's form, which has one matrix for "
+                 "q, k and v and convolves them; \"model_type\": \"bamba\" is a hybrid that is read");
+  readSsmArguments(reader, config);
+}
+
+} // namespace chimera
