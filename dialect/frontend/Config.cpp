@@ -2,11 +2,11 @@
 #include "dialect/frontend/Config.h"
 
 #include "dialect/frontend/ConfigFields.h"
+#include "runtime/io/FileKind.h"
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 
 namespace chimera {
 
@@ -68,22 +68,25 @@ ConfigOrError parseConfig(std::string_view text, std::string_view fileName) {
   return config;
 }
 
-ConfigOrError readConfig(const std::string &path) {
-  std::error_code failure;
+io::Result<ConfigText> readConfigText(const std::string &path) {
+  std::error_code ignored;
   std::filesystem::path file(path);
-  if (std::filesystem::is_directory(file, failure))
+  if (std::filesystem::is_directory(file, ignored))
     file /= "config.json";
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream || std::filesystem::is_directory(file, failure))
-    return file.string() + ": cannot be opened";
-  constexpr size_t most = size_t{8} << 20; // the parser names its own, lower limit
-  std::string text;
-  std::array<char, 65536> buffer;
-  while (text.size() < most && (stream.read(buffer.data(), buffer.size()) || stream.gcount() > 0))
-    text.append(buffer.data(), static_cast<size_t>(stream.gcount()));
-  if (stream.bad())
-    return file.string() + ": cannot be read";
-  return parseConfig(text, file.string());
+  constexpr uint64_t most = uint64_t{8} << 20; // The parser names its own, lower limit.
+  io::Result<std::string> text = io::readWhole(file.string(), most);
+  if (!text)
+    return text.error();
+  if (std::string kind = io::mistakenFile(io::Wanted::Config, text->data(), text->size()); !kind.empty())
+    return io::Error{io::quote(file.string()) + ": " + kind};
+  return ConfigText{file.string(), std::move(*text)};
+}
+
+ConfigOrError readConfig(const std::string &path) {
+  io::Result<ConfigText> config = readConfigText(path);
+  if (!config)
+    return config.error().message;
+  return parseConfig(config->text, config->path);
 }
 
 } // namespace chimera

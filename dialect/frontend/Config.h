@@ -5,6 +5,8 @@
 #ifndef CHIMERA_DIALECT_FRONTEND_CONFIG_H
 #define CHIMERA_DIALECT_FRONTEND_CONFIG_H
 
+#include "runtime/io/Result.h"
+
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -128,7 +130,16 @@ using ConfigOrError = std::variant<Config, std::string>;
 /// Reads the text of a config.json; `fileName` is only for messages ("config.json: key 'vocab_size': missing").
 ConfigOrError parseConfig(std::string_view text, std::string_view fileName);
 
-/// Reads the file at `path`; a directory means the config.json in it.
+/// The text of a config, and the path of its file.
+struct ConfigText {
+  std::string path, text;
+};
+
+/// The text of the file at `path`; a directory means the config.json in it. Errors: unreadable, or evidently another
+/// kind of file.
+io::Result<ConfigText> readConfigText(const std::string &path);
+
+/// Reads the config in the file at `path`; a directory means the config.json in it.
 ConfigOrError readConfig(const std::string &path);
 
 /// The inverse frequencies of the rotary embedding, [rotaryDims / 2], in f64 and with rope scaling applied: dimension

@@ -104,10 +104,10 @@ TEST(Load, AKernelThatIsNotThereIsAnError) {
 TEST(Load, AFileThatCannotBeReadIsAnError) {
   Result<std::shared_ptr<const Model>> model = Model::load("/no/such/file.chm");
   ASSERT_FALSE(bool(model));
-  EXPECT_EQ(model.error().message, "/no/such/file.chm: No such file or directory");
+  EXPECT_EQ(model.error().message, "'/no/such/file.chm': cannot open: No such file or directory");
   Result<std::shared_ptr<const Model>> folder = Model::load("/tmp");
   ASSERT_FALSE(bool(folder));
-  EXPECT_EQ(folder.error().message, "/tmp: not a regular file");
+  EXPECT_EQ(folder.error().message, "'/tmp': is a folder, not a file");
 }
 
 TEST(Load, FromAFileAsFromMemory) {
