@@ -6,7 +6,7 @@
 namespace chimera::tools {
 
 static std::string refusal(const std::string &wanted, const std::string &text) {
-  return "must be " + wanted + ", got " + io::quote(text.size() > 60 ? text.substr(0, 60) + "..." : text);
+  return io::quote(text.size() > 60 ? text.substr(0, 60) + "..." : text) + " is not " + wanted;
 }
 
 CLI::Validator wholeNumber(int64_t low, int64_t high) {
