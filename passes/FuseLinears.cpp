@@ -76,7 +76,9 @@ private:
       }
       open.clear();
     };
+    place.clear();
     for (Operation &op : llvm::make_early_inc_range(block)) {
+      place[&op] = unsigned(place.size());
       if (isa<RouteOp>(op)) {
         close(); // what it routes is not needed before it
       } else if (auto linear = dyn_cast<LinearOp>(op)) {
@@ -94,8 +96,9 @@ private:
     rewriter.setInsertionPoint(first);
     for (LinearOp linear : group) {
       auto param = linear.getWeight().getDefiningOp<ParamOp>();
-      if (param && !param->isBeforeInBlock(first)) {
+      if (param && place.lookup(param) > place.lookup(first)) {
         rewriter.moveOpBefore(param, first);
+        place[param] = place.lookup(first);
       }
       weights.push_back(linear.getWeight());
       columns += columnsOf(linear.getResult());
@@ -223,6 +226,9 @@ private:
   }
 
   IRRewriter &rewriter;
+  /// Where the ops of a block are, of those that `stack` has passed. A block's own order is found anew after each move,
+  /// in the time of the whole block.
+  llvm::DenseMap<Operation *, unsigned> place;
 };
 
 struct FuseLinears : chimera::impl::FuseLinearsBase<FuseLinears> {

@@ -2,11 +2,11 @@
 #include "dialect/frontend/Config.h"
 
 #include "dialect/frontend/ConfigFields.h"
+#include "runtime/io/FileKind.h"
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 
 namespace chimera {
 
@@ -53,22 +53,6 @@ CheckpointStyle readStyle(ObjectReader &reader) {
                                          {"mamba2", CheckpointStyle::Mamba2},
                                          {"bamba", CheckpointStyle::Bamba},
                                          {"chimera-lm", CheckpointStyle::ChimeraLm}});
-}
-
-/// The text of a file, or nothing when it cannot be opened or read; more than the parser takes is left out.
-std::optional<std::string> readText(const std::filesystem::path &file) {
-  std::error_code failure;
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream || std::filesystem::is_directory(file, failure))
-    return std::nullopt;
-  constexpr size_t most = size_t{8} << 20; // the parser names its own, lower limit
-  std::string text;
-  std::array<char, 65536> buffer;
-  while (text.size() < most && (stream.read(buffer.data(), buffer.size()) || stream.gcount() > 0))
-    text.append(buffer.data(), static_cast<size_t>(stream.gcount()));
-  if (stream.bad())
-    return std::nullopt;
-  return text;
 }
 
 /// Reads the object in `text` by `read`, which gets a reader of it; what is wrong, or nothing.
@@ -119,21 +103,32 @@ std::string readGenerationConfig(std::string_view text, std::string_view fileNam
   });
 }
 
-ConfigOrError readConfig(const std::string &path) {
-  std::error_code failure;
+io::Result<ConfigText> readConfigText(const std::string &path) {
+  std::error_code ignored;
   std::filesystem::path file(path);
-  if (std::filesystem::is_directory(file, failure))
+  if (std::filesystem::is_directory(file, ignored))
     file /= "config.json";
-  std::optional<std::string> text = readText(file);
+  constexpr uint64_t most = uint64_t{8} << 20; // The parser names its own, lower limit.
+  io::Result<std::string> text = io::readWhole(file.string(), most);
   if (!text)
-    return file.string() + ": cannot be opened";
-  ConfigOrError config = parseConfig(*text, file.string());
-  file.replace_filename("generation_config.json");
-  if (std::holds_alternative<std::string>(config) || !std::filesystem::exists(file, failure))
+    return text.error();
+  if (std::string kind = io::mistakenFile(io::Wanted::Config, text->data(), text->size()); !kind.empty())
+    return io::Error{io::quote(file.string()) + ": " + kind};
+  return ConfigText{file.string(), std::move(*text)};
+}
+
+ConfigOrError readConfig(const std::string &path) {
+  io::Result<ConfigText> read = readConfigText(path);
+  if (!read)
+    return read.error().message;
+  ConfigOrError config = parseConfig(read->text, read->path);
+  std::error_code ignored;
+  std::string beside = std::filesystem::path(read->path).replace_filename("generation_config.json").string();
+  if (std::holds_alternative<std::string>(config) || !std::filesystem::exists(beside, ignored))
     return config;
-  text = readText(file);
-  std::string error = text ? readGenerationConfig(*text, file.string(), std::get<Config>(config))
-                           : file.string() + ": cannot be opened";
+  read = readConfigText(beside);
+  std::string error =
+      read ? readGenerationConfig(read->text, read->path, std::get<Config>(config)) : read.error().message;
   if (!error.empty())
     return error;
   return config;

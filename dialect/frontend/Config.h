@@ -5,6 +5,8 @@
 #ifndef CHIMERA_DIALECT_FRONTEND_CONFIG_H
 #define CHIMERA_DIALECT_FRONTEND_CONFIG_H
 
+#include "runtime/io/Result.h"
+
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -138,8 +140,17 @@ ConfigOrError parseConfig(std::string_view text, std::string_view fileName);
 /// wrong, or nothing; all its other keys are left alone.
 std::string readGenerationConfig(std::string_view text, std::string_view fileName, Config &config);
 
-/// Reads the file at `path`; a directory means the config.json in it. A generation_config.json beside it, as the
-/// transformers library writes it, decides over the token ids that start and end a text.
+/// The text of a config, and the path of its file.
+struct ConfigText {
+  std::string path, text;
+};
+
+/// The text of the file at `path`; a directory means the config.json in it. Errors: unreadable, or evidently another
+/// kind of file.
+io::Result<ConfigText> readConfigText(const std::string &path);
+
+/// Reads the config in the file at `path`; a directory means the config.json in it. A generation_config.json beside it,
+/// as the transformers library writes it, decides over the token ids that start and end a text.
 ConfigOrError readConfig(const std::string &path);
 
 /// The inverse frequencies of the rotary embedding, [rotaryDims / 2], in f64 and with rope scaling applied: dimension

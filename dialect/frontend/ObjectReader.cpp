@@ -2,8 +2,6 @@
 #include "dialect/frontend/ObjectReader.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstdio>
 
 namespace chimera {
 
@@ -14,26 +12,6 @@ const JsonValue emptyObject = [] {
   value.kind = JsonValue::Kind::Object;
   return value;
 }();
-
-std::string shortest(double value) {
-  char buffer[32];
-  for (int digits = 6; digits <= 17; ++digits) {
-    std::snprintf(buffer, sizeof(buffer), "%.*g", digits, value);
-    if (std::strtod(buffer, nullptr) == value)
-      break;
-  }
-  return buffer;
-}
-
-std::string describeRange(NumberRange range) {
-  bool hasLow = std::isfinite(range.low), hasHigh = std::isfinite(range.high);
-  std::string text = "must be a finite number";
-  if (hasLow)
-    text = std::string("must be ") + (range.lowIsOpen ? "> " : ">= ") + shortest(range.low);
-  if (hasHigh)
-    text += std::string(hasLow ? " and" : ",") + " <= " + shortest(range.high);
-  return text;
-}
 
 bool contains(const std::vector<std::string_view> &list, std::string_view key) {
   return std::find(list.begin(), list.end(), key) != list.end();
@@ -108,10 +86,10 @@ double ObjectReader::number(std::string_view key, std::optional<double> byDefaul
       error(key, "missing");
     return byDefault.value_or(1.0);
   }
-  if (value->isNumber() && value->number <= range.high &&
-      (range.lowIsOpen ? value->number > range.low : value->number >= range.low))
+  if (value->isNumber() && range.has(value->number))
     return value->number;
-  error(key, describeRange(range) + ", got " + value->describe());
+  std::string bounds = range.text();
+  error(key, "must be " + (bounds.empty() ? "a finite number" : bounds) + ", got " + value->describe());
   return byDefault.value_or(1.0);
 }
 

@@ -6,6 +6,7 @@
 #define CHIMERA_DIALECT_FRONTEND_OBJECTREADER_H
 
 #include "dialect/frontend/Json.h"
+#include "runtime/io/Numbers.h"
 
 #include <initializer_list>
 #include <limits>
@@ -27,16 +28,7 @@ private:
   std::string first;
 };
 
-/// The bounds of a number.
-struct NumberRange {
-  double low = -std::numeric_limits<double>::infinity();
-  double high = std::numeric_limits<double>::infinity();
-  bool lowIsOpen = false; ///< the number must be above `low`, not equal to it
-
-  static NumberRange positive() { return {0.0, std::numeric_limits<double>::infinity(), true}; }
-  static NumberRange atLeast(double low) { return {low, std::numeric_limits<double>::infinity(), false}; }
-  static NumberRange any() { return {}; }
-};
+using io::NumberRange;
 
 /// A name in the text and what it stands for.
 template <typename T> struct Choice {

@@ -1,27 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/core/ModelFile.h"
 
+#include "runtime/io/FileKind.h"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <cstring>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <memory>
+#include <new>
 
 namespace chimera::runtime {
 
 static constexpr char magic[] = "CHIMERA1";
 static constexpr size_t magicSize = 8;
 
-Digest digestOf(ByteSpan bytes) {
+static Digest canonical(XXH128_hash_t hash) {
   XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes.data, bytes.size));
+  XXH128_canonicalFromHash(&canonical, hash);
   Digest digest;
   static_assert(sizeof canonical.digest == sizeof digest);
   std::memcpy(digest.data(), canonical.digest, sizeof digest);
   return digest;
+}
+
+Digest digestOf(ByteSpan bytes) {
+  return canonical(XXH3_128bits(bytes.data, bytes.size));
 }
 
 void appendTrailer(std::vector<uint8_t> &elf) {
@@ -58,36 +63,35 @@ Result<ModelFile> checkModelFile(std::string name, std::vector<uint8_t> bytes) {
   return ModelFile{std::move(name), std::move(bytes), digest, offset, size};
 }
 
-/// Closes a descriptor at the end of a scope.
-struct DescriptorCloser {
-  int descriptor;
-  ~DescriptorCloser() { close(descriptor); }
-};
+io::Result<Digest> digestOf(const io::File &file) {
+  constexpr size_t pieceBytes = size_t(256) << 10;
+  std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t *)> state(XXH3_createState(), XXH3_freeState);
+  if (!state)
+    throw std::bad_alloc();
+  XXH3_128bits_reset(state.get());
+  std::vector<uint8_t> piece(size_t(std::min<uint64_t>(pieceBytes, file.size())));
+  for (uint64_t at = 0; at < file.size(); at += piece.size()) {
+    piece.resize(size_t(std::min<uint64_t>(piece.size(), file.size() - at)));
+    if (io::Status status = file.readAt(at, piece.data(), piece.size()); !status)
+      return status.error();
+    XXH3_128bits_update(state.get(), piece.data(), piece.size());
+  }
+  return canonical(XXH3_128bits_digest(state.get()));
+}
 
 Result<ModelFile> readModelFile(const std::string &path) {
-  int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0)
-    return Error(systemError(path, errno).message);
-  DescriptorCloser closer{descriptor};
-  struct stat status;
-  if (fstat(descriptor, &status) != 0)
-    return systemError(path, errno);
-  if (!S_ISREG(status.st_mode))
-    return Error(path + ": not a regular file");
-  std::vector<uint8_t> bytes(size_t(status.st_size));
-  size_t done = 0;
-  while (done < bytes.size()) {
-    ssize_t got = read(descriptor, bytes.data() + done, bytes.size() - done);
-    if (got < 0 && errno == EINTR)
-      continue;
-    if (got < 0)
-      return systemError(path, errno);
-    if (got == 0)
-      break;
-    done += size_t(got);
-  }
-  bytes.resize(done);
-  return checkModelFile(path, std::move(bytes));
+  io::Result<io::File> file = io::File::open(path);
+  if (!file)
+    return Error(file.error());
+  io::Result<std::vector<uint8_t>> start = file->start(io::kindBytes);
+  if (!start)
+    return Error(start.error());
+  if (std::string kind = io::mistakenFile(io::Wanted::Model, start->data(), start->size()); !kind.empty())
+    return Error(path + ": " + kind);
+  io::Result<std::vector<uint8_t>> bytes = file->start(size_t(file->size()));
+  if (!bytes)
+    return Error(bytes.error());
+  return checkModelFile(path, std::move(*bytes));
 }
 
 } // namespace chimera::runtime

@@ -6,6 +6,7 @@
 
 #include "runtime/core/Elf.h"
 #include "runtime/core/Error.h"
+#include "runtime/io/File.h"
 
 #include <array>
 #include <string>
@@ -19,6 +20,8 @@ using Digest = std::array<uint8_t, 16>;
 
 /// The XXH3-128 of `bytes`.
 Digest digestOf(ByteSpan bytes);
+/// That of a whole file, read in pieces; fails when it cannot be read.
+io::Result<Digest> digestOf(const io::File &file);
 
 /// A model binary whose trailer is right.
 struct ModelFile {

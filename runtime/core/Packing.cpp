@@ -36,31 +36,85 @@ std::vector<Packer::Row> Packer::rowsOf(int64_t panel) const {
   return rows;
 }
 
-/// `count` elements of a row from column `begin`, as `type`; those past the inputs are zeros.
-void Packer::read(const Row &row, int64_t begin, int64_t count, io::DType type, void *to) const {
-  const MatrixSource *source = row.row < 0 ? nullptr : &sources[row.source];
-  int64_t there = source && source->data ? std::clamp<int64_t>(sizes.inputs - begin, 0, count) : 0;
+/// How many columns of a panel's rows are read at a time: what stays in a core's cache, but enough of each row to be
+/// worth a read.
+int64_t Packer::blockColumns(size_t rows) const {
+  constexpr int64_t blockBytes = int64_t(256) << 10, leastColumns = 1024;
+  int64_t size = 1;
+  for (const MatrixSource &source : sources)
+    if (source.tensor)
+      size = std::max(size, io::sizeOf(source.tensor->dtype));
+  int64_t columns = std::max(blockBytes / (int64_t(rows) * size), leastColumns), unit = unitColumns();
+  return columns / unit * unit;
+}
+
+/// Columns that are put in order together: whole groups.
+int64_t Packer::unitColumns() const {
+  return packed.format == WeightFormat::I8 ? scaleGroup
+                                           : std::max<int64_t>(chunkInputs / packed.group, 1) * packed.group;
+}
+
+/// Reads columns begin .. begin + count - 1, those past the inputs left out.
+io::Result<Packer::Block> Packer::load(const std::vector<Row> &rows, int64_t begin, int64_t count,
+                                       std::vector<uint8_t> &scratch) const {
+  Block block{begin, count, std::vector<const uint8_t *>(rows.size())};
+  int64_t there = std::clamp<int64_t>(sizes.inputs - begin, 0, count);
+  auto tensorOf = [&](size_t i) { return rows[i].row < 0 ? nullptr : sources[rows[i].source].tensor; };
+  size_t bytes = 0;
+  for (size_t i = 0; i < rows.size(); ++i)
+    if (const io::StoredTensor *tensor = tensorOf(i))
+      bytes += size_t(there * io::sizeOf(tensor->dtype));
+  scratch.resize(std::max(scratch.size(), bytes));
+  uint8_t *to = scratch.data();
+  for (size_t i = 0; i < rows.size() && there > 0;) {
+    const io::StoredTensor *tensor = tensorOf(i);
+    size_t first = i++;
+    if (!tensor)
+      continue;
+    // Whole rows that follow each other in the file are one read.
+    while (there == sizes.inputs && i < rows.size() && tensorOf(i) == tensor && rows[i].row == rows[i - 1].row + 1)
+      ++i;
+    int64_t elements = int64_t(i - first) * there, size = io::sizeOf(tensor->dtype);
+    if (io::Status status = tensor->read(rows[first].row * sizes.inputs + begin, elements, to); !status)
+      return status.error();
+    for (size_t row = first; row < i; ++row, to += there * size)
+      block.rows[row] = to;
+  }
+  return block;
+}
+
+/// `count` elements of a row from column `begin` on, of which `from` has those there are, as `type`; the others are
+/// zeros.
+void Packer::read(const Row &row, const uint8_t *from, int64_t begin, int64_t count, io::DType type, void *to) const {
+  int64_t there = from ? std::clamp<int64_t>(sizes.inputs - begin, 0, count) : 0;
   int64_t size = io::sizeOf(type);
   std::memset(static_cast<uint8_t *>(to) + there * size, 0, size_t((count - there) * size));
   if (there == 0)
     return;
-  const uint8_t *from = source->data + (row.row * sizes.inputs + begin) * io::sizeOf(source->dtype);
-  if (type != io::DType::F32 || source->rounded != io::DType::BF16 || packed.format != WeightFormat::F32)
-    return io::convertElements(source->dtype, from, type, to, there);
+  const MatrixSource &source = sources[row.source];
+  io::DType given = source.tensor->dtype;
+  if (type != io::DType::F32 || source.rounded != io::DType::BF16 || packed.format != WeightFormat::F32)
+    return io::convertElements(given, from, type, to, there);
   uint16_t narrow[chunkInputs];
-  io::convertElements(source->dtype, from, io::DType::BF16, narrow, there);
+  io::convertElements(given, from, io::DType::BF16, narrow, there);
   io::convertElements(io::DType::BF16, narrow, type, to, there);
 }
 
-template <typename T> void Packer::packPlain(const std::vector<Row> &rows, io::DType type, uint8_t *to) const {
+/// Where column `column` of a block's row is; null for zeros.
+const uint8_t *Packer::at(const Block &block, const Row &row, size_t index, int64_t column) const {
+  const uint8_t *start = block.rows[index];
+  return start ? start + (column - block.begin) * io::sizeOf(sources[row.source].tensor->dtype) : nullptr;
+}
+
+template <typename T>
+void Packer::packPlain(const std::vector<Row> &rows, const Block &block, io::DType type, uint8_t *to) const {
   size_t group = size_t(packed.group);
-  // Whole groups at a time.
-  int64_t step = std::max<int64_t>(chunkInputs / packed.group, 1) * packed.group;
+  int64_t step = unitColumns(), end = block.begin + block.count;
   std::vector<T> chunk(rows.size() * size_t(step));
-  for (int64_t begin = 0; begin < sizes.padded; begin += step) {
-    int64_t count = std::min(step, sizes.padded - begin);
+  for (int64_t begin = block.begin; begin < end; begin += step) {
+    int64_t count = std::min(step, end - begin);
     for (size_t n = 0; n < rows.size(); ++n)
-      read(rows[n], begin, count, type, chunk.data() + n * size_t(step));
+      read(rows[n], at(block, rows[n], n, begin), begin, count, type, chunk.data() + n * size_t(step));
     for (size_t k = 0; k < size_t(count); k += group)
       for (size_t n = 0; n < rows.size(); ++n, to += group * sizeof(T))
         std::memcpy(to, chunk.data() + n * size_t(step) + k, group * sizeof(T));
@@ -86,14 +140,14 @@ int8_t groupNumber(float weight, double inverse) {
   return int8_t(quotient + shift - shift);
 }
 
-std::optional<BadElement> Packer::packI8(const std::vector<Row> &rows, uint8_t *to) const {
+std::optional<BadElement> Packer::packI8(const std::vector<Row> &rows, const Block &block, uint8_t *to) const {
   size_t panel = rows.size(), group = size_t(packed.group);
   std::vector<int8_t> numbers(panel * size_t(scaleGroup));
-  for (int64_t begin = 0; begin < sizes.padded; begin += scaleGroup) {
+  for (int64_t begin = block.begin; begin < block.begin + block.count; begin += scaleGroup) {
     int8_t *exponents = reinterpret_cast<int8_t *>(to);
     for (size_t n = 0; n < panel; ++n) {
       float weights[scaleGroup];
-      read(rows[n], begin, scaleGroup, io::DType::F32, weights);
+      read(rows[n], at(block, rows[n], n, begin), begin, scaleGroup, io::DType::F32, weights);
       float magnitude = 0;
       for (int64_t k = 0; k < scaleGroup; ++k) {
         if (!(std::fabs(weights[k]) <= largestWeight)) // nor a NaN
@@ -114,15 +168,27 @@ std::optional<BadElement> Packer::packI8(const std::vector<Row> &rows, uint8_t *
   return std::nullopt;
 }
 
-std::optional<BadElement> Packer::pack(int64_t panel, uint8_t *to) const {
+io::Result<std::optional<BadElement>> Packer::pack(int64_t panel, uint8_t *to, std::vector<uint8_t> &scratch) const {
   std::vector<Row> rows = rowsOf(panel);
-  if (packed.format == WeightFormat::I8)
-    return packI8(rows, to);
-  if (packed.format == WeightFormat::BF16)
-    packPlain<uint16_t>(rows, io::DType::BF16, to);
-  else
-    packPlain<float>(rows, io::DType::F32, to);
-  return std::nullopt;
+  int64_t step = blockColumns(rows.size()), columnBytes = sizes.padded ? sizes.panelBytes / sizes.padded : 0;
+  for (int64_t begin = 0; begin < sizes.padded; begin += step) {
+    io::Result<Block> block = load(rows, begin, std::min(step, sizes.padded - begin), scratch);
+    if (!block)
+      return block.error();
+    if (packed.format == WeightFormat::I8) {
+      if (std::optional<BadElement> bad = packI8(rows, *block, to))
+        return bad;
+      // With an exponent for each group.
+      to += block->count / scaleGroup * int64_t(rows.size()) * (scaleGroup + 1);
+    } else if (packed.format == WeightFormat::BF16) {
+      packPlain<uint16_t>(rows, *block, io::DType::BF16, to);
+      to += block->count * columnBytes;
+    } else {
+      packPlain<float>(rows, *block, io::DType::F32, to);
+      to += block->count * columnBytes;
+    }
+  }
+  return std::optional<BadElement>();
 }
 
 } // namespace chimera::runtime

@@ -6,6 +6,7 @@
 
 #include "runtime/core/PackedLayout.h"
 #include "runtime/io/DType.h"
+#include "runtime/io/Safetensors.h"
 
 #include <cstdint>
 #include <optional>
@@ -15,8 +16,7 @@ namespace chimera::runtime {
 
 /// Where the elements of one parameter come from.
 struct MatrixSource {
-  const uint8_t *data = nullptr; ///< Row-major, any alignment; null: all zeros.
-  io::DType dtype = io::DType::F32;
+  const io::StoredTensor *tensor = nullptr;   ///< Row-major; null: all zeros.
   io::DType rounded = io::DType::F32;         ///< The parameter's dtype, to which its elements are rounded.
   const std::vector<int64_t> *rows = nullptr; ///< Row i is the source's row [i]; null: as they are.
   int64_t outputs = 0;
@@ -36,8 +36,10 @@ public:
 
   const PanelShape &shape() const { return sizes; }
 
-  /// Writes panel `panel` to `to`, all of its bytes. I8 fails at the first element that is infinite or no number.
-  std::optional<BadElement> pack(int64_t panel, uint8_t *to) const;
+  /// Writes panel `panel` to `to`, all of its bytes; an I8 panel only up to its first element that is infinite, too
+  /// large or no number, which is returned. Fails when the tensor's file cannot be read. `scratch` is the caller's, for
+  /// many panels.
+  io::Result<std::optional<BadElement>> pack(int64_t panel, uint8_t *to, std::vector<uint8_t> &scratch) const;
 
 private:
   /// A row of a panel: which row of which source.
@@ -46,10 +48,22 @@ private:
     int64_t row = -1; ///< Of the source's memory; -1: padding.
   };
 
+  /// Columns of a panel's rows, as their files have them.
+  struct Block {
+    int64_t begin = 0, count = 0;      ///< Of the columns.
+    std::vector<const uint8_t *> rows; ///< By row; null: zeros.
+  };
+
   std::vector<Row> rowsOf(int64_t panel) const;
-  void read(const Row &row, int64_t begin, int64_t count, io::DType type, void *to) const;
-  template <typename T> void packPlain(const std::vector<Row> &rows, io::DType type, uint8_t *to) const;
-  std::optional<BadElement> packI8(const std::vector<Row> &rows, uint8_t *to) const;
+  int64_t unitColumns() const;
+  int64_t blockColumns(size_t rows) const;
+  const uint8_t *at(const Block &block, const Row &row, size_t index, int64_t column) const;
+  io::Result<Block> load(const std::vector<Row> &rows, int64_t begin, int64_t count,
+                         std::vector<uint8_t> &scratch) const;
+  void read(const Row &row, const uint8_t *from, int64_t begin, int64_t count, io::DType type, void *to) const;
+  template <typename T>
+  void packPlain(const std::vector<Row> &rows, const Block &block, io::DType type, uint8_t *to) const;
+  std::optional<BadElement> packI8(const std::vector<Row> &rows, const Block &block, uint8_t *to) const;
 
   const PackedWeights &packed;
   std::vector<MatrixSource> sources;

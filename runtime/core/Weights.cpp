@@ -77,6 +77,8 @@ Result<std::shared_ptr<const Weights>> Weights::load(std::shared_ptr<const Model
     return *failure;
   if (Failure failure = weights->fill(checkpoint))
     return *failure;
+  if (io::Status status = checkpoint.unchanged(); !status)
+    return Error(status.error());
   weights->findUnused(checkpoint);
   return std::shared_ptr<const Weights>(std::move(weights));
 }

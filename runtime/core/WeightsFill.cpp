@@ -19,7 +19,7 @@ Failure checkTensor(const io::Checkpoint &checkpoint, const Parameter &parameter
   auto error = [&](const std::string &what) {
     return Error(checkpoint.path() + ": tensor " + io::quote(parameter.source) + ": " + what);
   };
-  const io::TensorView *tensor = checkpoint.find(parameter.source);
+  const io::StoredTensor *tensor = checkpoint.find(parameter.source);
   if (!tensor)
     return parameter.optional ? Failure()
                               : error("missing; the model needs it with shape " + io::shapeText(parameter.sourceShape));
@@ -58,10 +58,8 @@ void WeightsFill::addPacked(const PackedWeights &packed, uint8_t *to) {
   int64_t inputs = 0;
   for (int64_t index : packed.parameters) {
     const Parameter &parameter = parameters[size_t(index)];
-    const io::TensorView *tensor = checkpoint.find(parameter.source);
     MatrixSource source;
-    source.data = tensor ? tensor->data : nullptr;
-    source.dtype = tensor ? tensor->dtype : parameter.dtype;
+    source.tensor = checkpoint.find(parameter.source);
     source.rounded = parameter.dtype;
     source.rows = parameter.rowPermutation.empty() ? nullptr : &parameter.rowPermutation;
     source.outputs = parameter.shape[0];
@@ -75,17 +73,20 @@ void WeightsFill::addPacked(const PackedWeights &packed, uint8_t *to) {
   cut(piece, piece.packer->shape().panels, piece.packer->shape().panelBytes);
 }
 
-void WeightsFill::fillRows(const Piece &piece) const {
+Failure WeightsFill::fillRows(const Piece &piece) const {
   const Parameter &parameter = parameters[piece.parameter];
-  const io::TensorView &tensor = *piece.tensor;
-  int64_t fromSize = io::sizeOf(tensor.dtype), toSize = io::sizeOf(parameter.dtype);
+  auto convert = [&](int64_t from, int64_t count, int64_t to) -> Failure {
+    io::Status status =
+        piece.tensor->convert(from, count, parameter.dtype, piece.to + to * io::sizeOf(parameter.dtype));
+    return status ? Failure() : Error(status.error());
+  };
   if (parameter.rowPermutation.empty())
-    return io::convertElements(tensor.dtype, tensor.data + piece.begin * fromSize, parameter.dtype,
-                               piece.to + piece.begin * toSize, piece.end - piece.begin);
+    return convert(piece.begin, piece.end - piece.begin, piece.begin);
   int64_t columns = parameter.elements / parameter.shape[0];
   for (int64_t row = piece.begin; row < piece.end; ++row)
-    io::convertElements(tensor.dtype, tensor.data + parameter.rowPermutation[size_t(row)] * columns * fromSize,
-                        parameter.dtype, piece.to + row * columns * toSize, columns);
+    if (Failure failure = convert(parameter.rowPermutation[size_t(row)] * columns, columns, row * columns))
+      return failure;
+  return std::nullopt;
 }
 
 Error WeightsFill::errorAt(const Piece &piece, const BadElement &bad) const {
@@ -95,18 +96,19 @@ Error WeightsFill::errorAt(const Piece &piece, const BadElement &bad) const {
                " is not a number of at most 127 * 2^104, which weights of eight bits must be");
 }
 
-Failure WeightsFill::fillPanels(const Piece &piece) const {
-  for (int64_t panel = piece.begin; panel < piece.end; ++panel)
-    if (auto bad = piece.packer->pack(panel, piece.to + panel * piece.packer->shape().panelBytes))
-      return errorAt(piece, *bad);
+Failure WeightsFill::fillPanels(const Piece &piece, std::vector<uint8_t> &scratch) const {
+  for (int64_t panel = piece.begin; panel < piece.end; ++panel) {
+    auto bad = piece.packer->pack(panel, piece.to + panel * piece.packer->shape().panelBytes, scratch);
+    if (!bad)
+      return Error(bad.error());
+    if (*bad)
+      return errorAt(piece, **bad);
+  }
   return std::nullopt;
 }
 
-Failure WeightsFill::fill(const Piece &piece) const {
-  if (piece.packed)
-    return fillPanels(piece);
-  fillRows(piece);
-  return std::nullopt;
+Failure WeightsFill::fill(const Piece &piece, std::vector<uint8_t> &scratch) const {
+  return piece.packed ? fillPanels(piece, scratch) : fillRows(piece);
 }
 
 Failure WeightsFill::run() {
@@ -117,9 +119,10 @@ Failure WeightsFill::run() {
   std::exception_ptr thrown;
   auto work = [&] {
     PlainFloatingPoint mode;
+    std::vector<uint8_t> scratch;
     for (size_t i; (i = next.fetch_add(1)) < pieces.size();) {
       try {
-        Failure mine = fill(pieces[i]);
+        Failure mine = fill(pieces[i], scratch);
         std::lock_guard<std::mutex> lock(mutex);
         if (mine && i < failedPiece) {
           failedPiece = i;

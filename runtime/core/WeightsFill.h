@@ -12,7 +12,7 @@
 
 namespace chimera::io {
 class Checkpoint;
-struct TensorView;
+struct StoredTensor;
 } // namespace chimera::io
 
 namespace chimera::runtime {
@@ -34,14 +34,14 @@ public:
   /// `packed` must outlive the object.
   void addPacked(const PackedWeights &packed, uint8_t *to);
 
-  /// Does it all, on as many threads as there are CPUs. The error is that of the first piece which has one: a weight
-  /// that I8 cannot hold, by tensor and element.
+  /// Does it all, on as many threads as there are CPUs. The error is that of the first piece which has one: a file that
+  /// cannot be read, or a weight that I8 cannot hold, by tensor and element.
   Failure run();
 
 private:
   /// A part of one addition: its rows or panels begin .. end-1.
   struct Piece {
-    const io::TensorView *tensor = nullptr; ///< Row-major only.
+    const io::StoredTensor *tensor = nullptr; ///< Row-major only.
     size_t parameter = 0;
     const PackedWeights *packed = nullptr;
     std::shared_ptr<const Packer> packer;
@@ -50,9 +50,9 @@ private:
   };
 
   void cut(Piece whole, int64_t count, int64_t bytesEach);
-  Failure fill(const Piece &piece) const;
-  void fillRows(const Piece &piece) const;
-  Failure fillPanels(const Piece &piece) const;
+  Failure fill(const Piece &piece, std::vector<uint8_t> &scratch) const;
+  Failure fillRows(const Piece &piece) const;
+  Failure fillPanels(const Piece &piece, std::vector<uint8_t> &scratch) const;
   Error errorAt(const Piece &piece, const BadElement &bad) const;
 
   const std::vector<Parameter> &parameters;

@@ -30,6 +30,10 @@ bool isFloat(DType type) {
   return type == DType::F64 || type == DType::F32 || type == DType::F16 || type == DType::BF16;
 }
 
+bool isInteger(DType type) {
+  return type >= DType::I64 && type <= DType::U8;
+}
+
 template <typename To, typename From> static To bitCast(From from) {
   static_assert(sizeof(To) == sizeof(From));
   To to;

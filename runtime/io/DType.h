@@ -38,6 +38,9 @@ const char *nameOf(DType type);
 /// Whether `convertElements` takes the type: f64, f32, f16, bf16.
 bool isFloat(DType type);
 
+/// Whether the elements are whole numbers: i8 to i64, u8 to u64.
+bool isInteger(DType type);
+
 /// The value of an f16 or bf16 bit pattern; exact.
 float f16ToF32(uint16_t bits);
 float bf16ToF32(uint16_t bits);

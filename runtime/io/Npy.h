@@ -8,6 +8,7 @@
 
 #include "runtime/io/AtomicFile.h"
 #include "runtime/io/DType.h"
+#include "runtime/io/File.h"
 #include "runtime/io/Result.h"
 
 #include <cstdint>
@@ -16,23 +17,43 @@
 
 namespace chimera::io {
 
-/// A row-major array of i8, i32, i64, f32 or f64.
+/// A row-major array of whole numbers of 8 to 64 bits, f32 or f64.
 struct NpyArray {
   DType dtype = DType::F32;
   std::vector<int64_t> shape;
   std::vector<uint8_t> data; ///< The product of the shape times the element size.
 
-  /// Element `index` of an i8, i32 or i64 array.
+  /// Element `index` of an array of whole numbers; those of 2^63 and more as 2^63 - 1.
   int64_t integer(int64_t index) const;
 };
 
-/// Reads a file. Errors: not .npy, a version above 3, a dtype other than the
-/// five (little endian) above, Fortran order, a shape whose size overflows, a
-/// length of file that does not match.
-Result<NpyArray> readNpy(const std::string &path);
+/// An array in a file, of which the header was read.
+struct NpyFile {
+  File file;
+  DType dtype;
+  std::vector<int64_t> shape;
+  uint64_t start; ///< The offset of element 0.
 
+  /// The product of the shape.
+  int64_t elements() const;
+  /// Reads `count` elements from row-major index `first` on, in the file's dtype.
+  Status read(int64_t first, int64_t count, void *to) const;
+};
+
+/// Opens a file. Errors: not .npy (and what it is instead), a version above 3, a dtype other than those above, big
+/// endian, Fortran order, a shape whose size overflows, a length of file that does not match.
+Result<NpyFile> openNpy(const std::string &path);
+/// Reads all of it.
+Result<NpyArray> readNpy(const std::string &path);
 /// As `readNpy`, of bytes in memory; an error names no file.
 Result<NpyArray> parseNpy(const uint8_t *data, size_t size);
+
+/// The same; an array of other than whole numbers is an error: for token ids, lengths and other counts.
+Result<NpyFile> openIntegers(const std::string &path);
+Result<NpyArray> readIntegers(const std::string &path);
+
+/// Element `index` of whole numbers in memory (any alignment); those of 2^63 and more as 2^63 - 1.
+int64_t integerAt(DType dtype, const void *data, int64_t index);
 
 /// Writes the elements at `data`, replacing `path` at once when all is written.
 Status writeNpy(const std::string &path, DType dtype, const std::vector<int64_t> &shape, const void *data);
@@ -41,7 +62,7 @@ Status writeNpy(const std::string &path, DType dtype, const std::vector<int64_t>
 /// What is not written is 0. Move-only; without `commit` nothing is left.
 class NpyWriter {
 public:
-  /// Starts an array of i8, i32, i64, f32 or f64.
+  /// Starts an array of a type that `NpyArray` may have.
   static Result<NpyWriter> create(const std::string &path, DType dtype, const std::vector<int64_t> &shape);
 
   /// Writes `count` elements from row-major index `first` on.

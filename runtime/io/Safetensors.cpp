@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/io/Safetensors.h"
 
+#include "runtime/io/FileKind.h"
 #include "runtime/io/SafetensorsHeader.h"
 
-#include <set>
+#include <algorithm>
 #include <sys/stat.h>
 
 namespace chimera::io {
+
+/// Of the text of an index: far more than any has.
+static constexpr uint64_t indexLimit = uint64_t(1) << 30;
 
 static bool isDirectory(const std::string &path) {
   struct stat info;
@@ -22,15 +26,41 @@ static bool endsWith(const std::string &text, const std::string &end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-/// A file mapped, with its header.
-static Result<std::pair<MappedFile, SafetensorsHeader>> openFile(const std::string &path) {
-  Result<MappedFile> file = MappedFile::open(path);
-  if (!file)
-    return file.error();
-  Result<SafetensorsHeader> header = readSafetensorsHeader(file->data(), file->size());
+/// The header of a file, whose tensors do not know their file yet.
+static Result<SafetensorsHeader> readHeader(const File &file) {
+  Result<std::vector<uint8_t>> start = file.start(kindBytes);
+  if (!start)
+    return start.error();
+  Result<uint64_t> length = safetensorsHeaderSize(start->data(), start->size(), file.size());
+  if (!length)
+    return mistaken(Wanted::Checkpoint, file.path(), start->data(), start->size(), length.error().message);
+  std::string text(size_t(*length), '\0');
+  if (Status status = file.readAt(safetensorsPrefix, text.data(), text.size()); !status)
+    return status.error();
+  Result<SafetensorsHeader> header = parseSafetensorsHeader(text, file.size());
   if (!header)
-    return Error{quote(path) + ": " + header.error().message};
-  return std::make_pair(std::move(*file), std::move(*header));
+    return Error{quote(file.path()) + ": " + header.error().message};
+  return header;
+}
+
+/// Takes a file's tensors, or those of them that are wanted.
+Status Checkpoint::addFile(const std::string &path, const std::set<std::string> *wanted) {
+  Result<File> opened = File::open(path);
+  if (!opened)
+    return opened.error();
+  Result<SafetensorsHeader> header = readHeader(*opened);
+  if (!header)
+    return header.error();
+  files.push_back(std::make_unique<File>(std::move(*opened)));
+  if (files.size() > File::mostHeld)
+    files.back()->release();
+  for (StoredTensor &tensor : header->tensors)
+    if (!wanted || wanted->count(tensor.name)) {
+      tensor.file = files.back().get();
+      byName.emplace(tensor.name, std::move(tensor));
+    }
+  meta.insert(header->metadata.begin(), header->metadata.end());
+  return {};
 }
 
 Result<Checkpoint> Checkpoint::open(const std::string &path) {
@@ -44,34 +74,23 @@ Result<Checkpoint> Checkpoint::open(const std::string &path) {
 
   Checkpoint checkpoint;
   checkpoint.name = path;
-  auto take = [&](std::pair<MappedFile, SafetensorsHeader> opened, const std::set<std::string> *wanted) {
-    for (TensorView &tensor : opened.second.tensors)
-      if (!wanted || wanted->count(tensor.name))
-        checkpoint.byName.emplace(tensor.name, std::move(tensor));
-    checkpoint.meta.insert(opened.second.metadata.begin(), opened.second.metadata.end());
-    checkpoint.files.push_back(std::move(opened.first));
-  };
   if (!endsWith(file, ".json")) {
-    auto opened = openFile(file);
-    if (!opened)
-      return opened.error();
-    take(std::move(*opened), nullptr);
+    if (Status status = checkpoint.addFile(file, nullptr); !status)
+      return status.error();
     return checkpoint;
   }
 
-  Result<MappedFile> index = MappedFile::open(file);
+  Result<std::string> index = readWhole(file, indexLimit);
   if (!index)
     return index.error();
   Result<ShardMap> shards = readSafetensorsIndex(index->data(), index->size());
   if (!shards)
-    return Error{quote(file) + ": " + shards.error().message};
+    return mistaken(Wanted::Index, file, index->data(), index->size(), shards.error().message);
   size_t slash = file.rfind('/');
   std::string folder = slash == std::string::npos ? "" : file.substr(0, slash + 1);
   for (const auto &[shard, wanted] : *shards) {
-    auto opened = openFile(folder + shard);
-    if (!opened)
-      return opened.error();
-    take(std::move(*opened), &wanted);
+    if (Status status = checkpoint.addFile(folder + shard, &wanted); !status)
+      return status.error();
     for (const std::string &tensor : wanted)
       if (!checkpoint.find(tensor))
         return Error{quote(file) + ": weight_map: " + quote(shard) + " does not hold " + quote(tensor)};
@@ -79,15 +98,35 @@ Result<Checkpoint> Checkpoint::open(const std::string &path) {
   return checkpoint;
 }
 
-const TensorView *Checkpoint::find(const std::string &tensor) const {
+Status Checkpoint::unchanged() const {
+  for (const std::unique_ptr<File> &file : files)
+    if (Status status = file->unchanged(); !status)
+      return status;
+  return {};
+}
+
+const StoredTensor *Checkpoint::find(const std::string &tensor) const {
   auto found = byName.find(tensor);
   return found == byName.end() ? nullptr : &found->second;
 }
 
-Status convert(const TensorView &tensor, DType to, void *out) {
-  if (!isFloat(tensor.dtype))
-    return Error{"tensor " + quote(tensor.name) + ": cannot convert " + nameOf(tensor.dtype) + " to " + nameOf(to)};
-  convertElements(tensor.dtype, tensor.data, to, out, tensor.elements());
+Status StoredTensor::read(int64_t first, int64_t count, void *to) const {
+  uint64_t size = uint64_t(sizeOf(dtype));
+  return file->readAt(offset + uint64_t(first) * size, to, size_t(count) * size);
+}
+
+Status StoredTensor::convert(int64_t first, int64_t count, DType type, void *to) const {
+  if (type == dtype)
+    return read(first, count, to);
+  constexpr size_t pieceBytes = size_t(128) << 10; // Stays in a core's cache between reading and converting.
+  const int64_t step = int64_t(pieceBytes) / sizeOf(dtype);
+  auto piece = std::make_unique<uint8_t[]>(size_t(std::min(step, count) * sizeOf(dtype)));
+  for (int64_t done = 0; done < count; done += step) {
+    int64_t here = std::min(step, count - done);
+    if (Status status = read(first + done, here, piece.get()); !status)
+      return status;
+    convertElements(dtype, piece.get(), type, static_cast<uint8_t *>(to) + done * sizeOf(type), here);
+  }
   return {};
 }
 

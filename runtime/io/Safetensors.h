@@ -7,35 +7,49 @@
 #define CHIMERA_RUNTIME_IO_SAFETENSORS_H
 
 #include "runtime/io/DType.h"
-#include "runtime/io/MappedFile.h"
+#include "runtime/io/File.h"
 #include "runtime/io/Result.h"
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 namespace chimera::io {
 
-/// A tensor whose bytes somebody else owns: row-major, little endian, any
-/// alignment.
+/// "[2, 3]".
+std::string shapeText(const std::vector<int64_t> &shape);
+
+/// A tensor to be written, whose bytes somebody else owns: row-major, little endian, any alignment.
 struct TensorView {
   std::string name;
   DType dtype = DType::F32;
   std::vector<int64_t> shape; ///< Each >= 0; empty for a scalar.
   const uint8_t *data = nullptr;
   uint64_t bytes = 0; ///< The product of the shape times the element size.
+};
+
+/// A tensor in a file of a checkpoint: row-major, little endian.
+struct StoredTensor {
+  std::string name;
+  DType dtype = DType::F32;
+  std::vector<int64_t> shape; ///< Each >= 0; empty for a scalar.
+  const File *file = nullptr;
+  uint64_t offset = 0; ///< In the file.
+  uint64_t bytes = 0;  ///< The product of the shape times the element size.
 
   /// The product of the shape.
   int64_t elements() const { return int64_t(bytes) / sizeOf(dtype); }
+  /// Reads `count` elements from row-major index `first` on, in the file's dtype. Any number of threads may.
+  Status read(int64_t first, int64_t count, void *to) const;
+  /// The same, converted to `type` (f64, f32 or bf16), rounding to nearest even, f64 to bf16 in one rounding; the
+  /// tensor is f64, f32, f16 or bf16. Takes little memory besides `to`.
+  Status convert(int64_t first, int64_t count, DType type, void *to) const;
 };
 
-/// "[2, 3]".
-std::string shapeText(const std::vector<int64_t> &shape);
-
-/// The tensors of a checkpoint, mapped for reading. Move-only; views stay valid
-/// while the checkpoint lives.
+/// The tensors of a checkpoint. Move-only; tensors are valid while the checkpoint lives.
 class Checkpoint {
 public:
   /// Opens a checkpoint: a safetensors file; a `*.json` index whose
@@ -47,10 +61,10 @@ public:
   static Result<Checkpoint> open(const std::string &path);
 
   /// The tensor of that name, or null.
-  const TensorView *find(const std::string &name) const;
+  const StoredTensor *find(const std::string &name) const;
 
   /// All tensors by name.
-  const std::map<std::string, TensorView> &tensors() const { return byName; }
+  const std::map<std::string, StoredTensor> &tensors() const { return byName; }
 
   /// The "__metadata__" strings of all files, the first of a key.
   const std::map<std::string, std::string> &metadata() const { return meta; }
@@ -58,19 +72,18 @@ public:
   /// The path that was opened, for messages.
   const std::string &path() const { return name; }
 
+  /// Fails if somebody wrote to a file since the checkpoint was opened: what was read since may be of both.
+  Status unchanged() const;
+
 private:
   Checkpoint() = default;
+  Status addFile(const std::string &path, const std::set<std::string> *wanted);
 
   std::string name;
-  std::vector<MappedFile> files;
-  std::map<std::string, TensorView> byName;
+  std::vector<std::unique_ptr<File>> files;
+  std::map<std::string, StoredTensor> byName;
   std::map<std::string, std::string> meta;
 };
-
-/// Converts all of `tensor` into `out`, which holds `tensor.elements()`
-/// elements of `to` (f64, f32 or bf16), rounding to nearest even, f64 to bf16
-/// in one rounding. Fails when the tensor is not f64, f32, f16 or bf16.
-Status convert(const TensorView &tensor, DType to, void *out);
 
 /// Writes the tensors as one safetensors file, replacing `path` at once when
 /// all is written. Names are unique; `bytes` agrees with shape and dtype. The

@@ -60,8 +60,8 @@ static std::optional<std::vector<int64_t>> readExtents(const json &value) {
   return extents;
 }
 
-/// One entry of the header. `data` is the first of the `size` data bytes.
-static Result<TensorView> readTensor(const std::string &name, const json &entry, const uint8_t *data, uint64_t size) {
+/// One entry of the header; its offset is in the `size` data bytes.
+static Result<StoredTensor> readTensor(const std::string &name, const json &entry, uint64_t size) {
   auto fail = [&](const std::string &what) { return Error{"tensor " + quote(name) + ": " + what}; };
   if (!entry.is_object())
     return fail("not an object");
@@ -91,18 +91,17 @@ static Result<TensorView> readTensor(const std::string &name, const json &entry,
   if (!bytes || *bytes != end - begin)
     return fail("shape " + shapeText(*shape) + " of " + nameOf(*dtype) + " does not make the " +
                 std::to_string(end - begin) + " bytes of its data_offsets");
-  return TensorView{name, *dtype, *shape, data + begin, *bytes};
+  return StoredTensor{name, *dtype, *shape, nullptr, begin, *bytes};
 }
 
 /// Checks that the tensors, sorted by their bytes, cover `size` bytes without gap or overlap.
-static Status checkCover(const std::vector<TensorView> &tensors, const uint8_t *data, uint64_t size) {
+static Status checkCover(const std::vector<StoredTensor> &tensors, uint64_t size) {
   uint64_t covered = 0;
-  for (const TensorView &tensor : tensors) {
-    uint64_t begin = uint64_t(tensor.data - data);
-    if (begin != covered)
+  for (const StoredTensor &tensor : tensors) {
+    if (tensor.offset != covered)
       return Error{"tensor " + quote(tensor.name) + ": its data " +
-                   (begin < covered ? "overlaps another tensor's" : "comes after a gap") + " at data byte " +
-                   std::to_string(std::min(begin, covered))};
+                   (tensor.offset < covered ? "overlaps another tensor's" : "comes after a gap") + " at data byte " +
+                   std::to_string(std::min(tensor.offset, covered))};
     covered += tensor.bytes;
   }
   if (covered != size)
@@ -110,24 +109,27 @@ static Status checkCover(const std::vector<TensorView> &tensors, const uint8_t *
   return {};
 }
 
-Result<SafetensorsHeader> readSafetensorsHeader(const uint8_t *data, size_t size) {
+Result<uint64_t> safetensorsHeaderSize(const uint8_t *start, size_t count, uint64_t fileSize) {
   constexpr uint64_t headerLimit = 100'000'000;
-  if (size < 8)
-    return Error{"not a safetensors file: " + std::to_string(size) + " bytes are too few"};
+  if (count < safetensorsPrefix)
+    return Error{"not a safetensors file: " + std::to_string(count) + " bytes are too few"};
   uint64_t length;
-  std::memcpy(&length, data, sizeof length);
-  if (length > headerLimit || length > size - 8)
+  std::memcpy(&length, start, sizeof length);
+  if (length > headerLimit || length > fileSize - safetensorsPrefix)
     return Error{"not a safetensors file: a header of " + std::to_string(length) + " bytes in a file of " +
-                 std::to_string(size)};
-  if (length == 0 || data[8] != '{')
+                 std::to_string(fileSize)};
+  if (length == 0 || count == safetensorsPrefix || start[safetensorsPrefix] != '{')
     return Error{"not a safetensors file: the header does not start with '{'"};
-  Result<json> parsed = parseJson(data + 8, length);
+  return length;
+}
+
+Result<SafetensorsHeader> parseSafetensorsHeader(const std::string &text, uint64_t fileSize) {
+  Result<json> parsed = parseJson(text.data(), text.size());
   if (!parsed)
     return Error{"header: " + parsed.error().message};
 
   SafetensorsHeader header;
-  const uint8_t *payload = data + 8 + length;
-  uint64_t payloadSize = size - 8 - length;
+  uint64_t dataStart = safetensorsPrefix + text.size(), dataSize = fileSize - dataStart;
   for (const auto &[name, entry] : parsed->items()) {
     if (name == "__metadata__") {
       if (!entry.is_object())
@@ -139,21 +141,23 @@ Result<SafetensorsHeader> readSafetensorsHeader(const uint8_t *data, size_t size
       }
       continue;
     }
-    Result<TensorView> tensor = readTensor(name, entry, payload, payloadSize);
+    Result<StoredTensor> tensor = readTensor(name, entry, dataSize);
     if (!tensor)
       return tensor.error();
     header.tensors.push_back(std::move(*tensor));
   }
-  std::sort(header.tensors.begin(), header.tensors.end(), [](const TensorView &a, const TensorView &b) {
-    return std::tie(a.data, a.bytes, a.name) < std::tie(b.data, b.bytes, b.name);
+  std::sort(header.tensors.begin(), header.tensors.end(), [](const StoredTensor &a, const StoredTensor &b) {
+    return std::tie(a.offset, a.bytes, a.name) < std::tie(b.offset, b.bytes, b.name);
   });
-  if (Status status = checkCover(header.tensors, payload, payloadSize); !status)
+  if (Status status = checkCover(header.tensors, dataSize); !status)
     return status.error();
+  for (StoredTensor &tensor : header.tensors)
+    tensor.offset += dataStart;
   return header;
 }
 
-Result<ShardMap> readSafetensorsIndex(const uint8_t *data, size_t size) {
-  Result<json> parsed = parseJson(data, size);
+Result<ShardMap> readSafetensorsIndex(const void *text, size_t size) {
+  Result<json> parsed = parseJson(text, size);
   if (!parsed)
     return parsed.error();
   if (!parsed->is_object() || !parsed->contains("weight_map") || !(*parsed)["weight_map"].is_object())

@@ -13,21 +13,27 @@
 
 namespace chimera::io {
 
-/// The tensors of one file, pointing into its bytes, and its metadata.
+/// The bytes before the header's text: its length.
+inline constexpr size_t safetensorsPrefix = 8;
+
+/// The tensors of one file, and its metadata.
 struct SafetensorsHeader {
-  std::vector<TensorView> tensors; ///< In the order of their bytes.
+  std::vector<StoredTensor> tensors; ///< In the order of their bytes; `file` is not set.
   std::map<std::string, std::string> metadata;
 };
 
-/// Reads and checks the header of the `size` bytes at `data`. An error does not
-/// name the file.
-Result<SafetensorsHeader> readSafetensorsHeader(const uint8_t *data, size_t size);
+/// The bytes of the header's text, from the first `count` of a file of `fileSize` bytes. Errors, which do not name the
+/// file: too few bytes, a header longer than 100 MB or than the file, no '{'.
+Result<uint64_t> safetensorsHeaderSize(const uint8_t *start, size_t count, uint64_t fileSize);
+
+/// Reads and checks the text of the header of a file of `fileSize` bytes. An error does not name the file.
+Result<SafetensorsHeader> parseSafetensorsHeader(const std::string &text, uint64_t fileSize);
 
 /// The tensors that each shard of a checkpoint is to give.
 using ShardMap = std::map<std::string, std::set<std::string>>;
 
 /// Reads the JSON text of an index. An error does not name the file.
-Result<ShardMap> readSafetensorsIndex(const uint8_t *data, size_t size);
+Result<ShardMap> readSafetensorsIndex(const void *text, size_t size);
 
 /// The product of the shape times the element size, or nothing on overflow of
 /// 63 bits or a negative extent.

@@ -4,34 +4,38 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string_view>
 
 namespace chimera::io {
 
 /// The header's text, padded so that the data starts at a multiple of 8.
 static Result<std::string> headerText(const std::vector<const TensorView *> &tensors,
                                       const std::map<std::string, std::string> &metadata) {
-  nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!metadata.empty())
-    header["__metadata__"] = metadata;
+  using nlohmann::json;
+  std::set<std::string_view> names = {"__metadata__"};
+  std::string text = "{";
   uint64_t offset = 0;
-  for (const TensorView *tensor : tensors) {
-    auto fail = [&](const char *what) { return Error{"tensor " + quote(tensor->name) + ": " + what}; };
-    if (byteSize(tensor->shape, tensor->dtype) != tensor->bytes)
-      return fail("shape and bytes disagree");
-    if (tensor->name == "__metadata__" || header.contains(tensor->name))
-      return fail("the name is taken");
-    header[tensor->name] = {{"dtype", safetensorsName(tensor->dtype)},
-                            {"shape", tensor->shape},
-                            {"data_offsets", {offset, offset + tensor->bytes}}};
-    offset += tensor->bytes;
-  }
   try {
-    std::string text = header.dump();
-    text.resize((text.size() + 7) / 8 * 8, ' ');
-    return text;
-  } catch (const nlohmann::json::exception &) {
+    if (!metadata.empty())
+      text += "\"__metadata__\":" + json(metadata).dump();
+    for (const TensorView *tensor : tensors) {
+      auto fail = [&](const char *what) { return Error{"tensor " + quote(tensor->name) + ": " + what}; };
+      if (byteSize(tensor->shape, tensor->dtype) != tensor->bytes)
+        return fail("shape and bytes disagree");
+      if (!names.insert(tensor->name).second)
+        return fail("the name is taken");
+      text += (text.size() > 1 ? "," : "") + json(tensor->name).dump() + ":{\"dtype\":\"" +
+              safetensorsName(tensor->dtype) + "\",\"shape\":" + json(tensor->shape).dump() + ",\"data_offsets\":[" +
+              std::to_string(offset) + "," + std::to_string(offset + tensor->bytes) + "]}";
+      offset += tensor->bytes;
+    }
+  } catch (const json::exception &) {
     return Error{"a name or metadata string is not UTF-8"};
   }
+  text += "}";
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  return text;
 }
 
 Status writeSafetensors(const std::string &path, const std::vector<TensorView> &tensors,

@@ -3,7 +3,7 @@
 
 #include "runtime/core/ModelFile.h"
 #include "runtime/io/AtomicFile.h"
-#include "runtime/io/MappedFile.h"
+#include "runtime/io/File.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -16,8 +16,7 @@ namespace chimera::train {
 
 using runtime::Error;
 
-std::string digestText(std::string_view bytes) {
-  runtime::Digest digest = runtime::digestOf({reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()});
+static std::string hexadecimal(const runtime::Digest &digest) {
   std::string text;
   for (uint8_t byte : digest) {
     char hex[3];
@@ -27,12 +26,18 @@ std::string digestText(std::string_view bytes) {
   return text;
 }
 
+std::string digestText(std::string_view bytes) {
+  return hexadecimal(runtime::digestOf({reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()}));
+}
+
 Result<nlohmann::json> describeFile(const std::string &path) {
-  io::Result<io::MappedFile> file = io::MappedFile::open(path);
+  io::Result<io::File> file = io::File::open(path);
   if (!file)
     return Error(file.error());
-  std::string_view bytes(reinterpret_cast<const char *>(file->data()), file->size());
-  return nlohmann::json{{"bytes", file->size()}, {"digest", digestText(bytes)}};
+  io::Result<runtime::Digest> digest = runtime::digestOf(*file);
+  if (!digest)
+    return Error(digest.error());
+  return nlohmann::json{{"bytes", file->size()}, {"digest", hexadecimal(*digest)}};
 }
 
 Failure makeFolder(const std::string &path) {
@@ -82,10 +87,10 @@ Failure writeTensors(const std::string &path, const std::vector<HostTensor> &ten
 }
 
 Result<std::string> readText(const std::string &path) {
-  io::Result<io::MappedFile> file = io::MappedFile::open(path);
-  if (!file)
-    return Error(file.error());
-  return std::string(reinterpret_cast<const char *>(file->data()), file->size());
+  io::Result<std::string> text = io::readWhole(path);
+  if (!text)
+    return Error(text.error());
+  return *text;
 }
 
 } // namespace chimera::train

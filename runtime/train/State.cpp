@@ -176,13 +176,16 @@ Failure State::load(const io::Checkpoint &checkpoint) {
   resetAverages();
   for (size_t l = 0; l < balancers.size(); ++l) {
     std::vector<float> &average = balancers[l].average;
-    const io::TensorView *tensor = average.empty() ? nullptr : checkpoint.find(averageName(int64_t(l)));
+    const io::StoredTensor *tensor = average.empty() ? nullptr : checkpoint.find(averageName(int64_t(l)));
     if (!tensor)
       continue;
     if (tensor->elements() != int64_t(average.size()) || !io::isFloat(tensor->dtype))
       return Error(checkpoint.path() + ": tensor " + quoted(tensor->name) + ": must have one number a mode");
-    io::convertElements(tensor->dtype, tensor->data, io::DType::F32, average.data(), int64_t(average.size()));
+    if (io::Status status = tensor->convert(0, tensor->elements(), io::DType::F32, average.data()); !status)
+      return Error(status.error());
   }
+  if (io::Status status = checkpoint.unchanged(); !status)
+    return Error(status.error());
   return std::nullopt;
 }
 
@@ -272,11 +275,19 @@ std::vector<HostTensor> State::optimizer() const {
 
 Failure State::loadMoment(const io::Checkpoint &checkpoint, size_t index, const char *kind, uint8_t *to) {
   const Parameter &parameter = owner.manifest().parameters[index];
-  const io::TensorView *tensor = checkpoint.find(kind + ("." + parameter.name));
+  const io::StoredTensor *tensor = checkpoint.find(kind + ("." + parameter.name));
   if (!tensor || tensor->shape != parameter.shape || tensor->dtype != type())
     return Error(checkpoint.path() + ": tensor " + quoted(kind + ("." + parameter.name)) +
                  (tensor ? ": has another shape or dtype than the model's" : ": missing"));
-  on.upload(to, tensor->data, tensor->bytes);
+  constexpr int64_t pieceElements = int64_t(1) << 17;
+  const int64_t size = io::sizeOf(type());
+  std::vector<uint8_t> piece(size_t(std::min(pieceElements, tensor->elements()) * size));
+  for (int64_t first = 0; first < tensor->elements(); first += pieceElements) {
+    int64_t count = std::min(pieceElements, tensor->elements() - first);
+    if (io::Status status = tensor->read(first, count, piece.data()); !status)
+      return Error(status.error());
+    on.upload(to + first * size, piece.data(), size_t(count * size));
+  }
   return std::nullopt;
 }
 

@@ -26,8 +26,8 @@ struct TrainerOptions {
   BalancerOptions balancer;
 };
 
-/// Writes sequence `index`: T tokens, and T targets (-100: not counted).
-using SequenceReader = std::function<void(int64_t index, int32_t *tokens, int32_t *targets)>;
+/// Writes sequence `index`: T tokens, and T targets (-100: not counted). Fails when they cannot be read.
+using SequenceReader = std::function<io::Status(int64_t index, int32_t *tokens, int32_t *targets)>;
 
 /// What changes from step to step.
 struct StepInput {
@@ -82,8 +82,9 @@ public:
 
   /// One step: gradients, clipping and AdamW, balancer. Needs a state with totals if the step has several runs: A > 1,
   /// or both kinds. A model without routers routes hard, whatever the share. Fails, with parameters and moments as they
-  /// were, when no target counts, a token or target is outside the vocabulary, or the loss or a gradient is not finite:
-  /// then the message names the step and the first launch that made it. All ranks fail alike, unless one is lost.
+  /// were, when a sequence cannot be read (CHIMERA_ERROR_SYSTEM, on every rank), no target counts, a token or target is
+  /// outside the vocabulary, or the loss or a gradient is not finite: then the message names the step and the first
+  /// launch that made it. All ranks fail alike, unless one is lost.
   Result<StepReport> step(const StepInput &input);
   /// The gradients of a step alone, left in the state.
   Result<StepReport> gradients(const StepInput &input);

@@ -30,7 +30,8 @@ Failure Trainer::readSequences(const SequenceReader &read, int64_t firstIndex, i
   for (int64_t group = 0; group < groups; ++group)
     for (int64_t i = 0; i < ownCount(); ++i, at += size_t(options.length)) {
       int64_t index = firstIndex + group * options.batch + firstOwn() + i;
-      read(index, tokens.data() + at, targets.data() + at);
+      if (io::Status status = read(index, tokens.data() + at, targets.data() + at); !status)
+        return Error(status.error().message, CHIMERA_ERROR_SYSTEM);
       if (Failure failure = checkSequence(index, tokens.data() + at, targets.data() + at))
         return failure;
     }
@@ -47,7 +48,7 @@ Result<int64_t> Trainer::agreeOnTargets(Failure failure) {
   if (failure)
     return *failure;
   if (counts[1] > 0)
-    return Error("another rank has an error in its data");
+    return Error("another rank has an error in its data", CHIMERA_ERROR_SYSTEM);
   return counts[0];
 }
 

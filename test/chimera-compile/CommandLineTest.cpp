@@ -104,6 +104,17 @@ TEST_F(CompileInput, NamesAFolderWithoutConfig) {
   EXPECT_NE(errorOf({folder.path()}).find("config.json"), std::string::npos);
 }
 
+TEST_F(CompileInput, NamesWhatIsMistakenForAModel) {
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n";
+  const std::string said = "is a Git LFS pointer, not the file itself: run 'git lfs pull'\n";
+  std::string config = write("config.json", pointer), text = write("model.mlir", pointer);
+  EXPECT_EQ(errorOf({config}), "error: '" + config + "': " + said);
+  EXPECT_EQ(errorOf({folder.path()}), "error: '" + config + "': " + said);
+  EXPECT_EQ(errorOf({text}), "error: " + text + ": " + said);
+  write("config.json", "");
+  EXPECT_EQ(errorOf({config}), "error: '" + config + "': is empty\n");
+}
+
 TEST_F(CompileInput, NamesAFileOfAnotherKind) {
   std::string path = write("model.txt", "");
   EXPECT_EQ(errorOf({path}), "error: " + path + ": neither a model directory nor a .json or .mlir file\n");

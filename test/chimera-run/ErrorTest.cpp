@@ -119,7 +119,7 @@ TEST_F(ErrorTest, TheCheckpointIsChecked) {
   expectError(runBare({file("m.chm"), "--weights", file("empty.safetensors"), "--tokens", tokens()}), 1, "scale");
   writeFile(file("short"), "abc");
   expectError(runBare({file("m.chm"), "--weights", file("short"), "--tokens", tokens()}), 1,
-              quote(file("short")) + ": not a safetensors file: 3 bytes are too few");
+              quote(file("short")) + ": is text, not a checkpoint");
 }
 
 TEST_F(ErrorTest, TextNeedsByteTokens) {

@@ -76,8 +76,10 @@ std::map<std::string, std::pair<std::vector<int64_t>, std::string>> tensorsOf(co
   chimera::io::Result<chimera::io::Checkpoint> file = chimera::io::Checkpoint::open(path);
   EXPECT_TRUE(bool(file)) << path;
   if (file)
-    for (const auto &[name, view] : file->tensors())
-      tensors[name] = {view.shape, std::string(reinterpret_cast<const char *>(view.data), view.bytes)};
+    for (const auto &[name, stored] : file->tensors()) {
+      tensors[name] = {stored.shape, std::string(stored.bytes, '\0')};
+      EXPECT_TRUE(bool(stored.read(0, stored.elements(), tensors[name].second.data()))) << path;
+    }
   return tensors;
 }
 

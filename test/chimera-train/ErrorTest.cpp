@@ -33,7 +33,17 @@ TEST_F(TrainError, NamesMisuse) {
   expectError(with({"--steps", "1", "--dtype", "f16"}), 2, "--dtype");
   expectError(with({"--steps", "1", "--seed", "x"}), 2, "--seed");
   expectError(with({"--steps", "1", "--lr", "-1"}), 2, "--lr");
-  expectError(with({"--steps", "1", "--held-out", "1"}), 2, "--held-out");
+  expectError(with({"--steps", "1", "--lr", "0,001"}), 2, "--lr: '0,001' is not a number > 0");
+  for (const char *number : {"1", "-0.1", "nan", "inf", "0x1p-3", "0.1 ", "1e999", ""})
+    expectError(with({"--steps", "1", "--held-out", number}), 2,
+                std::string("--held-out: '") + number + "' is not a number >= 0 and < 1");
+  for (const char *number : {"nan", "0x10", "1e3", "3 ", "4294967296"})
+    expectError(with({"--steps", number}), 2,
+                std::string("--steps: '") + number + "' is not a whole number from 1 to 2147483647");
+  expectError(with({"--steps", "1", "--tokenizer", "words"}), 2, "--tokenizer");
+  expectError(runWith({file("model"), "--data", file("t.txt"), "--out", file("out"), "--batch", "4", "--seq", "8",
+                       "--steps", "1", "--held-out", "0", "--eval-every", "2"}),
+              2, "--eval-every needs held-out sequences, of which --held-out 0 leaves none");
   expectError(with({"--steps", "1", "--rate", "1"}), 2, "--rate");
   expectError(with({"--steps", "1", "--resume", "--gradients", "g"}), 2, "--gradients excludes --resume");
   EXPECT_EQ(runWith({"--help"}).status, 0);
@@ -71,6 +81,34 @@ TEST_F(TrainError, NamesBadData) {
   expectError(withData(file("short.txt")), 1, "has 16 tokens and 1 windows of 9");
   writeFile(file("wide.txt"), std::string(100, '\1') + "\13");
   expectError(withData(file("wide.txt")), 1, "byte 11 at position 100 is outside the vocabulary of 11");
+  expectError(withData(file("model")), 1, "is a folder; a pattern names its files");
+  writeFile(file("pointer.txt"), "version https://git-lfs.github.com/spec/v1\n");
+  expectError(withData(file("pointer.txt")), 1, "is a Git LFS pointer, not the file itself: run 'git lfs pull'");
+  writeFile(file("model/tokenizer.json"), "{}");
+  expectError(withData(file("short.txt")), 1,
+              "the bytes of a text are not this model's tokens, for it has a tokenizer");
+  std::filesystem::remove(file("model/tokenizer.json"));
+}
+
+TEST_F(TrainError, NamesAConfigThatIsAnotherFile) {
+  writeFile(file("model/config.json"), "version https://git-lfs.github.com/spec/v1\n");
+  expectError(run("out", 1), 1, "config.json': is a Git LFS pointer, not the file itself: run 'git lfs pull'");
+}
+
+TEST_F(TrainError, TrainsOnEverythingWhenNothingIsHeldOut) {
+  std::string data;
+  for (int i = 0; i < 200; ++i)
+    data += char(i % 7);
+  writeFile(file("data.txt"), data);
+  std::vector<std::string> all = command("out", 3, {"--held-out", "0"});
+  std::replace(all.begin(), all.end(), std::string("copy:data=2,symbols=3"), file("data.txt"));
+  ProcessResult result = runProcess(all, 60);
+  EXPECT_EQ(result.status, 0) << result.describe();
+  EXPECT_NE(result.err.find("none held out to evaluate"), std::string::npos) << result.err;
+  for (const json &line : log("out"))
+    EXPECT_NE(line["kind"], "evaluation");
+  configure({{"budget", {{"cap", 0.5}, {"start_accuracy", 0.9}}}});
+  expectError(runProcess(all, 60), 1, "key 'training.budget.start_accuracy': is about held-out sequences");
 }
 
 TEST_F(TrainError, PassesOnWhatTheCompilerSays) {

@@ -32,6 +32,7 @@ train::SequenceReader readerOf(const TrainingBatch &batch) {
   return [&batch](int64_t index, int32_t *tokens, int32_t *targets) {
     std::copy(batch.tokens[index].begin(), batch.tokens[index].end(), tokens);
     std::copy(batch.targets[index].begin(), batch.targets[index].end(), targets);
+    return io::Status();
   };
 }
 

@@ -407,7 +407,7 @@ TEST(Config, FilesAndDirectoriesAreRead) {
   EXPECT_TRUE(std::holds_alternative<Config>(readConfig(directory)));
   EXPECT_TRUE(std::holds_alternative<Config>(readConfig(directory + "/config.json")));
   ConfigOrError missing = readConfig(directory + "/nothing.json");
-  EXPECT_EQ(std::get<std::string>(missing), directory + "/nothing.json: cannot be opened");
+  EXPECT_EQ(std::get<std::string>(missing), "'" + directory + "/nothing.json': cannot open: No such file or directory");
 }
 
 TEST(Config, AGenerationConfigBesideItIsRead) {

@@ -108,7 +108,8 @@ TEST(Npy, SaysWhatIsWrong) {
   auto withShape = [&](const std::string &shape) {
     return errorOf(npy("{'descr': '<f4', 'fortran_order': False, 'shape': " + shape + "}", four));
   };
-  EXPECT_EQ(errorOf({}), "not an .npy file");
+  EXPECT_EQ(errorOf({}), "is empty");
+  EXPECT_EQ(errorOf({0x93, 'N', 'U', 'M', 'P'}), "not an .npy file");
   EXPECT_EQ(errorOf({0x93, 'N', 'U', 'M', 'P', 'Z', 1, 0, 0, 0}), "not an .npy file");
   EXPECT_EQ(errorOf({0x93, 'N', 'U', 'M', 'P', 'Y', 4, 1, 0, 0}),
             "an .npy file of version 4.1; 1.0, 2.0 and 3.0 can be read");
@@ -125,10 +126,49 @@ TEST(Npy, SaysWhatIsWrong) {
   EXPECT_EQ(errorOf(npy("{'descr': '<f4', 'fortran_order': True, 'shape': (1,)}", four)),
             "the array is in Fortran order; save it in C order (numpy.ascontiguousarray)");
   EXPECT_EQ(errorOf(npy("{'descr': '>f4', 'fortran_order': False, 'shape': (1,)}", four)),
-            "dtype '>f4' is none of int8, int32, int64, float32, float64 (little endian)");
+            "dtype '>f4' cannot be read; int8 to int64, uint8 to uint64, float32 and float64 (little endian) can");
   EXPECT_EQ(errorOf(npy("{'descr': '<f4', 'fortran_order': False}", four)), "header: no shape");
   EXPECT_EQ(errorOf(npy("{'descr': '<f4', 'descr': '<f4'}", four)), "header byte 25: the key 'descr' occurs twice");
   EXPECT_EQ(errorOf(npy("{'descr': [('a', '<f4')]}", four)), "header byte 10: a bad value of descr");
+}
+
+TEST(Npy, ReadsWholeNumbersOfEverySize) {
+  TempFolder folder;
+  auto check = [&](const char *descr, const Bytes &data, const std::vector<int64_t> &expected) {
+    std::string shape = "(" + std::to_string(expected.size()) + ",)";
+    std::string path = folder.write(
+        "a.npy", npy(std::string("{'descr': '") + descr + "', 'fortran_order': False, 'shape': " + shape + "}", data));
+    Result<NpyArray> array = readIntegers(path);
+    ASSERT_TRUE(array) << array.error().message;
+    for (size_t i = 0; i < expected.size(); ++i)
+      EXPECT_EQ(array->integer(int64_t(i)), expected[i]) << descr;
+  };
+  check("|i1", {1, 0xFF}, {1, -1});
+  check("|u1", {1, 0xFF}, {1, 255});
+  check("<i2", {1, 2, 0xFF, 0xFF}, {513, -1});
+  check("<u2", {1, 2, 0xFF, 0xFF}, {513, 65535});
+  check("<i4", {1, 2, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF}, {513, -1});
+  check("<u4", {1, 2, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF}, {513, 4294967295});
+  check("<u8", {1, 2, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}, {513, INT64_MAX});
+  std::string floats = folder.write("f.npy", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}", Bytes(4)));
+  EXPECT_EQ(readIntegers(floats).error().message,
+            quote(floats) + ": whole numbers (int8 to int64, uint8 to uint64) are needed, not f32");
+}
+
+TEST(Npy, AFileThatIsCutAfterItsHeaderWasReadIsAnError) {
+  TempFolder folder;
+  std::vector<int32_t> data(1000, 7);
+  ASSERT_TRUE(writeNpy(folder.file("a.npy"), DType::I32, {1000}, data.data()));
+  auto file = openNpy(folder.file("a.npy"));
+  ASSERT_TRUE(file);
+  EXPECT_EQ(file->elements(), 1000);
+  int32_t last = 0;
+  ASSERT_TRUE(file->read(999, 1, &last));
+  EXPECT_EQ(last, 7);
+  std::filesystem::resize_file(folder.file("a.npy"), 200);
+  Status status = file->read(999, 1, &last);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().message, quote(folder.file("a.npy")) + ": was cut while it was read");
 }
 
 TEST(Npy, NamesTheFile) {
@@ -136,13 +176,13 @@ TEST(Npy, NamesTheFile) {
   std::string path = folder.write("a.npy", std::string("text"));
   auto array = readNpy(path);
   ASSERT_FALSE(array);
-  EXPECT_EQ(array.error().message, quote(path) + ": not an .npy file");
+  EXPECT_EQ(array.error().message, quote(path) + ": is text, not an array");
   array = readNpy(folder.file("none.npy"));
   ASSERT_FALSE(array);
   EXPECT_EQ(array.error().message, quote(folder.file("none.npy")) + ": cannot open: No such file or directory");
   array = readNpy(folder.path());
   ASSERT_FALSE(array);
-  EXPECT_EQ(array.error().message, quote(folder.path()) + ": not a regular file");
+  EXPECT_EQ(array.error().message, quote(folder.path()) + ": is a folder, not a file");
 }
 
 TEST(Npy, EveryByteChangedCutOrAddedIsAValueOrOneError) {

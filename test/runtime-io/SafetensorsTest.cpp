@@ -5,7 +5,8 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
+#include <chrono>
+#include <filesystem>
 
 using namespace chimera::io;
 using chimera::test::Bytes;
@@ -28,8 +29,25 @@ static std::string entry(const char *dtype, const char *shape, const char *offse
   return std::string("{\"dtype\":\"") + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":" + offsets + "}";
 }
 
+/// The header of a file of these bytes.
+static Result<SafetensorsHeader> headerOf(const Bytes &bytes) {
+  Result<uint64_t> size = safetensorsHeaderSize(bytes.data(), bytes.size(), bytes.size());
+  if (!size)
+    return size.error();
+  return parseSafetensorsHeader(std::string(bytes.begin() + 8, bytes.begin() + 8 + std::ptrdiff_t(*size)),
+                                bytes.size());
+}
+
+/// The bytes of a tensor of a checkpoint.
+static Bytes bytesOf(const StoredTensor &tensor) {
+  Bytes bytes(tensor.bytes);
+  Status status = tensor.read(0, tensor.elements(), bytes.data());
+  EXPECT_TRUE(status) << status.error().message;
+  return bytes;
+}
+
 static std::string errorOf(const Bytes &bytes) {
-  auto header = readSafetensorsHeader(bytes.data(), bytes.size());
+  auto header = headerOf(bytes);
   return header ? "no error" : header.error().message;
 }
 
@@ -47,11 +65,11 @@ TEST(Safetensors, ReadsAFileWrittenByHand) {
   ASSERT_TRUE(checkpoint) << checkpoint.error().message;
   EXPECT_EQ(checkpoint->tensors().size(), 4u);
   EXPECT_EQ(checkpoint->metadata().at("format"), "pt");
-  const TensorView *b = checkpoint->find("b");
+  const StoredTensor *b = checkpoint->find("b");
   ASSERT_TRUE(b);
   EXPECT_EQ(b->dtype, DType::I8);
   EXPECT_EQ(b->shape, std::vector<int64_t>{3});
-  EXPECT_EQ(b->data[0], 4);
+  EXPECT_EQ(bytesOf(*b), (Bytes{4, 5, 6}));
   EXPECT_EQ(checkpoint->find("none")->elements(), 0);
   EXPECT_EQ(checkpoint->find("scalar")->elements(), 1);
   EXPECT_FALSE(checkpoint->find("c"));
@@ -74,13 +92,13 @@ TEST(Safetensors, WriterRoundTripsAndDependsOnContentOnly) {
   EXPECT_EQ(checkpoint->metadata().at("k"), "v");
   ASSERT_EQ(checkpoint->tensors().size(), tensors.size());
   for (const TensorView &tensor : tensors) {
-    const TensorView *found = checkpoint->find(tensor.name);
+    const StoredTensor *found = checkpoint->find(tensor.name);
     ASSERT_TRUE(found) << tensor.name;
     EXPECT_EQ(found->dtype, tensor.dtype);
     EXPECT_EQ(found->shape, tensor.shape);
     ASSERT_EQ(found->bytes, tensor.bytes);
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(found->data) % uintptr_t(sizeOf(found->dtype)), 0u) << "not aligned";
-    EXPECT_TRUE(std::equal(tensor.data, tensor.data + tensor.bytes, found->data));
+    EXPECT_EQ(found->offset % uint64_t(sizeOf(found->dtype)), 0u) << "not aligned";
+    EXPECT_EQ(bytesOf(*found), Bytes(tensor.data, tensor.data + tensor.bytes));
   }
 }
 
@@ -146,7 +164,7 @@ TEST(Safetensors, OpensShardsThroughAnIndexAndADirectory) {
     ASSERT_TRUE(checkpoint) << checkpoint.error().message;
     ASSERT_EQ(checkpoint->tensors().size(), 2u);
     float value;
-    std::memcpy(&value, checkpoint->find("a")->data, sizeof value);
+    ASSERT_TRUE(checkpoint->find("a")->read(0, 1, &value));
     EXPECT_EQ(value, 1) << "not from the shard that the index names";
   }
   auto error = [&](const std::string &text) {
@@ -177,19 +195,95 @@ TEST(Safetensors, ADirectoryHoldsOneOfTwoFiles) {
   EXPECT_TRUE(checkpoint->tensors().empty());
 }
 
-TEST(Safetensors, ConvertsFloatsAndRefusesIntegers) {
-  std::vector<double> doubles = {1.0 + 0x1p-9 + 0x1p-40};
+TEST(Safetensors, ConvertsPartsOfATensor) {
+  TempFolder folder;
+  constexpr int64_t count = 100'000; // Several pieces.
+  std::vector<double> doubles(count);
+  for (int64_t i = 0; i < count; ++i)
+    doubles[size_t(i)] = double(i) / 3;
+  doubles[1] = 1.0 + 0x1p-8 + 0x1p-40; // Just above the middle; rounding through f32 would lose that.
+  ASSERT_TRUE(writeSafetensors(folder.file("m.safetensors"), {view("d", DType::F64, {count}, doubles)}));
+  auto checkpoint = Checkpoint::open(folder.file("m.safetensors"));
+  ASSERT_TRUE(checkpoint) << checkpoint.error().message;
+  const StoredTensor *tensor = checkpoint->find("d");
   uint16_t rounded;
-  ASSERT_TRUE(convert(view("d", DType::F64, {1}, doubles), DType::BF16, &rounded));
-  EXPECT_EQ(rounded, 0x3F80);
-  doubles[0] = 1.0 + 0x1p-8 + 0x1p-40; // just above the middle; rounding through f32 would lose that
-  ASSERT_TRUE(convert(view("d", DType::F64, {1}, doubles), DType::BF16, &rounded));
+  ASSERT_TRUE(tensor->convert(1, 1, DType::BF16, &rounded));
   EXPECT_EQ(rounded, 0x3F81);
-  std::vector<int32_t> integers = {1};
-  float out;
-  Status status = convert(view("i", DType::I32, {1}, integers), DType::F32, &out);
+  std::vector<float> floats(count - 2);
+  ASSERT_TRUE(tensor->convert(2, count - 2, DType::F32, floats.data()));
+  for (int64_t i = 2; i < count; ++i)
+    ASSERT_EQ(floats[size_t(i - 2)], float(double(i) / 3)) << i;
+}
+
+TEST(Safetensors, AFileThatIsCutOrChangedIsAnError) {
+  TempFolder folder;
+  std::vector<float> values(5000, 1.5f);
+  std::string path = folder.file("model.safetensors");
+  ASSERT_TRUE(writeSafetensors(path, {view("t", DType::F32, {5000}, values)}));
+  auto checkpoint = Checkpoint::open(path);
+  ASSERT_TRUE(checkpoint) << checkpoint.error().message;
+  EXPECT_TRUE(checkpoint->unchanged());
+  std::filesystem::last_write_time(path, std::filesystem::last_write_time(path) + std::chrono::seconds(1));
+  ASSERT_FALSE(checkpoint->unchanged());
+  EXPECT_EQ(checkpoint->unchanged().error().message, quote(path) + ": was changed while it was read");
+  std::filesystem::resize_file(path, 1000);
+  for (DType type : {DType::F32, DType::F64, DType::BF16}) {
+    std::vector<double> out(5000);
+    Status status = checkpoint->find("t")->convert(0, 5000, type, out.data());
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().message, quote(path) + ": was cut while it was read");
+  }
+  EXPECT_EQ(checkpoint->unchanged().error().message, quote(path) + ": was cut while it was read");
+}
+
+/// Seconds to open a checkpoint of `count` tensors in one file.
+static double secondsToOpen(const TempFolder &folder, size_t count) {
+  std::vector<TensorView> tensors(count);
+  static const uint8_t byte = 0;
+  for (size_t i = 0; i < count; ++i)
+    tensors[i] = {"model.layers." + std::to_string(i) + ".weight", DType::U8, {1}, &byte, 1};
+  EXPECT_TRUE(writeSafetensors(folder.file("many.safetensors"), tensors));
+  auto start = std::chrono::steady_clock::now();
+  auto checkpoint = Checkpoint::open(folder.file("many.safetensors"));
+  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  EXPECT_TRUE(checkpoint && checkpoint->tensors().size() == count);
+  return seconds;
+}
+
+TEST(Safetensors, TheTimeToOpenGrowsWithTheHeader) {
+  // A tenth of it here; by the square of the header it would take minutes, as writing such a file would.
+  TempFolder folder;
+  auto start = std::chrono::steady_clock::now();
+  secondsToOpen(folder, 200'000);
+  EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), 30.0);
+}
+
+TEST(Safetensors, AnIndexMayNameMoreShardsThanAProcessMayHaveFiles) {
+  TempFolder folder;
+  std::string map;
+  constexpr int shards = 3000;
+  for (int i = 0; i < shards; ++i) {
+    std::string name = "s" + std::to_string(i), tensor = "t" + std::to_string(i);
+    std::string header = "{\"" + tensor + "\":" + entry("U8", "[1]", "[0,1]") + "}";
+    Bytes bytes = file(header, 1);
+    bytes.back() = uint8_t(i % 251);
+    folder.write(name, bytes);
+    map += (i ? ",\"" : "\"") + tensor + "\":\"" + name + "\"";
+  }
+  std::string index = folder.write("model.safetensors.index.json", "{\"weight_map\":{" + map + "}}");
+  auto start = std::chrono::steady_clock::now();
+  auto checkpoint = Checkpoint::open(index);
+  ASSERT_TRUE(checkpoint) << checkpoint.error().message;
+  for (int i = 0; i < shards; ++i)
+    ASSERT_EQ(bytesOf(*checkpoint->find("t" + std::to_string(i))), Bytes{uint8_t(i % 251)});
+  EXPECT_TRUE(checkpoint->unchanged());
+  EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), 30.0);
+  // One that is not held open and makes place for another.
+  std::filesystem::rename(folder.file("s0"), folder.file("s999"));
+  uint8_t byte;
+  Status status = checkpoint->find("t999")->read(0, 1, &byte);
   ASSERT_FALSE(status);
-  EXPECT_EQ(status.error().message, "tensor 'i': cannot convert i32 to f32");
+  EXPECT_EQ(status.error().message, quote(folder.file("s999")) + ": was replaced while it was read");
 }
 
 TEST(Safetensors, EveryByteChangedCutOrAddedIsAValueOrOneError) {
@@ -199,16 +293,16 @@ TEST(Safetensors, EveryByteChangedCutOrAddedIsAValueOrOneError) {
   forEachMutant(file(header, 6), [&](const Bytes &mutant) {
     Bytes exact(mutant);
     exact.shrink_to_fit();
-    auto parsed = readSafetensorsHeader(exact.data(), exact.size());
+    auto parsed = headerOf(exact);
     if (!parsed) {
       ++errors;
       ASSERT_TRUE(isOneLine(parsed.error().message)) << parsed.error().message;
       return;
     }
     ++values;
-    for (const TensorView &tensor : parsed->tensors) {
-      ASSERT_GE(tensor.data, exact.data());
-      ASSERT_LE(tensor.data + tensor.bytes, exact.data() + exact.size());
+    for (const StoredTensor &tensor : parsed->tensors) {
+      ASSERT_GE(tensor.offset, 8u);
+      ASSERT_LE(tensor.offset + tensor.bytes, exact.size());
     }
   });
   EXPECT_GT(values, 100u);

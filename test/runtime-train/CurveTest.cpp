@@ -36,19 +36,49 @@ TEST(LearningRate, WarmsUp) {
 
 TEST(LearningRate, FollowsACosine) {
   ScheduleConfig schedule{ScheduleKind::Cosine, 10, 0.2, 0.25};
-  EXPECT_DOUBLE_EQ(learningRateFactor(schedule, 10, 110), 1.0);
-  EXPECT_DOUBLE_EQ(learningRateFactor(schedule, 60, 110), 0.6);
-  EXPECT_DOUBLE_EQ(learningRateFactor(schedule, 110, 110), 0.2);
+  EXPECT_DOUBLE_EQ(learningRateFactor(schedule, 10, 111), 1.0);
+  EXPECT_DOUBLE_EQ(learningRateFactor(schedule, 60, 111), 0.6);
+  EXPECT_DOUBLE_EQ(learningRateFactor(schedule, 110, 111), 0.2);
   EXPECT_GT(learningRateFactor(schedule, 35, 110), learningRateFactor(schedule, 36, 110));
 }
 
 TEST(LearningRate, StaysAndDecays) {
   ScheduleConfig schedule{ScheduleKind::Wsd, 10, 0.0, 0.25};
   EXPECT_EQ(learningRateFactor(schedule, 10, 100), 1.0);
-  EXPECT_EQ(learningRateFactor(schedule, 75, 100), 1.0);
-  EXPECT_DOUBLE_EQ(learningRateFactor(schedule, 80, 100), 0.8);
-  EXPECT_NEAR(learningRateFactor(schedule, 99, 100), 0.04, 1e-12);
-  EXPECT_DOUBLE_EQ(learningRateFactor({ScheduleKind::Wsd, 0, 0.5, 1.0}, 50, 100), 0.75);
+  // The last 25 steps are below it.
+  EXPECT_EQ(learningRateFactor(schedule, 74, 100), 1.0);
+  EXPECT_DOUBLE_EQ(learningRateFactor(schedule, 75, 100), 0.96);
+  EXPECT_DOUBLE_EQ(learningRateFactor(schedule, 79, 100), 0.8);
+  EXPECT_EQ(learningRateFactor(schedule, 99, 100), 0.0);
+  EXPECT_DOUBLE_EQ(learningRateFactor({ScheduleKind::Wsd, 0, 0.5, 1.0}, 49, 100), 0.75);
+}
+
+TEST(LearningRate, OfTheLastStepIsTheFinalOne) {
+  for (ScheduleKind kind : {ScheduleKind::Cosine, ScheduleKind::Wsd})
+    for (int64_t steps : {1, 2, 3, 4, 5, 20, 1000})
+      for (double decay : {1e-9, 0.25, 1.0}) {
+        for (int64_t warmup : {0, 1, 3}) {
+          if (warmup < steps) {
+            EXPECT_DOUBLE_EQ(learningRateFactor({kind, warmup, 0.1, decay}, steps - 1, steps), 0.1)
+                << int(kind) << " " << steps << " " << warmup << " " << decay;
+          }
+          for (int64_t step = 0; step < steps; ++step) {
+            double factor = learningRateFactor({kind, warmup, 0.1, decay}, step, steps);
+            EXPECT_TRUE(factor >= 0.1 - 1e-15 && factor <= 1) << factor;
+          }
+        }
+        if (steps > 1 && kind == ScheduleKind::Cosine) {
+          EXPECT_EQ(learningRateFactor({kind, 0, 0.1, decay}, 0, steps), 1.0) << "the first is the full one";
+        }
+      }
+}
+
+TEST(ScheduleValue, ReachesItsEndsInTheFirstAndLastStep) {
+  for (int64_t steps : {2, 3, 20, 1000}) {
+    EXPECT_EQ(scheduleFraction(0, steps), 0.0);
+    EXPECT_EQ(scheduleFraction(steps - 1, steps), 1.0);
+  }
+  EXPECT_EQ(scheduleFraction(0, 1), 1.0) << "the only step is the last one";
 }
 
 RoutingMoment at(const std::string &text, double fraction) {

@@ -5,6 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <numeric>
 #include <set>
 #include <vector>
@@ -42,7 +45,8 @@ protected:
   }
   static std::vector<int32_t> tokens(const Dataset &data, int64_t length, Split split, uint64_t index) {
     std::vector<int32_t> tokens(length), targets(length);
-    data.sequence(split, index, {tokens.data(), targets.data(), nullptr});
+    io::Status status = data.sequence(split, index, {tokens.data(), targets.data(), nullptr});
+    EXPECT_TRUE(status) << status.error().message;
     for (int64_t t = 0; t + 1 < length; ++t)
       EXPECT_EQ(targets[t], tokens[t + 1]);
     tokens.push_back(targets.back());
@@ -132,17 +136,135 @@ TEST_F(DataFile, NamesWhatIsWrong) {
   expectError(few, 5, 19, "few.npy': token 19 at position 19 is outside the vocabulary of 19");
   expectError(counting("rows.npy", {4, 5}), 2, 13, "rows.npy': token 13 at position [2, 3] is outside");
   expectError(npy<int64_t>("minus.npy", io::DType::I64, {4}, {1, -7, 1, 1}), 1, 13, "token -7 at position 1");
-  expectError(npy<float>("f.npy", io::DType::F32, {4}, {1, 2, 3, 4}), 1, 13, "must be int32 or int64, not f32");
+  expectError(npy<float>("f.npy", io::DType::F32, {4}, {1, 2, 3, 4}), 1, 13,
+              "whole numbers (int8 to int64, uint8 to uint64) are needed, not f32");
   expectError(counting("cube.npy", {2, 2, 2}), 1, 13, "must be [T] or [B, T], not of rank 3");
   expectError(folder.file("none.npy"), 1, 13, "none.npy'");
   expectError(folder.file("none.txt"), 1, 256, "none.txt'");
   expectError(folder.file("no*.txt"), 1, 256, "no file matches");
   expectError(few + ",", 1, 100, "an empty file name");
   expectError("", 1, 100, "an empty file name");
-  expectError(folder.path(), 1, 256, folder.path());
+  expectError(folder.path(), 1, 256, folder.path() + "' is a folder; a pattern names its files: '");
   expectError(folder.write("t.txt", std::string("abc\xF0xyz")), 2, 128,
               "byte 240 at position 3 is outside the vocabulary of 128");
   expectError(folder.write("cut.npy", std::string("\x93NUMPY\x01")), 2, 128, "cut.npy'");
+}
+
+TEST_F(DataFile, ReadsEveryKindOfWholeNumber) {
+  auto expect = [&](const std::string &file) {
+    auto data = mustOpen(file, 2, 200);
+    EXPECT_EQ(tokens(*data, 2, Split::Train, 0), (std::vector<int32_t>{5, 6, 7}));
+    EXPECT_EQ(tokens(*data, 2, Split::HeldOut, 0), (std::vector<int32_t>{7, 8, 9}));
+  };
+  expect(npy<int8_t>("i8.npy", io::DType::I8, {5}, {5, 6, 7, 8, 9}));
+  expect(npy<uint8_t>("u8.npy", io::DType::U8, {5}, {5, 6, 7, 8, 9}));
+  expect(npy<int16_t>("i16.npy", io::DType::I16, {5}, {5, 6, 7, 8, 9}));
+  expect(npy<uint16_t>("u16.npy", io::DType::U16, {5}, {5, 6, 7, 8, 9}));
+  expect(npy<uint32_t>("u32.npy", io::DType::U32, {5}, {5, 6, 7, 8, 9}));
+  expectError(npy<int8_t>("minus.npy", io::DType::I8, {4}, {1, -7, 1, 1}), 1, 200, "token -7 at position 1");
+  expectError(npy<uint16_t>("large.npy", io::DType::U16, {4}, {1, 200, 1, 1}), 1, 200, "token 200 at position 1");
+}
+
+TEST_F(DataFile, RefusesWhatIsNeitherTextNorAnArray) {
+  expectError(folder.write("tokens.npz", std::string("PK\x03\x04 and so on")), 2, 256,
+              "tokens.npz': is a zip archive, as numpy.savez and torch.save write: save it as .npy (numpy.save)");
+  expectError(folder.write("a.txt", std::string("version https://git-lfs.github.com/spec/v1\n")), 2, 256,
+              "a.txt': is a Git LFS pointer, not the file itself: run 'git lfs pull'");
+  expectError(folder.write("a.npy", std::string("text that is none")), 2, 256, "a.npy': is text, not an array");
+}
+
+TEST_F(DataFile, TakesBytesOnlyWhereTheyAreTokens) {
+  std::string text = folder.write("t.txt", std::string(100, 'x')), array = counting("a.npy", {100});
+  DataOptions options{text, 10, 513, 1, 0.25};
+  io::Result<std::unique_ptr<Dataset>> data = openDataset(options);
+  ASSERT_FALSE(bool(data));
+  EXPECT_NE(data.error().message.find("t.txt': the bytes of a text are not this model's tokens"), std::string::npos)
+      << data.error().message;
+  options.bytesAreTokens = true;
+  EXPECT_TRUE(bool(openDataset(options)));
+  options.bytesAreTokens = false;
+  options.spec = array;
+  EXPECT_TRUE(bool(openDataset(options))) << "ids are ids";
+  test::TempFolder model;
+  model.write("tokenizer.json", std::string("{}"));
+  options = {text, 10, 256, 1, 0.25};
+  EXPECT_TRUE(bool(openDataset(options)));
+  options.places = {model.file("config.json")};
+  EXPECT_FALSE(bool(openDataset(options)));
+}
+
+TEST_F(DataFile, WarnsOfBytesThatLookLikeIds) {
+  std::string ids, text;
+  for (int i = 0; i < 4000; ++i) {
+    ids += char(i % 200);
+    ids += '\0';
+    text += "words "[i % 6];
+  }
+  for (auto [bytes, isOdd] : {std::pair(ids, true), std::pair(text, false)}) {
+    std::vector<std::string> lines;
+    DataOptions options{folder.write("tokens.bin", bytes), 10, 256, 1, 0.25};
+    options.warn = [&](const std::string &line) { lines.push_back(line); };
+    EXPECT_TRUE(bool(openDataset(options)));
+    ASSERT_EQ(lines.size(), isOdd ? 1u : 0u);
+    if (isOdd) {
+      EXPECT_NE(lines[0].find("tokens.bin': looks like token ids of two or four bytes each"), std::string::npos);
+    }
+    options.bytesAreTokens = true;
+    EXPECT_TRUE(bool(openDataset(options)));
+    EXPECT_EQ(lines.size(), isOdd ? 1u : 0u) << "said once, and not when the user has said so";
+  }
+}
+
+TEST_F(DataFile, NothingMayBeHeldOut) {
+  std::string file = counting("a.npy", {31});
+  auto data = mustOpen(file, 10, 100, 0.0);
+  EXPECT_EQ(data->heldOutSequences(), 0u);
+  EXPECT_EQ(data->trainSequences(), 3u);
+  EXPECT_NE(data->description().find("none held out"), std::string::npos);
+  EXPECT_EQ(mustOpen(counting("one.npy", {11}), 10, 100, 0.0)->trainSequences(), 1u);
+  EXPECT_FALSE(bool(open(counting("none.npy", {10}), 10, 100, 0.0)));
+}
+
+TEST_F(DataFile, AFileThatIsCutIsAnErrorOfTheSequence) {
+  std::string bytes = folder.write("t.txt", std::string(5000, 'x')), array = counting("a.npy", {5000});
+  for (const std::string &file : {bytes, array}) {
+    auto data = open(file, 10, 5000, 0.25);
+    if (file == bytes)
+      data = open(file, 10, 256, 0.25);
+    ASSERT_TRUE(bool(data));
+    std::filesystem::resize_file(file, 200);
+    std::vector<int32_t> tokens(10), targets(10);
+    io::Status status = (*data)->sequence(Split::HeldOut, 0, {tokens.data(), targets.data(), nullptr});
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().message, io::quote(file) + ": was cut while it was read");
+  }
+  std::string changed = counting("b.npy", {100});
+  auto data = mustOpen(changed, 10, 100, 0.25);
+  std::vector<int32_t> others(100, 1000);
+  ASSERT_TRUE(bool(io::writeNpy(folder.file("c.npy"), io::DType::I32, {100}, others.data())));
+  test::Bytes content = folder.read("c.npy");
+  std::fstream(changed, std::ios::in | std::ios::out | std::ios::binary)
+      .write(reinterpret_cast<const char *>(content.data()), std::streamsize(content.size()));
+  std::vector<int32_t> tokens(10), targets(10);
+  io::Status status = data->sequence(Split::Train, 0, {tokens.data(), targets.data(), nullptr});
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().message, io::quote(changed) + ": was changed while it was read");
+}
+
+TEST_F(DataFile, TakesMoreFilesThanAProcessMayHaveOpen) {
+  constexpr int files = 3000;
+  std::filesystem::create_directory(folder.file("many"));
+  for (int i = 0; i < files; ++i)
+    folder.write("many/" + std::to_string(100000 + i), std::string(3, char(i % 256)));
+  auto start = std::chrono::steady_clock::now();
+  auto data = mustOpen(folder.file("many/*"), 2, 256, 0.0);
+  EXPECT_EQ(data->trainSequences(), uint64_t(files));
+  std::vector<int> seen(256);
+  for (uint64_t i = 0; i < files; ++i)
+    ++seen[size_t(tokens(*data, 2, Split::Train, i).front())];
+  for (int i = 0; i < 256; ++i)
+    EXPECT_EQ(seen[size_t(i)], (files + 255 - i) / 256);
+  EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), 30.0);
 }
 
 TEST_F(DataFile, HoldsOutAtLeastOneWindowAndNotAll) {

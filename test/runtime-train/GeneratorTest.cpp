@@ -43,7 +43,7 @@ Sequence read(const Dataset &data, int64_t length, uint64_t index, Split split =
   s.tokens.assign(length, -1);
   s.targets.assign(length, -1);
   s.classes.resize(length);
-  data.sequence(split, index, {s.tokens.data(), s.targets.data(), s.classes.data()});
+  EXPECT_TRUE(data.sequence(split, index, {s.tokens.data(), s.targets.data(), s.classes.data()}));
   return s;
 }
 

@@ -10,7 +10,8 @@ namespace {
 using namespace chimera;
 using namespace chimera::train;
 
-constexpr int64_t steps = 100, tokens = 50;
+/// So many that step s is at the fraction s / 100 of schedule values.
+constexpr int64_t steps = 101, tokens = 50;
 constexpr size_t priceCount = 3 * pricesPerLayer;
 
 /// Three layers: all modes, only full, and ssm with full.
@@ -72,6 +73,30 @@ TEST(Plan, GivesTheOptimizersNumbers) {
   EXPECT_EQ(first.hyper.temperature, 1.0);
   EXPECT_DOUBLE_EQ(made.at(25, {}).hyper.temperature, 0.75);
   EXPECT_EQ(made.at(99, {}).hyper.temperature, 0.5);
+}
+
+TEST(Plan, EveryScheduleReachesItsLastValueInTheLastStep) {
+  TrainingConfig config = training(R"({"schedule": {"warmup": 0}, "temperature": [[0, 4], [1, 1]],
+      "entropy": [[0, 0], [1, 0.1]], "routing": "soft@0,hard@1", "balancer": {"factor": [[0, 1], [1, 0.5]]},
+      "budget": {"cap": [[0, 1], [1, 0.25]], "coefficient": 2}})");
+  for (int64_t count : {1, 2, 7}) {
+    Plan made(config, model(), count, tokens);
+    StepPlan last = made.at(count - 1, state(shares(0.5, 0.5, 0, 0), count - 1));
+    EXPECT_DOUBLE_EQ(last.hyper.learningRate, 1e-4) << count;
+    EXPECT_EQ(last.hyper.temperature, 1.0);
+    EXPECT_DOUBLE_EQ(price(last, 0, 12), 0.1 / 50);
+    EXPECT_EQ(last.routing.hardShare, 1.0);
+    EXPECT_EQ(last.balancer, 0.5) << "and the balancer still moves";
+    EXPECT_EQ(last.cap, 0.25);
+    EXPECT_EQ(last.budgetPrice, 2.0) << "and prices last to the end";
+    if (count == 1)
+      continue;
+    StepPlan first = made.at(0, {});
+    EXPECT_EQ(first.hyper.learningRate, 1e-3);
+    EXPECT_EQ(first.hyper.temperature, 4.0);
+    EXPECT_EQ(first.routing.hardShare, 0.0);
+    EXPECT_EQ(first.cap, 1.0);
+  }
 }
 
 TEST(Plan, PricesNothingByDefault) {
@@ -213,8 +238,8 @@ TEST(Plan, BudgetEndsAtItsTime) {
   PlanState now = state(shares(1, 1, 1, 1));
   for (double accuracy : {0.5, 1.0}) {
     now.accuracy = accuracy;
-    EXPECT_NE(made.at(49, now).budgetPrice, 0.0);
-    EXPECT_EQ(made.at(50, now).prices, std::vector<double>(priceCount, 0.0));
+    EXPECT_NE(made.at(50, now).budgetPrice, 0.0);
+    EXPECT_EQ(made.at(51, now).prices, std::vector<double>(priceCount, 0.0));
   }
 }
 
@@ -278,10 +303,10 @@ TEST(Plan, EntropyHasAScheduleAndNeedsNoMeasure) {
 
 TEST(Plan, BalancerHasItsTime) {
   Plan made = plan(R"({"balancer": {"from": 0.25, "until": 0.5}})");
-  EXPECT_EQ(made.at(24, {}).balancer, 0.0);
-  EXPECT_EQ(made.at(25, {}).balancer, 1.0);
-  EXPECT_EQ(made.at(49, {}).balancer, 1.0);
-  EXPECT_EQ(made.at(50, {}).balancer, 0.0);
+  EXPECT_EQ(made.at(25, {}).balancer, 0.0);
+  EXPECT_EQ(made.at(26, {}).balancer, 1.0);
+  EXPECT_EQ(made.at(50, {}).balancer, 1.0);
+  EXPECT_EQ(made.at(51, {}).balancer, 0.0);
   Plan slower = plan(R"({"balancer": {"from": 0.25, "factor": [[0.5, 1], [0.75, 0.5]]}})");
   EXPECT_EQ(slower.at(24, {}).balancer, 0.0);
   EXPECT_EQ(slower.at(50, {}).balancer, 1.0);
@@ -317,6 +342,9 @@ TEST(PlanState, KeepsItsBits) {
   EXPECT_EQ(read->accuracy, saved.accuracy);
   EXPECT_EQ(read->pressure, saved.pressure);
   EXPECT_TRUE(read->started);
+  EXPECT_FALSE(read->evaluationDue);
+  saved.evaluationDue = true;
+  EXPECT_TRUE(parsePlanState(planStateText(saved), 3)->evaluationDue);
   EXPECT_TRUE(bool(parsePlanState(planStateText({}), 3))) << "before the first step";
 }
 

@@ -186,7 +186,7 @@ TEST_F(Abi, NullArgumentsAreErrorsAndFreeingNullIsNot) {
 TEST_F(Abi, AnErrorIsOneLineWhateverTheFileIsCalled) {
   chimera_model *none = nullptr;
   EXPECT_EQ(chimera_model_load("/no\nsuch\x1b file", &none, &error), CHIMERA_ERROR_INVALID);
-  EXPECT_EQ(take(error), "/no\\x0asuch\\x1b file: No such file or directory");
+  EXPECT_EQ(take(error), "'/no\\x0asuch\\x1b file': cannot open: No such file or directory");
   EXPECT_EQ(none, nullptr);
 }
 

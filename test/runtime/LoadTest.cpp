@@ -104,10 +104,31 @@ TEST(Load, AKernelThatIsNotThereIsAnError) {
 TEST(Load, AFileThatCannotBeReadIsAnError) {
   Result<std::shared_ptr<const Model>> model = Model::load("/no/such/file.chm");
   ASSERT_FALSE(bool(model));
-  EXPECT_EQ(model.error().message, "/no/such/file.chm: No such file or directory");
+  EXPECT_EQ(model.error().message, "'/no/such/file.chm': cannot open: No such file or directory");
   Result<std::shared_ptr<const Model>> folder = Model::load("/tmp");
   ASSERT_FALSE(bool(folder));
-  EXPECT_EQ(folder.error().message, "/tmp: not a regular file");
+  EXPECT_EQ(folder.error().message, "'/tmp': is a folder, not a file");
+}
+
+TEST(Load, AFileThatIsMistakenForAModelIsNamed) {
+  toy::TemporaryFolder folder;
+  std::string path = folder.path() + "/toy.chm";
+  auto errorOf = [&](const std::string &bytes) {
+    std::ofstream(path, std::ios::binary) << bytes;
+    Result<std::shared_ptr<const Model>> model = Model::load(path);
+    return model ? std::string() : model.error().message.substr(path.size());
+  };
+  EXPECT_EQ(errorOf(""), ": is empty");
+  EXPECT_EQ(errorOf("version https://git-lfs.github.com/spec/v1\noid sha256:00\n"),
+            ": is a Git LFS pointer, not the file itself: run 'git lfs pull'");
+  EXPECT_EQ(errorOf("<!doctype html>"),
+            ": is a web page, not the file itself: download it again, by the address of the file");
+  EXPECT_EQ(errorOf("\x1f\x8b\x08 packed"), ": is compressed with gzip: decompress it first");
+  EXPECT_EQ(errorOf(std::string("\x20\0\0\0\0\0\0\0{\"a\":", 13)), ": is a safetensors file: weights");
+  EXPECT_EQ(errorOf("{\"model_type\": \"chimera\"}"), ": is text, not a model");
+  EXPECT_EQ(errorOf("\x7f"
+                    "ELF of a program that is no model, and longer than a trailer"),
+            ": not a model binary, or cut: the trailer's magic is not there");
 }
 
 TEST(Load, FromAFileAsFromMemory) {

@@ -67,7 +67,7 @@ std::vector<float> expectedGradient(const std::vector<float> &table, int64_t bat
   StepInput input = toy::input(0);
   std::vector<int32_t> tokens(size_t(batch * accumulate * 5)), targets(tokens.size());
   for (int64_t i = 0; i < batch * accumulate; ++i)
-    input.read(i, tokens.data() + i * 5, targets.data() + i * 5);
+    ASSERT_TRUE(input.read(i, tokens.data() + i * 5, targets.data() + i * 5));
   for (int32_t target : targets)
     targetCount += target >= 0;
   std::vector<float> total(33, 0);
@@ -193,6 +193,7 @@ Outcome outcome(int size, int64_t threads, const char *dtype) {
     evaluation.sequences = 2 * batch;
     evaluation.read = [](int64_t index, int32_t *tokens, int32_t *targets) {
       toy::readSequence(index, 5, tokens, targets);
+      return io::Status();
     };
     evaluation.modes = [&](int64_t index, const int8_t *found) {
       std::lock_guard<std::mutex> lock(mutex);
@@ -246,7 +247,7 @@ TEST_P(NoiseOf, DecidesByTheSequencesNumber) {
   double full = 0, quietFull = 0;
   for (uint32_t sequence = 0; sequence < 8; ++sequence) {
     int32_t tokens[5], targets[5];
-    input.read(sequence, tokens, targets);
+    ASSERT_TRUE(input.read(sequence, tokens, targets));
     for (uint32_t t = 0; t < 5; ++t) {
       std::array<double, 4> noise = gumbelNoise({1, 3, sequence, t, 0});
       full += noise[2] + (tokens[t] % 2 ? 0.25 : -0.125) > noise[0];
@@ -320,6 +321,7 @@ TEST(Trainer, InputThatDoesNotFitIsAnError) {
         tokens[2] = token;
         targets[2] = target;
       }
+      return io::Status();
     };
   };
   EXPECT_EQ(errorWith([&](StepInput &input) { input.read = reader(3, 11, 0); }),
@@ -327,7 +329,10 @@ TEST(Trainer, InputThatDoesNotFitIsAnError) {
   EXPECT_EQ(errorWith([&](StepInput &input) { input.read = reader(7, 1, -1); }),
             "sequence 7, position 2: the target -1 is outside the vocabulary of 11");
   EXPECT_EQ(errorWith([&](StepInput &input) {
-              input.read = [](int64_t, int32_t *tokens, int32_t *) { std::fill(tokens, tokens + 5, 1); };
+              input.read = [](int64_t, int32_t *tokens, int32_t *) {
+                std::fill(tokens, tokens + 5, 1);
+                return io::Status();
+              };
             }),
             "step 7: no target counts");
   EvaluationInput evaluation;
@@ -346,12 +351,38 @@ TEST(Trainer, BadDataOnOneRankIsAnErrorOnAll) {
     input.read = [](int64_t index, int32_t *tokens, int32_t *targets) {
       toy::readSequence(index, 5, tokens, targets);
       tokens[0] = index == 6 ? 99 : tokens[0];
+      return io::Status();
     };
     Result<StepReport> report = training->step(input);
     ASSERT_FALSE(bool(report));
     EXPECT_EQ(report.error().message, ranks.rank()
                                           ? "sequence 6, position 0: the token 99 is outside the vocabulary of 11"
                                           : "another rank has an error in its data");
+  });
+}
+
+TEST(Trainer, ASequenceThatCannotBeReadStopsAllRanksAndChangesNothing) {
+  toy::onRanks(2, [](Communicator &ranks) {
+    toy::Setup setup = toy::setup();
+    std::vector<uint8_t> before = bits(*setup.state);
+    std::unique_ptr<Trainer> training = trainer(setup, ranks, toy::options(8));
+    StepInput input = toy::input(0);
+    input.read = [](int64_t index, int32_t *tokens, int32_t *targets) {
+      toy::readSequence(index, 5, tokens, targets);
+      return index == 6 ? io::Status(io::Error{"the file was cut"}) : io::Status();
+    };
+    EvaluationInput evaluation;
+    evaluation.sequences = 8;
+    evaluation.read = input.read;
+    Result<StepReport> step = training->step(input);
+    Result<KindReport> held = training->evaluate(evaluation);
+    ASSERT_FALSE(bool(step));
+    ASSERT_FALSE(bool(held));
+    for (const runtime::Error &error : {step.error(), held.error()}) {
+      EXPECT_EQ(error.message, ranks.rank() ? "the file was cut" : "another rank has an error in its data");
+      EXPECT_EQ(error.status, CHIMERA_ERROR_SYSTEM);
+    }
+    EXPECT_EQ(bits(*setup.state), before);
   });
 }
 
@@ -369,6 +400,7 @@ TEST(Trainer, ALossThatIsNotFiniteStopsWithItsFirstOpOnAllRanks) {
           tokens[t] = index == 5 && t == 3 ? 7 : 1;
           targets[t] = 1;
         }
+        return io::Status();
       };
       Result<StepReport> report = training->step(input);
       ASSERT_FALSE(bool(report));

@@ -243,6 +243,7 @@ StepInput input(uint32_t step, int64_t length) {
   made.step = step;
   made.read = [step, length](int64_t index, int32_t *tokens, int32_t *targets) {
     readSequence(int64_t(step) * 1000 + index, length, tokens, targets);
+    return io::Status();
   };
   made.hyper.learningRate = 0.1;
   made.hyper.beta1 = 0.5;

@@ -2,6 +2,7 @@
 #include "tools/chimera-bench/Options.h"
 
 #include "tools/support/CommandLine.h"
+#include "tools/support/Numbers.h"
 
 #include <CLI/CLI.hpp>
 
@@ -19,14 +20,14 @@ static constexpr int64_t mostTokens = int64_t(1) << 24;
 
 static void addWorkOptions(CLI::App &app, Options &options, RawOptions &raw) {
   auto list = [&](const char *name, std::vector<int64_t> &values, int64_t least, int64_t most, const char *text) {
-    app.add_option(name, values, text)->delimiter(',')->check(CLI::Range(least, most).description(""))->group("Work");
+    app.add_option(name, values, text)->delimiter(',')->check(tools::wholeNumber(least, most))->group("Work");
   };
   list("--prefill", options.prefill, 1, mostTokens, "prompt lengths; without it and --decode-context: 512");
   list("--decode-context", options.decodeContexts, 0, mostTokens,
        "tokens in the caches before the first decoded one; without it and --prefill: 0");
   list("--batch", options.batches, 1, 65536, "numbers of sequences; without it 1");
   app.add_option("--decode-tokens", options.decodeTokens, "tokens to decode for each sequence in a run")
-      ->check(CLI::Range(int64_t(1), mostTokens).description(""))
+      ->check(tools::wholeNumber(1, mostTokens))
       ->capture_default_str()
       ->group("Work");
   app.add_option("--fractions", raw.fractions,
@@ -37,15 +38,15 @@ static void addWorkOptions(CLI::App &app, Options &options, RawOptions &raw) {
 
 static void addMeasureOptions(CLI::App &app, Options &options, RawOptions &raw) {
   app.add_option("--repeats", options.repeats, "timed runs")
-      ->check(CLI::Range(1, 100000).description(""))
+      ->check(tools::wholeNumber(1, 100000))
       ->capture_default_str()
       ->group("Measurement");
   app.add_option("--warmup", options.warmup, "runs before them that do not count")
-      ->check(CLI::Range(0, 100000).description(""))
+      ->check(tools::wholeNumber(0, 100000))
       ->capture_default_str()
       ->group("Measurement");
   app.add_option("--threads", options.threads, "worker threads; without it one a CPU")
-      ->check(CLI::Range(1, 1024).description(""))
+      ->check(tools::wholeNumber(1, 1024))
       ->group("Measurement");
   app.add_flag("--profile", options.profile, "one more run of each, with the time of every launch")
       ->group("Measurement");

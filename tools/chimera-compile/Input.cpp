@@ -4,6 +4,7 @@
 #include "dialect/frontend/Config.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
+#include "runtime/io/FileKind.h"
 #include "tools/chimera-compile/Diagnostics.h"
 #include "tools/chimera-compile/Guard.h"
 #include "tools/chimera-compile/Options.h"
@@ -35,10 +36,14 @@ llvm::Expected<ModuleRef> fromConfig(mlir::MLIRContext &context, const Options &
 
 /// The file's text; bytecode is refused, as only the text form is guarded.
 llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> readText(const std::string &path) {
-  auto buffer = llvm::MemoryBuffer::getFile(path);
+  // Not mapped: a file that is cut while it is mapped would end the process.
+  auto buffer =
+      llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/true, /*IsVolatile=*/true);
   if (!buffer)
     return fault(path + ": " + buffer.getError().message());
   llvm::StringRef text = (*buffer)->getBuffer();
+  if (std::string kind = io::mistakenFile(io::Wanted::Config, text.data(), text.size()); !kind.empty())
+    return fault(path + ": " + kind);
   if (text.starts_with("ML\xefR"))
     return fault(path + ": MLIR bytecode is not read; give the text form");
   if (llvm::Error error = checkText(text, path))

@@ -5,6 +5,7 @@
 #include "runtime/io/DType.h"
 #include "runtime/io/Safetensors.h"
 #include "runtime/train/Initialise.h"
+#include "tools/support/CommandLine.h"
 
 #include <CLI/CLI.hpp>
 
@@ -26,16 +27,16 @@ struct Options {
   uint64_t seed = 0;
 };
 
-int fail(int status, const std::string &message) {
-  std::fprintf(stderr, "error: %s\n", message.c_str());
-  return status;
+int fail(const std::string &message) {
+  std::fprintf(stderr, "chimera-init: %s\n", io::escaped(message).c_str());
+  return 1;
 }
 
 /// Makes every tensor, writes the file and says how big the model is.
 int initialise(const Options &options) {
   ConfigOrError read = readConfig(options.model);
   if (auto *message = std::get_if<std::string>(&read))
-    return fail(1, *message);
+    return fail(*message);
   const auto &config = std::get<Config>(read);
 
   std::vector<InitialTensor> tensors;
@@ -51,7 +52,7 @@ int initialise(const Options &options) {
                      tensor.values.size() * sizeof(float)});
   std::map<std::string, std::string> metadata = {{"format", "pt"}, {"seed", std::to_string(options.seed)}};
   if (io::Status written = io::writeSafetensors(options.output, views, metadata); !written)
-    return fail(1, written.error().message);
+    return fail(written.error().message);
   std::printf("%s: %zu tensors, %lld parameters, random (seed %llu)\n", options.output.c_str(), tensors.size(),
               static_cast<long long>(elements), static_cast<unsigned long long>(options.seed));
   return 0;
@@ -65,20 +66,19 @@ int main(int argc, char **argv) {
                "chimera-init");
   app.add_option("model", options.model, "a config.json, or the model directory that holds it")->required();
   app.add_option("-o,--output", options.output, "the safetensors file to write")->required();
-  app.add_option("--seed", options.seed, "of the random numbers, 0 .. 2^64-1 (default 0)")
-      ->check(CLI::NonNegativeNumber);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success &help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError &misuse) {
-    return fail(2, misuse.what());
-  }
+  std::string seed = "0";
+  app.add_option("--seed", seed, "of the random numbers, 0 .. 2^64-1")->capture_default_str();
+  if (std::optional<int> ended = tools::parseCommandLine(app, argc, argv))
+    return *ended;
+  io::Result<uint64_t> parsed = tools::parseSeed(seed);
+  if (!parsed)
+    return tools::misuse(app.get_name(), parsed.error().message);
+  options.seed = *parsed;
   try {
     return initialise(options);
   } catch (const std::bad_alloc &) {
-    return fail(1, options.model + ": there is not enough memory for this model's weights");
+    return fail(options.model + ": there is not enough memory for this model's weights");
   } catch (const std::exception &failure) {
-    return fail(1, options.model + ": " + failure.what());
+    return fail(options.model + ": " + failure.what());
   }
 }

@@ -2,9 +2,9 @@
 #include "tools/chimera-inspect/MemoryEstimate.h"
 
 #include "runtime/abi/chimera.h"
+#include "runtime/io/Numbers.h"
 
 #include <cmath>
-#include <cstdlib>
 
 namespace chimera::inspect {
 
@@ -31,12 +31,10 @@ io::Result<Fractions> parseFractions(const std::string &text) {
     if (seen[size_t(mode)])
       return io::Error{std::string(modeNames[mode]) + " is named twice"};
     seen[size_t(mode)] = true;
-    std::string number = part.substr(equals + 1);
-    char *stop = nullptr;
-    double share = std::strtod(number.c_str(), &stop);
-    if (number.empty() || *stop || stop != number.c_str() + number.size() || !(share >= 0 && share <= 1))
+    std::optional<double> share = io::parseReal(part.substr(equals + 1));
+    if (!share || !io::NumberRange{0, 1}.has(*share))
       return io::Error{io::quote(part) + ": the share is not a number in 0 .. 1"};
-    fractions[size_t(mode)] = share;
+    fractions[size_t(mode)] = *share;
     at = end + 1;
   }
   return fractions;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-inspect/Print.h"
 #include "tools/support/CommandLine.h"
+#include "tools/support/Numbers.h"
 
 #include <CLI/CLI.hpp>
 
@@ -33,11 +34,11 @@ static void addOptions(CLI::App &app, Options &options) {
   app.add_flag("--memory", options.memory,
                "cache bytes by layer and mode, beside a dense Transformer of the same size");
   auto *batch = app.add_option("--batch", options.batch, "with --memory: the number of sequences")
-                    ->check(CLI::Range(int64_t(1), int64_t(1) << 40))
+                    ->check(tools::wholeNumber(1, int64_t(1) << 40))
                     ->type_name("B")
                     ->capture_default_str();
   auto *context = app.add_option("--context", options.context, "with --memory: the tokens of each sequence")
-                      ->check(CLI::Range(int64_t(1), int64_t(1) << 40))
+                      ->check(tools::wholeNumber(1, int64_t(1) << 40))
                       ->type_name("T")
                       ->capture_default_str();
   auto *fractions = app.add_option("--fractions", options.fractions,

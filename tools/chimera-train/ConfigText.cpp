@@ -1,25 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-train/ConfigText.h"
 
-#include "runtime/io/MappedFile.h"
-
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 namespace chimera::train {
-
-io::Result<std::string> readConfigText(const std::string &path) {
-  std::error_code ignored;
-  std::string file = std::filesystem::is_directory(path, ignored) ? path + "/config.json" : path;
-  io::Result<io::MappedFile> mapped = io::MappedFile::open(file);
-  if (!mapped)
-    return mapped.error();
-  std::string text(reinterpret_cast<const char *>(mapped->data()), mapped->size());
-  std::variant<JsonValue, std::string> json = parseJson(text);
-  if (auto *error = std::get_if<std::string>(&json))
-    return io::Error{file + ": " + *error};
-  return text;
-}
 
 static std::string quoted(const std::string &text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

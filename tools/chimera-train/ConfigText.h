@@ -5,15 +5,11 @@
 #define CHIMERA_TOOLS_CHIMERATRAIN_CONFIGTEXT_H
 
 #include "dialect/frontend/Json.h"
-#include "runtime/io/Result.h"
 
 #include <initializer_list>
 #include <string>
 
 namespace chimera::train {
-
-/// The config at `path`, or in the folder at `path`. Errors: unreadable, not JSON.
-io::Result<std::string> readConfigText(const std::string &path);
 
 /// The value as JSON: numbers as they were written. `indent` spaces a level; negative: in one line.
 std::string jsonText(const JsonValue &value, int indent = -1);

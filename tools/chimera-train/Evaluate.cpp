@@ -56,9 +56,11 @@ static EvaluationInput inputFor(const Run &run, int64_t wanted) {
   input.sequences = (wanted + run.options.batch - 1) / run.options.batch * run.options.batch;
   input.temperature = run.temperature();
   input.read = [&run, wanted](int64_t index, int32_t *tokens, int32_t *targets) {
-    run.data->sequence(Split::HeldOut, uint64_t(std::min(index, wanted - 1)), {tokens, targets, nullptr});
-    if (index >= wanted)
+    io::Status status =
+        run.data->sequence(Split::HeldOut, uint64_t(std::min(index, wanted - 1)), {tokens, targets, nullptr});
+    if (status && index >= wanted)
       std::fill_n(targets, run.options.length, ignoredTarget);
+    return status;
   };
   return input;
 }
@@ -79,8 +81,9 @@ Result<EvaluationRecord> evaluate(Run &run) {
     input.modes = [&](int64_t index, const int8_t *modes) {
       if (index >= wanted)
         return;
-      run.data->sequence(Split::HeldOut, uint64_t(index), {tokens.data(), targets.data(), classes.data()});
-      counts.add(classes, modes);
+      // It could be read a moment ago.
+      if (run.data->sequence(Split::HeldOut, uint64_t(index), {tokens.data(), targets.data(), classes.data()}))
+        counts.add(classes, modes);
     };
   Result<KindReport> hard = run.trainer->evaluate(input);
   if (!hard)

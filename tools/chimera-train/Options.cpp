@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-train/Options.h"
 
+#include "runtime/train/data/Generators.h"
 #include "tools/support/CommandLine.h"
+#include "tools/support/Numbers.h"
 
 #include <CLI/CLI.hpp>
 
 namespace chimera::train {
 
-static CLI::Validator range(int64_t low, int64_t high) {
-  return CLI::Range(low, high).description("");
-}
+using tools::realNumber;
+using tools::wholeNumber;
 
 static constexpr int64_t mostSteps = (int64_t(1) << 31) - 1, mostSequences = int64_t(1) << 20;
 
@@ -20,21 +21,25 @@ static void addRunOptions(CLI::App &app, Options &options, std::string &seed) {
                  "commas: token ids in .npy, the bytes of others")
       ->required();
   app.add_option("--out", options.out, "the folder for the trained model, checkpoints, log and page")->required();
-  app.add_option("--steps", options.steps, "how many steps")->check(range(1, mostSteps));
+  app.add_option("--steps", options.steps, "how many steps")->check(wholeNumber(1, mostSteps));
   app.add_option("--batch", options.batch, "sequences of a micro-step, over all ranks")
       ->required()
-      ->check(range(1, mostSequences));
-  app.add_option("--seq", options.length, "tokens of a sequence")->required()->check(range(1, 65536));
+      ->check(wholeNumber(1, mostSequences));
+  app.add_option("--seq", options.length, "tokens of a sequence")->required()->check(wholeNumber(1, 65536));
   app.add_option("--accumulate", options.accumulate, "micro-steps of a step")
-      ->check(range(1, mostSequences))
+      ->check(wholeNumber(1, mostSequences))
       ->capture_default_str();
   app.add_option("--seed", seed, "of the initial weights, the data and the noise: 0 .. 2^64-1")->capture_default_str();
   app.add_option("--dtype", options.dtype, "f32, bf16 (with f32 parameters) or f64")
       ->check(CLI::IsMember({"f32", "bf16", "f64"}).description(""))
       ->capture_default_str();
-  app.add_option("--held-out", options.heldOut, "the share of a file's windows that is held out, the last ones")
-      ->check(CLI::Range(1e-9, 1 - 1e-9).description(""))
+  app.add_option("--held-out", options.heldOut,
+                 "the share of a file's windows that is held out, the last ones; 0: none, and no evaluations")
+      ->check(realNumber({0, 1, false, true}))
       ->capture_default_str();
+  app.add_option("--tokenizer", options.tokenizer,
+                 "bytes: the bytes of a text are the model's tokens, whatever its vocabulary and files say")
+      ->check(CLI::IsMember({"bytes"}).description(""));
   app.add_flag("--resume", options.resume, "go on from the newest good checkpoint in --out");
   app.add_option("--gradients", options.gradients,
                  "write the gradients of the mean cross entropy of the first step, and end");
@@ -45,27 +50,27 @@ static void addConfigOptions(CLI::App &app, Options &options) {
   app.add_option("--routing", options.routing, "soft, concrete, hard, gumbel, or a schedule: soft@0.5,hard@0.6")
       ->group(group);
   app.add_option("--lr", options.learningRate, "the greatest learning rate")
-      ->check(CLI::PositiveNumber.description(""))
+      ->check(realNumber(io::NumberRange::positive()))
       ->group(group);
   app.add_option("--checkpoint-every", options.checkpointEvery, "steps between checkpoints; 0: only at the end")
-      ->check(range(0, mostSteps))
+      ->check(wholeNumber(0, mostSteps))
       ->group(group);
-  app.add_option("--keep", options.keep, "how many checkpoints are kept")->check(range(1, 1000))->group(group);
+  app.add_option("--keep", options.keep, "how many checkpoints are kept")->check(wholeNumber(1, 1000))->group(group);
   app.add_option("--eval-every", options.evaluateEvery, "steps between evaluations; 0: only at the end")
-      ->check(range(0, mostSteps))
+      ->check(wholeNumber(0, mostSteps))
       ->group(group);
   app.add_option("--eval-sequences", options.evaluateSequences, "held-out sequences of an evaluation")
-      ->check(range(1, mostSequences))
+      ->check(wholeNumber(1, mostSequences))
       ->group(group);
 }
 
 static void addMachineOptions(CLI::App &app, Options &options) {
   const char *group = "The machine";
   app.add_option("--threads", options.threads, "worker threads of a rank; without it one a CPU")
-      ->check(range(1, 1024))
+      ->check(wholeNumber(1, 1024))
       ->group(group);
   app.add_option("--log-every", options.logEvery, "steps between lines of the log")
-      ->check(range(1, mostSteps))
+      ->check(wholeNumber(1, mostSteps))
       ->capture_default_str()
       ->group(group);
   app.add_flag("--profile", options.profile, "write profile.txt in --out: the time of each kernel")->group(group);
@@ -91,6 +96,9 @@ std::variant<Options, int> parseOptions(int argc, char **argv) {
     return tools::misuse(app.get_name(), "--steps is required");
   if (options.resume && !options.gradients.empty())
     return tools::misuse(app.get_name(), "--gradients excludes --resume");
+  bool isFiles = !isGenerator(options.data.substr(0, options.data.find(':')));
+  if (isFiles && options.heldOut == 0 && options.evaluateEvery.value_or(0) > 0)
+    return tools::misuse(app.get_name(), "--eval-every needs held-out sequences, of which --held-out 0 leaves none");
   io::Result<uint64_t> parsed = tools::parseSeed(seed);
   if (!parsed)
     return tools::misuse(app.get_name(), parsed.error().message);

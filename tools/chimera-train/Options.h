@@ -21,7 +21,8 @@ struct Options {
   int64_t accumulate = 1;
   uint64_t seed = 0;
   std::string dtype = "f32";
-  double heldOut = 0.05;
+  double heldOut = 0.05; ///< 0: nothing is held out.
+  std::string tokenizer; ///< "bytes": bytes are tokens; empty: if nothing speaks against it.
   bool resume = false;
   std::string gradients; ///< Empty: train.
 

@@ -7,6 +7,7 @@
 #include "tools/chimera-train/Identity.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <sched.h>
 #include <unistd.h>
@@ -45,10 +46,13 @@ Result<std::unique_ptr<Run>> Run::open(const Options &options, Communicator &ran
 
 /// Config and data: nothing is written.
 Failure Run::readInput() {
-  io::Result<std::string> text = readConfigText(options.model);
-  if (!text)
-    return Error(text.error());
-  configText = std::get<JsonValue>(parseJson(*text));
+  io::Result<ConfigText> written = readConfigText(options.model);
+  if (!written)
+    return Error(written.error());
+  std::variant<JsonValue, std::string> json = parseJson(written->text);
+  if (auto *message = std::get_if<std::string>(&json))
+    return Error(written->path + ": " + *message);
+  configText = std::get<JsonValue>(std::move(json));
   applyOptions(options, configText);
   std::string changed = jsonText(configText);
   ConfigOrError parsed = parseConfig(changed, options.model);
@@ -60,13 +64,34 @@ Failure Run::readInput() {
     return Error(howTo.error());
   training = *howTo;
   plan.emplace(training, model, options.steps, tokensPerStep());
-  io::Result<std::unique_ptr<Dataset>> opened =
-      openDataset({options.data, options.length, model.vocabSize, options.seed, options.heldOut});
+  if (Failure failure = openData())
+    return failure;
+  identity = runIdentity(options, configText, data->description());
+  return std::nullopt;
+}
+
+Failure Run::openData() {
+  DataOptions how{options.data, options.length, model.vocabSize, options.seed, options.heldOut};
+  how.bytesAreTokens = options.tokenizer == "bytes";
+  how.places = {options.model};
+  how.warn = [this](const std::string &text) { warn(text); };
+  io::Result<std::unique_ptr<Dataset>> opened = openDataset(how);
   if (!opened)
     return Error(opened.error());
   data = std::move(*opened);
-  identity = runIdentity(options, configText, data->description());
+  if (data->heldOutSequences() > 0 || !training.budget)
+    return std::nullopt;
+  for (auto [key, needed] : {std::pair("start_accuracy", training.budget->startAccuracy > 0),
+                             std::pair("pause_gap", std::isfinite(training.budget->pauseGap))})
+    if (needed)
+      return Error(options.model + ": key 'training.budget." + key +
+                   "': is about held-out sequences, of which --held-out 0 leaves none");
   return std::nullopt;
+}
+
+void Run::warn(const std::string &text) const {
+  if (isFirst())
+    std::fprintf(stderr, "chimera-train: warning: %s\n", text.c_str());
 }
 
 /// The folder, which must not hold another run.
@@ -141,11 +166,8 @@ Failure Run::loadWeights() {
 }
 
 Failure Run::resume() {
-  auto warn = [this](const std::string &text) {
-    if (isFirst())
-      std::fprintf(stderr, "chimera-train: warning: %s\n", text.c_str());
-  };
-  Result<std::optional<CheckpointInfo>> found = checkpoints->loadNewest(*state, identity, warn);
+  Result<std::optional<CheckpointInfo>> found =
+      checkpoints->loadNewest(*state, identity, [this](const std::string &text) { warn(text); });
   if (!found)
     return found.error();
   if (!*found) {
@@ -206,7 +228,7 @@ StepInput Run::input(const StepPlan &step) const {
   input.step = uint32_t(done);
   int64_t first = done * options.accumulate * options.batch;
   input.read = [this, first](int64_t index, int32_t *tokens, int32_t *targets) {
-    data->sequence(Split::Train, uint64_t(first + index), {tokens, targets, nullptr});
+    return data->sequence(Split::Train, uint64_t(first + index), {tokens, targets, nullptr});
   };
   input.hardShare = step.routing.hardShare;
   input.hardNoise = step.routing.hardNoise;

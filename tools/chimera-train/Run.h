@@ -13,6 +13,7 @@
 #include "tools/chimera-train/Journal.h"
 #include "tools/chimera-train/Options.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,18 +51,24 @@ struct Run {
   /// or none.
   static Result<std::unique_ptr<Run>> open(const Options &options, Communicator &ranks);
 
+  /// A line on stderr, once for all ranks.
+  void warn(const std::string &text) const;
   bool isFirst() const { return ranks.rank() == 0; }
   /// Tokens of a step: A B T.
   int64_t tokensPerStep() const { return options.accumulate * options.batch * options.length; }
   /// What the next step is to do.
   StepInput input(const StepPlan &plan) const;
-  /// The router's temperature of the model as it is after the steps done.
-  double temperature() const { return training.temperature.at(double(done) / double(options.steps)); }
+  /// The router's temperature of the model as it is after the steps done: the next step's, or at the end the last
+  /// one's.
+  double temperature() const {
+    return training.temperature.at(scheduleFraction(std::min(done, options.steps - 1), options.steps));
+  }
   /// config.json of the model as it is: with that temperature.
   std::string modelConfig() const;
 
 private:
   Failure readInput();
+  Failure openData();
   Failure readOutput();
   Failure compile(std::string &path);
   Failure load(const std::string &path);

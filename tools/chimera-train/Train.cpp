@@ -60,12 +60,19 @@ static bool isDue(int64_t every, int64_t done) {
   return every > 0 && done % every == 0;
 }
 
+/// Whether to evaluate after the steps done: there must be something held out.
+static bool isEvaluationDue(const Run &run) {
+  bool now = isDue(run.training.evaluateEvery, run.done) || run.done == run.options.steps;
+  return now && run.data->heldOutSequences() > 0;
+}
+
 static Failure evaluateAndRecord(Run &run) {
   Result<EvaluationRecord> record = evaluate(run);
   if (!record)
     return record.error();
   if (record->soft)
     run.planState = run.plan->evaluated(run.planState, {record->soft->accuracy, record->hard.accuracy});
+  run.planState.evaluationDue = false;
   if (run.journal)
     if (io::Status status = run.journal->evaluation(*record); !status)
       return Error(status.error());
@@ -76,6 +83,26 @@ static Failure saveCheckpoint(Run &run) {
   if (!run.isFirst())
     return std::nullopt;
   return run.checkpoints->save(*run.state, {run.done, run.modelConfig(), run.identity, planStateText(run.planState)});
+}
+
+/// An error that ends the run. When sequences could not be read, the steps before are whole: they are saved, unless
+/// `saved` says that they are.
+static Error saveAndEnd(Run &run, Error error, int64_t saved) {
+  if (error.status != CHIMERA_ERROR_SYSTEM || run.done == 0 || !run.isFirst())
+    return error;
+  Failure failure = saved == run.done ? Failure() : saveCheckpoint(run);
+  error.message += failure ? "; nor can step " + std::to_string(run.done) + " be saved: " + failure->message
+                           : "; step " + std::to_string(run.done) + " is saved, and --resume goes on from it";
+  return error;
+}
+
+/// The evaluation that the run before could not do.
+static Failure catchUp(Run &run) {
+  if (!run.planState.evaluationDue)
+    return std::nullopt;
+  if (Failure failure = agree(run.ranks, evaluateAndRecord(run)))
+    return failure;
+  return agree(run.ranks, saveCheckpoint(run));
 }
 
 /// What the first rank does after a step; errors are its own.
@@ -106,6 +133,8 @@ Failure train(Run &run) {
   const int64_t steps = run.options.steps;
   int64_t saved = run.done > 0 ? run.done : -1;
   bool stopping = false;
+  if (Failure failure = catchUp(run))
+    return failure;
   std::optional<Profile> profile;
   if (run.options.profile)
     profile.emplace(*run.programs);
@@ -117,7 +146,7 @@ Failure train(Run &run) {
       profile->begin();
     Result<StepReport> report = run.trainer->step(run.input(plan));
     if (!report)
-      return report.error();
+      return saveAndEnd(run, report.error(), saved);
     run.planState = run.plan->after(run.done, std::move(run.planState), sharesOf(*report, run.tokensPerStep()),
                                     hardAccuracy(*report));
     ++run.done;
@@ -128,9 +157,10 @@ Failure train(Run &run) {
       return failure;
 
     // Held-out sequences: they move the plan's state, so that they come before the checkpoint.
-    if (isDue(run.training.evaluateEvery, run.done) || run.done == steps)
+    run.planState.evaluationDue = isEvaluationDue(run);
+    if (run.planState.evaluationDue)
       if (Failure failure = agree(run.ranks, evaluateAndRecord(run)))
-        return failure;
+        return saveAndEnd(run, *failure, saved);
 
     // Saving, and the wish to stop.
     Result<bool> stop = stopAgreed(run);

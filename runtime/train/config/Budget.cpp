@@ -23,11 +23,11 @@ Budget::Budget(BudgetConfig config, const std::vector<std::vector<Mode>> &layerM
 }
 
 double Budget::cap(const PlanState &state) const {
-  return config.cap.at(double(state.squeezed) / double(steps));
+  return config.cap.at(scheduleFraction(state.squeezed, steps));
 }
 
 bool Budget::holds(const PlanState &state, int64_t step) const {
-  return state.accuracy >= config.holdAccuracy.at(fraction(step));
+  return state.accuracy >= config.holdAccuracy.at(scheduleFraction(step, steps));
 }
 
 bool Budget::mayPrice(const PlanState &state) const {
@@ -49,7 +49,7 @@ double Budget::mean(const PlanState &state) const {
 
 std::vector<double> Budget::coefficients(const PlanState &state, int64_t step) const {
   std::vector<double> all(has.size(), 0.0);
-  if (state.shares.empty() || fraction(step) >= config.until)
+  if (state.shares.empty() || double(step) / double(steps) >= config.until)
     return all;
   std::vector<double> own = shares(state);
   bool held = holds(state, step), prices = mayPrice(state);
@@ -63,7 +63,7 @@ std::vector<double> Budget::coefficients(const PlanState &state, int64_t step) c
 }
 
 bool Budget::waits(const PlanState &state, int64_t step) const {
-  bool aboutToFall = double(state.squeezed + 1) > config.cap.start() * double(steps);
+  bool aboutToFall = scheduleFraction(state.squeezed + 1, steps) > config.cap.start();
   if (!aboutToFall)
     return false;
   if (!mayPrice(state) || !holds(state, step))

@@ -40,11 +40,10 @@ public:
   Form form() const { return config.form; }
 
 private:
-  double fraction(int64_t step) const { return double(step) / double(steps); }
   bool holds(const PlanState &state, int64_t step) const;
   bool mayPrice(const PlanState &state) const;
   double price(const PlanState &state) const { return config.coefficient * state.pressure; }
-  double bonus(int64_t step) const { return -config.restore.at(fraction(step)); }
+  double bonus(int64_t step) const { return -config.restore.at(scheduleFraction(step, steps)); }
   /// Of a state with shares: the mode's in each layer that has it, [L], and their mean over the layers that route.
   std::vector<double> shares(const PlanState &state) const;
   double mean(const PlanState &state) const;

@@ -17,17 +17,13 @@ double Curve::at(double fraction) const {
   return points.back().second;
 }
 
-static bool inRange(double value, NumberRange range) {
-  return value <= range.high && (range.lowIsOpen ? value > range.low : value >= range.low);
-}
-
 /// The pair in `item`; nothing unless it is [fraction, value] with a fraction above `after`.
 static std::optional<std::pair<double, double>> readPoint(const JsonValue &item, double after, NumberRange range) {
   if (item.kind != JsonValue::Kind::Array || item.items.size() != 2 || !item.items[0].isNumber() ||
       !item.items[1].isNumber())
     return std::nullopt;
   double fraction = item.items[0].number, value = item.items[1].number;
-  if (!(fraction > after) || fraction < 0 || fraction > 1 || !inRange(value, range))
+  if (!(fraction > after) || fraction < 0 || fraction > 1 || !range.has(value))
     return std::nullopt;
   return std::pair(fraction, value);
 }

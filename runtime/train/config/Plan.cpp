@@ -20,7 +20,7 @@ Plan::Plan(TrainingConfig config, const Config &model, int64_t steps, int64_t to
 StepPlan Plan::at(int64_t step, const PlanState &state) const {
   StepPlan plan;
   const OptimizerConfig &optimizer = training.optimizer;
-  double fraction = double(step) / double(steps);
+  double fraction = scheduleFraction(step, steps), begun = double(step) / double(steps);
   Hyper &hyper = plan.hyper;
   hyper.temperature = training.temperature.at(fraction);
   hyper.learningRate = optimizer.learningRate * learningRateFactor(training.schedule, step, steps);
@@ -37,7 +37,7 @@ StepPlan Plan::at(int64_t step, const PlanState &state) const {
     return plan;
 
   plan.routing = training.routing.at(fraction);
-  if (fraction >= training.balancerFrom && fraction < training.balancerUntil)
+  if (begun >= training.balancerFrom && begun < training.balancerUntil)
     plan.balancer = training.balancerFactor.at(fraction);
   if (budget)
     addBudget(step, state, plan);

@@ -26,6 +26,8 @@ std::string planStateText(const PlanState &state) {
                  {"shares", layers}};
   if (state.heldOut)
     object["held_out"] = {state.heldOut->soft, state.heldOut->hard};
+  if (state.evaluationDue)
+    object["evaluation_due"] = true;
   return object.dump();
 }
 
@@ -70,6 +72,7 @@ static bool read(const json &object, PlanState &state) {
       return false;
     state.heldOut = HeldOutAccuracy{heldOut[0], heldOut[1]};
   }
+  state.evaluationDue = object.contains("evaluation_due");
   for (const json &layer : object["shares"])
     if (!read(layer, state.shares.emplace_back()))
       return false;

@@ -34,6 +34,7 @@ struct PlanState {
   double pressure = 1;                    ///< Factor that the budget's coefficient has grown by, >= 1.
   std::optional<HeldOutAccuracy> heldOut; ///< Of the last evaluation.
   std::vector<LayerShares> shares;        ///< Of the last step, [L]; empty before the first.
+  bool evaluationDue = false;             ///< Whether the run ended before the evaluation after its last step.
 };
 
 /// One line of JSON; numbers are read back to the same bits.

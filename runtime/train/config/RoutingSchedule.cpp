@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/train/config/RoutingSchedule.h"
 
+#include "runtime/io/Numbers.h"
+
 #include <algorithm>
-#include <charconv>
 #include <optional>
 
 namespace chimera::train {
@@ -17,14 +18,6 @@ static std::optional<RoutingStage> kindFromName(const std::string &name) {
   if (name == "gumbel")
     return RoutingStage::Gumbel;
   return std::nullopt;
-}
-
-static std::optional<double> parseFraction(const std::string &text) {
-  double value = 0;
-  auto [stop, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (code != std::errc() || stop != text.data() + text.size() || !(value >= 0 && value <= 1))
-    return std::nullopt;
-  return value;
 }
 
 io::Result<RoutingSchedule> RoutingSchedule::parse(const std::string &text) {
@@ -44,8 +37,8 @@ io::Result<RoutingSchedule> RoutingSchedule::parse(const std::string &text) {
     if (!kind)
       return io::Error{io::quote(part) +
                        ": a routing is soft, concrete, hard or gumbel, or a schedule such as soft@0.5,hard@0.6"};
-    std::optional<double> fraction = sign == std::string::npos ? std::nullopt : parseFraction(part.substr(sign + 1));
-    if (!fraction)
+    std::optional<double> fraction = sign == std::string::npos ? std::nullopt : io::parseReal(part.substr(sign + 1));
+    if (!fraction || !io::NumberRange{0, 1}.has(*fraction))
       return io::Error{io::quote(part) +
                        ": in a schedule each routing has its fraction of the run, 0 .. 1, after an @"};
     if (!schedule.points.empty() && !(*fraction > schedule.points.back().fraction))

@@ -6,18 +6,24 @@
 
 namespace chimera::train {
 
+double scheduleFraction(int64_t step, int64_t steps) {
+  return steps > 1 ? double(step) / double(steps - 1) : 1.0;
+}
+
 double learningRateFactor(const ScheduleConfig &schedule, int64_t step, int64_t steps) {
   constexpr double pi = 3.14159265358979323846;
   if (step < schedule.warmup)
     return double(step + 1) / double(schedule.warmup);
+  const double left = double(std::max<int64_t>(steps - 1 - step, 0)); // Steps after this one.
   switch (schedule.kind) {
   case ScheduleKind::Cosine: {
-    double done = double(step - schedule.warmup) / double(std::max<int64_t>(steps - schedule.warmup, 1));
-    return schedule.final + (1 - schedule.final) * 0.5 * (1 + std::cos(pi * std::min(done, 1.0)));
+    double all = double(steps - 1 - schedule.warmup);
+    double share = all > 0 ? left / all : 0.0;
+    return schedule.final + (1 - schedule.final) * 0.5 * (1 - std::cos(pi * share));
   }
   case ScheduleKind::Wsd: {
-    double left = 1 - double(step) / double(steps);
-    return left >= schedule.decay ? 1.0 : schedule.final + (1 - schedule.final) * std::max(left, 0.0) / schedule.decay;
+    double share = std::min(left / (schedule.decay * double(steps)), 1.0);
+    return schedule.final + (1 - schedule.final) * share;
   }
   case ScheduleKind::Constant:
     break;

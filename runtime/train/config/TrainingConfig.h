@@ -92,7 +92,12 @@ struct TrainingConfig {
 /// got 0".
 io::Result<TrainingConfig> parseTraining(std::string_view text, std::string_view fileName, double temperature);
 
-/// The rate of step `step` (0-based) of `steps`, of the greatest one: in 0 .. 1.
+/// Where step `step` (0-based) of `steps` is on a schedule value: 0 for the first, 1 for the last, also if it is the
+/// only one.
+double scheduleFraction(int64_t step, int64_t steps);
+
+/// The rate of step `step` (0-based) of `steps`, of the greatest one: in 0 .. 1. That of the last step is `final`,
+/// unless the run is no longer than its warm-up, or the schedule is constant.
 double learningRateFactor(const ScheduleConfig &schedule, int64_t step, int64_t steps);
 
 } // namespace chimera::train

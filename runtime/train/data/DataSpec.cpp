@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/train/data/DataSpec.h"
 
-#include <charconv>
+#include "runtime/io/Numbers.h"
 
 namespace chimera::train {
 
@@ -33,10 +33,8 @@ int64_t DataSpec::integer(const std::string &key, int64_t byDefault, int64_t low
     return byDefault;
   found->second.read = true;
   const std::string &text = found->second.text;
-  int64_t value = 0;
-  auto [stop, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (code == std::errc() && stop == text.data() + text.size() && value >= low && value <= high)
-    return value;
+  if (std::optional<int64_t> value = io::parseWhole(text); value && *value >= low && *value <= high)
+    return *value;
   fail(key + "=" + io::escaped(text.substr(0, 60)) + " must be a whole number from " + std::to_string(low) + " to " +
        std::to_string(high));
   return byDefault;

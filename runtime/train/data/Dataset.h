@@ -7,8 +7,10 @@
 #include "runtime/io/Result.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace chimera::train {
 
@@ -38,10 +40,10 @@ public:
   virtual ~Dataset() = default;
 
   /// Writes sequence number `index`. Train: any index; files give each window once an epoch. Held out: 0 ..
-  /// heldOutSequences()-1.
-  virtual void sequence(Split split, uint64_t index, SequenceView out) const = 0;
+  /// heldOutSequences()-1. Fails when a file cannot be read any more.
+  virtual io::Status sequence(Split split, uint64_t index, SequenceView out) const = 0;
 
-  /// How many different held-out sequences there are.
+  /// How many different held-out sequences there are; 0: there is nothing to evaluate on.
   virtual uint64_t heldOutSequences() const = 0;
   /// Sequences of an epoch; 0: there are no epochs.
   virtual uint64_t trainSequences() const = 0;
@@ -57,12 +59,17 @@ struct DataOptions {
   int64_t length = 0;     ///< T >= 1
   int64_t vocabulary = 0; ///< Of the model: ids are below it.
   uint64_t seed = 0;      ///< Of the generators, and of the order of windows.
-  double heldOut = 0.05;  ///< The share of a file's windows, the last ones, that is held out; in (0, 1).
+  double heldOut = 0.05;  ///< The share of a file's windows, the last ones, that is held out; in [0, 1), 0: none.
+
+  // Of files that are no .npy arrays.
+  bool bytesAreTokens = false;                   ///< The user says so: see io/Vocabulary.h.
+  std::vector<std::string> places;               ///< Where the model lies.
+  std::function<void(const std::string &)> warn; ///< Told, in one line, of bytes that look like something else.
 };
 
 /// Opens a dataset. `spec` is
 /// - `mqar`, `copy` or `needle`, with options: `mqar:pairs=8,queries=8`;
-/// - otherwise file names and patterns, separated by commas: token ids in .npy files ([T] or [B, T], int32 or int64),
+/// - otherwise file names and patterns, separated by commas: token ids in .npy files ([T] or [B, T], whole numbers),
 ///   the bytes of any others.
 /// Errors name the option, or the file and the position in it.
 io::Result<std::unique_ptr<Dataset>> openDataset(const DataOptions &options);

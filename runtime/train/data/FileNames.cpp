@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/train/data/FileNames.h"
 
+#include <filesystem>
 #include <glob.h>
+#include <system_error>
 
 namespace chimera::train {
 
@@ -27,6 +29,10 @@ io::Result<std::vector<std::string>> expandFileNames(const std::string &list) {
     at = end + 1;
     if (name.empty())
       return io::Error{"--data: " + io::quote(list) + ": an empty file name"};
+    std::error_code ignored;
+    if (std::filesystem::is_directory(name, ignored))
+      return io::Error{"--data: " + io::quote(name) + " is a folder; a pattern names its files: " +
+                       io::quote(name + (name.back() == '/' ? "*" : "/*"))};
     if (name.find_first_of("*?[") == std::string::npos)
       files.push_back(name);
     else if (io::Status status = expandPattern(name, files); !status)

@@ -25,8 +25,14 @@ public:
   uint64_t heldOutSequences() const override { return uint64_t(1) << 62; }
   uint64_t trainSequences() const override { return 0; }
   bool hasClasses() const override { return true; }
+  io::Status sequence(Split split, uint64_t index, SequenceView out) const final {
+    write(split, index, out);
+    return {};
+  }
 
 protected:
+  /// Writes a sequence; nothing can fail.
+  virtual void write(Split split, uint64_t index, SequenceView out) const = 0;
   /// Checks that `used` ids and, if random, at least two fillers fit in the vocabulary.
   void checkVocabulary(DataSpec &spec, int64_t used) {
     firstFiller = int32_t(std::min<int64_t>(used, largestVocabulary));
@@ -71,7 +77,7 @@ public:
     checkLength(spec, 2 * pairs + 2 * queries);
   }
 
-  void sequence(Split split, uint64_t index, SequenceView out) const override {
+  void write(Split split, uint64_t index, SequenceView out) const override {
     RandomStream random = stream(split, index);
     fill(random, out);
     std::vector<uint32_t> key = random.distinct(uint32_t(pairs), uint32_t(keys)), value(pairs);
@@ -105,7 +111,7 @@ public:
     checkLength(spec, 2 * data);
   }
 
-  void sequence(Split split, uint64_t index, SequenceView out) const override {
+  void write(Split split, uint64_t index, SequenceView out) const override {
     RandomStream random = stream(split, index);
     fill(random, out);
     std::vector<uint32_t> place = random.distinct(uint32_t(data), uint32_t(length - data));
@@ -136,7 +142,7 @@ public:
     checkLength(spec, facts * (1 + answer) + 1 + answer);
   }
 
-  void sequence(Split split, uint64_t index, SequenceView out) const override {
+  void write(Split split, uint64_t index, SequenceView out) const override {
     RandomStream random = stream(split, index);
     fill(random, out);
     std::vector<uint32_t> key = random.distinct(uint32_t(facts), uint32_t(keys));

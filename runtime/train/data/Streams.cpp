@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/train/data/Streams.h"
 
+#include "runtime/io/FileKind.h"
+#include "runtime/io/Vocabulary.h"
 #include "runtime/train/data/Permutation.h"
 
 #include <algorithm>
@@ -13,55 +15,91 @@ static bool isNpy(const std::string &path) {
 }
 
 /// "T's position": [row, column] in an array with rows.
-static std::string place(const io::NpyArray &array, int64_t index) {
-  if (array.shape.size() == 1)
+static std::string place(const std::vector<int64_t> &shape, int64_t index) {
+  if (shape.size() == 1)
     return std::to_string(index);
-  return "[" + std::to_string(index / array.shape[1]) + ", " + std::to_string(index % array.shape[1]) + "]";
+  return "[" + std::to_string(index / shape[1]) + ", " + std::to_string(index % shape[1]) + "]";
 }
 
-static io::Status checkArray(const std::string &path, const io::NpyArray &array, int64_t vocabulary) {
-  if (array.dtype != io::DType::I32 && array.dtype != io::DType::I64)
-    return io::Error{io::quote(path) + ": token ids must be int32 or int64, not " + io::nameOf(array.dtype)};
-  if (array.shape.size() != 1 && array.shape.size() != 2)
-    return io::Error{io::quote(path) + ": tokens must be [T] or [B, T], not of rank " +
-                     std::to_string(array.shape.size())};
-  int64_t count = int64_t(array.data.size()) / io::sizeOf(array.dtype);
-  for (int64_t i = 0; i < count; ++i)
-    if (int64_t id = array.integer(i); id < 0 || id >= vocabulary)
-      return io::Error{io::quote(path) + ": token " + std::to_string(id) + " at position " + place(array, i) +
-                       " is outside the vocabulary of " + std::to_string(vocabulary)};
-  return {};
+/// Whether bytes look like token ids of two or four bytes: taken in pairs, all are ids.
+static bool looksLikeIds(const std::vector<uint8_t> &bytes, int64_t vocabulary) {
+  constexpr size_t least = 64;
+  for (size_t i = 0; i + 1 < bytes.size(); i += 2)
+    if (io::integerAt(io::DType::U16, bytes.data() + i, 0) >= vocabulary)
+      return false;
+  return bytes.size() >= least;
 }
 
-static io::Status checkBytes(const io::MappedFile &file, int64_t vocabulary) {
-  for (size_t i = 0; vocabulary < 256 && i < file.size(); ++i)
-    if (file.data()[i] >= vocabulary)
-      return io::Error{io::quote(file.path()) + ": byte " + std::to_string(file.data()[i]) + " at position " +
-                       std::to_string(i) + " is outside the vocabulary of " + std::to_string(vocabulary)};
-  return {};
-}
-
-io::Result<TokenFile> TokenFile::open(const std::string &path, int64_t vocabulary) {
-  if (isNpy(path)) {
-    io::Result<io::NpyArray> array = io::readNpy(path);
-    if (!array)
-      return array.error();
-    if (io::Status status = checkArray(path, *array, vocabulary); !status)
-      return status.error();
-    int64_t rows = array->shape.size() == 2 ? array->shape[0] : 1, length = array->shape.back();
-    TokenFile file(std::move(*array));
-    file.rowCount = rows;
-    file.length = length;
-    return file;
+/// A file whose bytes are tokens, as an array of them.
+static io::Result<io::NpyFile> openBytes(const std::string &path, const DataOptions &options) {
+  io::Result<io::File> file = io::File::open(path);
+  if (!file)
+    return file.error();
+  constexpr size_t sampleBytes = size_t(64) << 10;
+  io::Result<std::vector<uint8_t>> start = file->start(sampleBytes);
+  if (!start)
+    return start.error();
+  if (std::string kind = io::mistakenFile(io::Wanted::Data, start->data(), start->size()); !kind.empty())
+    return io::Error{io::quote(path) + ": " + kind};
+  if (!options.bytesAreTokens) {
+    if (io::Status status = io::bytesAreTokens(options.places, options.vocabulary); !status)
+      return io::Error{io::quote(path) + ": " + status.error().message};
+    if (options.warn && looksLikeIds(*start, options.vocabulary))
+      options.warn(io::quote(path) + ": looks like token ids of two or four bytes each, but its bytes are taken as " +
+                   "tokens; save ids as .npy (numpy.save), or say --tokenizer=bytes");
   }
-  io::Result<io::MappedFile> bytes = io::MappedFile::open(path);
-  if (!bytes)
-    return bytes.error();
-  if (io::Status status = checkBytes(*bytes, vocabulary); !status)
+  auto size = int64_t(file->size());
+  return io::NpyFile{std::move(*file), io::DType::U8, {size}, 0};
+}
+
+io::Result<TokenFile> TokenFile::open(const std::string &path, const DataOptions &options) {
+  io::Result<io::NpyFile> array = isNpy(path) ? io::openIntegers(path) : openBytes(path, options);
+  if (!array)
+    return array.error();
+  if (array->shape.size() != 1 && array->shape.size() != 2)
+    return io::Error{io::quote(path) + ": tokens must be [T] or [B, T], not of rank " +
+                     std::to_string(array->shape.size())};
+  TokenFile file(std::move(*array));
+  file.vocabulary = options.vocabulary;
+  file.rowCount = file.array.shape.size() == 2 ? file.array.shape[0] : 1;
+  file.length = file.array.shape.back();
+  if (io::Status status = file.check(); !status)
     return status.error();
-  TokenFile file(std::move(*bytes));
-  file.length = int64_t(std::get<io::MappedFile>(file.content).size());
   return file;
+}
+
+/// Looks at every id once, a piece of the file at a time.
+io::Status TokenFile::check() const {
+  const io::DType type = array.dtype;
+  const bool isByte = type == io::DType::U8;
+  if ((isByte && vocabulary >= 256) || (type == io::DType::U16 && vocabulary >= 65536))
+    return {};
+  constexpr int64_t pieceElements = int64_t(1) << 17;
+  std::vector<uint8_t> piece(size_t(std::min(pieceElements, array.elements()) * io::sizeOf(type)));
+  for (int64_t first = 0; first < array.elements(); first += pieceElements) {
+    int64_t count = std::min(pieceElements, array.elements() - first);
+    if (io::Status status = array.read(first, count, piece.data()); !status)
+      return status;
+    for (int64_t i = 0; i < count; ++i)
+      if (int64_t id = io::integerAt(type, piece.data(), i); id < 0 || id >= vocabulary)
+        return io::Error{io::quote(array.file.path()) + ": " + (isNpy(array.file.path()) ? "token " : "byte ") +
+                         std::to_string(id) + " at position " + place(array.shape, first + i) +
+                         " is outside the vocabulary of " + std::to_string(vocabulary)};
+  }
+  return {};
+}
+
+io::Status TokenFile::read(int64_t row, int64_t at, int64_t count, int32_t *out) const {
+  std::vector<uint8_t> raw(size_t(count * io::sizeOf(array.dtype)));
+  if (io::Status status = array.read(row * length + at, count, raw.data()); !status)
+    return status;
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t id = io::integerAt(array.dtype, raw.data(), i);
+    if (id < 0 || id >= vocabulary) // As no id was when the file was opened.
+      return io::Error{io::quote(array.file.path()) + ": was changed while it was read"};
+    out[i] = int32_t(id);
+  }
+  return {};
 }
 
 io::Result<std::unique_ptr<Dataset>> Streams::open(const std::vector<std::string> &paths, const DataOptions &options) {
@@ -69,26 +107,31 @@ io::Result<std::unique_ptr<Dataset>> Streams::open(const std::vector<std::string
   streams->length = options.length;
   streams->seed = options.seed;
   for (const std::string &path : paths) {
-    io::Result<TokenFile> file = TokenFile::open(path, options.vocabulary);
+    io::Result<TokenFile> file = TokenFile::open(path, options);
     if (!file)
       return file.error();
     uint64_t windowsOfRow = uint64_t(std::max<int64_t>(file->rowLength() - 1, 0) / options.length);
     uint64_t first = streams->windows;
     streams->windows += windowsOfRow * uint64_t(file->rows());
     streams->tokens += file->rows() * file->rowLength();
-    if (windowsOfRow > 0)
-      streams->parts.push_back({std::move(*file), first, windowsOfRow});
+    if (windowsOfRow == 0)
+      continue;
+    if (streams->parts.size() >= io::File::mostHeld)
+      file->release();
+    streams->parts.push_back({std::move(*file), first, windowsOfRow});
   }
-  if (streams->windows < 2)
+  const bool holdsOut = options.heldOut > 0;
+  if (streams->windows < (holdsOut ? 2 : 1))
     return io::Error{"--data: " + io::quote(options.spec) + " has " + std::to_string(streams->tokens) + " tokens and " +
                      std::to_string(streams->windows) + " windows of " + std::to_string(options.length + 1) +
-                     "; it takes two, one to train on and one held out (a shorter --seq gives more)"};
+                     (holdsOut ? "; it takes two, one to train on and one held out" : "; it takes one") +
+                     " (a shorter --seq gives more)"};
   auto wanted = uint64_t(std::llround(double(streams->windows) * options.heldOut));
-  streams->heldOut = std::clamp<uint64_t>(wanted, 1, streams->windows - 1);
+  streams->heldOut = holdsOut ? std::clamp<uint64_t>(wanted, 1, streams->windows - 1) : 0;
   return std::unique_ptr<Dataset>(std::move(streams));
 }
 
-void Streams::sequence(Split split, uint64_t index, SequenceView out) const {
+io::Status Streams::sequence(Split split, uint64_t index, SequenceView out) const {
   uint64_t train = windows - heldOut;
   uint64_t window =
       split == Split::HeldOut ? train + index % heldOut : Permutation(train, seed, index / train).at(index % train);
@@ -97,17 +140,19 @@ void Streams::sequence(Split split, uint64_t index, SequenceView out) const {
   const Part &part = *(after - 1);
   uint64_t inPart = window - part.firstWindow;
   auto row = int64_t(inPart / part.windowsOfRow), start = int64_t(inPart % part.windowsOfRow) * length;
-  for (int64_t t = 0; t < length; ++t) {
-    out.tokens[t] = part.file.token(row, start + t);
-    out.targets[t] = part.file.token(row, start + t + 1);
-    if (out.classes)
-      out.classes[t] = PositionClass::Other;
-  }
+  std::vector<int32_t> ids(size_t(length) + 1);
+  if (io::Status status = part.file.read(row, start, length + 1, ids.data()); !status)
+    return status;
+  std::copy(ids.begin(), ids.end() - 1, out.tokens);
+  std::copy(ids.begin() + 1, ids.end(), out.targets);
+  if (out.classes)
+    std::fill_n(out.classes, length, PositionClass::Other);
+  return {};
 }
 
 std::string Streams::description() const {
   return std::to_string(tokens) + " tokens; " + std::to_string(windows - heldOut) + " windows to train on, " +
-         std::to_string(heldOut) + " held out";
+         (heldOut ? std::to_string(heldOut) + " held out" : "none held out to evaluate");
 }
 
 } // namespace chimera::train

@@ -4,37 +4,35 @@
 #ifndef CHIMERA_RUNTIME_TRAIN_DATA_STREAMS_H
 #define CHIMERA_RUNTIME_TRAIN_DATA_STREAMS_H
 
-#include "runtime/io/MappedFile.h"
 #include "runtime/io/Npy.h"
 #include "runtime/train/data/Dataset.h"
 
 #include <string>
-#include <variant>
 #include <vector>
 
 namespace chimera::train {
 
-/// The tokens of one file: rows of equal length, all ids checked.
+/// The tokens of one file: rows of equal length, all ids checked when it was opened. They stay in the file.
 class TokenFile {
 public:
-  /// Opens a file: .npy arrays [T] or [B, T] of int32 or int64; of any other file the bytes. Errors: unreadable,
-  /// another dtype or rank, an id outside 0 .. vocabulary-1 (file, position, id).
-  static io::Result<TokenFile> open(const std::string &path, int64_t vocabulary);
+  /// Opens a file: .npy arrays [T] or [B, T] of whole numbers; of any other file the bytes. Errors: unreadable, another
+  /// dtype or rank, an id outside the vocabulary (file, position, id); a file that is no text but an archive, a pointer
+  /// of Git LFS or the like; bytes, where they are not the model's tokens (io/Vocabulary.h).
+  static io::Result<TokenFile> open(const std::string &path, const DataOptions &options);
 
   int64_t rows() const { return rowCount; }
   int64_t rowLength() const { return length; }
-  int32_t token(int64_t row, int64_t at) const {
-    if (const auto *bytes = std::get_if<io::MappedFile>(&content))
-      return bytes->data()[at];
-    return int32_t(std::get<io::NpyArray>(content).integer(row * length + at));
-  }
+  /// Writes `count` tokens of a row from `at` on. Fails when the file was cut or changed.
+  io::Status read(int64_t row, int64_t at, int64_t count, int32_t *out) const;
+  /// One file of many: see io::File.
+  void release() { array.file.release(); }
 
 private:
-  TokenFile(io::MappedFile file) : content(std::move(file)) {}
-  TokenFile(io::NpyArray array) : content(std::move(array)) {}
+  explicit TokenFile(io::NpyFile array) : array(std::move(array)) {}
+  io::Status check() const;
 
-  std::variant<io::MappedFile, io::NpyArray> content;
-  int64_t rowCount = 1, length = 0;
+  io::NpyFile array; ///< Bytes are an array of u8.
+  int64_t vocabulary = 0, rowCount = 1, length = 0;
 };
 
 /// Windows of T+1 tokens of the rows of files, the target of each token the one that follows. Windows of a row begin T
@@ -42,10 +40,10 @@ private:
 /// order of their own in every epoch (Permutation.h).
 class Streams : public Dataset {
 public:
-  /// Errors: those of TokenFile, and fewer than two windows.
+  /// Errors: those of TokenFile, and too few windows: two, or one if none is held out.
   static io::Result<std::unique_ptr<Dataset>> open(const std::vector<std::string> &paths, const DataOptions &options);
 
-  void sequence(Split split, uint64_t index, SequenceView out) const override;
+  io::Status sequence(Split split, uint64_t index, SequenceView out) const override;
   uint64_t heldOutSequences() const override { return heldOut; }
   uint64_t trainSequences() const override { return windows - heldOut; }
   std::string description() const override;

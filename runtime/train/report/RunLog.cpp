@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/train/report/RunLog.h"
 
-#include "runtime/io/MappedFile.h"
+#include "runtime/io/File.h"
 
 #include <cerrno>
 #include <cstring>
@@ -60,22 +60,14 @@ io::Result<RunLog> RunLog::resume(const std::string &path, int64_t step) {
     return create(path);
   std::vector<nlohmann::json> lines;
   size_t end = 0;
-  {
-    io::Result<io::MappedFile> file = io::MappedFile::open(path);
-    if (!file)
-      return file.error();
-    const char *text = reinterpret_cast<const char *>(file->data());
-    while (end < file->size()) {
-      const void *newline = std::memchr(text + end, '\n', file->size() - end);
-      if (!newline)
-        break;
-      size_t length = size_t(static_cast<const char *>(newline) - (text + end));
-      std::optional<nlohmann::json> line = readLine(text + end, length, step);
-      if (!line)
-        break;
-      lines.push_back(std::move(*line));
-      end += length + 1;
-    }
+  io::Result<std::string> text = io::readWhole(path);
+  if (!text)
+    return text.error();
+  for (size_t newline; (newline = text->find('\n', end)) != std::string::npos; end = newline + 1) {
+    std::optional<nlohmann::json> line = readLine(text->data() + end, newline - end, step);
+    if (!line)
+      break;
+    lines.push_back(std::move(*line));
   }
   io::Result<RunLog> log = open(path, 0);
   if (!log)
