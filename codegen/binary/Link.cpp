@@ -2,7 +2,7 @@
 #include "codegen/binary/Link.h"
 #include "codegen/binary/Manifest.h"
 #include "codegen/binary/Object.h"
-#include "codegen/binary/TemporaryFolder.h"
+#include "codegen/binary/UnnamedFile.h"
 #include "lld/Common/Driver.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/STLExtras.h"
@@ -104,15 +104,14 @@ llvm::Expected<std::string> linkModelBinary(llvm::ArrayRef<std::string> objects,
   auto manifestObject = dataObject(manifestSection, manifestJson);
   if (!manifestObject)
     return manifestObject.takeError();
-  auto folder = TemporaryFolder::create();
-  if (!folder)
-    return folder.takeError();
+  std::vector<UnnamedFile> files;
   std::vector<std::string> inputs;
   auto add = [&](const std::string &name, llvm::StringRef content) -> llvm::Error {
-    auto path = folder->add(name, content);
-    if (!path)
-      return path.takeError();
-    inputs.push_back(std::move(*path));
+    auto file = UnnamedFile::create(name, content);
+    if (!file)
+      return file.takeError();
+    inputs.push_back(file->path());
+    files.push_back(std::move(*file));
     return llvm::Error::success();
   };
   for (auto [index, object] : llvm::enumerate(objects))
@@ -120,12 +119,14 @@ llvm::Expected<std::string> linkModelBinary(llvm::ArrayRef<std::string> objects,
       return error;
   if (llvm::Error error = add("manifest.o", *manifestObject))
     return error;
-  std::string output = folder->reserve("model.so");
-  if (llvm::Error error = runLinker(inputs, output))
+  auto output = UnnamedFile::create("model.so");
+  if (!output)
+    return output.takeError();
+  if (llvm::Error error = runLinker(inputs, output->path()))
     return error;
-  auto elf = llvm::MemoryBuffer::getFile(output, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  auto elf = llvm::MemoryBuffer::getFile(output->path(), /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!elf)
-    return fault(output + ": " + elf.getError().message());
+    return fault("the linked kernels: " + elf.getError().message());
   llvm::StringRef bytes = (*elf)->getBuffer();
   if (llvm::Error error = checkFreestanding(bytes))
     return error;
