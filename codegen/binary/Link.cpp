@@ -2,6 +2,7 @@
 #include "codegen/binary/Link.h"
 #include "codegen/binary/Manifest.h"
 #include "codegen/binary/Object.h"
+#include "codegen/binary/OutputPipe.h"
 #include "codegen/binary/UnnamedFile.h"
 #include "lld/Common/Driver.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -40,7 +41,7 @@ llvm::Error runLinker(llvm::ArrayRef<std::string> inputs, const std::string &out
   std::lock_guard<std::mutex> lock(mutex);
   std::vector<const char *> arguments = {
       "ld.lld", "-shared", "-z", "defs", "--build-id=none", "--no-eh-frame-hdr", "--hash-style=gnu", "--threads=1",
-      // A full disk is then an error of write(), not a fault on a mapped page.
+      // The output is a pipe.
       "--no-mmap-output-file", "-z", "max-page-size=4096", "-z", "noexecstack", "-o", output.c_str()};
   for (const std::string &input : inputs)
     arguments.push_back(input.c_str());
@@ -119,18 +120,15 @@ llvm::Expected<std::string> linkModelBinary(llvm::ArrayRef<std::string> objects,
       return error;
   if (llvm::Error error = add("manifest.o", *manifestObject))
     return error;
-  auto output = UnnamedFile::create("model.so");
-  if (!output)
-    return output.takeError();
-  if (llvm::Error error = runLinker(inputs, output->path()))
+  OutputPipe output;
+  if (llvm::Error error = output.open())
     return error;
-  auto elf = llvm::MemoryBuffer::getFile(output->path(), /*IsText=*/false, /*RequiresNullTerminator=*/false);
-  if (!elf)
-    return fault("the linked kernels: " + elf.getError().message());
-  llvm::StringRef bytes = (*elf)->getBuffer();
+  if (llvm::Error error = runLinker(inputs, output.path()))
+    return error;
+  std::string bytes = output.take();
   if (llvm::Error error = checkFreestanding(bytes))
     return error;
-  return bytes.str() + trailer(bytes);
+  return bytes + trailer(bytes);
 }
 
 llvm::Expected<std::string> modelBinary(mlir::ModuleOp kernels, const Manifest &manifest) {

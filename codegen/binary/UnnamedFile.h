@@ -14,8 +14,8 @@ namespace chimera::binary {
 /// Move-only.
 class UnnamedFile {
 public:
-  /// Makes a file with this content. `label` is for messages. An error is the system's.
-  static llvm::Expected<UnnamedFile> create(llvm::StringRef label, llvm::StringRef content = "");
+  /// Makes a file with this content, to be read. `label` is for messages. An error is the system's.
+  static llvm::Expected<UnnamedFile> create(llvm::StringRef label, llvm::StringRef content);
 
   UnnamedFile(UnnamedFile &&other) : descriptor(std::exchange(other.descriptor, -1)) {}
   UnnamedFile &operator=(UnnamedFile &&) = delete;
