@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Runs programs of the build."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 
 import arrays
 
@@ -21,6 +24,16 @@ def caller(folder):
             sys.exit(done.stderr.strip() or f"error: {command[0]} ended with status {done.returncode}")
         return done.stdout, done.stderr
     return call
+
+
+@contextlib.contextmanager
+def temporary_folder():
+    """A folder that is gone afterwards, also when a signal ends this program, and with it the one that it waits for."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, lambda *_: sys.exit("stopped"))
+    with tempfile.TemporaryDirectory() as folder:
+        yield folder
 
 
 def run_model(call, binary, weights, folder, shape, ids):

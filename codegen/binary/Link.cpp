@@ -2,7 +2,8 @@
 #include "codegen/binary/Link.h"
 #include "codegen/binary/Manifest.h"
 #include "codegen/binary/Object.h"
-#include "codegen/binary/TemporaryFolder.h"
+#include "codegen/binary/OutputPipe.h"
+#include "codegen/binary/UnnamedFile.h"
 #include "lld/Common/Driver.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/STLExtras.h"
@@ -40,7 +41,7 @@ llvm::Error runLinker(llvm::ArrayRef<std::string> inputs, const std::string &out
   std::lock_guard<std::mutex> lock(mutex);
   std::vector<const char *> arguments = {
       "ld.lld", "-shared", "-z", "defs", "--build-id=none", "--no-eh-frame-hdr", "--hash-style=gnu", "--threads=1",
-      // A full disk is then an error of write(), not a fault on a mapped page.
+      // The output is a pipe.
       "--no-mmap-output-file", "-z", "max-page-size=4096", "-z", "noexecstack", "-o", output.c_str()};
   for (const std::string &input : inputs)
     arguments.push_back(input.c_str());
@@ -104,15 +105,14 @@ llvm::Expected<std::string> linkModelBinary(llvm::ArrayRef<std::string> objects,
   auto manifestObject = dataObject(manifestSection, manifestJson);
   if (!manifestObject)
     return manifestObject.takeError();
-  auto folder = TemporaryFolder::create();
-  if (!folder)
-    return folder.takeError();
+  std::vector<UnnamedFile> files;
   std::vector<std::string> inputs;
   auto add = [&](const std::string &name, llvm::StringRef content) -> llvm::Error {
-    auto path = folder->add(name, content);
-    if (!path)
-      return path.takeError();
-    inputs.push_back(std::move(*path));
+    auto file = UnnamedFile::create(name, content);
+    if (!file)
+      return file.takeError();
+    inputs.push_back(file->path());
+    files.push_back(std::move(*file));
     return llvm::Error::success();
   };
   for (auto [index, object] : llvm::enumerate(objects))
@@ -120,16 +120,15 @@ llvm::Expected<std::string> linkModelBinary(llvm::ArrayRef<std::string> objects,
       return error;
   if (llvm::Error error = add("manifest.o", *manifestObject))
     return error;
-  std::string output = folder->reserve("model.so");
-  if (llvm::Error error = runLinker(inputs, output))
+  OutputPipe output;
+  if (llvm::Error error = output.open())
     return error;
-  auto elf = llvm::MemoryBuffer::getFile(output, /*IsText=*/false, /*RequiresNullTerminator=*/false);
-  if (!elf)
-    return fault(output + ": " + elf.getError().message());
-  llvm::StringRef bytes = (*elf)->getBuffer();
+  if (llvm::Error error = runLinker(inputs, output.path()))
+    return error;
+  std::string bytes = output.take();
   if (llvm::Error error = checkFreestanding(bytes))
     return error;
-  return bytes.str() + trailer(bytes);
+  return bytes + trailer(bytes);
 }
 
 llvm::Expected<std::string> modelBinary(mlir::ModuleOp kernels, const Manifest &manifest) {

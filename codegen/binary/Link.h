@@ -20,8 +20,7 @@ struct Manifest;
 /// the trailer: the bytes of a model binary. The result depends on the two arguments alone.
 ///
 /// Errors: an undefined symbol, which names the function that a kernel would call; a dependency or an initialiser; a
-/// temporary folder that cannot
-/// be written, a kernel that two objects define.
+/// kernel that two objects define; memory that the system does not give. No file is written.
 llvm::Expected<std::string> linkModelBinary(llvm::ArrayRef<std::string> objects, llvm::StringRef manifestJson);
 
 /// Checks that `elf` is a shared object that needs no library, has no undefined symbol and no initialisers.

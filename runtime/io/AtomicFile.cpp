@@ -29,16 +29,34 @@ Result<AtomicFile> AtomicFile::create(const std::string &path) {
       std::free(resolved);
     }
   }
+  // A file without a name is gone with the process, however that ends. Not every file system has them.
+  size_t slash = file.target.rfind('/');
+  std::string folder = slash == std::string::npos ? "." : file.target.substr(0, slash + 1);
+  if (::access("/proc/self/fd", F_OK) == 0)
+    file.descriptor = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+  if (file.descriptor >= 0)
+    return file;
+  int failed = file.takeName([&](const char *temporary) {
+    file.descriptor = ::open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    return file.descriptor >= 0;
+  });
+  if (failed)
+    return file.failure("cannot write", failed);
+  return file;
+}
+
+/// Finds a name beside the target under which `make` makes a file, false with errno set where it does not. Returns 0,
+/// or the error.
+template <typename Make> int AtomicFile::takeName(const Make &make) {
   for (int attempt = 0;; ++attempt) {
-    file.temporary = file.target + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(attempt);
-    file.descriptor = ::open(file.temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    if (file.descriptor >= 0)
-      return file;
+    temporary = target + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(attempt);
+    if (make(temporary.c_str()))
+      return 0;
     int why = errno;
     if (why == EEXIST && attempt < 1000)
       continue;
-    file.temporary.clear();
-    return file.failure("cannot write", why);
+    temporary.clear();
+    return why;
   }
 }
 
@@ -84,6 +102,11 @@ Status AtomicFile::resize(uint64_t size) {
 
 Status AtomicFile::commit() {
   int failed = ::fsync(descriptor) != 0 ? errno : 0;
+  if (!failed && temporary.empty()) {
+    std::string unnamed = "/proc/self/fd/" + std::to_string(descriptor);
+    failed = takeName(
+        [&](const char *name) { return ::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0; });
+  }
   if (::close(std::exchange(descriptor, -1)) != 0 && !failed)
     failed = errno;
   if (failed)

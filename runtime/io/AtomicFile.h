@@ -13,8 +13,9 @@
 
 namespace chimera::io {
 
-/// A temporary file beside its target that `commit` renames onto it. Without
-/// `commit` it is removed and the target left as it was. Move-only.
+/// A file without a name in its target's folder, to which `commit` gives the target's. Without `commit` it is gone,
+/// also when the process is killed, and the target left as it was. On a file system without such files (NFS) it has the
+/// name TARGET.tmp-PROCESS-N, and a process that is killed leaves it. Move-only.
 class AtomicFile {
 public:
   /// Creates the temporary file. A symbolic link at `path` is followed; a
@@ -39,6 +40,7 @@ public:
 
 private:
   AtomicFile() = default;
+  template <typename Make> int takeName(const Make &make);
   Error failure(const char *what, int code) const;
 
   int descriptor = -1;

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <set>
 #include <unistd.h>
 
 namespace chimera::train {
@@ -110,13 +109,18 @@ static void removeCheckpoint(const std::string &folder, const std::string &path)
   filesystem::remove_all(hidden, ignored);
 }
 
-Failure Checkpoints::save(const State &state, const CheckpointInfo &info) const {
-  if (Failure failure = makeFolder(folder))
-    return failure;
+void Checkpoints::removeUnfinished() const {
   std::error_code ignored;
   for (const std::string &name : entries(folder))
     if (startsWith(name, writingPrefix) || startsWith(name, removedPrefix))
       filesystem::remove_all(folder + "/" + name, ignored);
+}
+
+Failure Checkpoints::save(const State &state, const CheckpointInfo &info) const {
+  if (Failure failure = makeFolder(folder))
+    return failure;
+  std::error_code ignored;
+  removeUnfinished();
   std::string writing = folder + "/" + writingPrefix + std::to_string(getpid());
   Failure failure = writeFiles(writing, state, info);
   if (!failure)
@@ -170,30 +174,22 @@ Result<CheckpointInfo> readCheckpoint(const std::string &path) {
                         (*object)["progress"].dump()};
 }
 
-/// Says in which key a checkpoint's identity is another than the run's.
-static Failure compareIdentity(const std::string &path, const std::string &found, const std::string &wanted) {
-  Result<json> theirs = parse(found, path), ours = parse(wanted, "the identity of the run");
-  if (!theirs)
-    return theirs.error();
-  if (!ours)
-    return ours.error();
-  if (*theirs == *ours)
-    return std::nullopt;
-  auto error = [&](const std::string &what) {
-    return Error(io::quote(path) + ": a checkpoint of another run: " + what);
-  };
-  if (!theirs->is_object() || !ours->is_object())
-    return error("its identity differs");
-  std::set<std::string> keys;
-  for (const json *object : {&*theirs, &*ours})
-    for (const auto &item : object->items())
-      keys.insert(item.key());
-  for (const std::string &key : keys) {
-    auto textOf = [&](const json &object) { return object.contains(key) ? io::quote(object[key].dump()) : "absent"; };
-    if (theirs->value(key, json()) != ours->value(key, json()) || theirs->contains(key) != ours->contains(key))
-      return error(io::quote(key) + " is " + textOf(*theirs) + " there and " + textOf(*ours) + " here");
+/// Refuses a checkpoint of another run, and tells of the differences that are none.
+static Failure compareIdentity(const std::string &path, const std::string &found, const std::string &wanted,
+                               const std::function<void(const std::string &)> &warn, const Tolerance &tolerance) {
+  Result<std::vector<IdentityDifference>> differences = identityDifferences(found, wanted);
+  if (!differences)
+    return Error(io::quote(path) + ": " + differences.error().message);
+  std::vector<std::string> told;
+  for (const IdentityDifference &difference : *differences) {
+    std::optional<std::string> text = tolerance ? tolerance(difference) : std::nullopt;
+    if (!text)
+      return Error(io::quote(path) + ": a checkpoint of another run: " + difference.text("there", "here"));
+    told.push_back(*text);
   }
-  return error("its identity differs");
+  for (const std::string &text : told)
+    warn(text);
+  return std::nullopt;
 }
 
 static Failure loadState(State &state, const std::string &path) {
@@ -208,9 +204,9 @@ static Failure loadState(State &state, const std::string &path) {
   return state.loadOptimizer(*optimizer);
 }
 
-Result<std::optional<CheckpointInfo>>
-Checkpoints::loadNewest(State &state, const std::string &identity,
-                        const std::function<void(const std::string &)> &warn) const {
+Result<std::optional<CheckpointInfo>> Checkpoints::loadNewest(State &state, const std::string &identity,
+                                                              const std::function<void(const std::string &)> &warn,
+                                                              const Tolerance &tolerance) const {
   std::vector<int64_t> all = steps();
   std::string newestError;
   for (auto step = all.rbegin(); step != all.rend(); ++step) {
@@ -221,7 +217,7 @@ Checkpoints::loadNewest(State &state, const std::string &identity,
       warn("passing over a checkpoint: " + info.error().message);
       continue;
     }
-    if (Failure failure = compareIdentity(path(*step), info->identity, identity))
+    if (Failure failure = compareIdentity(path(*step), info->identity, identity, warn, tolerance))
       return *failure;
     if (Failure failure = loadState(state, path(*step)))
       return *failure;

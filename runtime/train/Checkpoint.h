@@ -4,6 +4,7 @@
 #ifndef CHIMERA_RUNTIME_TRAIN_CHECKPOINT_H
 #define CHIMERA_RUNTIME_TRAIN_CHECKPOINT_H
 
+#include "runtime/train/RunIdentity.h"
 #include "runtime/train/State.h"
 
 #include <cstdint>
@@ -39,11 +40,16 @@ public:
   /// full disk is one.
   Failure save(const State &state, const CheckpointInfo &info) const;
 
+  /// Removes what killed runs left half written. For the one process that writes here.
+  void removeUnfinished() const;
+
   /// Loads the newest checkpoint that is whole into the state. Nothing: there is none at all. A damaged one is passed
   /// over, and `warn` told in one line. Errors: all that there are are damaged; or the newest whole one is of another
-  /// run (a key of `identity` differs, which is named) or model (a tensor is missing or has another shape).
+  /// run (a key of `identity` differs, which is named) or model (a tensor is missing or has another shape). Keys that
+  /// may differ are those for which `tolerance` has a text, which `warn` is told.
   Result<std::optional<CheckpointInfo>> loadNewest(State &state, const std::string &identity,
-                                                   const std::function<void(const std::string &)> &warn) const;
+                                                   const std::function<void(const std::string &)> &warn,
+                                                   const Tolerance &tolerance = {}) const;
 
   /// The folder of a step's checkpoint.
   std::string path(int64_t step) const;

@@ -35,6 +35,8 @@ public:
   /// Ends the other ranks, which might wait for this one forever, after an error that they do not share. The caller
   /// then exits with status 1. With one rank it does nothing.
   virtual void abandon() = 0;
+  /// Whether a call has failed. The ranks are then no longer at the same place: nothing is of use but `abandon`.
+  virtual bool isLost() const { return false; }
 };
 
 /// A communicator on host memory by pairwise exchange: sums are made of one operation.

@@ -19,7 +19,7 @@ class MpiCommunicator final : public PairwiseCommunicator {
 public:
   explicit MpiCommunicator(const chimera_mpi &functions) : mpi(functions) {}
   ~MpiCommunicator() override {
-    if (started)
+    if (started && !lost) // Ending MPI waits for the others, which may wait for this rank.
       mpi.finish();
   }
 
@@ -33,24 +33,29 @@ public:
   int size() const override { return ranks; }
   Failure broadcast(void *bytes, int64_t count) override { return outcome(mpi.broadcast(bytes, count), "broadcast"); }
   Failure barrier() override { return outcome(mpi.barrier(), "barrier"); }
-  void abandon() override { mpi.abandon(1); }
+  void abandon() override {
+    lost = true;
+    mpi.abandon(1);
+  }
+  bool isLost() const override { return lost; }
 
 private:
   Failure exchange(int partner, const void *send, void *receive, int64_t bytes) override {
     return outcome(mpi.exchange(partner, send, receive, bytes), "exchange");
   }
 
-  Failure outcome(int error, const char *what) const {
+  Failure outcome(int error, const char *what) {
     if (!error)
       return std::nullopt;
+    lost = true;
     char text[512];
     mpi.describe(error, text, sizeof text);
-    return Error(std::string("rank ") + std::to_string(ownRank) + ": " + what + ": " + text, CHIMERA_ERROR_SYSTEM);
+    return Error(std::string("MPI: ") + what + ": " + text, CHIMERA_ERROR_SYSTEM);
   }
 
   const chimera_mpi &mpi;
   int ownRank = 0, ranks = 1;
-  bool started = false;
+  bool started = false, lost = false;
 };
 
 } // namespace

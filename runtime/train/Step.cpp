@@ -94,7 +94,7 @@ Failure Trainer::makeGradients(const StepInput &input, StepReport &report, Hyper
   if (!counted)
     return counted.error();
   if (*counted == 0)
-    return Error("step " + std::to_string(input.step) + ": no target counts");
+    return Error("step " + std::to_string(input.step + 1) + ": no target counts");
   report.hard = emptyReport();
   report.soft = emptyReport();
   hyper = input.hyper;

@@ -31,7 +31,7 @@ using SequenceReader = std::function<io::Status(int64_t index, int32_t *tokens, 
 
 /// What changes from step to step.
 struct StepInput {
-  uint32_t step = 0;          ///< Its number: of the noise, and in messages.
+  uint32_t step = 0;          ///< Its number from 0: of the noise. Messages count from 1, as the log does.
   SequenceReader read;        ///< index 0 .. A*B - 1; called for this rank's sequences only, each once.
   double hardShare = 1;       ///< The share of each micro-step's sequences, its first ones, that route hard.
   bool hardNoise = false;     ///< Gumbel noise on the choice of the hard ones.

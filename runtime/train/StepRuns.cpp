@@ -165,7 +165,7 @@ runtime::Error Trainer::notFinite(const StepInput &input, const Share &share, co
   std::string where = !culprit           ? culprit.error().message
                       : culprit->empty() ? "no launch makes one when it is run again"
                                          : "the first is made by " + *culprit;
-  return Error("step " + std::to_string(input.step) + ": " + what + " is NaN or infinite under " + share.kind +
+  return Error("step " + std::to_string(input.step + 1) + ": " + what + " is NaN or infinite under " + share.kind +
                " routing; " + where);
 }
 

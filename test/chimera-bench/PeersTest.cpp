@@ -5,13 +5,21 @@
 
 #include "test/support/Subprocess.h"
 #include "tools/chimera-bench/Process.h"
+#include "tools/chimera-bench/TemporaryFolder.h"
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
 
 namespace {
 
@@ -200,7 +208,74 @@ TEST(Process, GivesOutputErrorsAndStatus) {
   result = runProcess({"sh", "-c", "for i in 1 2 3; do head -c 100000 /dev/zero; head -c 100000 /dev/zero >&2; done"});
   EXPECT_EQ(result->out.size(), 300000u);
   EXPECT_EQ(result->err.size(), 300000u);
-  EXPECT_FALSE(runProcess({"/no/such/program"}));
+  auto missing = runProcess({"/no/such/program"});
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().message, "starting '/no/such/program': No such file or directory");
+}
+
+TEST(Process, EndsWhenItIsToldTo) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  std::thread teller([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    EXPECT_EQ(::write(ends[1], "", 1), 1);
+  });
+  // A child of its own holds the pipes of the one that is told.
+  auto result = runProcess({"sh", "-c", "sleep 30 & exec sleep 60"}, ends[0]);
+  teller.join();
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->status, 128 + SIGTERM);
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
+TEST(Process, EndsWithItsParentHoweverThatEnds) {
+  chimera::test::TemporaryDirectory folder;
+  std::string path = folder.file("number");
+  pid_t parent = ::fork();
+  ASSERT_GE(parent, 0);
+  if (parent == 0) {
+    (void)runProcess({"sh", "-c", "echo $$ > " + path + "; exec sleep 60"});
+    ::_exit(0);
+  }
+  std::string text;
+  for (int i = 0; i < 1000 && text.find('\n') == std::string::npos; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    std::ifstream file(path);
+    std::getline(file, text, '\0');
+  }
+  ASSERT_NE(text.find('\n'), std::string::npos);
+  std::string stat = "/proc/" + std::to_string(std::stoi(text)) + "/stat";
+  ::kill(parent, SIGKILL);
+  ::waitpid(parent, nullptr, 0);
+  bool isThere = true;
+  for (int i = 0; i < 1000 && isThere; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    std::ifstream file(stat);
+    std::string line;
+    isThere = std::getline(file, line) && line.find(") Z") == std::string::npos;
+  }
+  EXPECT_FALSE(isThere);
+}
+
+TEST(TemporaryFolder, IsGoneAfterASignal) {
+  chimera::test::TemporaryDirectory root;
+  ::setenv("TMPDIR", root.path().c_str(), 1);
+  for (int signal : {SIGTERM, SIGINT, SIGHUP}) {
+    pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      auto folder = TemporaryFolder::create("model");
+      chimera::test::writeFile(folder->file(), "weights");
+      ::raise(signal);
+      ::_exit(1);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == signal);
+    EXPECT_TRUE(std::filesystem::is_empty(root.path())) << signal;
+  }
+  ::unsetenv("TMPDIR");
 }
 
 } // namespace

@@ -7,8 +7,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <map>
+#include <sys/wait.h>
+#include <thread>
 
 namespace {
 
@@ -140,6 +144,64 @@ TEST_P(CompiledTraining, KeepsWhatTheLossDoesNotDependOn) {
   ProcessResult ran = runProcess(
       {CHIMERA_RUN, file("m.chm"), "--weights", file("out"), "--prompt", "\x01\x02", "--max-new-tokens", "2"});
   EXPECT_EQ(ran.status, 0) << ran.describe();
+}
+
+// The compiler that is stopped leaves nothing, and the run that follows is as if there had been none.
+TEST_P(CompiledTraining, ASignalWhileTheProgramsAreCompiledLeavesNothing) {
+  ASSERT_EQ(train("whole").status, 0);
+  int stopped = 0;
+  for (int attempt = 0; attempt < 8; ++attempt) {
+    pid_t child = startProcess(runs.command("out"), "/dev/null", file("said"));
+    std::this_thread::sleep_for(std::chrono::milliseconds(60 + 40 * attempt));
+    ::kill(child, attempt % 2 ? SIGINT : SIGTERM);
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFEXITED(status)) << "ended by signal " << WTERMSIG(status);
+    if (WEXITSTATUS(status) == 0)
+      break; // The moments to come are later: steps are done.
+    std::string said = readFile(file("said"));
+    EXPECT_NE(said.find(" before the first step; nothing was trained or saved\n"), std::string::npos) << said;
+    ++stopped;
+    for (const std::string &name : namesIn(file("out")))
+      EXPECT_EQ(name.find(".part"), std::string::npos) << name;
+  }
+  EXPECT_GE(stopped, 1);
+  ProcessResult last = train("out", {"--resume"});
+  ASSERT_EQ(last.status, 0) << last.describe();
+  EXPECT_EQ(readFile(file("out/model.safetensors")), readFile(file("whole/model.safetensors")));
+}
+
+// A cache of programs that were made for another kind of CPU.
+TEST(CompiledPrograms, ThoseOfAnotherCpuAreMadeAgain) {
+  CompiledRun runs({{"checkpoint", {{"every", 2}}}}, 4, "cpu");
+  ASSERT_EQ(runs.run("out").status, 0);
+  std::string path = runs.file("out/" + runs.binaryOf("out")), good = readFile(path);
+  ProcessResult other = runProcess({CHIMERA_COMPILE, runs.file("config.json"), "-o", path, "--phases=train",
+                                    "--target=cpu", "--max-tokens=128", "--max-seqs=8", "--mcpu=amx-bf16"},
+                                   300);
+  ASSERT_EQ(other.status, 0) << other.describe();
+  std::filesystem::remove_all(runs.file("out/checkpoints/step-00000004"));
+  ProcessResult result = runs.run("out", {"--resume"});
+  ASSERT_EQ(result.status, 0) << result.describe();
+  if (result.err.find("warning: ") == std::string::npos)
+    GTEST_SKIP() << "this machine has what amx-bf16 needs";
+  EXPECT_NE(result.err.find("warning: the compiled programs cannot be used and are made again: "), std::string::npos)
+      << result.err;
+  EXPECT_EQ(readFile(path), good);
+}
+
+// Bits are promised for an instruction set; a run that goes on with another says so.
+TEST(CompiledPrograms, OtherKernelsAreTold) {
+  CompiledRun runs({{"checkpoint", {{"every", 2}}}}, 4, "cpu");
+  ASSERT_EQ(runs.run("out", {"--mcpu", "avx2"}).status, 0);
+  std::filesystem::remove_all(runs.file("out/checkpoints/step-00000004"));
+  std::vector<std::string> command = runs.command("out", {"--resume"});
+  std::replace(command.begin(), command.end(), std::string("cpu"), std::string("ref"));
+  ProcessResult result = runProcess(command, 300);
+  ASSERT_EQ(result.status, 0) << result.describe();
+  EXPECT_NE(result.err.find("warning: the kernels are '\"ref x86-64-v3\"' now, they were '\"cpu avx2\"'"),
+            std::string::npos)
+      << result.err;
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, CompiledTraining, testing::Values("ref", "cpu"));

@@ -13,6 +13,9 @@ static JsonValue parsed(const std::string &text) {
   return std::get<JsonValue>(parseJson(text));
 }
 
+/// Of a generator, and nothing else known.
+static const RunSources eightPairs = {"8 pairs", {}, {}, {}};
+
 TEST(ConfigText, KeepsEveryValueAsItWasWritten) {
   std::string text =
       R"({"a": 1.50, "b": [1, -2e-3, null, true], "c": {"d": "x\n\"y\"", "e": {}, "f": []}, "g": [0.0, Infinity]})";
@@ -39,7 +42,7 @@ TEST(Identity, HasWhatBitsDependOn) {
   options.data = "mqar";
   options.steps = 10;
   JsonValue config = parsed(R"({"vocab_size": 7, "training": {"routing": "hard", "checkpoint": {"every": 3}}})");
-  auto identity = nlohmann::json::parse(runIdentity(options, config, "8 pairs"));
+  auto identity = nlohmann::json::parse(runIdentity(options, config, eightPairs));
   EXPECT_EQ(identity["config.json: vocab_size"], "7");
   EXPECT_EQ(identity["config.json: training.routing"], "\"hard\"");
   EXPECT_FALSE(identity.contains("config.json: training.checkpoint"));
@@ -48,9 +51,47 @@ TEST(Identity, HasWhatBitsDependOn) {
   Options other = options;
   other.threads = 7;
   other.logEvery = 5;
-  EXPECT_EQ(runIdentity(other, config, "8 pairs"), runIdentity(options, config, "8 pairs"));
+  EXPECT_EQ(runIdentity(other, config, eightPairs), runIdentity(options, config, eightPairs));
   other.seed = 1;
-  EXPECT_NE(runIdentity(other, config, "8 pairs"), runIdentity(options, config, "8 pairs"));
+  EXPECT_NE(runIdentity(other, config, eightPairs), runIdentity(options, config, eightPairs));
+}
+
+TEST(Identity, HasWhatTheRunIsMadeFrom) {
+  Options options;
+  JsonValue config = parsed(R"({"vocab_size": 7, "training": {"checkpoint": {"every": 3}}})");
+  auto identity = nlohmann::json::parse(runIdentity(options, config, {"8 pairs", "12ab", "random", "cpu avx2"}));
+  EXPECT_EQ(identity["the content of the data"], "12ab");
+  EXPECT_EQ(identity["the start weights"], "random");
+  EXPECT_EQ(identity["the kernels"], "cpu avx2");
+  EXPECT_FALSE(nlohmann::json::parse(runIdentity(options, config, eightPairs)).contains("the content of the data"));
+  auto ranks = nlohmann::json::parse(rankIdentity(options, config, eightPairs));
+  for (const char *key : {"--seed", "--resume", "--gradients", "--mcpu", "config.json: training.checkpoint"})
+    EXPECT_TRUE(ranks.contains(key)) << key;
+}
+
+TEST(Identity, ToleratesWhatIsTold) {
+  EXPECT_EQ(*toleratedDifference({"--steps", "'4'", "'9'", false}),
+            "the run has '9' steps now, it had '4': from here on schedules are fractions of the new number; the "
+            "optimizer goes on");
+  EXPECT_NE(toleratedDifference({"the kernels", "'\"cpu avx512\"'", "'\"cpu avx2\"'", false})->find("the bits are no "),
+            std::string::npos);
+  EXPECT_NE(toleratedDifference({"the content of the data", "absent", "'1'", true})->find("an older version"),
+            std::string::npos);
+  EXPECT_FALSE(toleratedDifference({"the content of the data", "'2'", "'1'", false}));
+  EXPECT_FALSE(toleratedDifference({"the start weights", "'2'", "absent", false}));
+  EXPECT_FALSE(toleratedDifference({"--seed", "absent", "'1'", true}));
+}
+
+TEST(Identity, ListsTheSettingsOfAModel) {
+  Options options;
+  JsonValue config =
+      parsed(R"({"vocab_size": 7, "training": {"routing": "soft", "optimizer": {"lr": 0.1, "betas": [0.9, 0.95]}}})");
+  EXPECT_EQ(settingsOfModel(options, config), "routing \"soft\", optimizer.lr 0.1, optimizer.betas [0.9, 0.95]");
+  options.routing = "hard";
+  options.learningRate = 1;
+  EXPECT_EQ(settingsOfModel(options, config), "optimizer.betas [0.9, 0.95]");
+  EXPECT_EQ(settingsOfModel(options, parsed(R"({"vocab_size": 7})")), "");
+  EXPECT_EQ(settingsOfModel(options, parsed(R"({"training": 3})")), "");
 }
 
 TEST(Identity, PutsTheCommandLineIntoTheConfig) {

@@ -134,7 +134,7 @@ TEST_F(TrainError, ProtectsTheRunThatIsThere) {
 
 TEST_F(TrainError, NamesWhatDiffersFromTheCheckpoint) {
   ASSERT_EQ(run("out", 4).status, 0);
-  expectError(run("out", 5, {"--resume"}), 1, "--steps");
+  expectError(run("out", 3, {"--resume"}), 1, "is of a longer run than --steps=3");
   expectError(run("out", 4, {"--resume", "--lr", "0.5"}), 1, "training.optimizer");
   expectError(run("out", 4, {"--resume", "--seed", "5"}), 1, "--seed");
   EXPECT_EQ(run("out", 4, {"--resume", "--log-every", "2"}).status, 0);

@@ -3,7 +3,10 @@
 // chimera-train under mpirun.
 #include "test/chimera-train/ToyRun.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <sstream>
+#include <utility>
 
 namespace {
 
@@ -18,32 +21,55 @@ protected:
     configure({{"routing", "soft@0.25,hard@0.75"},
                {"evaluation",
                 { {"every", 5},
-                  {"sequences", 6} }},
+                  { "sequences",
+                    6 } }},
                { "checkpoint",
-                 { {"every", 5} } }});
+                 {
+                   { "every",
+                     5 }
+                 } }});
 #else
     GTEST_SKIP() << "built without MPI, or mpirun is not installed";
 #endif
   }
-  ProcessResult runRanks(int ranks, const std::string &out, int steps,
-                         const std::vector<std::string> &more = {}) const {
+  /// Runs a command on each rank, of which those in a row that are alike may be given as one.
+  static ProcessResult runCommands(const std::vector<std::pair<int, std::vector<std::string>>> &commands) {
+    std::vector<std::string> all;
 #ifdef CHIMERA_MPIRUN
     // What OpenMPI itself leaks is no concern of these tests.
-    std::vector<std::string> all = {"env",
-                                    "ASAN_OPTIONS=detect_leaks=0",
-                                    CHIMERA_MPIRUN,
-                                    "--allow-run-as-root",
-                                    "--oversubscribe",
-                                    "--bind-to",
-                                    "none",
-                                    "-np",
-                                    std::to_string(ranks)};
-    std::vector<std::string> command = this->command(out, steps, more);
-    all.insert(all.end(), command.begin(), command.end());
-    return runProcess(all, 100);
-#else
-    return {};
+    all = {"env", "ASAN_OPTIONS=detect_leaks=0", CHIMERA_MPIRUN, "--allow-run-as-root", "--oversubscribe", "--bind-to",
+           "none"};
 #endif
+    for (size_t i = 0; i < commands.size(); ++i) {
+      if (i > 0)
+        all.push_back(":");
+      all.insert(all.end(), {"-np", std::to_string(commands[i].first)});
+      all.insert(all.end(), commands[i].second.begin(), commands[i].second.end());
+    }
+    return runProcess(all, 100);
+  }
+  ProcessResult runRanks(int ranks, const std::string &out, int steps,
+                         const std::vector<std::string> &more = {}) const {
+    return runCommands({{ranks, command(out, steps, more)}});
+  }
+  /// The lines that chimera-train itself says of an error.
+  static std::vector<std::string> errors(const ProcessResult &result) {
+    std::vector<std::string> found;
+    std::istringstream lines(result.err);
+    for (std::string line; std::getline(lines, line);)
+      if (line.rfind("chimera-train: ", 0) == 0 && line.find("warning: ") == std::string::npos)
+        found.push_back(line);
+    return found;
+  }
+  /// Two ranks, the second with other arguments: one line with `text` in it.
+  void expectMismatch(const std::vector<std::string> &first, const std::vector<std::string> &second,
+                      const std::string &text) const {
+    ProcessResult result = runCommands({{1, command("out", 5, first)}, {1, command("out", 5, second)}});
+    EXPECT_FALSE(result.timedOut);
+    EXPECT_EQ(result.status, 1) << result.describe();
+    ASSERT_EQ(errors(result).size(), 1u) << result.err;
+    EXPECT_NE(errors(result)[0].find(text), std::string::npos) << errors(result)[0];
+    EXPECT_FALSE(std::filesystem::exists(file("out"))) << "nothing was begun";
   }
 };
 
@@ -79,10 +105,63 @@ TEST_F(TrainRanks, FailTogether) {
   EXPECT_NE(result.err.find("key 'training.routing'"), std::string::npos) << result.err;
   writeFile(file("fail"), "");
   result = runRanks(2, "out", 5);
-  EXPECT_NE(result.status, 0);
+  EXPECT_EQ(result.status, 1) << result.describe();
   EXPECT_FALSE(result.timedOut) << "only the first rank sees what the compiler says";
-  EXPECT_NE(result.err.find("chimera-train: chimera-compile: error: it does not compile"), std::string::npos)
+  EXPECT_EQ(errors(result), std::vector<std::string>{"chimera-train: chimera-compile: error: it does not compile"})
       << result.err;
+}
+
+TEST_F(TrainRanks, AgreeBeforeTheyStart) {
+  expectMismatch({}, {"--seed", "1"}, "chimera-train: rank 1: '--seed' is '0' on rank 0 and '1' on this one");
+  expectMismatch({"--gradients", file("g")}, {}, "'--gradients' is ");
+  expectMismatch({}, {"--resume"}, "'--resume' is 'false' on rank 0 and 'true' on this one");
+  expectMismatch({"--checkpoint-every", "1"}, {"--checkpoint-every", "2"}, "'config.json: training.checkpoint' is ");
+  expectMismatch({}, {"--mcpu", "avx2"}, "'--mcpu' is ");
+  // Data of the same size, and other steps.
+  std::string bytes(2000, '\1');
+  writeFile(file("one.bin"), bytes);
+  bytes[1000] = '\2';
+  writeFile(file("two.bin"), bytes);
+  std::filesystem::create_directory(file("node"));
+  std::vector<std::vector<std::string>> commands;
+  for (const char *folder : {"one.bin", "two.bin"}) {
+    // Each rank in a folder of its own, as nodes with disks of their own.
+    std::string place = file(std::string("node/") + folder);
+    std::filesystem::create_directory(place);
+    std::vector<std::string> all = {"sh", "-c", "cd " + place + " && cp " + file(folder) + " data.bin && exec \"$@\"",
+                                    "sh"};
+    std::vector<std::string> words = command("out", 5);
+    std::replace(words.begin(), words.end(), std::string("copy:data=2,symbols=3"), std::string("data.bin"));
+    all.insert(all.end(), words.begin(), words.end());
+    commands.push_back(all);
+  }
+  ProcessResult result = runCommands({{1, commands[0]}, {1, commands[1]}});
+  EXPECT_EQ(result.status, 1) << result.describe();
+  ASSERT_EQ(errors(result).size(), 1u) << result.err;
+  EXPECT_NE(errors(result)[0].find("'the content of the data' is "), std::string::npos) << result.err;
+  result = runCommands({{1, command("out", 5)}, {1, command("out", 4)}});
+  EXPECT_FALSE(result.timedOut);
+  EXPECT_EQ(result.status, 1) << result.describe();
+  ASSERT_EQ(errors(result).size(), 1u) << result.err;
+  EXPECT_NE(errors(result)[0].find("'--steps' is '5' on rank 0 and '4' on this one"), std::string::npos) << result.err;
+}
+
+TEST_F(TrainRanks, OneThatIsKilledEndsTheOthers) {
+  std::vector<std::string> dying = {"sh", "-c", "\"$@\" & sleep 3; kill -9 $!; wait $!", "sh"};
+  std::vector<std::string> words = command("out", 100000000, {"--checkpoint-every", "0", "--eval-every", "0"});
+  dying.insert(dying.end(), words.begin(), words.end());
+  ProcessResult result = runCommands({{1, words}, {1, dying}});
+  EXPECT_FALSE(result.timedOut);
+  EXPECT_NE(result.status, 0);
+}
+
+TEST_F(TrainRanks, AreOneWriterOfTheFolder) {
+  ASSERT_EQ(runRanks(2, "out", 5).status, 0);
+  ProcessResult result = runRanks(2, "out", 5);
+  EXPECT_EQ(result.status, 1) << result.describe();
+  EXPECT_EQ(errors(result), std::vector<std::string>{"chimera-train: '" + file("out") +
+                                                     "': holds the checkpoints of a run; --resume goes on with it"});
+  EXPECT_EQ(runRanks(2, "out", 5, {"--resume"}).status, 0);
 }
 
 } // namespace

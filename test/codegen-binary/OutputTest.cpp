@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "codegen/binary/Output.h"
-#include "codegen/binary/TemporaryFolder.h"
 #include "test/codegen-binary/Kernels.h"
+#include "test/codegen-binary/TemporaryFolder.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"

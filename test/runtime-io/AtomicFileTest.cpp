@@ -4,7 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace chimera;
 using test::Bytes;
@@ -37,6 +41,38 @@ TEST(AtomicFile, WithoutCommitNothingIsLeft) {
   }
   EXPECT_EQ(folder.read("f"), bytesOf("old"));
   EXPECT_EQ(folder.fileCount(), 1u);
+}
+
+TEST(AtomicFile, AKilledWriterLeavesNothing) {
+  TempFolder folder;
+  folder.write("f", std::string("old"));
+  int probe = ::open(folder.path().c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  if (probe < 0)
+    GTEST_SKIP() << "this file system has no files without names";
+  ::close(probe);
+  pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    auto file = io::AtomicFile::create(folder.file("f"));
+    if (file && file->write(0, "new", 3))
+      ::raise(SIGKILL);
+    ::_exit(1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(folder.read("f"), bytesOf("old"));
+  EXPECT_EQ(folder.fileCount(), 1u);
+}
+
+TEST(AtomicFile, KeepsThePermissionsOfTheTarget) {
+  TempFolder folder;
+  std::string path = folder.write("f", std::string("old"));
+  ASSERT_EQ(::chmod(path.c_str(), 0640), 0);
+  ASSERT_TRUE(io::writeWhole(path, "new"));
+  struct stat info = {};
+  ASSERT_EQ(::stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0640u);
 }
 
 TEST(AtomicFile, UnwrittenBytesAreZero) {

@@ -181,6 +181,27 @@ TEST_F(CheckpointTest, ACheckpointOfAnotherRunIsAnErrorThatNamesTheKey) {
             start + "'seed' is '18446744073709551615' there and absent here");
 }
 
+TEST_F(CheckpointTest, WhatIsToleratedIsTold) {
+  save(1);
+  std::vector<std::string> warnings;
+  auto load = [&](const std::string &identity) {
+    warnings.clear();
+    return checkpoints.loadNewest(
+        *setup.state, identity, [&](const std::string &text) { warnings.push_back(text); },
+        [](const IdentityDifference &difference) {
+          return difference.key == "batch" ? std::optional<std::string>("batch was " + difference.theirs)
+                                           : std::nullopt;
+        });
+  };
+  auto found = load(R"({"batch": 16, "lr": 0.1, "seed": 18446744073709551615})");
+  ASSERT_TRUE(bool(found));
+  EXPECT_EQ((**found).step, 1);
+  EXPECT_EQ(warnings, std::vector<std::string>{"batch was '8'"});
+  found = load(R"({"batch": 16, "lr": 0.2, "seed": 18446744073709551615})");
+  EXPECT_FALSE(bool(found)) << "another difference is refused all the same";
+  EXPECT_TRUE(warnings.empty());
+}
+
 TEST_F(CheckpointTest, ACheckpointOfOtherShapesIsAnError) {
   save(1);
   nlohmann::json manifest = toy::manifest();

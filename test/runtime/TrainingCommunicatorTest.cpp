@@ -144,6 +144,15 @@ TEST(OpenCommunicator, ARankThatGivesUpEndsTheOthers) {
   EXPECT_FALSE(result.timedOut);
   EXPECT_NE(result.status, 0);
 }
+
+TEST(OpenCommunicator, AnErrorOfMpiEndsAllRanks) {
+  std::vector<std::string> command = mpirun(2);
+  command.push_back("mismatch");
+  test::ProcessResult result = test::runProcess(command, 60);
+  EXPECT_FALSE(result.timedOut);
+  EXPECT_EQ(result.status, 1) << result.describe();
+  EXPECT_NE(result.err.find("training-ranks: MPI: exchange: MPI_ERR_TRUNCATE"), std::string::npos) << result.err;
+}
 #endif
 
 } // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A program for mpirun: sums, broadcasts, and prints what each rank has. With the argument "abandon", rank 1 gives up
-// while rank 0 waits for it.
+// while rank 0 waits for it; with "mismatch", the ranks do not make the same calls.
 #include "runtime/train/Communicator.h"
 
 #include <cstdio>
@@ -26,6 +26,19 @@ int main(int argc, char **argv) {
     }
     if (Failure failure = ranks.barrier())
       return fail(*failure);
+    return 0;
+  }
+  if (argc > 1 && !std::strcmp(argv[1], "mismatch")) {
+    // The message is longer than rank 0 expects: an error there, while the other waits for more.
+    std::vector<double> numbers(ranks.rank() == 0 ? 1 : 100);
+    for (int call = 0; call < 2; ++call)
+      if (Failure failure = ranks.sum(numbers.data(), int64_t(numbers.size()))) {
+        fail(*failure);
+        if (!ranks.isLost())
+          return 2;
+        ranks.abandon();
+        return 1;
+      }
     return 0;
   }
   // Longer than a message's piece.

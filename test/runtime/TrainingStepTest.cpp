@@ -334,7 +334,7 @@ TEST(Trainer, InputThatDoesNotFitIsAnError) {
                 return io::Status();
               };
             }),
-            "step 7: no target counts");
+            "step 8: no target counts");
   EvaluationInput evaluation;
   evaluation.sequences = 9;
   Result<KindReport> report = training->evaluate(evaluation);
@@ -404,7 +404,7 @@ TEST(Trainer, ALossThatIsNotFiniteStopsWithItsFirstOpOnAllRanks) {
       };
       Result<StepReport> report = training->step(input);
       ASSERT_FALSE(bool(report));
-      EXPECT_EQ(report.error().message, "step 12: the loss is NaN or infinite under hard routing; the first is made by "
+      EXPECT_EQ(report.error().message, "step 13: the loss is NaN or infinite under hard routing; the first is made by "
                                         "toy.score of layer 1 (launch 1, toy_score)");
       EXPECT_EQ(bits(*setup.state), before);
     });
@@ -419,7 +419,7 @@ TEST(Trainer, AGradientThatIsNotFiniteStopsToo) {
   input.prices[2] = std::numeric_limits<double>::infinity();
   Result<StepReport> report = trainer(setup, alone, toy::options(8))->step(input);
   ASSERT_FALSE(bool(report));
-  EXPECT_EQ(report.error().message, "step 4: a gradient is NaN or infinite under soft routing; the first is made by "
+  EXPECT_EQ(report.error().message, "step 5: a gradient is NaN or infinite under soft routing; the first is made by "
                                     "toy.head_grad (launch 5, toy_head_grad)");
   EXPECT_EQ(bits(*setup.state), before);
 }

@@ -63,13 +63,13 @@ PeerResult runLlama(const PeerShape &shape, const std::vector<Work> &works, cons
   };
   if (!isInPath("llama-bench"))
     return note("not installed: there is no llama-bench in PATH");
-  io::Result<TemporaryFolder> folder = TemporaryFolder::create();
+  io::Result<TemporaryFolder> folder = TemporaryFolder::create("model.gguf");
   if (!folder)
     return note(folder.error().message);
   int64_t context = 1;
   for (const Work &work : works)
     context = std::max(context, work.context + work.tokens);
-  std::string model = folder->file("model.gguf");
+  std::string model = folder->file();
   if (io::Status status = writeGguf(model, shape, context, options.seed); !status)
     return note(status.error().message);
   for (const Work &work : works) {

@@ -3,11 +3,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,14 +46,19 @@ struct Pipe {
 };
 } // namespace
 
-/// Reads both pipes until the other side has closed them.
-static void drain(Pipe &out, Pipe &err, ProcessOutput &result) {
+/// Reads both pipes until the other side has closed them. False: `stop` can be read from.
+static bool drain(Pipe &out, Pipe &err, int stop, ProcessOutput &result) {
   std::string *texts[] = {&result.out, &result.err};
-  pollfd files[] = {{out.ends[0], POLLIN, 0}, {err.ends[0], POLLIN, 0}};
+  pollfd files[] = {{out.ends[0], POLLIN, 0}, {err.ends[0], POLLIN, 0}, {stop, POLLIN, 0}};
   char bytes[4096];
   while (files[0].fd >= 0 || files[1].fd >= 0) {
-    if (poll(files, 2, -1) < 0 && errno != EINTR)
-      return;
+    if (poll(files, 3, -1) < 0) {
+      if (errno != EINTR)
+        return true;
+      continue;
+    }
+    if (stop >= 0 && files[2].revents)
+      return false;
     for (int i = 0; i < 2; ++i) {
       if (files[i].fd < 0 || !files[i].revents)
         continue;
@@ -63,33 +69,93 @@ static void drain(Pipe &out, Pipe &err, ProcessOutput &result) {
         files[i].fd = -1;
     }
   }
+  return true;
 }
 
-io::Result<ProcessOutput> runProcess(const std::vector<std::string> &command) {
-  Pipe out, err;
-  if (out.ends[0] < 0 || err.ends[0] < 0)
-    return io::Error{std::string("making a pipe: ") + std::strerror(errno)};
+/// The status of a process that has been told to end; one that does not within ten seconds is killed.
+static int waitForEnd(pid_t process) {
+  constexpr int patience = 1000, milliseconds = 10;
+  kill(process, SIGTERM);
+  int status = 0;
+  for (int i = 0; i < patience; ++i) {
+    if (waitpid(process, &status, WNOHANG) != 0)
+      return status;
+    poll(nullptr, 0, milliseconds);
+  }
+  kill(process, SIGKILL);
+  while (waitpid(process, &status, 0) < 0 && errno == EINTR) {
+  }
+  return status;
+}
+
+/// In the new process, in which every signal is blocked: becomes the program. Only what is allowed between fork and
+/// exec of a process with threads. `report` takes the error of what fails.
+[[noreturn]] static void becomeProgram(char *const *arguments, const Pipe &out, const Pipe &err, const Pipe &report,
+                                       pid_t parent, const sigset_t &mask) {
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  // Handlers of the parent have no business here.
+  for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction action = {};
+    if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler != SIG_IGN)
+      std::signal(signal, SIG_DFL);
+  }
+  sigprocmask(SIG_SETMASK, &mask, nullptr);
+  int empty = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  // A parent that had ended before the prctl would be another by now.
+  if (getppid() == parent && empty >= 0 && dup2(empty, 0) >= 0 && dup2(out.ends[1], 1) >= 0 &&
+      dup2(err.ends[1], 2) >= 0)
+    execvp(arguments[0], arguments);
+  int code = errno;
+  [[maybe_unused]] ssize_t written = write(report.ends[1], &code, sizeof code);
+  _exit(127);
+}
+
+/// Starts a program. 0: it has started; else the error of the system.
+static int start(const std::vector<std::string> &command, const Pipe &out, const Pipe &err, pid_t &process) {
   std::vector<char *> arguments;
   for (const std::string &word : command)
     arguments.push_back(const_cast<char *>(word.c_str()));
   arguments.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, out.ends[1], 1);
-  posix_spawn_file_actions_adddup2(&actions, err.ends[1], 2);
+  Pipe report; // Closed by a program that starts.
+  if (report.ends[0] < 0)
+    return errno;
+  sigset_t all, mask;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &mask);
+  pid_t parent = getpid();
+  process = fork();
+  if (process == 0)
+    becomeProgram(arguments.data(), out, err, report, parent, mask);
+  int code = process < 0 ? errno : 0;
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+  if (code)
+    return code;
+  report.shut(1);
+  ssize_t count = 0;
+  while ((count = read(report.ends[0], &code, sizeof code)) < 0 && errno == EINTR) {
+  }
+  if (count != sizeof code)
+    return 0;
+  waitpid(process, nullptr, 0);
+  return code;
+}
+
+io::Result<ProcessOutput> runProcess(const std::vector<std::string> &command, int stop) {
+  Pipe out, err;
+  if (out.ends[0] < 0 || err.ends[0] < 0)
+    return io::Error{std::string("making a pipe: ") + std::strerror(errno)};
   pid_t process = 0;
-  int code = posix_spawnp(&process, arguments[0], &actions, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (code != 0)
+  if (int code = start(command, out, err, process))
     return io::Error{"starting " + io::quote(command[0]) + ": " + std::strerror(code)};
   out.shut(1);
   err.shut(1);
   ProcessOutput result;
-  drain(out, err, result);
   int status = 0;
-  while (waitpid(process, &status, 0) < 0 && errno == EINTR) {
-  }
+  if (!drain(out, err, stop, result))
+    status = waitForEnd(process);
+  else
+    while (waitpid(process, &status, 0) < 0 && errno == EINTR) {
+    }
   result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
 }

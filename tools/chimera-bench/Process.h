@@ -17,9 +17,10 @@ struct ProcessOutput {
   std::string lastError() const;
 };
 
-/// Runs a program (found in PATH unless it has a slash) with an empty standard input and waits for it. The error says
-/// why it could not be started.
-io::Result<ProcessOutput> runProcess(const std::vector<std::string> &command);
+/// Runs a program (found in PATH unless it has a slash) with an empty standard input and waits for it. It gets a
+/// SIGTERM when this process (the calling thread) ends before it, however that ends; and when `stop`, a descriptor, can
+/// be read from, and some seconds after it a SIGKILL. The error says why it could not be started.
+io::Result<ProcessOutput> runProcess(const std::vector<std::string> &command, int stop = -1);
 
 /// Whether PATH has a program of this name.
 bool isInPath(const std::string &name);

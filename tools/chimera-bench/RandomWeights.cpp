@@ -70,7 +70,7 @@ std::vector<uint8_t> randomTensor(uint64_t seed, const std::string &name, io::DT
 
 io::Result<WeightsHandle> makeRandomWeights(const chimera_model *model, const runtime::Manifest &manifest,
                                             uint64_t seed) {
-  io::Result<TemporaryFolder> folder = TemporaryFolder::create();
+  io::Result<TemporaryFolder> folder = TemporaryFolder::create("model.safetensors");
   if (!folder)
     return folder.error();
   std::vector<std::vector<uint8_t>> storage;
@@ -83,7 +83,7 @@ io::Result<WeightsHandle> makeRandomWeights(const chimera_model *model, const ru
     tensors.push_back(
         {parameter.source, parameter.dtype, parameter.sourceShape, storage.back().data(), uint64_t(parameter.bytes)});
   }
-  std::string path = folder->file("model.safetensors");
+  std::string path = folder->file();
   if (io::Status status = io::writeSafetensors(path, tensors); !status)
     return status.error();
   ErrorSlot error;

@@ -8,23 +8,29 @@
 
 namespace chimera::bench {
 
-/// A new empty folder in TMPDIR (/tmp without it), removed with all it holds at the end of its life. Move-only.
+/// A new empty folder in TMPDIR (/tmp without it), removed with all it holds at the end of its life, and when SIGINT,
+/// SIGTERM or SIGHUP ends the process. One at a time. Move-only.
 class TemporaryFolder {
 public:
-  static io::Result<TemporaryFolder> create();
-  TemporaryFolder(TemporaryFolder &&other) noexcept : folder(std::move(other.folder)) { other.folder.clear(); }
+  /// `name`: of the one file that is going to be in it.
+  static io::Result<TemporaryFolder> create(const std::string &name);
+  TemporaryFolder(TemporaryFolder &&other) noexcept : folder(std::move(other.folder)), name(std::move(other.name)) {
+    other.folder.clear();
+  }
   TemporaryFolder &operator=(TemporaryFolder &&other) noexcept {
     std::swap(folder, other.folder);
+    std::swap(name, other.name);
     return *this;
   }
   ~TemporaryFolder();
 
-  std::string file(const std::string &name) const { return folder + "/" + name; }
+  /// The path of its one file.
+  std::string file() const { return folder + "/" + name; }
 
 private:
-  explicit TemporaryFolder(std::string folder) : folder(std::move(folder)) {}
+  TemporaryFolder(std::string folder, std::string name) : folder(std::move(folder)), name(std::move(name)) {}
 
-  std::string folder;
+  std::string folder, name;
 };
 
 } // namespace chimera::bench

@@ -7,6 +7,8 @@
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/Signals.h"
 #include "llvm/Support/raw_ostream.h"
+#include <csignal>
+#include <iterator>
 #include <unistd.h>
 
 namespace {
@@ -21,6 +23,20 @@ constexpr unsigned stackBytes = 256u << 20;
   ::_exit(1);
 }
 
+/// LLVM's handlers, which remove unfinished files, come before the recovery's, and from this thread: they bring a
+/// signal stack that must not end with the other. What whoever started this program has ignored (as nohup does with
+/// SIGHUP) stays ignored, which LLVM does not see to.
+void removeFilesOnSignals() {
+  constexpr int signals[] = {SIGHUP, SIGINT, SIGTERM};
+  struct sigaction before[std::size(signals)];
+  for (size_t i = 0; i < std::size(signals); ++i)
+    ::sigaction(signals[i], nullptr, &before[i]);
+  llvm::sys::SetInterruptFunction(nullptr);
+  for (size_t i = 0; i < std::size(signals); ++i)
+    if (before[i].sa_handler == SIG_IGN)
+      ::sigaction(signals[i], &before[i], nullptr);
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -32,9 +48,7 @@ int main(int argc, char **argv) {
   llvm::install_fatal_error_handler(reportFatal, &*options);
   llvm::install_bad_alloc_error_handler(reportFatal, &*options);
   llvm::install_out_of_memory_new_handler();
-  // LLVM's handlers, which remove unfinished files, come before the recovery's, and from this thread: they bring a
-  // signal stack that must not end with the other.
-  llvm::sys::SetInterruptFunction(nullptr);
+  removeFilesOnSignals();
   int status = 0;
   llvm::CrashRecoveryContext::Enable();
   llvm::CrashRecoveryContext recovery;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-train/Binary.h"
 
+#include "runtime/core/CpuFeatures.h"
 #include "runtime/train/CheckpointFiles.h"
 #include "tools/chimera-bench/Process.h"
+#include "tools/chimera-train/Signals.h"
 
 #include <filesystem>
 #include <vector>
@@ -30,6 +32,18 @@ static std::vector<std::string> compilerOptions(const Options &options, int rank
   return list;
 }
 
+/// What the compiler chooses an ISA by, where it is to choose; else nothing.
+static std::string machineText(const Options &options) {
+  std::string text;
+  if (options.target != "cpu" || (!options.mcpu.empty() && options.mcpu.find("native") == std::string::npos))
+    return text;
+  for (const std::string &feature : runtime::cpuFeatures())
+    for (const char *family : {"avx", "amx", "fma", "f16c", "bmi"})
+      if (feature.rfind(family, 0) == 0)
+        text += "\n" + feature;
+  return text;
+}
+
 runtime::Result<std::string> binaryPath(const Options &options, const std::string &config, int ranks) {
   int64_t sequences = (options.batch + ranks - 1) / ranks;
   if (sequences > mostSequences || sequences * options.length > mostTokens)
@@ -45,23 +59,38 @@ runtime::Result<std::string> binaryPath(const Options &options, const std::strin
   auto time = filesystem::last_write_time(compiler, code);
   if (code)
     return Error("the compiler " + io::quote(compiler) + ": " + code.message());
-  key += "\n" + std::to_string(size) + "\n" + std::to_string(time.time_since_epoch().count());
+  key += "\n" + std::to_string(size) + "\n" + std::to_string(time.time_since_epoch().count()) + machineText(options);
   return options.out + "/train-" + digestText(key).substr(0, 16) + ".chm";
 }
 
-runtime::Failure makeBinary(const Options &options, const std::string &path, int ranks) {
-  std::error_code ignored;
-  if (filesystem::exists(path, ignored))
-    return std::nullopt;
+/// Runs the compiler. A signal to stop ends it, and it then leaves nothing.
+static runtime::Failure runCompiler(const Options &options, const std::string &path, int ranks) {
   std::vector<std::string> command = {compilerPath(), options.model, "-o", path};
   for (const std::string &option : compilerOptions(options, ranks))
     command.push_back(option);
-  io::Result<bench::ProcessOutput> result = bench::runProcess(command);
+  io::Result<bench::ProcessOutput> result = bench::runProcess(command, stopDescriptor());
+  if (runtime::Failure stopped = stoppedBeforeStart())
+    return stopped;
   if (!result)
     return Error(result.error());
   if (result->status != 0)
     return Error("chimera-compile: " + io::escaped(result->lastError()));
   return std::nullopt;
+}
+
+runtime::Result<std::shared_ptr<const runtime::Model>>
+makeBinary(const Options &options, const std::string &path, int ranks,
+           const std::function<void(const std::string &)> &warn) {
+  std::error_code ignored;
+  if (filesystem::exists(path, ignored)) {
+    runtime::Result<std::shared_ptr<const runtime::Model>> found = runtime::Model::load(path);
+    if (found)
+      return found;
+    warn("the compiled programs cannot be used and are made again: " + found.error().message);
+  }
+  if (runtime::Failure failure = runCompiler(options, path, ranks))
+    return *failure;
+  return runtime::Model::load(path);
 }
 
 } // namespace chimera::train

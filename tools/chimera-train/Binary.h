@@ -2,9 +2,11 @@
 #ifndef CHIMERA_TOOLS_CHIMERATRAIN_BINARY_H
 #define CHIMERA_TOOLS_CHIMERATRAIN_BINARY_H
 
-#include "runtime/core/Error.h"
+#include "runtime/core/Model.h"
 #include "tools/chimera-train/Options.h"
 
+#include <functional>
+#include <memory>
 #include <string>
 
 namespace chimera::train {
@@ -13,11 +15,16 @@ namespace chimera::train {
 inline constexpr int64_t mostTokens = 65536, mostSequences = 16384;
 
 /// Where the binary of a run lies: --out/train-DIGEST.chm, the digest that of the config's text, of what the compiler
-/// is asked for and of the compiler itself. `ranks`: over how many the sequences of a micro-step are spread.
+/// is asked for, of the compiler itself and, where it chooses by the machine, of this machine's instruction sets.
+/// `ranks`: over how many the sequences of a micro-step are spread.
 runtime::Result<std::string> binaryPath(const Options &options, const std::string &config, int ranks);
 
-/// Runs the chimera-compile beside this program unless the binary is there. Errors are the compiler's.
-runtime::Failure makeBinary(const Options &options, const std::string &path, int ranks);
+/// Loads the binary; one that is not there is made first, by the chimera-compile beside this program. One that is there
+/// and cannot be used here (damaged, of another version, for another CPU) is made again, and `warn` told. For the first
+/// rank. Errors are the compiler's; also a signal to stop.
+runtime::Result<std::shared_ptr<const runtime::Model>> makeBinary(const Options &options, const std::string &path,
+                                                                  int ranks,
+                                                                  const std::function<void(const std::string &)> &warn);
 
 } // namespace chimera::train
 

@@ -5,33 +5,67 @@
 
 #include <nlohmann/json.hpp>
 
+#include <utility>
+#include <vector>
+
 namespace chimera::train {
 
-void applyOptions(const Options &options, JsonValue &config) {
-  if (options.routing)
-    setKey(config, {"training", "routing"}, jsonString(*options.routing));
-  if (options.learningRate)
-    setKey(config, {"training", "optimizer", "lr"}, jsonNumber(*options.learningRate));
-  if (options.checkpointEvery)
-    setKey(config, {"training", "checkpoint", "every"}, jsonInteger(*options.checkpointEvery));
-  if (options.keep)
-    setKey(config, {"training", "checkpoint", "keep"}, jsonInteger(*options.keep));
-  if (options.evaluateEvery)
-    setKey(config, {"training", "evaluation", "every"}, jsonInteger(*options.evaluateEvery));
-  if (options.evaluateSequences)
-    setKey(config, {"training", "evaluation", "sequences"}, jsonInteger(*options.evaluateSequences));
+using nlohmann::json;
+
+namespace {
+/// A key of config.json's `training` that the command line may replace.
+struct Replaced {
+  std::string path; ///< "optimizer.lr"
+  std::optional<JsonValue> value;
+};
+} // namespace
+
+template <typename T, typename Make> static std::optional<JsonValue> made(const std::optional<T> &value, Make make) {
+  return value ? std::optional<JsonValue>(make(*value)) : std::nullopt;
 }
 
-std::string runIdentity(const Options &options, const JsonValue &config, const std::string &data) {
-  nlohmann::json identity = {{"--data", options.data},
-                             {"the data", data},
-                             {"--held-out", options.heldOut},
-                             {"--steps", options.steps},
-                             {"--batch", options.batch},
-                             {"--seq", options.length},
-                             {"--accumulate", options.accumulate},
-                             {"--seed", options.seed},
-                             {"--dtype", options.dtype}};
+static std::vector<Replaced> replacedKeys(const Options &options) {
+  return {{"routing", made(options.routing, jsonString)},
+          {"optimizer.lr", made(options.learningRate, jsonNumber)},
+          {"checkpoint.every", made(options.checkpointEvery, jsonInteger)},
+          {"checkpoint.keep", made(options.keep, jsonInteger)},
+          {"evaluation.every", made(options.evaluateEvery, jsonInteger)},
+          {"evaluation.sequences", made(options.evaluateSequences, jsonInteger)}};
+}
+
+void applyOptions(const Options &options, JsonValue &config) {
+  for (const Replaced &key : replacedKeys(options)) {
+    if (!key.value)
+      continue;
+    size_t dot = key.path.find('.');
+    if (dot == std::string::npos)
+      setKey(config, {"training", key.path.c_str()}, *key.value);
+    else
+      setKey(config, {"training", key.path.substr(0, dot).c_str(), key.path.substr(dot + 1).c_str()}, *key.value);
+  }
+}
+
+static std::string textOf(const json &object) {
+  return object.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+static const char *const contentKey = "the content of the data", *const weightsKey = "the start weights",
+                         *const kernelsKey = "the kernels";
+
+static json identityOf(const Options &options, const JsonValue &config, const RunSources &sources) {
+  json identity = {{"--data", options.data},
+                   {"the data", sources.data},
+                   {"--held-out", options.heldOut},
+                   {"--steps", options.steps},
+                   {"--batch", options.batch},
+                   {"--seq", options.length},
+                   {"--accumulate", options.accumulate},
+                   {"--seed", options.seed},
+                   {"--dtype", options.dtype}};
+  for (auto [key, value] : {std::pair(contentKey, &sources.content), std::pair(weightsKey, &sources.weights),
+                            std::pair(kernelsKey, &sources.kernels)})
+    if (!value->empty())
+      identity[key] = *value;
   for (const auto &[key, value] : config.members) {
     if (key != "training") {
       identity["config.json: " + key] = jsonText(value);
@@ -41,7 +75,67 @@ std::string runIdentity(const Options &options, const JsonValue &config, const s
       if (part != "checkpoint")
         identity["config.json: training." + part] = jsonText(setting);
   }
-  return identity.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return identity;
+}
+
+std::string runIdentity(const Options &options, const JsonValue &config, const RunSources &sources) {
+  return textOf(identityOf(options, config, sources));
+}
+
+std::string rankIdentity(const Options &options, const JsonValue &config, const RunSources &sources) {
+  json identity = identityOf(options, config, sources);
+  identity["--out"] = options.out;
+  identity["--resume"] = options.resume;
+  identity["--gradients"] = options.gradients;
+  identity["--target"] = options.target;
+  identity["--mcpu"] = options.mcpu;
+  identity["--memory-limit"] = options.memoryLimit;
+  const JsonValue *training = config.find("training");
+  const JsonValue *checkpoint = training ? training->find("checkpoint") : nullptr;
+  if (checkpoint)
+    identity["config.json: training.checkpoint"] = jsonText(*checkpoint);
+  return textOf(identity);
+}
+
+std::optional<std::string> toleratedDifference(const IdentityDifference &difference) {
+  const std::string &key = difference.key;
+  if (key == "--steps")
+    return "the run has " + difference.ours + " steps now, it had " + difference.theirs +
+           ": from here on schedules are fractions of the new number; the optimizer goes on";
+  bool isNoted = key == contentKey || key == weightsKey || key == kernelsKey;
+  if (isNoted && difference.isNew)
+    return "the checkpoint is of an older version, which did not note " + key + ": they are taken to be the same";
+  if (key == kernelsKey)
+    return "the kernels are " + difference.ours + " now, they were " + difference.theirs +
+           ": the bits are no longer those of a run that was never interrupted";
+  return std::nullopt;
+}
+
+/// Appends the values below an object, each under its path.
+static void listSettings(const Options &options, const JsonValue &object, const std::string &prefix,
+                         std::string &list) {
+  constexpr size_t longest = 60;
+  for (const auto &[key, value] : object.members) {
+    std::string path = prefix + key;
+    bool isReplaced = false;
+    for (const Replaced &replaced : replacedKeys(options))
+      isReplaced |= replaced.value && replaced.path == path;
+    if (isReplaced)
+      continue;
+    if (value.kind == JsonValue::Kind::Object) {
+      listSettings(options, value, path + ".", list);
+      continue;
+    }
+    std::string text = jsonText(value);
+    list += (list.empty() ? "" : ", ") + path + " " + (text.size() > longest ? text.substr(0, longest) + "..." : text);
+  }
+}
+
+std::string settingsOfModel(const Options &options, const JsonValue &config) {
+  std::string list;
+  if (const JsonValue *training = config.find("training"))
+    listSettings(options, *training, "", list);
+  return list;
 }
 
 } // namespace chimera::train

@@ -1,23 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-train/Journal.h"
 
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <unistd.h>
+
 namespace chimera::train {
 
-io::Result<std::unique_ptr<Journal>> Journal::open(const std::string &folder, nlohmann::json run, int64_t done,
-                                                   Progress progress, int64_t logEvery) {
+/// Gives a log that has steps another name, which is returned; "" if there is none.
+static io::Result<std::string> keepOldLog(const std::string &folder) {
   const std::string path = folder + "/log.jsonl";
+  std::ifstream log(path, std::ios::binary);
+  std::string line;
+  if (!std::getline(log, line) || !std::getline(log, line))
+    return std::string(); // at most the line of settings
+  for (int number = 1;; ++number) {
+    std::string name = folder + "/log-" + std::to_string(number) + ".jsonl";
+    if (::access(name.c_str(), F_OK) == 0)
+      continue;
+    if (std::rename(path.c_str(), name.c_str()) != 0)
+      return io::Error{io::quote(path) + ": cannot rename: " + std::strerror(errno)};
+    return name;
+  }
+}
+
+io::Result<std::unique_ptr<Journal>> Journal::open(const std::string &folder, nlohmann::json run, int64_t done,
+                                                   bool changed, Progress progress, int64_t logEvery) {
+  const std::string path = folder + "/log.jsonl";
+  io::Result<std::string> old = done > 0 ? io::Result<std::string>(std::string()) : keepOldLog(folder);
+  if (!old)
+    return old.error();
   io::Result<RunLog> log = done > 0 ? RunLog::resume(path, done) : RunLog::create(path);
   if (!log)
     return log.error();
   std::vector<nlohmann::json> kept = log->takeKept();
-  if (kept.empty())
+  if (kept.empty() || changed)
     if (io::Status status = log->write(run); !status)
       return status.error();
   Page page(folder + "/training.html");
-  page.add(run);
   for (const nlohmann::json &line : kept)
     page.add(line);
-  return std::unique_ptr<Journal>(new Journal(std::move(*log), std::move(page), progress, logEvery));
+  page.add(run);
+  std::unique_ptr<Journal> journal(new Journal(std::move(*log), std::move(page), progress, logEvery));
+  if (!old->empty())
+    journal->say(path + " was of a run that left no checkpoint; it is kept as " + *old);
+  return journal;
 }
 
 io::Status Journal::step(const StepRecord &record, int64_t tokens, double seconds, bool last) {

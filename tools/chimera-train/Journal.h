@@ -16,9 +16,11 @@ namespace chimera::train {
 
 class Journal {
 public:
-  /// Starts the log and page in `folder`, or goes on with them after `done` steps. `run` is the log's first line.
+  /// Starts the log and page in `folder`, or goes on with them after `done` steps. `run` is the log's first line, and
+  /// one more where the run goes on with other settings (`changed`). A log of steps that no checkpoint has is kept
+  /// under another name, "log-1.jsonl", and the user told.
   static io::Result<std::unique_ptr<Journal>> open(const std::string &folder, nlohmann::json run, int64_t done,
-                                                   Progress progress, int64_t logEvery);
+                                                   bool changed, Progress progress, int64_t logEvery);
 
   ~Journal() { progress.finish(); }
 

@@ -2,46 +2,64 @@
 #include "tools/chimera-train/Run.h"
 
 #include "runtime/train/CheckpointFiles.h"
+#include "runtime/train/ContentDigest.h"
+#include "runtime/train/data/FileNames.h"
+#include "runtime/train/data/Generators.h"
 #include "tools/chimera-train/Binary.h"
 #include "tools/chimera-train/ConfigText.h"
-#include "tools/chimera-train/Identity.h"
+#include "tools/chimera-train/Signals.h"
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <sched.h>
 #include <unistd.h>
 
 namespace chimera::train {
 
+namespace filesystem = std::filesystem;
 using runtime::Error;
 
-Failure agree(Communicator &ranks, Failure own) {
-  int64_t failed = own ? 1 : 0;
-  if (Failure lost = ranks.sum(&failed, 1))
-    return own ? own : lost;
-  if (own || failed == 0)
-    return own;
-  return Error("another rank has failed");
+Result<std::unique_ptr<Run>> Run::open(const Options &options, Job &job) {
+  auto run = std::make_unique<Run>(options, job);
+  std::string binary;
+  using Stage = std::function<Failure()>;
+  const std::vector<Stage> stages = {
+      [&] { return run->readInput(); },
+      [&] { return run->readSources(); },
+      [&] { return job.compareWithFirst(rankIdentity(options, run->configText, run->sources)); },
+      [&] { return run->readOutput(); },
+      [&] { return run->compile(binary); },
+      [&] { return run->load(binary); },
+      [&] { return run->start(); },
+      [&] { return run->compareRanks(); },
+      [&] { return options.gradients.empty() ? run->openJournal() : std::nullopt; },
+  };
+  for (const Stage &stage : stages) {
+    Failure failure = stage();
+    if (failure = job.agree(failure ? failure : stoppedBeforeStart()); failure)
+      return *failure;
+  }
+  return run;
 }
 
-Result<std::unique_ptr<Run>> Run::open(const Options &options, Communicator &ranks) {
-  auto run = std::make_unique<Run>(options, ranks);
-  std::string binary;
-  auto failure = agree(ranks, run->readInput());
-  if (!failure)
-    failure = agree(ranks, run->readOutput());
-  if (!failure)
-    failure = agree(ranks, run->compile(binary));
-  if (!failure)
-    failure = agree(ranks, run->load(binary));
-  if (!failure)
-    failure = agree(ranks, options.resume ? run->resume() : run->loadWeights());
-  if (!failure && options.gradients.empty())
-    failure = agree(ranks, run->openJournal());
-  if (failure)
-    return *failure;
-  return run;
+void Run::warn(const std::string &text) const {
+  if (isFirst())
+    std::fprintf(stderr, "chimera-train: warning: %s\n", text.c_str());
+}
+
+/// Whether the model that is gone on with lies in --out.
+bool Run::isInPlace() const {
+  std::error_code ignored;
+  return filesystem::equivalent(options.model, options.out, ignored);
+}
+
+bool Run::hasWeights() const {
+  std::error_code ignored;
+  return filesystem::is_directory(options.model, ignored) &&
+         (filesystem::exists(options.model + "/model.safetensors", ignored) ||
+          filesystem::exists(options.model + "/model.safetensors.index.json", ignored));
 }
 
 /// Config and data: nothing is written.
@@ -53,6 +71,8 @@ Failure Run::readInput() {
   if (auto *message = std::get_if<std::string>(&json))
     return Error(written->path + ": " + *message);
   configText = std::get<JsonValue>(std::move(json));
+  if (hasWeights())
+    modelSettings = settingsOfModel(options, configText);
   applyOptions(options, configText);
   std::string changed = jsonText(configText);
   ConfigOrError parsed = parseConfig(changed, options.model);
@@ -64,17 +84,14 @@ Failure Run::readInput() {
     return Error(howTo.error());
   training = *howTo;
   plan.emplace(training, model, options.steps, tokensPerStep());
-  if (Failure failure = openData())
-    return failure;
-  identity = runIdentity(options, configText, data->description());
-  return std::nullopt;
+  return openData();
 }
 
 Failure Run::openData() {
-  DataOptions how{options.data, options.length, model.vocabSize, options.seed, options.heldOut};
-  how.bytesAreTokens = options.tokenizer == "bytes";
-  how.places = {options.model};
-  how.warn = [this](const std::string &text) { warn(text); };
+  DataOptions how{options.data,    options.length,
+                  model.vocabSize, options.seed,
+                  options.heldOut, options.tokenizer == "bytes",
+                  {options.model}, [this](const std::string &text) { warn(text); }};
   io::Result<std::unique_ptr<Dataset>> opened = openDataset(how);
   if (!opened)
     return Error(opened.error());
@@ -89,19 +106,81 @@ Failure Run::openData() {
   return std::nullopt;
 }
 
-void Run::warn(const std::string &text) const {
-  if (isFirst())
-    std::fprintf(stderr, "chimera-train: warning: %s\n", text.c_str());
+/// Digests of the files that the run is made from.
+Failure Run::readSources() {
+  sources.data = data->description();
+  if (!isGenerator(options.data.substr(0, options.data.find(':')))) {
+    io::Result<std::vector<std::string>> files = expandFileNames(options.data);
+    if (!files)
+      return Error(files.error());
+    Result<std::string> digest = contentDigest(*files);
+    if (!digest)
+      return digest.error();
+    sources.content = *digest;
+  }
+  if (!hasWeights()) {
+    sources.weights = "random, of --seed";
+    return std::nullopt;
+  }
+  if (isInPlace()) { // The run's own take their place.
+    sources.weights = "those in --out";
+    return std::nullopt;
+  }
+  std::vector<std::string> files;
+  std::error_code code;
+  for (filesystem::directory_iterator at(options.model, code), end; !code && at != end; at.increment(code))
+    if (at->path().extension() == ".safetensors")
+      files.push_back(at->path().string());
+  std::sort(files.begin(), files.end());
+  Result<std::string> digest = contentDigest(files);
+  if (!digest)
+    return digest.error();
+  sources.weights = *digest;
+  return std::nullopt;
 }
 
-/// The folder, which must not hold another run.
+/// Removes what killed processes left half written, by the names that they write under.
+static void removeUnfinished(const std::string &folder) {
+  std::vector<filesystem::path> found;
+  std::error_code ignored;
+  for (filesystem::directory_iterator at(folder, ignored), end; !ignored && at != end; at.increment(ignored)) {
+    std::string name = at->path().filename().string();
+    bool isProgram = name.rfind("train-", 0) == 0 && at->path().extension() == ".part";
+    for (const char *whole : {"config.json", "model.safetensors", "training.html", "profile.txt"})
+      isProgram |= name.rfind(std::string(whole) + ".tmp-", 0) == 0;
+    if (isProgram)
+      found.push_back(at->path());
+  }
+  for (const filesystem::path &path : found)
+    filesystem::remove(path, ignored);
+}
+
+/// The folder, which must hold no other run and must be written by no other process.
 Failure Run::readOutput() {
   checkpoints.emplace(options.out + "/checkpoints", training.keepCheckpoints);
-  if (!options.resume && options.gradients.empty() && !checkpoints->steps().empty())
+  if (!isFirst())
+    return std::nullopt;
+  if (Failure failure = makeFolder(options.out))
+    return failure;
+  if (!options.gradients.empty())
+    return std::nullopt;
+  Result<FolderLock> taken = FolderLock::take(options.out, [this](const std::string &text) { warn(text); });
+  if (!taken)
+    return taken.error();
+  lock.emplace(std::move(*taken));
+  removeUnfinished(options.out);
+  checkpoints->removeUnfinished();
+  bool isBegun = !checkpoints->steps().empty();
+  if (isBegun && !options.resume)
     return Error(io::quote(options.out) + ": holds the checkpoints of a run; --resume goes on with it");
-  return isFirst() ? makeFolder(options.out) : std::nullopt;
+  std::error_code ignored;
+  if (!isBegun && !isInPlace() && filesystem::exists(options.out + "/model.safetensors", ignored))
+    return Error(io::quote(options.out) + ": holds a trained model without checkpoints, which a run would replace; "
+                                          "take another --out, or remove its model.safetensors");
+  return std::nullopt;
 }
 
+/// The first rank makes the programs; it has loaded them then.
 Failure Run::compile(std::string &path) {
   JsonValue compiled = configText; // `training` is nothing to the compiler
   auto isTraining = [](const auto &member) { return member.first == "training"; };
@@ -111,7 +190,14 @@ Failure Run::compile(std::string &path) {
   if (!found)
     return found.error();
   path = *found;
-  return isFirst() ? makeBinary(options, path, ranks.size()) : std::nullopt;
+  if (!isFirst())
+    return std::nullopt;
+  Result<std::shared_ptr<const runtime::Model>> made =
+      makeBinary(options, path, ranks.size(), [this](const std::string &text) { warn(text); });
+  if (!made)
+    return made.error();
+  binary = *made;
+  return std::nullopt;
 }
 
 static int64_t usableCpus() {
@@ -121,10 +207,14 @@ static int64_t usableCpus() {
 }
 
 Failure Run::load(const std::string &path) {
-  Result<std::shared_ptr<const runtime::Model>> loaded = runtime::Model::load(path);
-  if (!loaded)
-    return loaded.error();
-  binary = *loaded;
+  if (!binary) {
+    Result<std::shared_ptr<const runtime::Model>> loaded = runtime::Model::load(path);
+    if (!loaded)
+      return loaded.error();
+    binary = *loaded;
+  }
+  sources.kernels = options.target + " " + binary->variant().name;
+  identity = runIdentity(options, configText, sources);
   Result<std::unique_ptr<runtime::CpuDevice>> cpu =
       runtime::CpuDevice::create(options.threads ? options.threads : usableCpus());
   if (!cpu)
@@ -151,13 +241,13 @@ Failure Run::load(const std::string &path) {
   return std::nullopt;
 }
 
-/// The weights of the model directory, or new ones.
+/// The weights of the model directory, or new ones; or those of a checkpoint.
+Failure Run::start() {
+  return options.resume ? resume() : loadWeights();
+}
+
 Failure Run::loadWeights() {
-  namespace filesystem = std::filesystem;
-  std::error_code ignored;
-  bool isFolder = filesystem::is_directory(options.model, ignored);
-  if (!isFolder || (!filesystem::exists(options.model + "/model.safetensors", ignored) &&
-                    !filesystem::exists(options.model + "/model.safetensors.index.json", ignored)))
+  if (!hasWeights())
     return state->initialise(model, options.seed);
   io::Result<io::Checkpoint> weights = io::Checkpoint::open(options.model);
   if (!weights)
@@ -166,8 +256,14 @@ Failure Run::loadWeights() {
 }
 
 Failure Run::resume() {
-  Result<std::optional<CheckpointInfo>> found =
-      checkpoints->loadNewest(*state, identity, [this](const std::string &text) { warn(text); });
+  std::vector<std::string> warnings;
+  Result<std::optional<CheckpointInfo>> found = checkpoints->loadNewest(
+      *state, identity, [&](const std::string &text) { warnings.push_back(text); }, toleratedDifference);
+  if (found && *found && (*found)->step > options.steps)
+    return Error(checkpoints->path((*found)->step) +
+                 ": is of a longer run than --steps=" + std::to_string(options.steps));
+  for (const std::string &text : warnings)
+    warn(text);
   if (!found)
     return found.error();
   if (!*found) {
@@ -179,45 +275,66 @@ Failure Run::resume() {
     return Error(checkpoints->path((*found)->step) + ": " + remembered.error().message);
   planState = *remembered;
   done = (*found)->step;
-  if (done > options.steps)
-    return Error(checkpoints->path(done) + ": is of a longer run than --steps=" + std::to_string(options.steps));
+  auto differences = identityDifferences((*found)->identity, identity);
+  changed = differences && !differences->empty();
   return std::nullopt;
 }
 
+/// Ranks whose programs or weights differ would go on without a word, each with bits of its own.
+Failure Run::compareRanks() {
+  if (ranks.size() == 1)
+    return std::nullopt;
+  std::string weights;
+  for (const std::vector<HostTensor> &tensors : {state->tensors(), state->optimizer()})
+    for (const HostTensor &tensor : tensors)
+      weights += digestText({reinterpret_cast<const char *>(tensor.bytes.data()), tensor.bytes.size()});
+  const runtime::Digest &programs = binary->digest();
+  nlohmann::json identity = {
+      {"the compiled programs", digestText({reinterpret_cast<const char *>(programs.data()), programs.size()})},
+      {"the kernels", sources.kernels},
+      {"the steps of the checkpoint", done},
+      {"the weights", digestText(weights)}};
+  return job.compareWithFirst(identity.dump());
+}
+
+/// The first line of the log: the settings.
+static nlohmann::json settingsLine(const Run &run, int64_t parameters) {
+  const Options &options = run.options;
+  nlohmann::json line = {{"kind", "run"},
+                         {"step", run.done},
+                         {"model", options.model},
+                         {"parameters", parameters},
+                         {"data", options.data + " (" + run.data->description() + ")"},
+                         {"steps", options.steps},
+                         {"batch", options.batch},
+                         {"accumulate", options.accumulate},
+                         {"seq", options.length},
+                         {"ranks", run.ranks.size()},
+                         {"seed", options.seed},
+                         {"dtype", options.dtype},
+                         {"kernels", run.sources.kernels},
+                         {"config", jsonText(run.configText)}};
+  if (!run.modelSettings.empty())
+    line["settings_of_model"] = run.modelSettings;
+  return line;
+}
+
 Failure Run::openJournal() {
-  // Ranks that see other files than the first would go on from other steps.
-  int64_t first = done;
-  if (Failure failure = ranks.broadcast(&first, sizeof first))
-    return failure;
-  if (first != done)
-    return Error("this rank found the checkpoint of step " + std::to_string(done) + ", the first that of step " +
-                 std::to_string(first));
   if (!isFirst())
     return std::nullopt;
   int64_t parameters = 0;
   for (int64_t index : binary->manifest().trainable)
     parameters += binary->manifest().parameters[size_t(index)].elements;
-  nlohmann::json line = {{"kind", "run"},
-                         {"step", 0},
-                         {"model", options.model},
-                         {"parameters", parameters},
-                         {"data", options.data + " (" + data->description() + ")"},
-                         {"steps", options.steps},
-                         {"batch", options.batch},
-                         {"accumulate", options.accumulate},
-                         {"seq", options.length},
-                         {"ranks", ranks.size()},
-                         {"seed", options.seed},
-                         {"dtype", options.dtype},
-                         {"config", jsonText(configText)}};
   Progress progress(stderr, ::isatty(2), options.steps, std::max<int64_t>(options.logEvery, 10));
   io::Result<std::unique_ptr<Journal>> opened =
-      Journal::open(options.out, std::move(line), done, progress, options.logEvery);
+      Journal::open(options.out, settingsLine(*this, parameters), done, changed, progress, options.logEvery);
   if (!opened)
     return Error(opened.error());
   journal = std::move(*opened);
   journal->say(std::to_string(parameters) + " parameters to train; " + data->description() + "; curves in " +
                options.out + "/training.html");
+  if (!modelSettings.empty())
+    journal->say("settings of the model that is gone on with, from its config.json: " + modelSettings);
   if (done > 0)
     journal->say("going on after step " + std::to_string(done));
   return std::nullopt;

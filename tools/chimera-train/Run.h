@@ -10,6 +10,9 @@
 #include "runtime/train/Step.h"
 #include "runtime/train/config/Plan.h"
 #include "runtime/train/data/Dataset.h"
+#include "tools/chimera-train/FolderLock.h"
+#include "tools/chimera-train/Identity.h"
+#include "tools/chimera-train/Job.h"
 #include "tools/chimera-train/Journal.h"
 #include "tools/chimera-train/Options.h"
 
@@ -22,13 +25,16 @@ namespace chimera::train {
 
 struct Run {
   const Options &options;
-  Communicator &ranks;
+  Job &job;
+  Communicator &ranks; ///< Of the job.
 
   // What is to be done.
-  JsonValue configText; ///< config.json with the command line's values in their places.
+  JsonValue configText;      ///< config.json with the command line's values in their places.
+  std::string modelSettings; ///< Of a trained model that is gone on with: settingsOfModel.
   Config model;
   TrainingConfig training;
   std::unique_ptr<Dataset> data;
+  RunSources sources;
   std::string identity;
   std::optional<Plan> plan;
 
@@ -38,18 +44,20 @@ struct Run {
   std::unique_ptr<State> state;
   std::unique_ptr<Programs> programs;
   std::unique_ptr<Trainer> trainer;
+  std::optional<FolderLock> lock; ///< Of the first rank, and where a run is written.
   std::optional<Checkpoints> checkpoints;
   std::unique_ptr<Journal> journal; ///< Of the first rank, else null.
 
   // Where it is.
-  int64_t done = 0; ///< Steps.
+  int64_t done = 0;     ///< Steps.
+  bool changed = false; ///< Whether the checkpoint that is gone on with has other, tolerated settings.
   PlanState planState;
 
-  Run(const Options &options, Communicator &ranks) : options(options), ranks(ranks) {}
+  Run(const Options &options, Job &job) : options(options), job(job), ranks(job.ranks) {}
 
   /// Reads config and data, compiles, loads weights or, with --resume, the newest good checkpoint. All ranks succeed,
-  /// or none.
-  static Result<std::unique_ptr<Run>> open(const Options &options, Communicator &ranks);
+  /// or none: each has the same of all that bits depend on. A signal to stop is a failure.
+  static Result<std::unique_ptr<Run>> open(const Options &options, Job &job);
 
   /// A line on stderr, once for all ranks.
   void warn(const std::string &text) const;
@@ -69,16 +77,18 @@ struct Run {
 private:
   Failure readInput();
   Failure openData();
+  Failure readSources();
   Failure readOutput();
   Failure compile(std::string &path);
   Failure load(const std::string &path);
+  Failure start();
   Failure loadWeights();
   Failure resume();
+  Failure compareRanks();
   Failure openJournal();
+  bool isInPlace() const;
+  bool hasWeights() const;
 };
-
-/// This rank's failure, or that there is one elsewhere. Every rank calls it.
-Failure agree(Communicator &ranks, Failure own);
 
 } // namespace chimera::train
 

@@ -82,6 +82,8 @@ static Failure evaluateAndRecord(Run &run) {
 static Failure saveCheckpoint(Run &run) {
   if (!run.isFirst())
     return std::nullopt;
+  if (Failure failure = run.lock->check())
+    return failure;
   return run.checkpoints->save(*run.state, {run.done, run.modelConfig(), run.identity, planStateText(run.planState)});
 }
 
@@ -100,9 +102,9 @@ static Error saveAndEnd(Run &run, Error error, int64_t saved) {
 static Failure catchUp(Run &run) {
   if (!run.planState.evaluationDue)
     return std::nullopt;
-  if (Failure failure = agree(run.ranks, evaluateAndRecord(run)))
+  if (Failure failure = run.job.agree(evaluateAndRecord(run)))
     return failure;
-  return agree(run.ranks, saveCheckpoint(run));
+  return run.job.agree(saveCheckpoint(run));
 }
 
 /// What the first rank does after a step; errors are its own.
@@ -129,6 +131,23 @@ static Result<bool> stopAgreed(Run &run) {
   return asked > 0;
 }
 
+/// What the first rank leaves at the end.
+static Failure finish(Run &run, int64_t saved, const std::optional<Profile> &profile) {
+  if (!run.isFirst())
+    return std::nullopt;
+  if (Failure failure = run.lock->check())
+    return failure;
+  if (Failure failure = writeModel(*run.state, run.options.out, run.modelConfig()))
+    return failure;
+  if (profile)
+    if (Failure failure = profile->write(run.options.out + "/profile.txt"))
+      return failure;
+  if (run.done < run.options.steps)
+    run.journal->say("stopped after step " + std::to_string(saved) + "; --resume goes on");
+  run.journal->finish(run.done == run.options.steps);
+  return std::nullopt;
+}
+
 Failure train(Run &run) {
   const int64_t steps = run.options.steps;
   int64_t saved = run.done > 0 ? run.done : -1;
@@ -146,21 +165,21 @@ Failure train(Run &run) {
       profile->begin();
     Result<StepReport> report = run.trainer->step(run.input(plan));
     if (!report)
-      return saveAndEnd(run, report.error(), saved);
+      return *run.job.agree(saveAndEnd(run, report.error(), saved)); // All ranks fail alike.
     run.planState = run.plan->after(run.done, std::move(run.planState), sharesOf(*report, run.tokensPerStep()),
                                     hardAccuracy(*report));
     ++run.done;
     double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (profile)
       profile->end(seconds);
-    if (Failure failure = agree(run.ranks, recordStep(run, plan, *report, seconds)))
+    if (Failure failure = run.job.agree(recordStep(run, plan, *report, seconds)))
       return failure;
 
     // Held-out sequences: they move the plan's state, so that they come before the checkpoint.
     run.planState.evaluationDue = isEvaluationDue(run);
     if (run.planState.evaluationDue)
-      if (Failure failure = agree(run.ranks, evaluateAndRecord(run)))
-        return saveAndEnd(run, *failure, saved);
+      if (Failure failure = run.job.agree(evaluateAndRecord(run)))
+        return *run.job.agree(saveAndEnd(run, *failure, saved));
 
     // Saving, and the wish to stop.
     Result<bool> stop = stopAgreed(run);
@@ -168,22 +187,12 @@ Failure train(Run &run) {
       return stop.error();
     stopping = *stop;
     if (isDue(run.training.checkpointEvery, run.done) || run.done == steps || stopping) {
-      if (Failure failure = agree(run.ranks, saveCheckpoint(run)))
+      if (Failure failure = run.job.agree(saveCheckpoint(run)))
         return failure;
       saved = run.done;
     }
   }
-  if (!run.isFirst())
-    return std::nullopt;
-  if (Failure failure = writeModel(*run.state, run.options.out, run.modelConfig()))
-    return failure;
-  if (profile)
-    if (Failure failure = profile->write(run.options.out + "/profile.txt"))
-      return failure;
-  if (run.done < steps)
-    run.journal->say("stopped after step " + std::to_string(saved) + "; --resume goes on");
-  run.journal->finish(run.done == steps);
-  return std::nullopt;
+  return run.job.agree(finish(run, saved, profile));
 }
 
 Failure writeFirstGradients(Run &run) {
@@ -191,8 +200,8 @@ Failure writeFirstGradients(Run &run) {
   plan.prices.clear();
   Result<StepReport> report = run.trainer->gradients(run.input(plan));
   if (!report)
-    return report.error();
-  return agree(run.ranks, run.isFirst() ? writeGradients(*run.state, run.options.gradients) : std::nullopt);
+    return run.job.agree(report.error());
+  return run.job.agree(run.isFirst() ? writeGradients(*run.state, run.options.gradients) : std::nullopt);
 }
 
 } // namespace chimera::train

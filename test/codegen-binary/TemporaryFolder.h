@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A private folder that is gone when its owner is.
-#ifndef CHIMERA_CODEGEN_BINARY_TEMPORARYFOLDER_H
-#define CHIMERA_CODEGEN_BINARY_TEMPORARYFOLDER_H
+#ifndef CHIMERA_TEST_CODEGENBINARY_TEMPORARYFOLDER_H
+#define CHIMERA_TEST_CODEGENBINARY_TEMPORARYFOLDER_H
 
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
@@ -22,7 +22,7 @@ public:
   TemporaryFolder &operator=(TemporaryFolder &&) = delete;
   ~TemporaryFolder();
 
-  /// The path of a file that someone else will write; it is removed with the folder, or on a fatal signal.
+  /// The path of a file that someone else will write; it is removed with the folder.
   std::string reserve(llvm::StringRef name);
 
   /// Writes a file and returns its path.
@@ -37,4 +37,4 @@ private:
 
 } // namespace chimera::binary
 
-#endif // CHIMERA_CODEGEN_BINARY_TEMPORARYFOLDER_H
+#endif // CHIMERA_TEST_CODEGENBINARY_TEMPORARYFOLDER_H

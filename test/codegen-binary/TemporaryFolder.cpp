@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "codegen/binary/TemporaryFolder.h"
+#include "test/codegen-binary/TemporaryFolder.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/Signals.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cerrno>
 #include <cstdlib>
@@ -28,10 +27,8 @@ llvm::Expected<TemporaryFolder> TemporaryFolder::create() {
 }
 
 TemporaryFolder::~TemporaryFolder() {
-  for (const std::string &file : files) {
+  for (const std::string &file : files)
     llvm::sys::fs::remove(file);
-    llvm::sys::DontRemoveFileOnSignal(file);
-  }
   if (!path.empty())
     llvm::sys::fs::remove(path);
 }
@@ -39,7 +36,6 @@ TemporaryFolder::~TemporaryFolder() {
 std::string TemporaryFolder::reserve(llvm::StringRef name) {
   llvm::SmallString<128> file(path);
   llvm::sys::path::append(file, name);
-  llvm::sys::RemoveFileOnSignal(file);
   files.push_back(file.str().str());
   return files.back();
 }
