@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <sched.h>
 #include <unistd.h>
 
 namespace chimera::train {
@@ -89,19 +88,14 @@ Failure Run::compile(std::string &path) {
   return isFirst() ? makeBinary(options, path, ranks.size()) : std::nullopt;
 }
 
-static int64_t usableCpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? std::clamp(CPU_COUNT(&set), 1, 1024) : 1;
-}
-
 Failure Run::load(const std::string &path) {
   Result<std::shared_ptr<const runtime::Model>> loaded = runtime::Model::load(path);
   if (!loaded)
     return loaded.error();
   binary = *loaded;
-  Result<std::unique_ptr<runtime::CpuDevice>> cpu =
-      runtime::CpuDevice::create(options.threads ? options.threads : usableCpus());
+  int64_t stack = binary->variant().stackBytes;
+  Result<std::unique_ptr<runtime::CpuDevice>> cpu = options.threads ? runtime::CpuDevice::create(options.threads, stack)
+                                                                    : runtime::CpuDevice::createForProcess(stack);
   if (!cpu)
     return cpu.error();
   device = std::move(*cpu);
