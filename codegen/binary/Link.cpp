@@ -142,10 +142,12 @@ llvm::Expected<std::string> modelBinary(mlir::ModuleOp kernels, const Manifest &
     return variant.takeError();
   if (variant->features != only.features)
     return fault("manifest: features: not those of " + only.name);
-  auto object = compileKernels(kernels, kernelSymbols(only), *variant, CodeFormat::Object);
+  Manifest complete = manifest;
+  auto object = compileKernels(kernels, kernelSymbols(only), *variant, CodeFormat::Object, /*suffix=*/"",
+                               &complete.variants.front().stackBytes);
   if (!object)
     return object.takeError();
-  return linkModelBinary(*object, toJson(manifest));
+  return linkModelBinary(*object, toJson(complete));
 }
 
 } // namespace chimera::binary

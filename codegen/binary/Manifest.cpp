@@ -215,6 +215,7 @@ void writeVariant(OStream &json, const Variant &variant) {
       for (const PackedWeights &packed : variant.packed)
         writePacked(json, packed);
     });
+    json.attribute("stack_bytes", variant.stackBytes);
     auto writePhases = [&](llvm::StringRef key, bool inference) {
       json.attributeObject(key, [&] {
         for (const Phase &phase : variant.phases)

@@ -15,7 +15,7 @@
 namespace chimera::binary {
 
 /// The version of the format that toJson writes.
-inline constexpr int64_t formatVersion = 5;
+inline constexpr int64_t formatVersion = 6;
 
 /// A launch covers ceil((tokens N + seqs S + outputs R + constant) / divisor) blocks.
 struct Grid {
@@ -172,6 +172,8 @@ struct Variant {
   std::vector<std::string> features;
   std::vector<PackedWeights> packed;
   std::vector<Phase> phases;
+  /// The most that a call of one of its kernels takes of the stack: compileKernels knows.
+  int64_t stackBytes = 0;
 };
 
 struct Manifest {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "codegen/binary/Object.h"
+#include "codegen/binary/StackUse.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
@@ -29,12 +30,20 @@ llvm::Error fault(const llvm::Twine &what) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), what);
 }
 
-/// Keeps the first error of LLVM's passes and backend, which would otherwise print it and exit.
-class FirstError : public llvm::DiagnosticHandler {
+/// What LLVM's passes and backend say.
+struct Messages {
+  std::string error; ///< The first.
+  FrameSizes frames;
+};
+
+/// Keeps what they say, an error of which would otherwise be printed and end the process.
+class MessageKeeper : public llvm::DiagnosticHandler {
 public:
-  explicit FirstError(std::string &message) : message(message) {}
+  explicit MessageKeeper(Messages &messages) : messages(messages) {}
 
   bool handleDiagnostics(const llvm::DiagnosticInfo &info) override {
+    noteFrameSize(info, messages.frames);
+    std::string &message = messages.error;
     if (info.getSeverity() == llvm::DS_Error && message.empty()) {
       llvm::raw_string_ostream stream(message);
       llvm::DiagnosticPrinterRawOStream printer(stream);
@@ -44,7 +53,7 @@ public:
   }
 
 private:
-  std::string &message;
+  Messages &messages;
 };
 
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createTargetMachine(llvm::StringRef cpu,
@@ -150,6 +159,23 @@ llvm::Expected<std::string> generateCode(llvm::Module &module, llvm::TargetMachi
   return std::string(bytes.begin(), bytes.end());
 }
 
+/// Machine code, or an error that the backend reported; and the stack that it needs.
+llvm::Expected<std::string> generateKernels(llvm::Module &module, llvm::TargetMachine &machine,
+                                            llvm::CodeGenFileType type, const Messages &messages, int64_t *stackBytes) {
+  requestFrameSizes(module);
+  auto code = generateCode(module, machine, type);
+  if (!code)
+    return code;
+  if (!messages.error.empty())
+    return fault("cannot generate code: " + messages.error);
+  auto stack = stackUse(module, messages.frames);
+  if (!stack)
+    return stack.takeError();
+  if (stackBytes)
+    *stackBytes = *stack;
+  return code;
+}
+
 void setTarget(llvm::Module &module, const llvm::TargetMachine &machine) {
   module.setTargetTriple(targetTriple);
   module.setDataLayout(machine.createDataLayout());
@@ -164,13 +190,14 @@ void registerKernelTranslation(mlir::DialectRegistry &registry) {
 }
 
 llvm::Expected<std::string> compileKernels(mlir::ModuleOp kernels, llvm::ArrayRef<std::string> exported,
-                                           const IsaVariant &variant, CodeFormat format, llvm::StringRef suffix) {
+                                           const IsaVariant &variant, CodeFormat format, llvm::StringRef suffix,
+                                           int64_t *stackBytes) {
   auto machine = createTargetMachine(variant.cpu, variant.attributes);
   if (!machine)
     return machine.takeError();
   llvm::LLVMContext context;
-  std::string backendError;
-  context.setDiagnosticHandler(std::make_unique<FirstError>(backendError));
+  Messages messages;
+  context.setDiagnosticHandler(std::make_unique<MessageKeeper>(messages));
   auto module = translate(kernels, context);
   if (!module)
     return module.takeError();
@@ -179,17 +206,17 @@ llvm::Expected<std::string> compileKernels(mlir::ModuleOp kernels, llvm::ArrayRe
     return error;
   optimize(**module, **machine);
   if (format == CodeFormat::LLVMIR) {
+    if (stackBytes)
+      *stackBytes = 0;
     std::string text;
     llvm::raw_string_ostream stream(text);
     (*module)->print(stream, nullptr);
     return text;
   }
-  auto code = generateCode(**module, **machine,
-                           format == CodeFormat::Assembly ? llvm::CodeGenFileType::AssemblyFile
-                                                          : llvm::CodeGenFileType::ObjectFile);
-  if (code && !backendError.empty())
-    return fault("cannot generate code: " + backendError);
-  return code;
+  return generateKernels(**module, **machine,
+                         format == CodeFormat::Assembly ? llvm::CodeGenFileType::AssemblyFile
+                                                        : llvm::CodeGenFileType::ObjectFile,
+                         messages, stackBytes);
 }
 
 llvm::Expected<std::string> dataObject(llvm::StringRef section, llvm::StringRef content) {

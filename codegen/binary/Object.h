@@ -30,9 +30,14 @@ void registerKernelTranslation(mlir::DialectRegistry &registry);
 /// loop), nothing is contracted or reassociated, denormals are taken to be flushed as the runtime sets the processor to
 /// do. There is no unwind information. Equal input gives equal bytes.
 ///
-/// Errors: an exported name without a definition, a module that is not in the LLVM dialect, a fault of the backend.
+/// `stackBytes`, unless null, receives the most bytes of stack that a call of an exported function takes, with all that
+/// it calls (0 for LLVM IR, which has no frames yet).
+///
+/// Errors: an exported name without a definition, a module that is not in the LLVM dialect, a kernel whose use of the
+/// stack has no bound, a fault of the backend.
 llvm::Expected<std::string> compileKernels(mlir::ModuleOp kernels, llvm::ArrayRef<std::string> exported,
-                                           const IsaVariant &variant, CodeFormat format, llvm::StringRef suffix = "");
+                                           const IsaVariant &variant, CodeFormat format, llvm::StringRef suffix = "",
+                                           int64_t *stackBytes = nullptr);
 
 /// An ELF relocatable object that holds nothing but `content` in the read-only, allocated section `section`.
 llvm::Expected<std::string> dataObject(llvm::StringRef section, llvm::StringRef content);

@@ -11,7 +11,35 @@
  * prints.
  *
  * Lifetime. Handles may be freed in any order: a session keeps what it needs of its model and weights alive. NULL may
- * be freed. A model and weights may be used by many threads at once; a session by one thread at a time.
+ * be freed; anything else is freed once.
+ *
+ * Threads. A model and weights may be used by many threads at once; a session by one thread at a time, not always the
+ * same: a call on a session in which another thread is fails. Two sessions share nothing that changes, so each may have
+ * a thread of its own. A session starts threads - 1 workers, which live as long as it does; between steps they wait,
+ * and after about a millisecond they sleep. chimera_weights_load starts threads that have ended when it returns.
+ *
+ * Stack. 64 KiB of free stack are enough for every call. Kernels need more, how much depends on the model (stack_bytes
+ * in its manifest); the session brings stacks of that size, and the caller's part of a step runs on one of them too. So
+ * a step works from a small thread or a fiber, but whoever looks at the stack pointer during a step finds it outside of
+ * the thread's stack. A signal handler that interrupts a step has 128 KiB there, unless it has a stack of its own
+ * (sigaltstack).
+ *
+ * Signals. The library installs no handlers and changes no signal mask of yours. Its workers block every signal but
+ * those for what a thread did itself (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS) and SIGPROF, so your
+ * handlers run on your threads. No function is safe to call in a signal handler.
+ *
+ * Fork. A forked child may free everything that it inherited, and may use inherited models and weights as the parent
+ * may: to load weights and to make sessions of its own. An inherited session belongs to the parent, where its workers
+ * are: in the child, every call on it but chimera_session_free fails. To go on with a sequence in a child, let the
+ * parent take a snapshot before it forks, and restore that in the child's session. No thread may be inside a call of
+ * this library while another one forks.
+ *
+ * Floating point. A step computes with the same floating-point mode whatever the caller's is (round to nearest, no
+ * traps, denormals flushed to zero), and restores the caller's MXCSR with its sticky flags; chimera_weights_load
+ * likewise rounds to nearest and keeps denormals. Both leave the x87 and AVX state as any function call does.
+ *
+ * Locale and errno. Nothing depends on the locale or changes it, but for the system's texts within messages. A call may
+ * change errno, whose value means nothing afterwards.
  *
  * Structs that begin with struct_size grow at the end in later versions: set it to sizeof of your struct, and zero the
  * rest, so that fields you do not know get their defaults.
@@ -73,7 +101,8 @@ typedef struct chimera_model chimera_model;
 typedef struct chimera_weights chimera_weights;
 typedef struct chimera_session chimera_session;
 
-/* A sequence of one session: > 0, never reused by that session. */
+/* A sequence of one session: > 0, and of no other sequence in this process, so that a session never takes another's for
+ * its own. */
 typedef int64_t chimera_sequence;
 
 /* The text of an error: one line, no newline; valid until the error is freed. "" for NULL. */
@@ -132,6 +161,12 @@ CHIMERA_API void chimera_weights_free(chimera_weights *weights);
 CHIMERA_API size_t chimera_weights_unused_count(const chimera_weights *weights);
 CHIMERA_API const char *chimera_weights_unused_name(const chimera_weights *weights, size_t index);
 
+/* A digest of the model binary, of the variant that this machine runs, and of every number that its kernels read. Equal
+ * digests mean equal logits bit by bit; a checkpoint in other files or dtypes whose numbers round to the same has the
+ * same digest. A host may put it into the keys of its own caches. digest receives CHIMERA_DIGEST_BYTES bytes. */
+enum { CHIMERA_DIGEST_BYTES = 16 };
+CHIMERA_API int32_t chimera_weights_digest(const chimera_weights *weights, uint8_t *digest, chimera_error **error);
+
 /* ---- Sessions -------------------------------------------------------------------------------------------------------
  */
 
@@ -140,14 +175,20 @@ CHIMERA_API const char *chimera_weights_unused_name(const chimera_weights *weigh
 
 typedef struct chimera_session_options {
   size_t struct_size;
-  int64_t threads;       /* worker threads, the caller included; 0: one a CPU */
+  int64_t threads;       /* worker threads, the caller included; 0: one for each CPU that this process may use (its
+                            affinity and the CPU quota of its control groups), or as many as it can start */
   int64_t max_sequences; /* the most sequences resident at once; 0: 1024, or max_seqs where that is more */
-  int64_t memory_limit;  /* the most bytes that the caches may hold; 0: the machine's physical memory */
+  int64_t memory_limit;  /* the most bytes that the caches may hold; 0: the memory that this process may use (the least
+                            of the machine's, of its control groups' limits, and of RLIMIT_AS and RLIMIT_DATA) */
   uint32_t flags;        /* CHIMERA_SESSION_* */
 } chimera_session_options;
 
 /* Makes a session: threads, an arena, and caches that hold no sequence yet. options may be NULL: all defaults. weights
- * may be NULL when the model has no parameters; otherwise they must have been loaded for this very binary. */
+ * may be NULL when the model has no parameters; otherwise they must have been loaded for this very binary.
+ *
+ * max_sequences and memory_limit are upper bounds: a session reserves addresses for them, not memory. Where a limit of
+ * address space (RLIMIT_AS) leaves no room for all, it reserves at most half of what there is, and reaches
+ * CHIMERA_ERROR_LIMIT sooner. */
 CHIMERA_API int32_t chimera_session_create(const chimera_model *model, const chimera_weights *weights,
                                            const chimera_session_options *options, chimera_session **session,
                                            chimera_error **error);
@@ -171,12 +212,15 @@ CHIMERA_API int32_t chimera_sequence_position(const chimera_session *session, ch
                                               int64_t *position, chimera_error **error);
 
 /* Writes everything a sequence holds into a byte string that chimera_sequence_restore reads back, in this session or in
- * any other of the same binary. Free *bytes with chimera_bytes_free. */
+ * any other of the same binary, variant and weights (chimera_weights_digest): with others the next logits would belong
+ * to neither, as what a sequence holds was computed by the former. Threads, limits and other sequences may differ. Free
+ * *bytes with chimera_bytes_free. */
 CHIMERA_API int32_t chimera_sequence_snapshot(const chimera_session *session, chimera_sequence sequence, void **bytes,
                                               size_t *size, chimera_error **error);
 CHIMERA_API void chimera_bytes_free(void *bytes);
 
-/* Starts a sequence from a snapshot. All of it is checked (checksum, binary, variant, numerics, sizes) first. */
+/* Starts a sequence from a snapshot. All of it is checked first: format, checksum, binary, variant, numerics, weights
+ * and sizes. A snapshot that an earlier version of this library made is refused when its format was another. */
 CHIMERA_API int32_t chimera_sequence_restore(chimera_session *session, const void *bytes, size_t size,
                                              chimera_sequence *sequence, chimera_error **error);
 

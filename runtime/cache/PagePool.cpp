@@ -16,7 +16,8 @@ Result<PagePool> PagePool::create(Device &device, int64_t pageBytes, int64_t mem
   pool.bytes = pageBytes;
   if (pageBytes == 0)
     return pool;
-  pool.limit = std::min<int64_t>(std::min(memoryLimit, mostReserved) / pageBytes, INT32_MAX);
+  pool.wished = std::min<int64_t>(std::min(memoryLimit, mostReserved) / pageBytes, INT32_MAX);
+  pool.limit = int64_t(reservable(device, size_t(pool.wished) * size_t(pageBytes))) / pageBytes;
   Result<Region> region = device.reserve(size_t(pool.limit) * size_t(pageBytes), "pages", /*large=*/true);
   if (!region)
     return region.error();
@@ -30,7 +31,9 @@ Failure PagePool::prepare(int64_t pages) {
     return std::nullopt;
   int64_t target = pagesEver() + more;
   if (target > limit)
-    return Error("out of pages: " + std::to_string(pages) + " more needed, room for " + std::to_string(limit - taken()),
+    return Error("out of pages: " + std::to_string(pages) + " more needed, room for " +
+                     std::to_string(limit - taken()) +
+                     (limit < wished ? " as this process had no addresses for more" : ""),
                  CHIMERA_ERROR_LIMIT);
   if (references.capacity() < size_t(target))
     for (std::vector<int32_t> *list : {&references, &free, &clean}) // So that take and giveBack never allocate.

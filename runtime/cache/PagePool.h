@@ -15,7 +15,8 @@ namespace chimera::runtime {
 /// sequence left there. One that was given back untouched is not cleared again.
 class PagePool {
 public:
-  /// Reserves addresses for as many pages as `memoryLimit` bytes hold. `pageBytes` 0: a pool without pages.
+  /// Reserves addresses for as many pages as `memoryLimit` bytes hold, or for fewer where a limit of address space does
+  /// not leave room. `pageBytes` 0: a pool without pages.
   static Result<PagePool> create(Device &device, int64_t pageBytes, int64_t memoryLimit);
 
   /// Makes sure that the next `pages` calls of take() succeed.
@@ -41,6 +42,7 @@ private:
   OwnedRegion region;
   int64_t bytes = 0;
   int64_t limit = 0;
+  int64_t wished = 0;              ///< What the memory limit alone would allow.
   std::vector<int32_t> references; ///< Of each page ever taken.
   std::vector<int32_t> free;
   std::vector<int32_t> clean; ///< Free too, and zero.

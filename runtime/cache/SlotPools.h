@@ -16,7 +16,7 @@ namespace chimera::runtime {
 /// One array over slots a pool, at addresses that never move.
 class SlotPools {
 public:
-  /// Reserves addresses for `slots` slots.
+  /// Reserves addresses for `slots` slots, or for fewer where a limit of address space does not leave room.
   static Result<SlotPools> create(Device &device, const std::vector<Pool> &pools, int64_t slots);
 
   /// The lowest free slot, all zeros. Fails when all are taken or the system refuses memory, and then changes nothing.
@@ -40,6 +40,7 @@ private:
   std::vector<size_t> bytes;
   int64_t total = 0;
   int64_t limit = 0;
+  int64_t wished = 0; ///< The limit that was asked for.
   int32_t high = 0;
   std::set<int32_t> free; ///< Below `high`.
 };

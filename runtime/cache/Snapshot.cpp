@@ -11,7 +11,8 @@
 
 namespace chimera::runtime {
 
-static constexpr char magic[] = "CHIMSEQ1";
+/// The last of its characters is the version of the format.
+static constexpr char magic[] = "CHIMSEQ2";
 static constexpr size_t magicSize = 8;
 
 namespace {
@@ -31,6 +32,8 @@ public:
     bytes.resize(bytes.size() + size);
     return bytes.data() + bytes.size() - size;
   }
+
+  void digest(const Digest &value) { std::memcpy(room(value.size()), value.data(), value.size()); }
 
   std::vector<uint8_t> bytes;
 };
@@ -64,6 +67,11 @@ public:
     const uint8_t *from = take(size);
     return from ? std::string(reinterpret_cast<const char *>(from), size) : std::string();
   }
+  /// Whether the next bytes are this digest.
+  bool isNext(const Digest &digest) {
+    const uint8_t *from = take(digest.size());
+    return from && std::memcmp(from, digest.data(), digest.size()) == 0;
+  }
   bool atEnd() const { return rest.size == 0; }
 
 private:
@@ -72,18 +80,19 @@ private:
 
 } // namespace
 
-std::vector<uint8_t> writeSnapshot(const Model &model, Device &device, const Cache &cache, int32_t slot,
-                                   int64_t position) {
+std::vector<uint8_t> writeSnapshot(const Model &model, const Digest &weights, Device &device, const Cache &cache,
+                                   int32_t slot, int64_t position) {
   Writer writer;
   int64_t pages = 0, pageBytes = cache.pages().pageBytes();
   for (size_t l = 0; l < cache.listCount(); ++l)
     pages += pagesFor(cache.length(l, slot));
   writer.bytes.reserve(size_t(cache.slots().bytesPerSlot() + pages * pageBytes) + 256);
   std::memcpy(writer.room(magicSize), magic, magicSize);
-  std::memcpy(writer.room(model.digest().size()), model.digest().data(), model.digest().size());
+  writer.digest(model.digest());
   writer.number(position);
   writer.text(model.variant().name);
   writer.text(model.manifest().numerics);
+  writer.digest(weights);
   for (size_t pool = 0; pool < cache.slots().count(); ++pool) {
     size_t size = cache.slots().bytesAt(pool);
     device.download(writer.room(size), cache.slots().at(pool, slot), size);
@@ -132,16 +141,26 @@ static Failure readContent(const Manifest &manifest, Reader &reader, SnapshotVie
   return std::nullopt;
 }
 
-Result<SnapshotView> readSnapshot(const Model &model, ByteSpan bytes) {
-  if (bytes.size < magicSize + 8 || std::memcmp(bytes.data, magic, magicSize) != 0)
+/// Whether the bytes begin as a snapshot of the format that is written here.
+static Failure checkFormat(ByteSpan bytes) {
+  if (bytes.size < magicSize + 8 || std::memcmp(bytes.data, magic, magicSize - 1) != 0)
     return Error("not a snapshot of a sequence");
+  std::string version(1, char(bytes.data[magicSize - 1])), wanted(1, magic[magicSize - 1]);
+  if (version != wanted)
+    return Error("the snapshot is of format " + io::quote(version) + ", this runtime reads " + io::quote(wanted) +
+                 "; feed the sequence's tokens again");
+  return std::nullopt;
+}
+
+Result<SnapshotView> readSnapshot(const Model &model, const Digest &weights, ByteSpan bytes) {
+  if (Failure failure = checkFormat(bytes))
+    return *failure;
   ByteSpan body{bytes.data, bytes.size - 8};
   if (Reader::numberAt<uint64_t>(bytes.data + body.size) != XXH3_64bits(body.data, body.size))
     return Error("corrupt snapshot: the checksum does not match");
   Reader reader(body);
   reader.take(magicSize);
-  const uint8_t *digest = reader.take(model.digest().size());
-  if (!digest || std::memcmp(digest, model.digest().data(), model.digest().size()) != 0)
+  if (!reader.isNext(model.digest()))
     return Error("the snapshot is of another model binary than " + model.name());
   SnapshotView view;
   view.position = reader.number<int64_t>();
@@ -151,6 +170,8 @@ Result<SnapshotView> readSnapshot(const Model &model, ByteSpan bytes) {
   if (variant != model.variant().name || numerics != model.manifest().numerics)
     return Error("the snapshot is of variant " + io::quote(variant) + " with numerics " + io::quote(numerics) +
                  ", the model of " + io::quote(model.variant().name) + " with " + io::quote(model.manifest().numerics));
+  if (!reader.isNext(weights))
+    return Error("the snapshot was made with other weights than this session's");
   if (Failure failure = readContent(model.manifest(), reader, view))
     return *failure;
   if (!reader.atEnd())

@@ -7,6 +7,7 @@
 #include "runtime/core/Session.h"
 #include "runtime/core/Weights.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -24,7 +25,10 @@ struct chimera_weights {
   std::shared_ptr<const Weights> weights;
 };
 struct chimera_session {
+  explicit chimera_session(std::unique_ptr<Session> session) : session(std::move(session)) {}
+
   std::unique_ptr<Session> session;
+  mutable std::atomic<bool> busy{false}; ///< A thread is in a call on it.
 };
 
 /// What is reported when there is no memory for an error object; never freed.
@@ -68,6 +72,34 @@ template <typename Body> static int32_t guarded(chimera_error **error, Body body
 static Error nullArgument(const char *name) {
   return Error(std::string(name) + " is null");
 }
+
+namespace {
+
+/// The use of a session by one call: of one that is there, that this process made, and in which no other thread is.
+class SessionUse {
+public:
+  explicit SessionUse(const chimera_session *session) : session(session) {
+    if (!session)
+      failure = nullArgument("session");
+    else if (Failure foreign = session->session->checkProcess())
+      failure = std::move(foreign);
+    else if (session->busy.exchange(true, std::memory_order_acquire))
+      failure = Error("another thread is in a call on this session; a session is used by one thread at a time");
+  }
+  ~SessionUse() {
+    if (!failure)
+      session->busy.store(false, std::memory_order_release);
+  }
+  SessionUse(const SessionUse &) = delete;
+  SessionUse &operator=(const SessionUse &) = delete;
+
+  Failure failure;
+
+private:
+  const chimera_session *session;
+};
+
+} // namespace
 
 /// Puts a result into `*out` by way of `wrap`.
 template <typename T, typename Out, typename Wrap> static Failure deliver(Result<T> &&result, Out *out, Wrap wrap) {
@@ -196,6 +228,17 @@ const char *chimera_weights_unused_name(const chimera_weights *weights, size_t i
   return index < chimera_weights_unused_count(weights) ? weights->weights->unused()[index].c_str() : nullptr;
 }
 
+int32_t chimera_weights_digest(const chimera_weights *weights, uint8_t *digest, chimera_error **error) {
+  return guarded(error, [&]() -> Failure {
+    if (!weights || !digest)
+      return nullArgument(weights ? "digest" : "weights");
+    const Digest &value = weights->weights->digest();
+    static_assert(sizeof value == CHIMERA_DIGEST_BYTES);
+    std::memcpy(digest, value.data(), sizeof value);
+    return std::nullopt;
+  });
+}
+
 int32_t chimera_session_create(const chimera_model *model, const chimera_weights *weights,
                                const chimera_session_options *options, chimera_session **session,
                                chimera_error **error) {
@@ -213,7 +256,7 @@ int32_t chimera_session_create(const chimera_model *model, const chimera_weights
     SessionOptions wanted{given.threads, given.max_sequences, given.memory_limit,
                           (given.flags & CHIMERA_SESSION_POISON) != 0};
     return deliver(Session::create(model->model, weights ? weights->weights : nullptr, wanted), session,
-                   [](auto made) { return new chimera_session{std::move(made)}; });
+                   [](auto made) { return new chimera_session(std::move(made)); });
   });
 }
 
@@ -223,16 +266,20 @@ void chimera_session_free(chimera_session *session) {
 
 int32_t chimera_sequence_add(chimera_session *session, chimera_sequence *sequence, chimera_error **error) {
   return guarded(error, [&]() -> Failure {
-    if (!session || !sequence)
-      return nullArgument(session ? "sequence" : "session");
+    SessionUse use(session);
+    if (use.failure)
+      return use.failure;
+    if (!sequence)
+      return nullArgument("sequence");
     return deliver(session->session->add(), sequence);
   });
 }
 
 int32_t chimera_sequence_drop(chimera_session *session, chimera_sequence sequence, chimera_error **error) {
   return guarded(error, [&]() -> Failure {
-    if (!session)
-      return nullArgument("session");
+    SessionUse use(session);
+    if (use.failure)
+      return use.failure;
     return session->session->drop(sequence);
   });
 }
@@ -240,8 +287,11 @@ int32_t chimera_sequence_drop(chimera_session *session, chimera_sequence sequenc
 int32_t chimera_sequence_fork(chimera_session *session, chimera_sequence source, chimera_sequence *copy,
                               chimera_error **error) {
   return guarded(error, [&]() -> Failure {
-    if (!session || !copy)
-      return nullArgument(session ? "copy" : "session");
+    SessionUse use(session);
+    if (use.failure)
+      return use.failure;
+    if (!copy)
+      return nullArgument("copy");
     return deliver(session->session->fork(source), copy);
   });
 }
@@ -249,8 +299,11 @@ int32_t chimera_sequence_fork(chimera_session *session, chimera_sequence source,
 int32_t chimera_sequence_position(const chimera_session *session, chimera_sequence sequence, int64_t *position,
                                   chimera_error **error) {
   return guarded(error, [&]() -> Failure {
-    if (!session || !position)
-      return nullArgument(session ? "position" : "session");
+    SessionUse use(session);
+    if (use.failure)
+      return use.failure;
+    if (!position)
+      return nullArgument("position");
     return deliver(session->session->position(sequence), position);
   });
 }
@@ -258,8 +311,11 @@ int32_t chimera_sequence_position(const chimera_session *session, chimera_sequen
 int32_t chimera_sequence_snapshot(const chimera_session *session, chimera_sequence sequence, void **bytes, size_t *size,
                                   chimera_error **error) {
   return guarded(error, [&]() -> Failure {
-    if (!session || !bytes || !size)
-      return nullArgument(!session ? "session" : !bytes ? "bytes" : "size");
+    SessionUse use(session);
+    if (use.failure)
+      return use.failure;
+    if (!bytes || !size)
+      return nullArgument(bytes ? "size" : "bytes");
     Result<std::vector<uint8_t>> snapshot = session->session->snapshot(sequence);
     if (!snapshot)
       return snapshot.error();
@@ -280,8 +336,11 @@ void chimera_bytes_free(void *bytes) {
 int32_t chimera_sequence_restore(chimera_session *session, const void *bytes, size_t size, chimera_sequence *sequence,
                                  chimera_error **error) {
   return guarded(error, [&]() -> Failure {
-    if (!session || !bytes || !sequence)
-      return nullArgument(!session ? "session" : !bytes ? "bytes" : "sequence");
+    SessionUse use(session);
+    if (use.failure)
+      return use.failure;
+    if (!bytes || !sequence)
+      return nullArgument(bytes ? "sequence" : "bytes");
     return deliver(session->session->restore({static_cast<const uint8_t *>(bytes), size}), sequence);
   });
 }
@@ -289,8 +348,11 @@ int32_t chimera_sequence_restore(chimera_session *session, const void *bytes, si
 int32_t chimera_step(chimera_session *session, const chimera_step_item *items, size_t count, void *logits,
                      size_t logits_bytes, int8_t *routing, size_t routing_bytes, chimera_error **error) {
   return guarded(error, [&]() -> Failure {
-    if (!session || (!items && count))
-      return nullArgument(session ? "items" : "session");
+    SessionUse use(session);
+    if (use.failure)
+      return use.failure;
+    if (!items && count)
+      return nullArgument("items");
     return session->session->step(items, count, logits, logits_bytes, routing, routing_bytes);
   });
 }
@@ -298,17 +360,20 @@ int32_t chimera_step(chimera_session *session, const chimera_step_item *items, s
 int32_t chimera_memory_use(const chimera_session *session, chimera_sequence sequence, chimera_memory *memory,
                            chimera_error **error) {
   return guarded(error, [&]() -> Failure {
-    if (!session || !memory)
-      return nullArgument(session ? "memory" : "session");
+    SessionUse use(session);
+    if (use.failure)
+      return use.failure;
+    if (!memory)
+      return nullArgument("memory");
     if (memory->struct_size < sizeof(size_t))
       return Error("memory: struct_size is not set");
-    Result<MemoryUse> use = session->session->memoryUse(sequence);
-    if (!use)
-      return use.error();
+    Result<MemoryUse> held = session->session->memoryUse(sequence);
+    if (!held)
+      return held.error();
     chimera_memory full{};
     full.struct_size = memory->struct_size;
-    std::copy(use->reserved.begin(), use->reserved.end(), full.reserved);
-    std::copy(use->used.begin(), use->used.end(), full.used);
+    std::copy(held->reserved.begin(), held->reserved.end(), full.reserved);
+    std::copy(held->used.begin(), held->used.end(), full.used);
     std::memcpy(memory, &full, std::min(memory->struct_size, sizeof full));
     return std::nullopt;
   });
@@ -316,16 +381,18 @@ int32_t chimera_memory_use(const chimera_session *session, chimera_sequence sequ
 
 int32_t chimera_profile_begin(chimera_session *session, int64_t max_events, chimera_error **error) {
   return guarded(error, [&]() -> Failure {
-    if (!session)
-      return nullArgument("session");
+    SessionUse use(session);
+    if (use.failure)
+      return use.failure;
     return session->session->beginProfile(max_events);
   });
 }
 
 int32_t chimera_profile_end(chimera_session *session, chimera_error **error) {
   return guarded(error, [&]() -> Failure {
-    if (!session)
-      return nullArgument("session");
+    SessionUse use(session);
+    if (use.failure)
+      return use.failure;
     session->session->endProfile();
     return std::nullopt;
   });
@@ -343,8 +410,11 @@ size_t chimera_profile_launches(const chimera_session *session) {
 int32_t chimera_profile_launch(const chimera_session *session, size_t index, chimera_launch_profile *profile,
                                chimera_error **error) {
   return guarded(error, [&]() -> Failure {
-    if (!session || !profile)
-      return nullArgument(session ? "profile" : "session");
+    SessionUse use(session);
+    if (use.failure)
+      return use.failure;
+    if (!profile)
+      return nullArgument("profile");
     if (profile->struct_size < sizeof(size_t))
       return Error("profile: struct_size is not set");
     size_t launches = chimera_profile_launches(session);

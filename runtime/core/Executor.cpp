@@ -91,9 +91,11 @@ void Executor::run(const StepBatch &batch, void *logits, int8_t *routing) {
   const Phase &phase = *table.phase();
   if (poison)
     device.fill(arena->base, 0xFF, size_t(phase.arenaBytes));
-  for (size_t l = 0; l < phase.launches.size(); ++l)
-    if (int64_t blocks = table.blocks(l); blocks > 0)
-      runLaunch(table, l, blocks);
+  launchTogether(device, [&] {
+    for (size_t l = 0; l < phase.launches.size(); ++l)
+      if (int64_t blocks = table.blocks(l); blocks > 0)
+        runLaunch(table, l, blocks);
+  });
   const Manifest &manifest = model.manifest();
   size_t rowBytes = size_t(manifest.model.vocabSize * io::sizeOf(manifest.logitsType()));
   if (batch.outputs() > 0)

@@ -2,6 +2,7 @@
 #include "runtime/core/Library.h"
 
 #include <cerrno>
+#include <cstdlib>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -21,22 +22,60 @@ static bool writeAll(int descriptor, ByteSpan bytes) {
   return true;
 }
 
+Failure Library::mapFile(const std::string &path, const std::string &name) {
+  handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle)
+    return std::nullopt;
+  const char *reason = dlerror();
+  return Error(name + ": cannot be mapped: " + io::escaped(reason ? reason : "unknown reason"));
+}
+
+/// A memory file from which code may be mapped. Newer systems want to be told so; older ones do not know the flag.
+static int createMemoryFile() {
+  constexpr unsigned executable = 0x10; // MFD_EXEC of the Linux kernel's include/uapi/linux/memfd.h.
+  constexpr unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  int descriptor = memfd_create("chimera-model", flags | executable);
+  return descriptor < 0 && errno == EINVAL ? memfd_create("chimera-model", flags) : descriptor;
+}
+
+Failure Library::mapMemoryFile(ByteSpan elf, const std::string &name) {
+  descriptor = createMemoryFile();
+  if (descriptor < 0)
+    return systemError(name + ": creating a memory file", errno);
+  if (!writeAll(descriptor, elf))
+    return systemError(name + ": writing a memory file", errno);
+  if (fcntl(descriptor, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0)
+    return systemError(name + ": sealing a memory file", errno);
+  return mapFile("/proc/self/fd/" + std::to_string(descriptor), name);
+}
+
+Result<std::unique_ptr<Library>> Library::mapFromFolder(ByteSpan elf, const std::string &folder,
+                                                        const std::string &name) {
+  std::unique_ptr<Library> library(new Library);
+  std::string path = folder + "/chimera-model-XXXXXX"; // mkostemp makes it for this user alone.
+  int file = mkostemp(path.data(), O_CLOEXEC);
+  if (file < 0)
+    return systemError(name + ": creating a file in " + folder, errno);
+  bool written = writeAll(file, elf);
+  int code = errno;
+  close(file);
+  Failure failure = written ? library->mapFile(path, name) : systemError(name + ": writing " + path, code);
+  unlink(path.c_str());
+  if (failure)
+    return *failure;
+  return library;
+}
+
 Result<std::unique_ptr<Library>> Library::map(ByteSpan elf, const std::string &name) {
   std::unique_ptr<Library> library(new Library);
-  library->descriptor = memfd_create("chimera-model", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (library->descriptor < 0)
-    return systemError(name + ": creating a memory file", errno);
-  if (!writeAll(library->descriptor, elf))
-    return systemError(name + ": writing a memory file", errno);
-  if (fcntl(library->descriptor, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0)
-    return systemError(name + ": sealing a memory file", errno);
-  std::string path = "/proc/self/fd/" + std::to_string(library->descriptor);
-  library->handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library->handle) {
-    const char *reason = dlerror();
-    return Error(name + ": cannot be mapped: " + io::escaped(reason ? reason : "unknown reason"));
-  }
-  return library;
+  Failure failure = library->mapMemoryFile(elf, name);
+  if (!failure)
+    return library;
+  const char *chosen = std::getenv("TMPDIR");
+  for (const char *folder : {chosen ? chosen : "/tmp", "/dev/shm", "/tmp", "/var/tmp"})
+    if (Result<std::unique_ptr<Library>> other = mapFromFolder(elf, folder, name))
+      return other;
+  return *failure;
 }
 
 Library::~Library() {

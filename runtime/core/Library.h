@@ -16,8 +16,13 @@ namespace chimera::runtime {
 class Library {
 public:
   /// Maps `elf` by way of a sealed memory file, so that what runs is what was checked, whatever happens to the file on
-  /// disk. `name` stands in front of messages.
+  /// disk. Where the system has no such files, or the loader cannot open one (there is no /proc), a private file in a
+  /// temporary folder does: of TMPDIR, /dev/shm, /tmp and /var/tmp the first from which code may be mapped. `name`
+  /// stands in front of messages.
   static Result<std::unique_ptr<Library>> map(ByteSpan elf, const std::string &name);
+  /// The same by way of a file in `folder`, which is gone when this returns.
+  static Result<std::unique_ptr<Library>> mapFromFolder(ByteSpan elf, const std::string &folder,
+                                                        const std::string &name);
   ~Library();
 
   /// The exported function of that name, or null.
@@ -25,6 +30,8 @@ public:
 
 private:
   Library() = default;
+  Failure mapMemoryFile(ByteSpan elf, const std::string &name);
+  Failure mapFile(const std::string &path, const std::string &name);
 
   // Open as long as the library is mapped: the dynamic loader knows libraries by path, and the path is this number.
   int descriptor = -1;

@@ -20,6 +20,8 @@ static constexpr int64_t mostGrid = int64_t(1) << 40;
 static constexpr size_t mostVariants = 64;
 static constexpr int64_t mostPanel = 4096;
 static constexpr size_t mostStacked = 64;
+static constexpr int64_t mostStack = int64_t(1) << 32;
+static constexpr int64_t formatVersion = 6;
 
 const char *nameOf(CacheMode mode) {
   static const char *const names[] = {"ssm", "swa", "full", "token_conv", "route"};
@@ -292,6 +294,7 @@ static void readVariant(const JsonReader &json, Manifest &manifest) {
   json.at("features").each([&](const JsonReader &item) { variant.features.push_back(item.string()); }, 1024);
   json.at("packed").each([&](const JsonReader &item) { variant.packed.push_back(readPacked(item, manifest)); },
                          mostItems);
+  variant.stackBytes = json.at("stack_bytes").integer(0, mostStack);
   // A binary for training alone does not infer.
   JsonReader phases = json.at("phases");
   if (phases.has("prefill") || phases.has("decode") || !json.has("training"))
@@ -307,8 +310,9 @@ static void readHeader(const JsonReader &json, Manifest &manifest) {
   if (json.at("format").string() != "chimera-model")
     json.at("format").fail("must be chimera-model");
   manifest.version = json.at("version").integer(0, INT32_MAX);
-  if (!json.failed() && manifest.version != 5)
-    json.at("version").fail("is " + std::to_string(manifest.version) + "; this runtime reads 5");
+  if (!json.failed() && manifest.version != formatVersion)
+    json.at("version").fail("is " + std::to_string(manifest.version) + "; this runtime reads " +
+                            std::to_string(formatVersion));
   manifest.producer = json.at("producer").string();
   manifest.target = json.at("target").string();
   manifest.dtype = readDtype(json.at("dtype"));

@@ -174,7 +174,8 @@ struct Variant {
   std::string name;
   std::vector<std::string> features; ///< That the CPU must have, as in /proc/cpuinfo.
   std::vector<PackedWeights> packed;
-  Phase prefill; ///< Without launches unless the variant infers.
+  int64_t stackBytes = 0; ///< The most that a call of one of its kernels takes of the stack.
+  Phase prefill;          ///< Without launches unless the variant infers.
   std::optional<Phase> decode;
   std::array<std::optional<Phase>, trainingProgramCount> training;
 

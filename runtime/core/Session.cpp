@@ -2,42 +2,34 @@
 #include "runtime/core/Session.h"
 
 #include "runtime/cache/Snapshot.h"
+#include "runtime/core/ProcessLimits.h"
 #include "runtime/core/StepCheck.h"
 #include "runtime/device/CpuDevice.h"
 
 #include <algorithm>
-#include <thread>
-#include <unistd.h>
+#include <atomic>
 
 namespace chimera::runtime {
 
-static constexpr int64_t mostThreads = 1024;
 static constexpr int64_t mostSequences = int64_t(1) << 20;
 
-static int64_t physicalMemory() {
-  long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-  return pages > 0 && size > 0 ? int64_t(pages) * size : int64_t(1) << 36;
-}
-
-/// Checks options and puts defaults in the place of zeros.
+/// Checks options and puts defaults in the place of zeros, but for the threads.
 static Failure completeOptions(const Manifest &manifest, SessionOptions &options) {
   auto check = [](const char *name, int64_t value, int64_t most) -> Failure {
     if (value >= 0 && value <= most)
       return std::nullopt;
     return Error(std::string(name) + " must be in 0 .. " + std::to_string(most) + ", is " + std::to_string(value));
   };
-  if (Failure failure = check("threads", options.threads, mostThreads))
+  if (Failure failure = check("threads", options.threads, CpuDevice::mostThreads))
     return failure;
   if (Failure failure = check("max_sequences", options.maxSequences, mostSequences))
     return failure;
   if (Failure failure = check("memory_limit", options.memoryLimit, INT64_MAX))
     return failure;
-  if (options.threads == 0)
-    options.threads = std::clamp<int64_t>(std::thread::hardware_concurrency(), 1, mostThreads);
   if (options.maxSequences == 0)
     options.maxSequences = std::max<int64_t>(1024, manifest.maxSeqs);
   if (options.memoryLimit == 0)
-    options.memoryLimit = physicalMemory();
+    options.memoryLimit = usableMemory();
   return std::nullopt;
 }
 
@@ -56,7 +48,9 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   std::unique_ptr<Session> session(new Session);
   session->owner = std::move(model);
   session->weights = std::move(weights);
-  Result<std::unique_ptr<CpuDevice>> device = CpuDevice::create(options.threads);
+  int64_t stack = session->owner->variant().stackBytes;
+  Result<std::unique_ptr<CpuDevice>> device =
+      options.threads ? CpuDevice::create(options.threads, stack) : CpuDevice::createForProcess(stack);
   if (!device)
     return device.error();
   session->device = std::move(*device);
@@ -83,9 +77,19 @@ Result<Session::Sequence> Session::find(int64_t sequence) const {
   return found->second;
 }
 
+Failure Session::checkProcess() const {
+  if (maker.isThis())
+    return std::nullopt;
+  return Error("the session was made before this process was forked, and its threads are the parent's; make a new "
+               "session of the same model and weights");
+}
+
 int64_t Session::insert(Sequence sequence) {
-  sequences.emplace(nextSequence, sequence);
-  return nextSequence++;
+  // One count for all sessions, so that none takes another's sequence for its own.
+  static std::atomic<int64_t> next{1};
+  int64_t name = next.fetch_add(1, std::memory_order_relaxed);
+  sequences.emplace(name, sequence);
+  return name;
 }
 
 Result<int64_t> Session::add() {
@@ -125,11 +129,11 @@ Result<std::vector<uint8_t>> Session::snapshot(int64_t sequence) const {
   Result<Sequence> found = find(sequence);
   if (!found)
     return found.error();
-  return writeSnapshot(*owner, *device, *cache, found->slot, found->position);
+  return writeSnapshot(*owner, weightsDigest(), *device, *cache, found->slot, found->position);
 }
 
 Result<int64_t> Session::restore(ByteSpan bytes) {
-  Result<SnapshotView> view = readSnapshot(*owner, bytes);
+  Result<SnapshotView> view = readSnapshot(*owner, weightsDigest(), bytes);
   if (!view)
     return view.error();
   Result<int32_t> slot = cache->restore(*view);

@@ -10,6 +10,7 @@
 #include "runtime/core/StepBatch.h"
 #include "runtime/core/Weights.h"
 #include "runtime/device/Device.h"
+#include "runtime/device/Forks.h"
 
 #include <cstdint>
 #include <memory>
@@ -34,6 +35,9 @@ public:
                                                  std::shared_ptr<const Weights> weights, const SessionOptions &options);
 
   const Model &model() const { return *owner; }
+  /// Nothing in the process that made the session. In a forked child, where its threads are missing, an error: there
+  /// the session may only be destroyed.
+  Failure checkProcess() const;
 
   Result<int64_t> add();
   Failure drop(int64_t sequence);
@@ -63,6 +67,7 @@ private:
   };
 
   Session() = default;
+  Digest weightsDigest() const { return weights ? weights->digest() : Digest(); }
   Result<Sequence> find(int64_t sequence) const;
   int64_t insert(Sequence sequence);
   Failure checkItems(const chimera_step_item *given, size_t count);
@@ -78,7 +83,7 @@ private:
   std::unique_ptr<Profile> timed;
   std::unique_ptr<Executor> executor;
   std::unordered_map<int64_t, Sequence> sequences;
-  int64_t nextSequence = 1;
+  MakerProcess maker;
   uint64_t steps = 0;
 
   // Of the step that runs; kept for their memory, so that steps like those before allocate nothing.

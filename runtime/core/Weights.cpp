@@ -54,7 +54,12 @@ Failure Weights::fill(const io::Checkpoint &checkpoint) {
       work.addRowMajor(i, base + rowMajor[i]);
   for (size_t i = 0; i < panels.size(); ++i)
     work.addPacked(owner->variant().packed[i], base + panels[i]);
-  return work.run();
+  if (Failure failure = work.run())
+    return failure;
+  std::vector<uint8_t> prefix(owner->digest().begin(), owner->digest().end());
+  prefix.insert(prefix.end(), owner->variant().name.begin(), owner->variant().name.end());
+  valueDigest = work.digest(prefix);
+  return std::nullopt;
 }
 
 void Weights::findUnused(const io::Checkpoint &checkpoint) {

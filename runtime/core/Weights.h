@@ -32,6 +32,9 @@ public:
   ~Weights();
 
   const Model &model() const { return *owner; }
+  /// Of the binary, its variant and every number that its kernels read: equal for weights that give equal logits bit by
+  /// bit, whatever files and dtypes they were loaded from.
+  const Digest &digest() const { return valueDigest; }
   /// The bytes of a parameter: row-major, 64-byte aligned. Null for one that no launch of the variant names.
   const void *data(size_t parameter) const { return at(rowMajor[parameter]); }
   /// The bytes of the variant's packed weights, 64-byte aligned.
@@ -54,6 +57,7 @@ private:
   uint8_t *base = nullptr;      ///< In the mapping, at the start of a huge page.
   std::vector<size_t> rowMajor; ///< Offsets from `base`, by parameter.
   std::vector<size_t> panels;   ///< Likewise, by packed weights.
+  Digest valueDigest{};
   std::vector<std::string> unusedNames;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/core/WeightsFill.h"
 
+#include "runtime/core/ProcessLimits.h"
 #include "runtime/device/FloatingPoint.h"
 #include "runtime/io/Safetensors.h"
 
@@ -35,6 +36,7 @@ void WeightsFill::cut(Piece whole, int64_t count, int64_t bytesEach) {
   int64_t step = std::max<int64_t>(pieceBytes / std::max<int64_t>(bytesEach, 1), 1);
   for (int64_t begin = 0; begin < count; begin += step) {
     whole.begin = begin;
+    whole.bytesEach = bytesEach;
     whole.end = std::min(count, begin + step);
     pieces.push_back(whole);
   }
@@ -46,7 +48,7 @@ void WeightsFill::addRowMajor(size_t index, uint8_t *to) {
   piece.tensor = checkpoint.find(parameter.source);
   piece.parameter = index;
   piece.to = to;
-  if (!piece.tensor || parameter.elements == 0)
+  if (parameter.elements == 0)
     return;
   // Without an order of rows any cut will do.
   int64_t rows = parameter.rowPermutation.empty() ? parameter.elements : parameter.shape[0];
@@ -74,6 +76,8 @@ void WeightsFill::addPacked(const PackedWeights &packed, uint8_t *to) {
 }
 
 Failure WeightsFill::fillRows(const Piece &piece) const {
+  if (!piece.tensor)
+    return std::nullopt;
   const Parameter &parameter = parameters[piece.parameter];
   auto convert = [&](int64_t from, int64_t count, int64_t to) -> Failure {
     io::Status status =
@@ -111,7 +115,15 @@ Failure WeightsFill::fill(const Piece &piece, std::vector<uint8_t> &scratch) con
   return piece.packed ? fillPanels(piece, scratch) : fillRows(piece);
 }
 
+Digest WeightsFill::digest(const std::vector<uint8_t> &prefix) const {
+  std::vector<uint8_t> all = prefix;
+  for (const Digest &digest : digests)
+    all.insert(all.end(), digest.begin(), digest.end());
+  return digestOf({all.data(), all.size()});
+}
+
 Failure WeightsFill::run() {
+  digests.assign(pieces.size(), {});
   std::atomic<size_t> next{0};
   std::mutex mutex;
   size_t failedPiece = SIZE_MAX;
@@ -122,7 +134,10 @@ Failure WeightsFill::run() {
     std::vector<uint8_t> scratch;
     for (size_t i; (i = next.fetch_add(1)) < pieces.size();) {
       try {
-        Failure mine = fill(pieces[i], scratch);
+        const Piece &piece = pieces[i];
+        Failure mine = fill(piece, scratch);
+        digests[i] =
+            digestOf({piece.to + piece.begin * piece.bytesEach, size_t((piece.end - piece.begin) * piece.bytesEach)});
         std::lock_guard<std::mutex> lock(mutex);
         if (mine && i < failedPiece) {
           failedPiece = i;
@@ -135,7 +150,7 @@ Failure WeightsFill::run() {
     }
   };
   std::vector<std::thread> helpers;
-  size_t threads = std::min<size_t>(std::max(1u, std::thread::hardware_concurrency()), pieces.size());
+  size_t threads = std::min(size_t(usableCpus()), pieces.size());
   try {
     while (helpers.size() + 1 < threads)
       helpers.emplace_back(work);

@@ -5,6 +5,7 @@
 #define CHIMERA_RUNTIME_CORE_WEIGHTSFILL_H
 
 #include "runtime/core/Manifest.h"
+#include "runtime/core/ModelFile.h"
 #include "runtime/core/Packing.h"
 
 #include <memory>
@@ -38,14 +39,19 @@ public:
   /// cannot be read, or a weight that I8 cannot hold, by tensor and element.
   Failure run();
 
+  /// After run(): a digest of `prefix` and of all that was filled in, in the order of the additions. It depends on
+  /// their values alone: not on threads, nor on the files or the dtypes that they came from.
+  Digest digest(const std::vector<uint8_t> &prefix) const;
+
 private:
   /// A part of one addition: its rows or panels begin .. end-1.
   struct Piece {
-    const io::StoredTensor *tensor = nullptr; ///< Row-major only.
+    const io::StoredTensor *tensor = nullptr; ///< Row-major only; null: zeros.
     size_t parameter = 0;
     const PackedWeights *packed = nullptr;
     std::shared_ptr<const Packer> packer;
     int64_t begin = 0, end = 0;
+    int64_t bytesEach = 0; ///< Of a row or panel.
     uint8_t *to = nullptr; ///< Of the whole addition.
   };
 
@@ -58,6 +64,7 @@ private:
   const std::vector<Parameter> &parameters;
   const io::Checkpoint &checkpoint;
   std::vector<Piece> pieces;
+  std::vector<Digest> digests; ///< Of what each piece filled in, taken while it is in the cache.
 };
 
 } // namespace chimera::runtime

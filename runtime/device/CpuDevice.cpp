@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/device/CpuDevice.h"
 
+#include "runtime/core/ProcessLimits.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -17,11 +19,19 @@ static size_t roundUp(size_t bytes, size_t multiple) {
   return (bytes + multiple - 1) / multiple * multiple;
 }
 
-Result<std::unique_ptr<CpuDevice>> CpuDevice::create(int64_t threads) {
-  Result<std::unique_ptr<ThreadPool>> pool = ThreadPool::create(threads);
+Result<std::unique_ptr<CpuDevice>> CpuDevice::create(int64_t threads, int64_t kernelStack) {
+  Result<std::unique_ptr<ThreadPool>> pool = ThreadPool::create(threads, size_t(kernelStack));
   if (!pool)
     return pool.error();
   return std::unique_ptr<CpuDevice>(new CpuDevice(std::move(*pool)));
+}
+
+Result<std::unique_ptr<CpuDevice>> CpuDevice::createForProcess(int64_t kernelStack) {
+  int64_t threads = std::min(usableCpus(), mostThreads);
+  Result<std::unique_ptr<CpuDevice>> device = create(threads, kernelStack);
+  while (!device && threads > 1) // A limit of processes or of address space.
+    device = create(threads /= 2, kernelStack);
+  return device;
 }
 
 Result<Region> CpuDevice::reserve(size_t bytes, const char *what, bool large) {

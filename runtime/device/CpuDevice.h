@@ -10,8 +10,14 @@ namespace chimera::runtime {
 /// The CPU: regions are anonymous mappings, a block of a launch is a task of the thread pool.
 class CpuDevice final : public Device {
 public:
-  /// `threads` >= 1, the caller included.
-  static Result<std::unique_ptr<CpuDevice>> create(int64_t threads);
+  /// `threads` >= 1, the caller included. `kernelStack`: the bytes of stack that kernels need, Variant::stackBytes of
+  /// those that will run here.
+  static Result<std::unique_ptr<CpuDevice>> create(int64_t threads, int64_t kernelStack = 0);
+  /// With a thread for each CPU that this process may use, at most `mostThreads`, or with as many as it can start.
+  static Result<std::unique_ptr<CpuDevice>> createForProcess(int64_t kernelStack);
+  static constexpr int64_t mostThreads = 1024;
+
+  int64_t threads() const { return pool->threads(); }
 
   Result<Region> reserve(size_t bytes, const char *what, bool large) override;
   Failure commit(Region &region, size_t bytes) override;
@@ -23,6 +29,7 @@ public:
   void *addressOf(const void *host, size_t bytes) override { return const_cast<void *>(host); }
   const void *hostView(const void *address) const override { return address; }
   void launch(const BoundLaunch &launch) override;
+  void together(void (*function)(void *), void *context) override { pool->enter(function, context); }
 
 private:
   explicit CpuDevice(std::unique_ptr<ThreadPool> pool) : pool(std::move(pool)) {}

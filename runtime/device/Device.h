@@ -52,7 +52,20 @@ public:
   virtual const void *hostView(const void *address) const { return nullptr; }
 
   virtual void launch(const BoundLaunch &launch) = 0;
+
+  /// Calls function(context), which makes many launches, so that what a device does around them is done once. Not
+  /// nested.
+  virtual void together(void (*function)(void *), void *context) { function(context); }
 };
+
+/// The same for a function object.
+template <typename Body> void launchTogether(Device &device, Body body) {
+  device.together([](void *raw) { (*static_cast<Body *>(raw))(); }, &body);
+}
+
+/// The most bytes, `wish` or less, of which twice as many could be reserved now: of what a limit of address space
+/// leaves, half stays for others. 0 when there is no room for a page.
+size_t reservable(Device &device, size_t wish);
 
 /// The region of a device, released at the end of its life. Move-only.
 class OwnedRegion {

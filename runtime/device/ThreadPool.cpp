@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/device/ThreadPool.h"
 
+#include "runtime/core/ProcessLimits.h"
 #include "runtime/device/FloatingPoint.h"
 
 #include <algorithm>
 #include <chrono>
 #include <climits>
+#include <csignal>
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/syscall.h>
-#include <system_error>
 #include <unistd.h>
 
 namespace chimera::runtime {
@@ -31,34 +32,62 @@ static int64_t nanoseconds() {
       .count();
 }
 
-/// The CPUs that this process may use.
-static int64_t usableCpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0)
-    return CPU_COUNT(&set);
-  return std::max(1u, std::thread::hardware_concurrency());
-}
-
-Result<std::unique_ptr<ThreadPool>> ThreadPool::create(int64_t threads) {
-  std::unique_ptr<ThreadPool> pool(new ThreadPool);
+Result<std::unique_ptr<ThreadPool>> ThreadPool::create(int64_t threads, size_t jobStack) {
+  Result<JobStack> stack = JobStack::create(jobStack);
+  if (!stack)
+    return stack.error();
+  std::unique_ptr<ThreadPool> pool(new ThreadPool(std::move(*stack)));
   // More threads than CPUs: one that spins would keep another from its work.
   pool->spinNanoseconds = threads <= usableCpus() ? longestSpin : 0;
-  try {
-    pool->workers.reserve(size_t(threads - 1));
-    for (int64_t i = 1; i < threads; ++i)
-      pool->workers.emplace_back([raw = pool.get()] { raw->work(); });
-  } catch (const std::system_error &failure) {
-    return systemError("starting " + std::to_string(threads) + " threads", failure.code().value());
-  }
+  if (Failure failure = pool->startWorkers(threads, jobStack))
+    return *failure;
   return pool;
 }
 
+/// The signals that workers leave to others: all but those that say what a thread has done itself, which a program's
+/// handler of crashes must see, and those of profilers.
+static sigset_t foreignSignals() {
+  sigset_t set;
+  sigfillset(&set);
+  for (int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF})
+    sigdelset(&set, signal);
+  return set;
+}
+
+Failure ThreadPool::startWorkers(int64_t threads, size_t jobStack) {
+  auto error = [&](int code) { return systemError("starting " + std::to_string(threads) + " threads", code); };
+  workers.reserve(size_t(threads - 1));
+  pthread_attr_t attributes;
+  if (int code = pthread_attr_init(&attributes))
+    return error(code);
+  // The C library takes thread-local variables out of the same room, so there is never less than it would give.
+  size_t usual = 0, room = (jobStack + JobStack::headroom + 4095) / 4096 * 4096;
+  pthread_attr_getstacksize(&attributes, &usual);
+  int code = pthread_attr_setstacksize(&attributes, std::max(room, usual));
+  sigset_t foreign = foreignSignals(), before;
+  pthread_sigmask(SIG_BLOCK, &foreign, &before);
+  auto enter = [](void *pool) -> void * {
+    static_cast<ThreadPool *>(pool)->work();
+    return nullptr;
+  };
+  for (int64_t i = 1; i < threads && !code; ++i) {
+    pthread_t worker;
+    code = pthread_create(&worker, &attributes, enter, this);
+    if (!code)
+      workers.push_back(worker);
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_attr_destroy(&attributes);
+  return code ? Failure(error(code)) : std::nullopt;
+}
+
 ThreadPool::~ThreadPool() {
+  if (!maker.isThis()) // The workers are the parent's; of theirs there is nothing here, not even a stack.
+    return;
   stopping = true;
   wakeSleepers();
-  for (std::thread &worker : workers)
-    worker.join();
+  for (pthread_t worker : workers)
+    pthread_join(worker, nullptr);
 }
 
 /// Takes and does a range; its units, 0 when none is left.
@@ -125,7 +154,7 @@ void ThreadPool::awaitJob(uint64_t seen) {
   while (now < end) {
     if (changed(seen))
       return;
-    std::this_thread::yield();
+    sched_yield();
     int64_t after = nanoseconds();
     if (after - now > foreignYield)
       break;
@@ -150,13 +179,30 @@ void ThreadPool::awaitFinished(int64_t units) {
   if (spinUntil(done, spinNanoseconds))
     return;
   while (!done())
-    std::this_thread::yield();
+    sched_yield();
+}
+
+void ThreadPool::enter(void (*function)(void *), void *context) {
+  KernelFloatingPoint mode;
+  struct Entered { // Also when the function throws.
+    bool &flag;
+    explicit Entered(bool &flag) : flag(flag) { flag = true; }
+    ~Entered() { flag = false; }
+  } here(entered);
+  callerStack.call(function, context);
 }
 
 void ThreadPool::run(Job job, void *context, int64_t blocks) {
-  KernelFloatingPoint mode;
   if (blocks <= 0)
     return;
+  if (entered)
+    return runHere(job, context, blocks);
+  auto body = [=] { runHere(job, context, blocks); };
+  enter([](void *raw) { (*static_cast<decltype(body) *>(raw))(); }, &body);
+}
+
+/// The caller's part of a job, once it has entered.
+void ThreadPool::runHere(Job job, void *context, int64_t blocks) {
   if (workers.empty() || blocks == 1)
     return job(context, 0, blocks);
   int64_t units = std::min(blocks, threads() * unitsPerThread);

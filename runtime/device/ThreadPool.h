@@ -5,11 +5,13 @@
 #define CHIMERA_RUNTIME_DEVICE_THREADPOOL_H
 
 #include "runtime/core/Error.h"
+#include "runtime/device/Forks.h"
+#include "runtime/device/JobStack.h"
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <thread>
+#include <pthread.h>
 #include <vector>
 
 namespace chimera::runtime {
@@ -20,23 +22,35 @@ namespace chimera::runtime {
 ///
 /// Between jobs a worker first spins, so that launches that follow each other closely cost no system call; then it
 /// yields, and when that shows that others want its core, or nothing comes for a while, it sleeps.
+///
+/// Every thread runs jobs on a stack that holds what they need, the caller too (JobStack.h). Workers take no signals
+/// but those that a thread causes itself, so that a program's handlers run on its own threads.
+///
+/// A forked child has the pool but not its workers: there it may only be destroyed.
 class ThreadPool {
 public:
   /// The work of the blocks begin .. end-1. Must not throw.
   using Job = void (*)(void *context, int64_t begin, int64_t end);
 
-  /// `threads` >= 1, the caller included.
-  static Result<std::unique_ptr<ThreadPool>> create(int64_t threads);
+  /// `threads` >= 1, the caller included. `jobStack`: the bytes of stack that a job may use.
+  static Result<std::unique_ptr<ThreadPool>> create(int64_t threads, size_t jobStack);
   ~ThreadPool();
 
   /// Runs all blocks and returns when they are done; a single block runs on the caller and disturbs nobody. Caller and
-  /// workers have the kernels' floating-point mode meanwhile; the caller's own is restored. One caller at a time.
+  /// workers have the kernels' floating-point mode meanwhile; the caller's own is restored. One caller at a time, of
+  /// the process that made the pool.
   void run(Job job, void *context, int64_t blocks);
+
+  /// Calls function(context) on the caller's stack for jobs and in the kernels' floating-point mode, so that each run()
+  /// in it need not change to them. Not nested.
+  void enter(void (*function)(void *), void *context);
 
   int64_t threads() const { return int64_t(workers.size()) + 1; }
 
 private:
-  ThreadPool() = default;
+  explicit ThreadPool(JobStack stack) : callerStack(std::move(stack)) {}
+  Failure startWorkers(int64_t threads, size_t jobStack);
+  void runHere(Job job, void *context, int64_t blocks);
   void work();
   int64_t takeRange(uint64_t &seen);
   int64_t takeAll(uint64_t &seen);
@@ -62,7 +76,10 @@ private:
   std::atomic<uint32_t> wakeups{0}; ///< What sleepers wait for to change.
   std::atomic<bool> stopping{false};
   int64_t spinNanoseconds = 0;
-  std::vector<std::thread> workers;
+  JobStack callerStack;
+  bool entered = false;
+  MakerProcess maker;
+  std::vector<pthread_t> workers;
 };
 
 } // namespace chimera::runtime

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/train/MpiCommunicator.h"
 
+#include "runtime/core/Executable.h"
 #include "runtime/train/MpiPlugin.h"
 
-#include <array>
 #include <cstdlib>
 #include <dlfcn.h>
 #include <string>
@@ -60,18 +60,8 @@ private:
 
 } // namespace
 
-/// The folder of the running program, with a slash; empty if the system does not say.
-static std::string executableFolder() {
-  std::array<char, 4096> path;
-  ssize_t length = readlink("/proc/self/exe", path.data(), path.size());
-  if (length <= 0 || size_t(length) >= path.size())
-    return {};
-  std::string name(path.data(), size_t(length));
-  return name.substr(0, name.rfind('/') + 1);
-}
-
 Result<std::unique_ptr<Communicator>> openMpi() {
-  std::string folder = executableFolder(), why;
+  std::string folder = runtime::executableFolder(), why;
   void *plugin = nullptr;
   for (const char *place : {"chimera_mpi.so", CHIMERA_PLUGIN_FOLDER "chimera_mpi.so"}) {
     std::string path = folder + place;

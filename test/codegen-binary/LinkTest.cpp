@@ -124,7 +124,13 @@ TEST_F(LinkedFile, HoldsTheManifestReadOnlyWithoutTerminator) {
     if (name != ".chimera.manifest")
       continue;
     ++found;
-    EXPECT_EQ(llvm::cantFail(section.getContents()), toJson(squareManifest()));
+    Manifest manifest = squareManifest();
+    KernelContext context;
+    llvm::cantFail(compileKernels(*context.parse(test::squareKernel), {"square"},
+                                  llvm::cantFail(isaVariant("x86-64-v3")), CodeFormat::Object, "",
+                                  &manifest.variants.front().stackBytes));
+    EXPECT_GT(manifest.variants.front().stackBytes, 0);
+    EXPECT_EQ(llvm::cantFail(section.getContents()), toJson(manifest));
     EXPECT_TRUE(section.getFlags() & llvm::ELF::SHF_ALLOC);
     EXPECT_FALSE(section.getFlags() & (llvm::ELF::SHF_WRITE | llvm::ELF::SHF_EXECINSTR));
   }

@@ -40,6 +40,7 @@ Manifest fullManifest() {
   launch.count = 0;
   Variant variant{"x86-64-v3", {"avx2", "fma"}, {}, {}};
   variant.packed = {{{0, 1}, "bf16", 16, 2, false, 272 * 32 * 2}};
+  variant.stackBytes = 4096;
   variant.phases = {{"prefill", {16, 4}, 256, {0, 64}, {192, 16}, {launch, launch}},
                     {"decode", {4, 4}, 256, {0, 64}, {192, 16}, {}}};
   manifest.variants = {variant};
@@ -48,7 +49,7 @@ Manifest fullManifest() {
 
 TEST(Manifest, JsonIsAsDocumented) {
   const char *expected =
-      R"({"format":"chimera-model","version":5,"producer":"chimera-compile 0.1.0","target":"ref",)"
+      R"({"format":"chimera-model","version":6,"producer":"chimera-compile 0.1.0","target":"ref",)"
       R"("dtype":"bf16","numerics":"invariant",)"
       R"("limits":{"max_tokens":16,"max_seqs":4},)"
       R"("model":{"vocab_size":256,"hidden_size":32,"window":8,"head_dim":16,"num_attention_heads":2,)"
@@ -63,7 +64,7 @@ TEST(Manifest, JsonIsAsDocumented) {
       R"({"layer":0,"mode":"full","kind":"list","pools":[1],"table":0}],)"
       R"("pages":{"entries":64,"bytes":8192,"tables":1},)"
       R"("variants":[{"name":"x86-64-v3","features":["avx2","fma"],)"
-      R"("packed":[{"parameters":[0,1],"format":"bf16","panel":16,"group":2,"interleaved":false,"bytes":17408}],)"
+      R"("packed":[{"parameters":[0,1],"format":"bf16","panel":16,"group":2,"interleaved":false,"bytes":17408}],"stack_bytes":4096,)"
       R"("phases":{"prefill":{"max_tokens":16,"max_seqs":4,"arena_bytes":256,"logits":[0,64],"routing":[192,16],)"
       R"("launches":[LAUNCH,LAUNCH]},)"
       R"("decode":{"max_tokens":4,"max_seqs":4,"arena_bytes":256,"logits":[0,64],"routing":[192,16],"launches":[]}}}]})";

@@ -101,4 +101,61 @@ TEST(Object, AVariantHasTheFeaturesOfTheLowerOnes) {
     EXPECT_TRUE(llvm::is_contained(higher->features, feature)) << feature;
 }
 
+/// A function that writes one of `bytes` bytes of its stack at a place that nobody knows beforehand, then does `rest`.
+std::string usesStack(const std::string &name, const std::string &parameters, const std::string &bytes,
+                      const std::string &rest) {
+  return "llvm.func @" + name + "(" + parameters + ") attributes {passthrough = [\"noinline\"]} {\n" +
+         "  %one = llvm.mlir.constant(7 : i8) : i8\n" + bytes +
+         "  %room = llvm.alloca %bytes x i8 {alignment = 64 : i64} : (i64) -> !llvm.ptr\n"
+         "  %at = llvm.getelementptr %room[%begin] : (!llvm.ptr, i64) -> !llvm.ptr, i8\n" +
+         rest + "  llvm.store volatile %one, %at : i8, !llvm.ptr\n  llvm.return\n}\n";
+}
+
+const char *const kernelParameters = "%buffers: !llvm.ptr, %args: !llvm.ptr, %begin: i64, %end: i64";
+
+std::string constantBytes(int64_t bytes) {
+  return "  %bytes = llvm.mlir.constant(" + std::to_string(bytes) + " : i64) : i64\n";
+}
+
+/// The stack that the kernel "deep" needs, or the error.
+llvm::Expected<int64_t> stackOf(const std::string &text, llvm::StringRef kernel = "deep") {
+  KernelContext context;
+  auto kernels = context.parse(text);
+  int64_t bytes = -1;
+  auto code =
+      compileKernels(*kernels, {kernel.str()}, llvm::cantFail(isaVariant("x86-64-v3")), CodeFormat::Object, "", &bytes);
+  if (!code)
+    return code.takeError();
+  return bytes;
+}
+
+TEST(Object, TheStackOfAKernelIsThatOfItsDeepestCalls) {
+  std::string inner = usesStack("inner", "%begin: i64", constantBytes(50000), "");
+  std::string shallow = usesStack("shallow", "%begin: i64", constantBytes(20000), "");
+  std::string deep = usesStack("deep", kernelParameters, constantBytes(100000),
+                               "  llvm.call @shallow(%end) : (i64) -> ()\n  llvm.call @inner(%end) : (i64) -> ()\n");
+  int64_t bytes = llvm::cantFail(stackOf(inner + shallow + deep));
+  EXPECT_GE(bytes, 150000);
+  EXPECT_LE(bytes, 152000);
+  int64_t little = llvm::cantFail(stackOf(test::squareKernel.str(), "square"));
+  EXPECT_GT(little, 0);
+  EXPECT_LE(little, 1024);
+}
+
+TEST(Object, AStackWithoutABoundIsAnError) {
+  auto message = [](const std::string &text) {
+    auto bytes = stackOf(text);
+    return bytes ? std::string() : llvm::toString(bytes.takeError());
+  };
+  EXPECT_EQ(message(usesStack("deep", kernelParameters, constantBytes(100),
+                              "  llvm.call @deep(%buffers, %args, %end, %begin) : (!llvm.ptr, !llvm.ptr, i64, i64) -> "
+                              "()\n")),
+            "the kernels' use of the stack has no bound: 'deep' calls itself");
+  EXPECT_EQ(message(usesStack("deep", kernelParameters, constantBytes(100),
+                              "  llvm.call %buffers(%end) : !llvm.ptr, (i64) -> ()\n")),
+            "the kernels' use of the stack has no bound: 'deep' calls through a pointer");
+  EXPECT_EQ(message(usesStack("deep", kernelParameters, "  %bytes = llvm.add %begin, %end : i64\n", "")),
+            "the kernels' use of the stack has no bound: 'deep' takes room whose size it computes");
+}
+
 } // namespace

@@ -65,7 +65,7 @@ std::vector<oracle::RouterStatistics> statisticsOf(const train::KindReport &repo
 TrainingEngine::TrainingEngine(const std::string &binary, const std::string &weights, int64_t batch, int64_t length,
                                int64_t threads) {
   model = take(runtime::Model::load(binary));
-  device = take(runtime::CpuDevice::create(threads));
+  device = take(runtime::CpuDevice::create(threads, model->variant().stackBytes));
   values = take(train::State::create(*device, *model, /*totals=*/true));
   check(values->load(take(io::Checkpoint::open(weights))));
   programs = take(train::Programs::create(*values, /*poison=*/true));

@@ -104,4 +104,62 @@ TEST_F(EmbedTest, ErrorsAreOneLine) {
   expectError(embed({model(), weights(), "1", "256"}), 1, "256");
 }
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CHIMERA_EMBED_ASAN 1
+#endif
+#endif
+
+/// Runs a command under a limit of the shell's ("-s 128").
+ProcessResult runLimited(const std::string &limit, std::vector<std::string> command) {
+  std::vector<std::string> shell = {"/bin/sh", "-c", "ulimit " + limit + R"( && exec "$0" "$@")"};
+  shell.insert(shell.end(), command.begin(), command.end());
+  return runProcess(shell);
+}
+
+/// The number after `key` in the manifest of a binary.
+int64_t numberInManifest(const std::string &path, const std::string &key) {
+  std::string bytes = readFile(path);
+  size_t at = bytes.find("\"" + key + "\":");
+  return at == std::string::npos ? -1 : std::stoll(bytes.substr(at + key.size() + 3, 20));
+}
+
+TEST_F(EmbedTest, KernelsThatNeedMoreStackThanTheirCallerHasWork) {
+#ifdef CHIMERA_EMBED_ASAN
+  GTEST_SKIP() << "a sanitizer's frames do not fit on the small stack";
+#endif
+  if (readFile("/proc/cpuinfo").find(" avx2 ") == std::string::npos)
+    GTEST_SKIP() << "the cpu target needs AVX2";
+  TemporaryDirectory folder;
+  writeFile(folder.file("config.json"), R"({
+    "model_type": "chimera", "vocab_size": 256, "hidden_size": 64, "num_hidden_layers": 1, "intermediate_size": 0,
+    "modes": ["full"], "num_attention_heads": 256, "num_key_value_heads": 1, "head_dim": 128})");
+  std::string binary = folder.file("m.chm"), parameters = folder.file("model.safetensors");
+  for (const std::vector<std::string> &command :
+       {std::vector<std::string>{CHIMERA_INIT_PATH, folder.path(), "-o", parameters, "--seed", "3"},
+        {CHIMERA_COMPILE_PATH, folder.path(), "-o", binary, "--max-tokens=64"}}) {
+    ProcessResult result = runProcess(command);
+    ASSERT_EQ(result.status, 0) << result.describe();
+  }
+  ASSERT_GT(numberInManifest(binary, "stack_bytes"), 128 << 10);
+  std::vector<std::string> command = {CHIMERA_EMBED_PATH, binary, parameters, "5"};
+  for (int token = 0; token < 40; ++token)
+    command.push_back(std::to_string(token * 7 % 256));
+  ProcessResult plain = runProcess(command), small = runLimited("-s 128", command);
+  ASSERT_EQ(plain.status, 0) << plain.describe();
+  ASSERT_EQ(small.status, 0) << small.describe();
+  EXPECT_EQ(small.out, plain.out);
+}
+
+TEST_F(EmbedTest, ALimitOfAddressSpaceLimitsNothingButTheCaches) {
+#ifdef CHIMERA_EMBED_ASAN
+  GTEST_SKIP() << "a sanitizer needs all addresses";
+#endif
+  std::vector<std::string> command = {CHIMERA_EMBED_PATH, model(), weights(), "24", "84", "104", "101"};
+  ProcessResult plain = runProcess(command), limited = runLimited("-v 1000000", command);
+  ASSERT_EQ(plain.status, 0) << plain.describe();
+  ASSERT_EQ(limited.status, 0) << limited.describe();
+  EXPECT_EQ(limited.out, plain.out);
+}
+
 } // namespace

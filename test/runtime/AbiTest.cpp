@@ -6,8 +6,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <cstring>
 #include <fstream>
 #include <string>
+#include <thread>
 
 namespace {
 
@@ -112,6 +115,20 @@ TEST_F(Abi, UnusedTensorsAreListed) {
   EXPECT_EQ(chimera_weights_unused_name(weights, 1), nullptr);
 }
 
+TEST_F(Abi, WeightsHaveADigest) {
+  uint8_t digest[CHIMERA_DIGEST_BYTES] = {}, other[CHIMERA_DIGEST_BYTES] = {};
+  ASSERT_EQ(chimera_weights_digest(weights, digest, &error), CHIMERA_OK);
+  toy::TemporaryFolder scaled;
+  chimera_weights *theirs = nullptr;
+  ASSERT_EQ(chimera_weights_load(model, toy::writeWeights(scaled.path(), 2.0f).c_str(), &theirs, &error), CHIMERA_OK);
+  ASSERT_EQ(chimera_weights_digest(theirs, other, &error), CHIMERA_OK);
+  EXPECT_NE(std::memcmp(digest, other, sizeof digest), 0);
+  chimera_weights_free(theirs);
+  EXPECT_EQ(chimera_weights_digest(nullptr, digest, &error), CHIMERA_ERROR_INVALID);
+  EXPECT_EQ(take(error), "weights is null");
+  EXPECT_EQ(chimera_weights_digest(weights, nullptr, nullptr), CHIMERA_ERROR_INVALID);
+}
+
 TEST_F(Abi, ASequenceIsAddedSteppedForkedSnapshottedRestoredAndDropped) {
   chimera_sequence sequence = 0, copy = 0, restored = 0;
   ASSERT_EQ(chimera_sequence_add(session, &sequence, &error), CHIMERA_OK);
@@ -135,6 +152,35 @@ TEST_F(Abi, ASequenceIsAddedSteppedForkedSnapshottedRestoredAndDropped) {
     ASSERT_EQ(chimera_sequence_drop(session, each, &error), CHIMERA_OK);
     EXPECT_EQ(chimera_sequence_drop(session, each, nullptr), CHIMERA_ERROR_INVALID);
   }
+}
+
+TEST_F(Abi, ACallFailsWhileAnotherThreadIsInTheSession) {
+  chimera_sequence sequence = 0;
+  ASSERT_EQ(chimera_sequence_add(session, &sequence, &error), CHIMERA_OK);
+  std::vector<int32_t> tokens = toy::randomTokens(1, 3000);
+  std::vector<float> logits(tokens.size() * size_t(toy::vocab));
+  std::atomic<bool> done{false};
+  std::thread other([&] {
+    chimera_step_item item{sequence, tokens.data(), int64_t(tokens.size()), nullptr, CHIMERA_LOGITS_ALL};
+    while (chimera_step(session, &item, 1, logits.data(), logits.size() * 4, nullptr, 0, nullptr) != CHIMERA_OK)
+      std::this_thread::yield(); // This thread was in it.
+    done = true;
+  });
+  int64_t refused = 0, position = 0;
+  while (!done)
+    if (chimera_sequence_position(session, sequence, &position, &error) != CHIMERA_OK) {
+      ++refused;
+      EXPECT_EQ(take(error), "another thread is in a call on this session; a session is used by one thread at a time");
+    } else {
+      std::this_thread::yield();
+    }
+  other.join();
+  EXPECT_GT(refused, 0);
+  toy::Expected expected = toy::expected(tokens);
+  for (size_t i = 0; i < logits.size(); ++i)
+    ASSERT_EQ(logits[i], expected.logits[i / size_t(toy::vocab)][i % size_t(toy::vocab)]);
+  ASSERT_EQ(chimera_sequence_position(session, sequence, &position, &error), CHIMERA_OK);
+  EXPECT_EQ(position, 3000);
 }
 
 TEST_F(Abi, MemoryIsReported) {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/core/Library.h"
 #include "runtime/core/Model.h"
 #include "runtime/core/ModelFile.h"
 #include "test/runtime/ToyModel.h"
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <random>
 
@@ -41,6 +43,21 @@ TEST(Load, ABinaryLoadedAfterAnotherWasUnloadedIsTheNewOne) {
     ASSERT_TRUE(bool(model));
     EXPECT_EQ((*model)->prefillKernels()[0] == (*model)->prefillKernels()[1], round % 2 == 1);
   }
+}
+
+TEST(Load, WithoutMemoryFilesCodeComesFromAFileThatIsGoneAtOnce) {
+  toy::TemporaryFolder folder;
+  ModelFile file = *checkModelFile("m", toy::binary());
+  Result<std::unique_ptr<Library>> first = Library::mapFromFolder(file.elf(), folder.path(), "m");
+  Result<std::unique_ptr<Library>> second = Library::mapFromFolder(file.elf(), folder.path(), "m");
+  ASSERT_TRUE(first && second);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+  ASSERT_NE((*first)->kernel("toy_layer"), nullptr);
+  EXPECT_NE((*first)->kernel("toy_layer"), (*second)->kernel("toy_layer"));
+  EXPECT_EQ((*first)->kernel("nothing"), nullptr);
+  Result<std::unique_ptr<Library>> nowhere = Library::mapFromFolder(file.elf(), "/no/such/folder", "m");
+  ASSERT_FALSE(bool(nowhere));
+  EXPECT_EQ(nowhere.error().message, "m: creating a file in /no/such/folder: No such file or directory");
 }
 
 TEST(Load, EveryByteOfTheTrailerAndManyOfTheRestChangedIsAnError) {

@@ -49,7 +49,7 @@ TEST(Manifest, AWrongFieldIsNamed) {
   const char *begin = "m.chm: bad manifest: ";
   std::vector<std::tuple<std::string, json, std::string>> cases = {
       {"/format", "other", "format: must be chimera-model"},
-      {"/version", 1, "version: is 1; this runtime reads 5"},
+      {"/version", 1, "version: is 1; this runtime reads 6"},
       {"/dtype", "f16", "dtype: must be one of f32, bf16, f64, is 'f16'"},
       {"/limits/max_tokens", 0, "limits.max_tokens: must be in 1 .. 1048576, is 0"},
       {"/model/vocab_size", "11", "model.vocab_size: must be an integer"},
@@ -102,6 +102,7 @@ TEST(Manifest, AWrongFieldIsNamed) {
        "variants[0].phases.prefill.launches[0].buffers[0][1]: must be one of tokens, row_index, row_position, "
        "row_sequence, "
        "seq_start, seq_slot, out_index, out_start, forced, is 'no'"},
+      {"/variants/0/stack_bytes", -1, "variants[0].stack_bytes: must be in 0 .. 4294967296, is -1"},
       {"/variants/0/phases/prefill/launches/0/layer", 2, "variants[0].phases.prefill.launches[0].layer: 2 of 2"},
   };
   for (const auto &[pointer, value, message] : cases)

@@ -5,6 +5,7 @@
 #include "runtime/cache/SlotPools.h"
 #include "runtime/device/CpuDevice.h"
 
+#include <cerrno>
 #include <cstring>
 
 namespace chimera::runtime::toy {
@@ -170,6 +171,91 @@ TEST(Memory, SlotsGrowWithoutMovingAndAreZeroWhenTaken) {
   EXPECT_EQ(slots.at(1, 3)[0], 0);
   EXPECT_EQ(must(slots.take()), 7);
   EXPECT_EQ(must(slots.take()), 20);
+}
+
+/// A CPU with only so many bytes of addresses.
+class FewAddresses final : public Device {
+public:
+  explicit FewAddresses(size_t addresses) : left(addresses) {}
+
+  Result<Region> reserve(size_t bytes, const char *what, bool large) override {
+    if (bytes > left)
+      return systemError(std::string("reserving for ") + what, ENOMEM);
+    Result<Region> region = cpu->reserve(bytes, what, large);
+    if (region)
+      left -= region->reserved;
+    return region;
+  }
+  Failure commit(Region &region, size_t bytes) override { return cpu->commit(region, bytes); }
+  void release(Region &region) override {
+    left += region.reserved;
+    cpu->release(region);
+  }
+  void fill(void *to, int byte, size_t bytes) override { cpu->fill(to, byte, bytes); }
+  void copy(void *to, const void *from, size_t bytes) override { cpu->copy(to, from, bytes); }
+  void upload(void *to, const void *from, size_t bytes) override { cpu->copy(to, from, bytes); }
+  void download(void *to, const void *from, size_t bytes) override { cpu->copy(to, from, bytes); }
+  void *addressOf(const void *host, size_t) override { return const_cast<void *>(host); }
+  void launch(const BoundLaunch &launch) override { cpu->launch(launch); }
+
+  size_t left;
+
+private:
+  std::unique_ptr<CpuDevice> cpu = must(CpuDevice::create(1));
+};
+
+TEST(Memory, WhereAddressesAreFewHalfOfThemIsReserved) {
+  constexpr size_t all = size_t(64) << 20;
+  FewAddresses device(all);
+  EXPECT_EQ(reservable(device, all / 4), all / 4);
+  EXPECT_EQ(reservable(device, all / 2), all / 2);
+  for (size_t wish : {all / 2 + 1, all, all * 1000}) {
+    size_t got = reservable(device, wish);
+    EXPECT_LE(got, all / 2);
+    EXPECT_GE(got, all / 4);
+  }
+  EXPECT_EQ(device.left, all);
+  FewAddresses none(0);
+  EXPECT_EQ(reservable(none, all), 0u);
+  EXPECT_EQ(reservable(device, 0), 0u);
+}
+
+TEST(Memory, ACacheDoesWithFewAddressesAndReachesItsLimitSooner) {
+  constexpr size_t all = size_t(64) << 20;
+  FewAddresses device(all);
+  PagePool pages = must(PagePool::create(device, 65536, int64_t(1) << 44));
+  EXPECT_LE(device.left, all - all / 4);
+  EXPECT_GE(device.left, all / 2 - (size_t(4) << 20));
+  EXPECT_FALSE(pages.prepare(int64_t(all / 4 / 65536)));
+  Failure failure = pages.prepare(int64_t(all / 65536));
+  ASSERT_TRUE(bool(failure));
+  EXPECT_EQ(failure->status, CHIMERA_ERROR_LIMIT);
+  EXPECT_NE(failure->message.find("no addresses for more"), std::string::npos) << failure->message;
+}
+
+TEST(Memory, SlotsDoWithFewAddresses) {
+  FewAddresses device(size_t(64) << 20);
+  std::vector<Pool> pools(2);
+  pools[0].bytesPerSlot = int64_t(1) << 20;
+  pools[1].bytesPerSlot = int64_t(2) << 20;
+  SlotPools slots = must(SlotPools::create(device, pools, 1024));
+  int32_t count = 0;
+  Result<int32_t> slot = slots.take();
+  for (; slot; slot = slots.take()) {
+    std::memset(slots.at(1, *slot), 7, slots.bytesAt(1));
+    ++count;
+  }
+  EXPECT_GE(count, 5);
+  EXPECT_LE(count, 10);
+  EXPECT_EQ(slot.error().status, CHIMERA_ERROR_LIMIT);
+  EXPECT_EQ(slot.error().message, "all " + std::to_string(count) +
+                                      " places for sequences are taken; this process had no addresses for the 1024 "
+                                      "asked for");
+  // One sequence is the least that there is a point in.
+  FewAddresses tiny(size_t(5) << 20);
+  SlotPools one = must(SlotPools::create(tiny, pools, 1024));
+  EXPECT_EQ(must(one.take()), 0);
+  EXPECT_FALSE(bool(one.take()));
 }
 
 } // namespace

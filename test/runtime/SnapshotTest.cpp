@@ -92,8 +92,8 @@ TEST(Snapshot, EveryTruncationAndExtensionIsAnError) {
 // With a checksum that fits, what a kernel would trip over must still be refused.
 TEST(Snapshot, ImpossibleCountsAreRefusedEvenWithARightChecksum) {
   const std::vector<uint8_t> good = snapshotAfter(70).first;
-  // magic, digest, position, variant "x86-64", numerics "invariant".
-  size_t slots = 8 + 16 + 8 + (4 + 6) + (4 + 9);
+  // magic, digest, position, variant "x86-64", numerics "invariant", digest of the weights.
+  size_t slots = 8 + 16 + 8 + (4 + 6) + (4 + 9) + 16;
   // counts (2), state, ring, ring_count, length of layer 0.
   struct Field {
     const char *name;
@@ -146,6 +146,46 @@ TEST(Snapshot, OfAnotherBinaryOrVariantIsRefused) {
   ASSERT_FALSE(bool(sequence));
   EXPECT_EQ(sequence.error().message, "the snapshot is of variant 'x86-64' with numerics 'invariant', the model of "
                                       "'x86-64' with 'fast'");
+}
+
+/// A session of the toy model with weights whose numbers are those of the usual ones, times `scale`.
+std::unique_ptr<Session> scaledSession(float scale) {
+  TemporaryFolder folder;
+  return must(Session::create(model(), must(Weights::load(model(), writeWeights(folder.path(), scale))), {}));
+}
+
+TEST(Snapshot, OfOtherWeightsIsRefusedAndOfEqualOnesRestored) {
+  auto [bytes, tokens] = snapshotAfter(70);
+  std::unique_ptr<Session> other = scaledSession(1.5f);
+  Result<int64_t> sequence = other->restore({bytes.data(), bytes.size()});
+  ASSERT_FALSE(bool(sequence));
+  EXPECT_EQ(sequence.error().message, "the snapshot was made with other weights than this session's");
+  // The same numbers, loaded once more.
+  std::unique_ptr<Session> same = scaledSession(1.0f);
+  int64_t restored = must(same->restore({bytes.data(), bytes.size()}));
+  std::vector<int32_t> rest = randomTokens(99, 30), all = tokens;
+  all.insert(all.end(), rest.begin(), rest.end());
+  expectRows(feed(*same, restored, rest), 0, expected(all), 70, 100);
+}
+
+TEST(Snapshot, OfAnotherFormatIsRefusedWithAWordOnIt) {
+  std::vector<uint8_t> bytes = snapshotAfter(3).first;
+  bytes[7] = '1';
+  renewChecksum(bytes);
+  EXPECT_EQ(restoreError(bytes),
+            "the snapshot is of format '1', this runtime reads '2'; feed the sequence's tokens again");
+}
+
+TEST(Snapshot, MayBeRestoredByASessionOfOtherLimitsWhereItFits) {
+  std::vector<uint8_t> bytes = snapshotAfter(200).first;
+  SessionOptions options;
+  options.threads = 3;
+  options.maxSequences = 1;
+  std::unique_ptr<Session> small = session(options);
+  must(small->restore({bytes.data(), bytes.size()}));
+  EXPECT_EQ(small->restore({bytes.data(), bytes.size()}).error().status, CHIMERA_ERROR_LIMIT);
+  options.memoryLimit = 1000;
+  EXPECT_EQ(session(options)->restore({bytes.data(), bytes.size()}).error().status, CHIMERA_ERROR_LIMIT);
 }
 
 TEST(Snapshot, WhatIsNoSnapshotIsRefused) {

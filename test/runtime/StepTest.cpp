@@ -140,18 +140,19 @@ TEST(Step, BadWorkIsRefusedBeforeAnythingChanges) {
     return outcome.failure ? outcome.failure->message : std::string();
   };
   chimera_step_item good{one, tokens.data(), 80, nullptr, CHIMERA_LOGITS_ALL};
+  const std::string first = "sequence " + std::to_string(one), second = "sequence " + std::to_string(two);
   EXPECT_EQ(message({good, {two, badTokens.data(), 80, nullptr, 0}}),
-            "sequence 2, position 70: token 11 is not in 0 .. 10");
+            second + ", position 70: token 11 is not in 0 .. 10");
   EXPECT_EQ(message({good, {two, negative.data(), 80, nullptr, 0}}),
-            "sequence 2, position 3: token -1 is not in 0 .. 10");
+            second + ", position 3: token -1 is not in 0 .. 10");
   EXPECT_EQ(message({good, {two, tokens.data(), 80, notForceable.data(), 0}}),
-            "sequence 2, position 71, layer 1: mode swa cannot be forced");
+            second + ", position 71, layer 1: mode swa cannot be forced");
   EXPECT_EQ(message({good, {two, tokens.data(), 80, outOfRange.data(), 0}}),
-            "sequence 2, position 2, layer 0: forced mode 4 is not in -1 .. 3");
-  EXPECT_EQ(message({good, good}), "sequence 1 occurs twice in a step");
-  EXPECT_EQ(message({good, {77, tokens.data(), 80, nullptr, 0}}), "there is no sequence 77");
-  EXPECT_EQ(message({good, {two, nullptr, 1, nullptr, 0}}), "sequence 2: tokens are null");
-  EXPECT_EQ(message({good, {two, tokens.data(), 1, nullptr, 3}}), "sequence 2: 3 does not say which logits are wanted");
+            second + ", position 2, layer 0: forced mode 4 is not in -1 .. 3");
+  EXPECT_EQ(message({good, good}), first + " occurs twice in a step");
+  EXPECT_EQ(message({good, {INT64_MAX, tokens.data(), 80, nullptr, 0}}), "there is no sequence 9223372036854775807");
+  EXPECT_EQ(message({good, {two, nullptr, 1, nullptr, 0}}), second + ": tokens are null");
+  EXPECT_EQ(message({good, {two, tokens.data(), 1, nullptr, 3}}), second + ": 3 does not say which logits are wanted");
   EXPECT_EQ(must(runner->snapshot(one)), before);
   EXPECT_EQ(must(runner->position(one)), 0);
   expectRows(feed(*runner, one, tokens), 0, expected(tokens), 0, 80);
@@ -172,7 +173,8 @@ TEST(Step, BuffersThatAreTooSmallAreRefused) {
             "the buffer for routing has 5 bytes, the step needs 6");
   EXPECT_EQ(must(runner->position(sequence)), 0);
   chimera_step_item negative{sequence, tokens.data(), -1, nullptr, CHIMERA_LOGITS_ALL};
-  EXPECT_EQ(runner->step(&negative, 1, nullptr, 0, nullptr, 0)->message, "sequence 1: -1 tokens");
+  EXPECT_EQ(runner->step(&negative, 1, nullptr, 0, nullptr, 0)->message,
+            "sequence " + std::to_string(sequence) + ": -1 tokens");
   EXPECT_FALSE(runner->step(&item, 1, logits.data(), 132, nullptr, 0));
   EXPECT_EQ(must(runner->position(sequence)), 3);
 }

@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
+#include <new>
 #include <set>
 #include <thread>
 #include <vector>
@@ -13,8 +15,8 @@
 namespace chimera::runtime {
 namespace {
 
-std::unique_ptr<ThreadPool> makePool(int64_t threads) {
-  Result<std::unique_ptr<ThreadPool>> pool = ThreadPool::create(threads);
+std::unique_ptr<ThreadPool> makePool(int64_t threads, size_t jobStack = 0) {
+  Result<std::unique_ptr<ThreadPool>> pool = ThreadPool::create(threads, jobStack);
   EXPECT_TRUE(bool(pool));
   return std::move(*pool);
 }
@@ -149,6 +151,120 @@ TEST(ThreadPool, AnUnmaskedExceptionOfTheCallerDoesNotReachTheJob) {
   unsigned after = _mm_getcsr();
   _mm_setcsr(before);
   EXPECT_EQ(after, before & ~0x0200u & ~0x3Fu);
+}
+
+/// Writes to `bytes` bytes of the stack, as a kernel does that keeps its scratch there.
+__attribute__((noinline)) int64_t useStack(size_t bytes) {
+  volatile uint8_t *room = static_cast<volatile uint8_t *>(__builtin_alloca(bytes));
+  for (size_t at = 0; at < bytes; at += 512)
+    room[at] = uint8_t(at >> 9);
+  int64_t sum = 0;
+  for (size_t at = 0; at < bytes; at += 512)
+    sum += room[at] == uint8_t(at >> 9);
+  return sum;
+}
+
+constexpr size_t largeFrame = size_t(24) << 20; // More than the stacks of threads have unless told otherwise.
+
+TEST(ThreadPool, AJobHasItsStackOnEveryThreadWhateverTheCallerHas) {
+  struct Context {
+    std::atomic<int64_t> wrong{0}, inside{0};
+    int64_t threads = 0;
+  };
+  auto job = [](void *raw, int64_t, int64_t) {
+    Context &context = *static_cast<Context *>(raw);
+    context.wrong += useStack(largeFrame) != int64_t(largeFrame / 512);
+    // Every thread has to take part for the job to end.
+    ++context.inside;
+    auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (context.inside < context.threads && std::chrono::steady_clock::now() < limit)
+      std::this_thread::yield();
+  };
+  for (int64_t threads : {1, 3}) {
+    std::unique_ptr<ThreadPool> pool = makePool(threads, largeFrame);
+    Context context;
+    context.threads = threads;
+    struct Call {
+      ThreadPool *pool;
+      Context *context;
+      ThreadPool::Job job;
+    } call{pool.get(), &context, job};
+    pthread_attr_t small;
+    ASSERT_EQ(pthread_attr_init(&small), 0);
+    ASSERT_EQ(pthread_attr_setstacksize(&small, size_t(64) << 10), 0);
+    pthread_t caller;
+    ASSERT_EQ(pthread_create(
+                  &caller, &small,
+                  [](void *raw) -> void * {
+                    Call &call = *static_cast<Call *>(raw);
+                    call.pool->run(call.job, call.context, call.context->threads);
+                    return nullptr;
+                  },
+                  &call),
+              0);
+    pthread_join(caller, nullptr);
+    pthread_attr_destroy(&small);
+    EXPECT_EQ(context.wrong, 0);
+    EXPECT_EQ(context.inside, threads);
+  }
+}
+
+TEST(ThreadPool, ManyJobsTogetherHaveStackAndModeAndTheCallersComeBack) {
+  unsigned before = _mm_getcsr();
+  std::unique_ptr<ThreadPool> pool = makePool(3, largeFrame);
+  struct Context {
+    ThreadPool *pool;
+    Modes modes;
+    std::atomic<int64_t> wrong{0};
+  } context{pool.get(), {}};
+  auto jobs = [](void *raw) {
+    Context &context = *static_cast<Context *>(raw);
+    for (int i = 0; i < 20; ++i)
+      context.pool->run(checkMode, &context.modes, 24);
+    context.pool->run(
+        [](void *raw, int64_t, int64_t) {
+          static_cast<Context *>(raw)->wrong += useStack(largeFrame) != int64_t(largeFrame / 512);
+        },
+        &context, 24);
+  };
+  for (int round = 0; round < 2; ++round) {
+    pool->enter(jobs, &context);
+    EXPECT_EQ(_mm_getcsr(), before);
+    pool->run(checkMode, &context.modes, 24); // And alone, as before.
+    EXPECT_EQ(_mm_getcsr(), before);
+  }
+  EXPECT_EQ(context.modes.wrong, 0);
+  EXPECT_EQ(context.modes.seen, 2 * 21 * 24);
+  EXPECT_EQ(context.wrong, 0);
+  auto throwing = [](void *) { throw std::bad_alloc(); };
+  EXPECT_THROW(pool->enter(throwing, nullptr), std::bad_alloc);
+  EXPECT_EQ(_mm_getcsr(), before);
+  pool->enter(jobs, &context);
+  EXPECT_EQ(context.wrong, 0);
+}
+
+TEST(ThreadPool, WorkersLeaveSignalsToOtherThreads) {
+  std::unique_ptr<ThreadPool> pool = makePool(2);
+  struct Context {
+    std::atomic<int> inside{0}, wrong{0};
+    pthread_t caller = pthread_self();
+  } context;
+  pool->run(
+      [](void *raw, int64_t, int64_t) {
+        Context &context = *static_cast<Context *>(raw);
+        sigset_t blocked;
+        pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+        bool isWorker = !pthread_equal(pthread_self(), context.caller);
+        context.wrong += sigismember(&blocked, SIGTERM) != int(isWorker);
+        context.wrong += sigismember(&blocked, SIGSEGV) != 0;
+        ++context.inside;
+        auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+        while (context.inside < 2 && std::chrono::steady_clock::now() < limit)
+          std::this_thread::yield();
+      },
+      &context, 2);
+  EXPECT_EQ(context.inside, 2);
+  EXPECT_EQ(context.wrong, 0);
 }
 
 } // namespace

@@ -93,7 +93,7 @@ json manifest() {
   }
   json modes = {{"modes", {"ssm", "full"}}, {"forceable", {"ssm", "full"}}, {"target", {0.75, 0.25}}};
   return {{"format", "chimera-model"},
-          {"version", 5},
+          {"version", 6},
           {"producer", "toy"},
           {"target", "ref"},
           {"dtype", "f32"},
@@ -118,6 +118,7 @@ json manifest() {
           {"variants", json::array({{{"name", "x86-64"},
                                      {"features", json::array({"sse2"})},
                                      {"packed", json::array()},
+                                     {"stack_bytes", 4096},
                                      {"phases", {{"prefill", phase(maxTokens)}, {"decode", phase(maxSeqs)}}}}})}};
 }
 
@@ -136,10 +137,10 @@ std::vector<uint8_t> binary(const std::string &manifestText) {
   return elf;
 }
 
-std::string writeWeights(const std::string &folder) {
+std::string writeWeights(const std::string &folder, float factor) {
   std::vector<float> scale;
   for (int64_t i = 0; i < vocab; ++i)
-    scale.push_back(1.0f + 0.25f * float(i));
+    scale.push_back((1.0f + 0.25f * float(i)) * factor);
   io::TensorView view;
   view.name = "scale";
   view.shape = {vocab};

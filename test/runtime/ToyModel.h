@@ -31,8 +31,8 @@ nlohmann::json manifest();
 /// A whole file: the toy kernels with that manifest text, and the trailer.
 std::vector<uint8_t> binary(const std::string &manifestText = manifest().dump());
 
-/// Writes the weights of the toy model as `folder`/model.safetensors; the path.
-std::string writeWeights(const std::string &folder);
+/// Writes the weights of the toy model, times `factor`, as `folder`/model.safetensors; the path.
+std::string writeWeights(const std::string &folder, float factor = 1.0f);
 
 /// A new empty folder, removed with all it holds at the end of its life.
 class TemporaryFolder {

@@ -122,7 +122,7 @@ json manifest(const std::string &dtype) {
        {"row_permutation", {2, 0, 3, 1}}},
       {{"name", "layers.0.router.bias"}, {"shape", json::array({2})}, {"dtype", dtype}, {"optional", true}}};
   return {{"format", "chimera-model"},
-          {"version", 5},
+          {"version", 6},
           {"producer", "toy"},
           {"target", "ref"},
           {"dtype", dtype},
@@ -146,6 +146,7 @@ json manifest(const std::string &dtype) {
           {"variants", json::array({{{"name", "x86-64"},
                                      {"features", json::array({"sse2"})},
                                      {"packed", json::array()},
+                                     {"stack_bytes", 4096},
                                      {"phases", json::object()},
                                      {"training", training}}})}};
 }
@@ -192,7 +193,8 @@ std::vector<float> Setup::values(const uint8_t *from, size_t count) const {
 Setup setup(const json &manifest, int64_t threads, bool totals) {
   Setup made;
   made.model = load(manifest);
-  Result<std::unique_ptr<runtime::CpuDevice>> device = runtime::CpuDevice::create(threads);
+  Result<std::unique_ptr<runtime::CpuDevice>> device =
+      runtime::CpuDevice::create(threads, made.model->variant().stackBytes);
   if (!device)
     stop(device.error().message);
   made.device = std::move(*device);

@@ -5,7 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
+#include <fstream>
 
 namespace chimera::runtime {
 namespace {
@@ -94,6 +96,76 @@ TEST(Weights, TheShapeInTheCheckpointMayDiffer) {
   weights = load({view("scale", {11}, io::DType::F64, values)}, model);
   ASSERT_FALSE(bool(weights));
   EXPECT_EQ(weights.error().message, "tensor 'scale': has shape [11], the model needs [11, 1, 1]");
+}
+
+TEST(Weights, TheDigestIsThatOfTheNumbersAlone) {
+  auto digest = [](const std::vector<io::TensorView> &tensors) {
+    Result<std::shared_ptr<const Weights>> weights = load(tensors);
+    EXPECT_TRUE(bool(weights)) << weights.error().message;
+    return (*weights)->digest();
+  };
+  std::vector<float> narrow(values, values + 11), zeros(11, 0.0f), changed = narrow;
+  changed[10] = std::nextafter(changed[10], 1.0f);
+  Digest wide = digest({view("scale", {11}, io::DType::F64, values)});
+  EXPECT_EQ(digest({view("scale", {11}, io::DType::F32, narrow.data())}), wide);
+  // A tensor that is not used does not count, nor does it matter whether zeros are there or meant.
+  EXPECT_EQ(digest({view("other", {11}, io::DType::F64, values), view("scale", {11}, io::DType::F64, values)}), wide);
+  EXPECT_EQ(digest({view("bias", {11}, io::DType::F32, zeros.data()), view("scale", {11}, io::DType::F64, values)}),
+            wide);
+  EXPECT_NE(digest({view("scale", {11}, io::DType::F32, changed.data())}), wide);
+  EXPECT_NE(digest({view("bias", {11}, io::DType::F64, values), view("scale", {11}, io::DType::F64, values)}), wide);
+}
+
+TEST(Weights, TheDigestOfShardsIsThatOfOneFile) {
+  toy::TemporaryFolder one, shards;
+  std::vector<io::TensorView> tensors = {view("scale", {11}, io::DType::F64, values),
+                                         view("bias", {11}, io::DType::F64, values)};
+  ASSERT_TRUE(bool(io::writeSafetensors(one.path() + "/model.safetensors", tensors)));
+  ASSERT_TRUE(bool(io::writeSafetensors(shards.path() + "/b.safetensors", {tensors[0]})));
+  ASSERT_TRUE(bool(io::writeSafetensors(shards.path() + "/a.safetensors", {tensors[1]})));
+  std::ofstream(shards.path() + "/model.safetensors.index.json")
+      << R"({"weight_map": {"scale": "b.safetensors", "bias": "a.safetensors"}})";
+  Result<std::shared_ptr<const Weights>> whole = Weights::load(toy::model(), one.path());
+  Result<std::shared_ptr<const Weights>> parts = Weights::load(toy::model(), shards.path());
+  ASSERT_TRUE(whole && parts);
+  EXPECT_EQ((*whole)->digest(), (*parts)->digest());
+}
+
+TEST(Weights, TheDigestOfManyPiecesIsThatOfTheirNumbersInEveryForm) {
+  // A matrix of several pieces, row by row and in panels of eight bits and of f32.
+  nlohmann::json manifest = toy::manifest();
+  manifest["parameters"].push_back({{"name", "m"}, {"shape", {3000, 256}}, {"dtype", "f32"}, {"optional", false}});
+  nlohmann::json packed = {{"parameters", nlohmann::json::array({2})},
+                           {"format", "f32"},
+                           {"panel", 8},
+                           {"group", 1},
+                           {"interleaved", false},
+                           {"bytes", 3000 * 256 * 4}};
+  manifest["variants"][0]["packed"] = {packed};
+  for (const char *phase : {"prefill", "decode"}) {
+    nlohmann::json &buffers = manifest["variants"][0]["phases"][phase]["launches"][2]["buffers"];
+    buffers.push_back({"param", 2});
+    buffers.push_back({"packed", 0});
+  }
+  std::shared_ptr<const Model> model = *Model::load("m", toy::binary(manifest.dump()));
+  std::vector<float> matrix(3000 * 256);
+  for (size_t i = 0; i < matrix.size(); ++i)
+    matrix[i] = float(i % 1013) - 500.0f;
+  std::vector<double> wide(matrix.begin(), matrix.end());
+  auto digest = [&](io::DType dtype, const void *data) {
+    Result<std::shared_ptr<const Weights>> weights =
+        load({view("scale", {11}, io::DType::F64, values), view("m", {3000, 256}, dtype, data)}, model);
+    EXPECT_TRUE(bool(weights)) << weights.error().message;
+    return (*weights)->digest();
+  };
+  Digest first = digest(io::DType::F32, matrix.data());
+  for (int i = 0; i < 3; ++i) // Whoever did which piece.
+    EXPECT_EQ(digest(io::DType::F64, wide.data()), first);
+  for (size_t at : {size_t(0), size_t(300000), matrix.size() - 1}) {
+    std::vector<float> other = matrix;
+    other[at] += 0.5f;
+    EXPECT_NE(digest(io::DType::F32, other.data()), first) << at;
+  }
 }
 
 TEST(Weights, ACheckpointThatIsNotThereIsAnError) {

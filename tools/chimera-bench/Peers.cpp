@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-bench/Peers.h"
 
+#include "runtime/core/ProcessLimits.h"
 #include "tools/chimera-bench/Process.h"
 #include "tools/chimera-bench/TemporaryFolder.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <thread>
 
 namespace chimera::bench {
 
@@ -33,8 +33,7 @@ io::Result<PeerShape> peerShape(const runtime::Manifest &manifest) {
 }
 
 static std::string threadsText(const Options &options) {
-  unsigned threads = options.threads ? unsigned(options.threads) : std::max(1u, std::thread::hardware_concurrency());
-  return std::to_string(threads);
+  return std::to_string(options.threads ? options.threads : runtime::usableCpus());
 }
 
 /// One measurement of llama-bench's JSON: the object of the test that was asked for.

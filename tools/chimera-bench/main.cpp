@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "runtime/core/ProcessLimits.h"
 #include "runtime/io/AtomicFile.h"
 #include "tools/chimera-bench/RandomWeights.h"
 #include "tools/chimera-bench/Report.h"
@@ -7,7 +8,6 @@
 #include <cstdio>
 #include <new>
 #include <system_error>
-#include <thread>
 
 using namespace chimera;
 using namespace chimera::bench;
@@ -52,7 +52,7 @@ static io::Status measure(const Options &options, const chimera_model *model, co
     io::Result<Runner> runner = Runner::create(model, weights, *report.manifest, *report.variant, options);
     if (!runner)
       return runner.error();
-    int64_t threads = options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+    int64_t threads = options.threads ? options.threads : runtime::usableCpus();
     report.weightBytes = runner->weightBytes();
     report.limits = measureLimits(threads, size_t(report.weightBytes), bf16Features);
     for (const Work &work : works) {

@@ -105,16 +105,17 @@ llvm::Expected<binary::Manifest> makeManifest(mlir::ModuleOp module, const Optio
   return manifest;
 }
 
-/// The code of the kernels, lowered to the LLVM dialect here, in one of its forms.
+/// The code of the kernels, lowered to the LLVM dialect here, in one of its forms. `stackBytes`: see compileKernels.
 llvm::Expected<std::string> kernelCode(mlir::ModuleOp module, const std::vector<std::string> &symbols,
                                        const Options &options, const binary::IsaVariant &variant,
-                                       binary::CodeFormat format, llvm::StringRef suffix = "") {
+                                       binary::CodeFormat format, llvm::StringRef suffix = "",
+                                       int64_t *stackBytes = nullptr) {
   auto kernels = module.lookupSymbol<mlir::ModuleOp>(kernelsModule);
   if (!kernels)
     return fault(options.input + ": the passes made no module of kernels");
   if (llvm::Error error = runStage(kernels, options, "llvm", kernel::addLoweringPasses))
     return error;
-  return binary::compileKernels(kernels, symbols, variant, format, suffix);
+  return binary::compileKernels(kernels, symbols, variant, format, suffix, stackBytes);
 }
 
 /// What to write for the levels below the launch table, for one ISA.
@@ -147,7 +148,7 @@ llvm::Expected<std::string> emitBinary(mlir::ModuleOp dispatched, const Options 
       return manifest.takeError();
     std::string suffix = variants.size() > 1 ? "." + variant.name : "";
     auto object = kernelCode(*module, kernelSymbols(manifest->variants.front()), options, variant,
-                             binary::CodeFormat::Object, suffix);
+                             binary::CodeFormat::Object, suffix, &manifest->variants.front().stackBytes);
     if (!object)
       return object.takeError();
     objects.push_back(std::move(*object));

@@ -13,7 +13,6 @@
 #include <cmath>
 #include <filesystem>
 #include <functional>
-#include <sched.h>
 #include <unistd.h>
 
 namespace chimera::train {
@@ -200,12 +199,6 @@ Failure Run::compile(std::string &path) {
   return std::nullopt;
 }
 
-static int64_t usableCpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? std::clamp(CPU_COUNT(&set), 1, 1024) : 1;
-}
-
 Failure Run::load(const std::string &path) {
   if (!binary) {
     Result<std::shared_ptr<const runtime::Model>> loaded = runtime::Model::load(path);
@@ -215,8 +208,9 @@ Failure Run::load(const std::string &path) {
   }
   sources.kernels = options.target + " " + binary->variant().name;
   identity = runIdentity(options, configText, sources);
-  Result<std::unique_ptr<runtime::CpuDevice>> cpu =
-      runtime::CpuDevice::create(options.threads ? options.threads : usableCpus());
+  int64_t stack = binary->variant().stackBytes;
+  Result<std::unique_ptr<runtime::CpuDevice>> cpu = options.threads ? runtime::CpuDevice::create(options.threads, stack)
+                                                                     : runtime::CpuDevice::createForProcess(stack);
   if (!cpu)
     return cpu.error();
   device = std::move(*cpu);
