@@ -210,7 +210,7 @@ Failure Run::load(const std::string &path) {
   identity = runIdentity(options, configText, sources);
   int64_t stack = binary->variant().stackBytes;
   Result<std::unique_ptr<runtime::CpuDevice>> cpu = options.threads ? runtime::CpuDevice::create(options.threads, stack)
-                                                                     : runtime::CpuDevice::createForProcess(stack);
+                                                                    : runtime::CpuDevice::createForProcess(stack);
   if (!cpu)
     return cpu.error();
   device = std::move(*cpu);
