@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
-#include <memory>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,25 +17,64 @@ using runtime::Result;
 
 namespace {
 
-/// A file that is read in pieces: mapped, one that another program cuts would end this one.
-class ReadFile {
+/// Files as one stream. One is open at a time, as a process may have only so many. They are read in pieces: mapped, one
+/// that another program cuts would end this one.
+class FileStream {
 public:
-  static Result<std::unique_ptr<ReadFile>> open(const std::string &path) {
-    int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  FileStream() = default;
+  FileStream(const FileStream &) = delete;
+  FileStream &operator=(const FileStream &) = delete;
+  ~FileStream() { shut(); }
+
+  /// Appends a file; its size.
+  Result<uint64_t> add(const std::string &path) {
+    struct stat info;
+    if (::stat(path.c_str(), &info) != 0)
+      return runtime::systemError(io::quote(path) + ": cannot open", errno);
+    files.push_back({path, uint64_t(info.st_size)});
+    return files.back().size;
+  }
+
+  Failure read(uint64_t offset, std::string &piece) {
+    char *to = piece.data();
+    uint64_t left = piece.size();
+    for (size_t index = 0; index < files.size() && left > 0; ++index) {
+      uint64_t size = files[index].size;
+      if (offset >= size) {
+        offset -= size;
+        continue;
+      }
+      uint64_t count = std::min(left, size - offset);
+      if (Failure failure = readFile(index, offset, to, count))
+        return failure;
+      to += count;
+      left -= count;
+      offset = 0;
+    }
+    return std::nullopt;
+  }
+
+private:
+  struct File {
+    std::string path;
+    uint64_t size;
+  };
+
+  void shut() {
+    if (descriptor >= 0)
+      ::close(descriptor);
+    descriptor = -1;
+  }
+
+  Failure readFile(size_t index, uint64_t offset, char *to, uint64_t count) {
+    const std::string &path = files[index].path;
+    if (descriptor < 0 || open != index) {
+      shut();
+      descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+      open = index;
+    }
     if (descriptor < 0)
       return runtime::systemError(io::quote(path) + ": cannot open", errno);
-    std::unique_ptr<ReadFile> file(new ReadFile(path, descriptor));
-    struct stat info;
-    if (::fstat(descriptor, &info) != 0)
-      return runtime::systemError(io::quote(path) + ": cannot open", errno);
-    file->size = uint64_t(info.st_size);
-    return file;
-  }
-  ReadFile(const ReadFile &) = delete;
-  ReadFile &operator=(const ReadFile &) = delete;
-  ~ReadFile() { ::close(descriptor); }
-
-  Failure read(uint64_t offset, char *to, uint64_t count) const {
     while (count) {
       ssize_t got = ::pread(descriptor, to, count, off_t(offset));
       if (got < 0 && errno == EINTR)
@@ -44,7 +82,7 @@ public:
       if (got < 0)
         return runtime::systemError(io::quote(path) + ": cannot read", errno);
       if (got == 0)
-        return Error(io::quote(path) + ": was made shorter while it was read");
+        return Error(io::quote(path) + ": was cut while it was read");
       to += got;
       offset += uint64_t(got);
       count -= uint64_t(got);
@@ -52,51 +90,23 @@ public:
     return std::nullopt;
   }
 
-  uint64_t size = 0;
-
-private:
-  ReadFile(std::string path, int descriptor) : path(std::move(path)), descriptor(descriptor) {}
-
-  std::string path;
-  int descriptor;
+  std::vector<File> files;
+  size_t open = 0;     ///< Which of them is.
+  int descriptor = -1; ///< Of that; -1: none.
 };
-
-using Files = std::vector<std::unique_ptr<ReadFile>>;
-
-/// Reads a piece of the files as one stream.
-Failure readStream(const Files &files, uint64_t offset, std::string &piece) {
-  char *to = piece.data();
-  uint64_t left = piece.size();
-  for (const auto &file : files) {
-    if (offset >= file->size) {
-      offset -= file->size;
-      continue;
-    }
-    uint64_t count = std::min(left, file->size - offset);
-    if (Failure failure = file->read(offset, to, count))
-      return failure;
-    to += count;
-    left -= count;
-    offset = 0;
-    if (left == 0)
-      break;
-  }
-  return std::nullopt;
-}
 
 } // namespace
 
 Result<std::string> contentDigest(const std::vector<std::string> &paths) {
-  Files files;
+  FileStream stream;
   uint64_t total = 0;
   std::string parts; // sizes, then the digest of each block
   for (const std::string &path : paths) {
-    Result<std::unique_ptr<ReadFile>> file = ReadFile::open(path);
-    if (!file)
-      return file.error();
-    total += (*file)->size;
-    parts += std::to_string((*file)->size) + "\n";
-    files.push_back(std::move(*file));
+    Result<uint64_t> size = stream.add(path);
+    if (!size)
+      return size.error();
+    total += *size;
+    parts += std::to_string(*size) + "\n";
   }
   bool whole = total <= wholeContentBytes;
   uint64_t blocks = whole ? (total + contentBlockBytes - 1) / contentBlockBytes : contentBlocks;
@@ -105,7 +115,7 @@ Result<std::string> contentDigest(const std::vector<std::string> &paths) {
         whole ? i * contentBlockBytes
               : uint64_t(static_cast<unsigned __int128>(total - contentBlockBytes) * i / (contentBlocks - 1));
     std::string block(size_t(std::min(contentBlockBytes, total - offset)), '\0');
-    if (Failure failure = readStream(files, offset, block))
+    if (Failure failure = stream.read(offset, block))
       return *failure;
     parts += digestText(block);
   }

@@ -47,7 +47,7 @@ Result<int64_t> Trainer::agreeOnTargets(Failure failure) {
   if (failure)
     return *failure;
   if (counts[1] > 0)
-    return Error("another rank has an error in its data");
+    return Error(failedElsewhere);
   return counts[0];
 }
 
