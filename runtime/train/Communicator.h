@@ -14,6 +14,9 @@ namespace chimera::train {
 using runtime::Failure;
 using runtime::Result;
 
+/// What a rank says whose own part is right when another's is not.
+inline constexpr char failedElsewhere[] = "another rank has failed";
+
 /// One of P ranks, P a power of two. Every rank makes the same calls in the same order. Sums are by recursive doubling:
 /// in round k, ranks that differ in bit k exchange what they have and both take (lower rank's) + (higher rank's). So
 /// all have the same bits, and they are those of the pairwise tree that the kernels' sums over leaves follow.

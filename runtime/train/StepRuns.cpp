@@ -48,7 +48,7 @@ Result<int64_t> Trainer::agreeOnTargets(Failure failure) {
   if (failure)
     return *failure;
   if (counts[1] > 0)
-    return Error("another rank has an error in its data", CHIMERA_ERROR_SYSTEM);
+    return Error(failedElsewhere, CHIMERA_ERROR_SYSTEM);
   return counts[0];
 }
 

@@ -21,13 +21,9 @@ protected:
     configure({{"routing", "soft@0.25,hard@0.75"},
                {"evaluation",
                 { {"every", 5},
-                  { "sequences",
-                    6 } }},
+                  {"sequences", 6} }},
                { "checkpoint",
-                 {
-                   { "every",
-                     5 }
-                 } }});
+                 { {"every", 5} } }});
 #else
     GTEST_SKIP() << "built without MPI, or mpirun is not installed";
 #endif

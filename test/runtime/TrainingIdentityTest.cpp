@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <set>
+#include <sys/resource.h>
 
 namespace chimera::train {
 namespace {
@@ -49,6 +50,19 @@ TEST_F(Content, TheOrderAndTheCutOfFilesCount) {
   std::string one = write("one", "abc"), two = write("two", "def");
   EXPECT_NE(digest({one, two}), digest({two, one}));
   EXPECT_NE(digest({one, two}), digest({write("both", "abcdef")})) << "rows end where files do";
+}
+
+TEST_F(Content, MoreFilesThanAProcessMayOpen) {
+  rlimit before = {}, few = {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  few = {64, before.rlim_max};
+  std::vector<std::string> paths;
+  for (int i = 0; i < 200; ++i)
+    paths.push_back(write("f" + std::to_string(i), std::to_string(i)));
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  std::string made = digest(paths);
+  setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_EQ(made.size(), 32u);
 }
 
 TEST_F(Content, OfLargeFilesBlocksCountAndTheSizes) {

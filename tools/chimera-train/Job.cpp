@@ -14,13 +14,14 @@ Failure Job::agree(Failure own) {
   if (own && ranks.isLost())
     return own;
   constexpr int mostTold = 40; // Of ranks that are told apart; no run has so many.
-  int64_t failed = own ? int64_t(1) << std::min(ranks.rank(), mostTold) : 0;
+  bool isOwn = own && own->message != failedElsewhere;
+  int64_t failed = isOwn ? int64_t(1) << std::min(ranks.rank(), mostTold) : 0;
   if (Failure lost = ranks.sum(&failed, 1))
     return own ? own : lost;
   if (failed == 0)
-    return std::nullopt;
+    return own;
   speaker = __builtin_ctzll(uint64_t(failed));
-  return own ? own : Failure(Error("rank " + std::to_string(speaker) + " has failed"));
+  return own ? own : Failure(Error(failedElsewhere));
 }
 
 Failure Job::compareWithFirst(const std::string &identity) {

@@ -165,7 +165,7 @@ Failure train(Run &run) {
       profile->begin();
     Result<StepReport> report = run.trainer->step(run.input(plan));
     if (!report)
-      return *run.job.agree(saveAndEnd(run, report.error(), saved)); // All ranks fail alike.
+      return saveAndEnd(run, *run.job.agree(report.error()), saved); // All ranks fail alike.
     run.planState = run.plan->after(run.done, std::move(run.planState), sharesOf(*report, run.tokensPerStep()),
                                     hardAccuracy(*report));
     ++run.done;
@@ -179,7 +179,7 @@ Failure train(Run &run) {
     run.planState.evaluationDue = isEvaluationDue(run);
     if (run.planState.evaluationDue)
       if (Failure failure = run.job.agree(evaluateAndRecord(run)))
-        return *run.job.agree(saveAndEnd(run, *failure, saved));
+        return saveAndEnd(run, *failure, saved);
 
     // Saving, and the wish to stop.
     Result<bool> stop = stopAgreed(run);
