@@ -61,15 +61,24 @@ TEST_F(ErrorTest, MisuseIsStatusTwoAndOneLine) {
                "--schedule: 'chunks:5,0': the sizes of chunks are numbers >= 1, with commas between");
   expectMisuse({"--tokens", "t", "--schedule=both"},
                "--schedule: 'both' is none of prefill, decode, chunks:SIZE,SIZE,...");
-  expectMisuse({"--tokens", "t", "--threads", "0"}, "--threads: Value 0 not in range 1 to 1024");
+  expectMisuse({"--tokens", "t", "--threads", "0"}, "--threads: '0' is not a whole number from 1 to 1024");
   expectMisuse({"--prompt", "x", "--seed", "-1"}, "--seed: '-1' is not a number in 0 .. 2^64-1");
   expectMisuse({"--prompt", "x", "--seed", "18446744073709551616"},
                "--seed: '18446744073709551616' is not a number in 0 .. 2^64-1");
   expectMisuse({"--prompt", "x", "--top-p", "0"}, "--top-p must be > 0 and <= 1");
   expectMisuse({"--prompt", "x", "--top-k", "-1"}, "--top-k must be >= 0");
-  expectMisuse({"--prompt", "x", "--temperature", "nan"}, "--temperature must be a finite number >= 0");
-  expectMisuse({"--tokens", "t", "--max-sequences", "0"}, "--max-sequences: Value 0 not in range 1 to 1048576");
-  for (const char *bytes : {"", "0", "-1", "1.5G", "5X", "K", "99999999999G", "9223372036854775808"})
+  expectMisuse({"--prompt", "x", "--temperature", "-1"}, "--temperature must be a finite number >= 0");
+  for (const char *option : {"--temperature", "--top-p"})
+    for (const std::string &text : {"nan", "inf", "1e400", "0x10", "1x", "0,5"})
+      expectMisuse({"--prompt", "x", option, text}, option + (": '" + text + "' is not a number"));
+  for (const std::string &text : {"1.5", "1e3", "0x10", "12x", "-1", "99999999999999999999"})
+    expectMisuse({"--prompt", "x", "--max-new-tokens", text},
+                 "--max-new-tokens: '" + text + "' is not a whole number from 0 to 1099511627776");
+  expectError(run({"--prompt", "x", "--top-k", "99999999999999999999"}), 2,
+              "--top-k: '99999999999999999999' is not a whole number from ");
+  expectMisuse({"--tokens", "t", "--max-sequences", "0"},
+               "--max-sequences: '0' is not a whole number from 1 to 1048576");
+  for (const char *bytes : {"0", "-1", "1.5G", "5X", "K", "99999999999G", "9223372036854775808"})
     expectMisuse({"--tokens", "t", "--memory-limit=" + std::string(bytes)},
                  "--memory-limit: '" + std::string(bytes) +
                      "' is not a number of bytes: a whole number, or one with K, M or G");

@@ -62,7 +62,7 @@ TEST_F(EvaluateTest, SequencesThatWaitForAPlaceGiveTheSame) {
 
 TEST_F(EvaluateTest, FewerSequencesAtOnceFitAMemoryLimit) {
   std::string tokens = npy("t.npy", DType::I32, {40, 9}, std::vector<int32_t>(360, 2));
-  std::vector<std::string> arguments = {"--tokens", tokens, "--memory-limit", "1K"};
+  std::vector<std::string> arguments = {"--tokens", tokens, "--memory-limit", "2K"};
   expectError(run(arguments), 1, "; --max-sequences with a number below 40 holds fewer caches at once");
   arguments.insert(arguments.end(), {"--max-sequences", "2"});
   expectSuccess(run(arguments));

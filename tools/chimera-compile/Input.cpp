@@ -35,8 +35,11 @@ llvm::Expected<ModuleRef> fromConfig(mlir::MLIRContext &context, const Options &
 }
 
 llvm::Expected<Buffer> readText(const Options &options) {
-  auto buffer =
-      options.readsStandardInput ? llvm::MemoryBuffer::getSTDIN() : llvm::MemoryBuffer::getFile(options.input);
+  // Not mapped: a file that is cut while it is mapped would end the process.
+  auto buffer = options.readsStandardInput
+                    ? llvm::MemoryBuffer::getSTDIN()
+                    : llvm::MemoryBuffer::getFile(options.input, /*IsText=*/false, /*RequiresNullTerminator=*/true,
+                                                  /*IsVolatile=*/true);
   if (!buffer)
     return fault(options.input + ": " + buffer.getError().message());
   return std::move(*buffer);

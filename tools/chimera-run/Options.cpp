@@ -3,6 +3,7 @@
 
 #include "tools/support/ByteCount.h"
 #include "tools/support/CommandLine.h"
+#include "tools/support/Numbers.h"
 #include "tools/support/Streams.h"
 
 #include <CLI/CLI.hpp>
@@ -46,17 +47,22 @@ static void addEvaluationOptions(CLI::App &app, Options &options) {
 
 static void addContinuationOptions(CLI::App &app, Options &options, RawOptions &raw) {
   app.add_option("--max-new-tokens", options.maxNewTokens, "the most tokens to add to the text or to each sequence")
-      ->check(CLI::Range(int64_t(0), int64_t(1) << 40).description(""))
+      ->check(tools::wholeNumber(0, int64_t(1) << 40))
       ->capture_default_str()
       ->group("Continuation");
+  // Their ranges are checkSamplerOptions' to say.
+  auto finite = tools::realNumber(io::NumberRange::any());
   app.add_option("--temperature", options.sampler.temperature, "0: always the largest logit")
+      ->check(finite)
       ->capture_default_str()
       ->group("Continuation");
   app.add_option("--top-k", options.sampler.topK, "sample among the k largest logits; 0: all")
+      ->check(tools::wholeNumber(INT64_MIN, INT64_MAX))
       ->capture_default_str()
       ->group("Continuation");
   app.add_option("--top-p", options.sampler.topP,
                  "sample among the fewest likeliest tokens that have this probability together; after top-k")
+      ->check(finite)
       ->capture_default_str()
       ->group("Continuation");
   app.add_option("--seed", raw.seed, "of the random numbers: 0 .. 2^64-1")
@@ -77,7 +83,7 @@ static void addTextOptions(CLI::App &app, Options &options, RawOptions &raw) {
       ->capture_default_str()
       ->group("Text");
   app.add_option("--color-layer", options.colorLayer, "colour by this layer; without it by the majority of layers")
-      ->check(CLI::Range(int64_t(0), int64_t(1) << 40).description(""))
+      ->check(tools::wholeNumber(0, int64_t(1) << 40))
       ->group("Text");
 }
 
@@ -87,10 +93,10 @@ static void addRunOptions(CLI::App &app, Options &options, RawOptions &raw) {
                  "the checkpoint: a .safetensors file, an index (.json) of shards, or a directory that holds either")
       ->required();
   app.add_option("--threads", options.threads, "worker threads; without it as many as the process may use CPUs")
-      ->check(CLI::Range(1, 1024).description(""));
+      ->check(tools::wholeNumber(1, 1024));
   app.add_option("--max-sequences", options.maxSequences,
                  "the most sequences whose caches are held at once; the others wait for their end")
-      ->check(CLI::Range(1, 1 << 20).description(""));
+      ->check(tools::wholeNumber(1, 1 << 20));
   app.add_option("--memory-limit", raw.memoryLimit,
                  "the most memory for the caches: a number of bytes, or of K, M or G (1024); without it what the "
                  "process may use");
@@ -172,10 +178,11 @@ static Status checkFiles(const Options &options) {
   for (auto [name, path] : outputs)
     if (path == tools::standardInput)
       return Error{std::string(name) + ": an array cannot go to the standard output, as it is not written in order"};
-  std::error_code ignored;
-  if (!options.logits.empty() && !options.routing.empty() &&
-      std::filesystem::weakly_canonical(options.logits, ignored) ==
-          std::filesystem::weakly_canonical(options.routing, ignored))
+  auto place = [](const std::string &path) {
+    std::error_code ignored;
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path, ignored), ignored);
+  };
+  if (!options.logits.empty() && !options.routing.empty() && place(options.logits) == place(options.routing))
     return Error{"--logits and --routing name the same file"};
   return {};
 }
