@@ -79,6 +79,91 @@ const Misuse misuses[] = {
 INSTANTIATE_TEST_SUITE_P(All, CompileMisuse, testing::ValuesIn(misuses),
                          [](const testing::TestParamInfo<Misuse> &info) { return std::string(info.param.name); });
 
+/// The model from the standard input, the result to the standard output.
+class CompileStreams : public CompileTest {
+protected:
+  /// Runs a script of the shell in the test's folder, in which "$@" is chimera-compile with these arguments.
+  ProcessResult shell(const std::string &script, const std::vector<std::string> &arguments) {
+    std::vector<std::string> command = {"/bin/sh", "-c", "cd '" + folder.path() + "'; " + script, "sh",
+                                        CHIMERA_COMPILE};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return runProcess(command);
+  }
+
+  void expectError(const ProcessResult &result, int status, const std::string &line) {
+    EXPECT_EQ(result.status, status) << result.describe();
+    EXPECT_EQ(result.err, line + "\n");
+  }
+};
+
+TEST_F(CompileStreams, ReadsAConfigOrIR) {
+  write("config.json", smallConfig);
+  std::string model = output({folder.file("config.json"), "--emit=chimera"});
+  write("model.mlir", model);
+  output({folder.file("config.json"), "-o", folder.file("m.chm")});
+  std::string binary = readFile(folder.file("m.chm"));
+  for (const char *name : {"config.json", "model.mlir"}) {
+    for (const std::string &script : {std::string("\"$@\" < ") + name, std::string("cat ") + name + " | \"$@\""}) {
+      SCOPED_TRACE(script);
+      ProcessResult text = shell(script, {"-", "--emit=chimera"});
+      EXPECT_EQ(text.status, 0) << text.describe();
+      EXPECT_EQ(text.out, model);
+      ProcessResult file = shell(script, {"-", "-o", folder.file("o.chm")});
+      EXPECT_EQ(file.status, 0) << file.describe();
+      EXPECT_TRUE(readFile(folder.file("o.chm")) == binary);
+      ProcessResult stream = shell(script, {"-", "-o", "-"});
+      EXPECT_EQ(stream.status, 0) << stream.describe();
+      EXPECT_TRUE(stream.out == binary);
+    }
+    ProcessResult device = shell(std::string("cat ") + name + " | \"$@\"", {"/dev/stdin", "--emit=chimera"});
+    EXPECT_EQ(device.status, 0) << device.describe();
+    EXPECT_EQ(device.out, model);
+  }
+}
+
+TEST_F(CompileStreams, ErrorsNameTheStandardInput) {
+  write("other.json", "\n {\"model_type\": \"chimera\"}");
+  ProcessResult result = shell("\"$@\" < other.json", {"-", "-o", "m.chm"});
+  EXPECT_EQ(result.status, 1) << result.describe();
+  EXPECT_EQ(result.err.rfind("error: <stdin>: ", 0), 0u) << result.err;
+  EXPECT_EQ(countLines(result.err), 1) << result.err;
+  result = shell("printf 'module {\\n  func.func @model(\\n}' | \"$@\"", {"-", "-o", "m.chm"});
+  EXPECT_EQ(result.status, 1) << result.describe();
+  EXPECT_EQ(result.err.rfind("error: <stdin>:2:20: ", 0), 0u) << result.err;
+  expectError(shell("printf '{-# #-} module {}' | \"$@\"", {"-", "-o", "m.chm"}), 1,
+              "error: <stdin>: the module has no attribute 'chimera.model'");
+  for (const char *script : {"\"$@\" < /dev/null", "printf ' \\n' | \"$@\""})
+    expectError(shell(script, {"-", "-o", "m.chm"}), 1,
+                "error: <stdin>: is empty; give a config.json or the text of a .mlir file");
+  expectError(shell("\"$@\" <&-", {"-", "-o", "m.chm"}), 1, "error: <stdin>: Bad file descriptor");
+  EXPECT_FALSE(std::filesystem::exists(folder.file("m.chm")));
+}
+
+TEST_F(CompileStreams, AnOutputThatIsFullOrClosedIsAnError) {
+  std::string config = write("config.json", smallConfig);
+  for (const std::vector<std::string> &arguments :
+       std::vector<std::vector<std::string>>{{config, "--emit=chimera"}, {config, "-o", "-"}}) {
+    expectError(shell("\"$@\" > /dev/full", arguments), 1,
+                "error: cannot write standard output: No space left on device");
+    expectError(shell("\"$@\" >&-", arguments), 1, "error: cannot write standard output: Bad file descriptor");
+  }
+  expectError(shell("\"$@\" > /dev/full", {"--help"}), 1,
+              "chimera-compile: cannot write standard output: No space left on device");
+}
+
+TEST_F(CompileStreams, ABinaryIsNotWrittenToATerminal) {
+  write("config.json", smallConfig);
+  // script(1) gives the program a terminal as its standard output.
+  ProcessResult result = shell("command -v script >/dev/null || exit 77; "
+                               "script -qec \"'$1' config.json -o - 2>err\" /dev/null >out; echo $?; cat err",
+                               {});
+  if (result.status == 77)
+    GTEST_SKIP() << "there is no script(1) to make a terminal with";
+  EXPECT_EQ(result.out,
+            "2\nchimera-compile: -o -: the standard output is a terminal, which cannot show a binary (--help "
+            "says more)\n");
+}
+
 /// Compiles and expects one line of error with status 1.
 class CompileInput : public CompileTest {
 protected:

@@ -26,32 +26,73 @@ protected:
 TEST_F(ErrorTest, MisuseIsStatusTwoAndOneLine) {
   expectError(runBare({}), 2, "chimera-run: model is required\n");
   expectError(runBare({"m.chm"}), 2, "chimera-run: --weights is required\n");
-  expectMisuse({}, "one of --tokens and --prompt is required");
+  expectMisuse({}, "one of --prompt, --prompt-file and --tokens is required (--prompt - reads the standard input)");
   expectMisuse({"--tokens", "t", "--prompt", "x"}, "--tokens excludes --prompt");
+  expectMisuse({"--prompt-file", "t", "--prompt", "x"}, "--prompt excludes --prompt-file");
+  expectMisuse({"--tokens", "t", "--prompt-file", "x"}, "--tokens excludes --prompt-file");
   expectMisuse({"--prompt", "x", "--logits", "l"}, "--logits requires --tokens");
   expectMisuse({"--tokens", "t", "--logits", "x", "--routing", "x"}, "--logits and --routing name the same file");
-  expectMisuse({"--tokens", "t", "--seed", "1"}, "--seed requires --prompt");
+  expectMisuse({"--tokens", "t", "--logits", "./x", "--routing", "y/../x"},
+               "--logits and --routing name the same file");
+  expectMisuse({"--prompt", "x", "--lengths", "l"}, "--lengths requires --tokens");
+  for (const char *option : {"--temperature", "--top-k", "--top-p", "--seed"})
+    expectMisuse({"--tokens", "t", option, "1"},
+                 option + std::string(" requires --prompt, --prompt-file, --max-new-tokens or --output-tokens"));
+  for (const char *option : {"--tokenizer", "--color-layer"})
+    expectMisuse({"--tokens", "t", "--max-new-tokens", "1", option, "1"},
+                 option + std::string(" requires --prompt or --prompt-file"));
+  for (const char *output : {"--logits", "--routing"})
+    for (const char *option : {"--max-new-tokens", "--output-tokens"})
+      expectMisuse({"--tokens", "t", option, "1", output, "x"},
+                   output + std::string(" excludes ") + option +
+                       ": evaluate the tokens with the new ones at their end (the logits and modes are the same)");
+  for (const char *output : {"--logits", "--routing", "--output-tokens"})
+    expectMisuse({"--tokens", "t", output, "-"},
+                 output + std::string(": an array cannot go to the standard output, as it is not written in order"));
+  expectMisuse({"--tokens", "-", "--lengths", "-"},
+               "--tokens and --lengths cannot both be read from the standard input");
+  expectError(runBare({"-", "--weights", "w", "--prompt", "-"}), 2,
+              "chimera-run: the model and --prompt-file cannot both be read from the standard input\n");
+  expectError(
+      runBare({"m", "--weights", "-", "--prompt", "x"}), 2,
+      "chimera-run: --weights: a checkpoint cannot be read from the standard input, as it is not read in order\n");
   expectMisuse({"--tokens", "t", "--bo\ngus"}, "The following argument was not expected: --bo\\x0agus");
   expectMisuse({"--tokens", "t", "--schedule=chunks:5,0"},
                "--schedule: 'chunks:5,0': the sizes of chunks are numbers >= 1, with commas between");
   expectMisuse({"--tokens", "t", "--schedule=both"},
                "--schedule: 'both' is none of prefill, decode, chunks:SIZE,SIZE,...");
-  expectMisuse({"--tokens", "t", "--threads", "0"}, "--threads: Value 0 not in range 1 to 1024");
+  expectMisuse({"--tokens", "t", "--threads", "0"}, "--threads: '0' is not a whole number from 1 to 1024");
   expectMisuse({"--prompt", "x", "--seed", "-1"}, "--seed: '-1' is not a number in 0 .. 2^64-1");
   expectMisuse({"--prompt", "x", "--seed", "18446744073709551616"},
                "--seed: '18446744073709551616' is not a number in 0 .. 2^64-1");
   expectMisuse({"--prompt", "x", "--top-p", "0"}, "--top-p must be > 0 and <= 1");
   expectMisuse({"--prompt", "x", "--top-k", "-1"}, "--top-k must be >= 0");
-  expectMisuse({"--prompt", "x", "--temperature", "nan"}, "--temperature must be a finite number >= 0");
+  expectMisuse({"--prompt", "x", "--temperature", "-1"}, "--temperature must be a finite number >= 0");
+  for (const char *option : {"--temperature", "--top-p"})
+    for (const std::string &text : {"nan", "inf", "1e400", "0x10", "1x", "0,5"})
+      expectMisuse({"--prompt", "x", option, text}, option + (": '" + text + "' is not a number"));
+  for (const std::string &text : {"1.5", "1e3", "0x10", "12x", "-1", "99999999999999999999"})
+    expectMisuse({"--prompt", "x", "--max-new-tokens", text},
+                 "--max-new-tokens: '" + text + "' is not a whole number from 0 to 1099511627776");
+  expectError(run({"--prompt", "x", "--top-k", "99999999999999999999"}), 2,
+              "--top-k: '99999999999999999999' is not a whole number from ");
+  expectMisuse({"--tokens", "t", "--max-sequences", "0"},
+               "--max-sequences: '0' is not a whole number from 1 to 1048576");
+  for (const char *bytes : {"0", "-1", "1.5G", "5X", "K", "99999999999G", "9223372036854775808"})
+    expectMisuse({"--tokens", "t", "--memory-limit=" + std::string(bytes)},
+                 "--memory-limit: '" + std::string(bytes) +
+                     "' is not a number of bytes: a whole number, or one with K, M or G");
   expectMisuse({"--prompt", "x", "--color", "red"}, "--color: red not in {auto,always,never}");
 }
 
 TEST_F(ErrorTest, HelpAndVersionAreStatusZero) {
   ProcessResult help = runBare({"--help"});
   expectSuccess(help);
-  for (const char *option : {"--weights", "--threads", "--tokens", "--lengths", "--schedule", "--force-routing",
-                             "--logits", "--routing", "--prompt", "--max-new-tokens", "--temperature", "--top-k",
-                             "--top-p", "--seed", "--tokenizer", "--color", "--color-layer", "--stats"})
+  for (const char *option :
+       {"--weights",     "--threads", "--tokens",        "--lengths",     "--schedule",       "--force-routing",
+        "--logits",      "--routing", "--prompt",        "--prompt-file", "--max-new-tokens", "--output-tokens",
+        "--temperature", "--top-k",   "--top-p",         "--seed",        "--tokenizer",      "--color",
+        "--color-layer", "--stats",   "--max-sequences", "--memory-limit"})
     EXPECT_NE(help.out.find(option), std::string::npos) << option;
   ProcessResult version = runBare({"--version"});
   expectSuccess(version);
@@ -81,7 +122,7 @@ TEST_F(ErrorTest, TokensAreChecked) {
   expectBad(withTokens({}, {1}), where + "shape [T] or [B, T] is needed, not []");
   expectBad(withTokens({1, 1, 1}, {1}), where + "shape [T] or [B, T] is needed, not [1, 1, 1]");
   npy("x.npy", DType::F32, {1}, std::vector<float>{1});
-  expectBad({"--tokens", path}, where + "int32 or int64 is needed, not f32");
+  expectBad({"--tokens", path}, where + "whole numbers are needed, not f32");
 }
 
 TEST_F(ErrorTest, LengthsAreChecked) {
@@ -126,7 +167,9 @@ TEST_F(ErrorTest, TextNeedsByteTokens) {
   expectBad({"--prompt", "x"},
             "--prompt: bytes are tokens, which takes a vocab_size of at least 256; the model's is 11");
   expectBad({"--prompt", "x", "--tokenizer", folder.path()},
-            quote(folder.path()) + ": this build reads no tokenizer files");
+            "--tokenizer: " + quote(folder.path()) +
+                ": this build reads no tokenizer files; give bytes, or give token ids "
+                "with --tokens");
 }
 
 /// Each file of a run, with bytes changed, cut or added: a valid run, or status 1 and one line.

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "runtime/io/Npy.h"
 #include "runtime/io/Safetensors.h"
 #include "test/chimera-run/ToyTool.h"
-
-#include <cstring>
 
 using namespace chimera;
 using namespace chimera::test;
@@ -12,21 +9,6 @@ using io::DType;
 
 class EvaluateTest : public ToolTest {
 protected:
-  /// The array in a file, which must have this type and shape.
-  template <typename T>
-  std::vector<T> load(const std::string &name, DType type, const std::vector<int64_t> &shape) const {
-    auto array = io::readNpy(file(name));
-    EXPECT_TRUE(array) << array.error().message;
-    if (!array)
-      return {};
-    EXPECT_EQ(array->dtype, type);
-    EXPECT_EQ(array->shape, shape);
-    std::vector<T> values(array->data.size() / sizeof(T));
-    if (!values.empty())
-      std::memcpy(values.data(), array->data.data(), array->data.size());
-    return values;
-  }
-
   /// Runs sequences of these lengths with the arguments and compares every logit and mode with the toy's definition.
   void check(const std::vector<int64_t> &lengths, int64_t width, const std::vector<std::string> &arguments,
              bool forced = false) {
@@ -69,6 +51,39 @@ protected:
 TEST_F(EvaluateTest, EveryScheduleGivesTheDefinitionsLogitsAndRouting) {
   for (const char *schedule : {"prefill", "decode", "chunks:5,7,1", "chunks:1,30", "chunks:4"})
     check({23, 0, 9, 1, 30}, 30, {std::string("--schedule=") + schedule, "--threads", "2"});
+}
+
+TEST_F(EvaluateTest, SequencesThatWaitForAPlaceGiveTheSame) {
+  for (const char *most : {"1", "2", "3", "100"})
+    for (const char *schedule : {"prefill", "chunks:5,7,1"})
+      check({23, 0, 9, 1, 30, 0}, 30, {"--max-sequences", most, "--schedule", schedule});
+  check({12, 5, 0, 7}, 12, {"--max-sequences", "2", "--schedule=chunks:3"}, true);
+}
+
+TEST_F(EvaluateTest, FewerSequencesAtOnceFitAMemoryLimit) {
+  std::string tokens = npy("t.npy", DType::I32, {40, 9}, std::vector<int32_t>(360, 2));
+  std::vector<std::string> arguments = {"--tokens", tokens, "--memory-limit", "2K"};
+  expectError(run(arguments), 1, "; --max-sequences with a number below 40 holds fewer caches at once");
+  arguments.insert(arguments.end(), {"--max-sequences", "2"});
+  expectSuccess(run(arguments));
+}
+
+TEST_F(EvaluateTest, ArraysAndTheModelComeFromStreams) {
+  std::vector<int32_t> tokens = toy::randomTokens(3, 4);
+  npy("t.npy", DType::I32, {4}, tokens);
+  npy("n.npy", DType::I32, {1}, std::vector<int32_t>{3});
+  expectSuccess(run({"--tokens", file("t.npy"), "--lengths", file("n.npy"), "--logits", file("expected.npy")}));
+  for (auto [script, array] : {std::pair("\"$@\" < t.npy", "-"), std::pair("cat t.npy | \"$@\"", "-"),
+                               std::pair("cat t.npy | \"$@\"", "/dev/stdin")}) {
+    SCOPED_TRACE(script);
+    expectSuccess(shell(script, {"--tokens", array, "--lengths", file("n.npy"), "--logits", file("l.npy")}));
+    EXPECT_EQ(readFile(file("l.npy")), readFile(file("expected.npy")));
+  }
+  expectSuccess(shell("shift 2; cat m.chm | " CHIMERA_RUN " - \"$@\"",
+                      {"--tokens", file("t.npy"), "--lengths", file("n.npy"), "--logits", file("l.npy")}));
+  EXPECT_EQ(readFile(file("l.npy")), readFile(file("expected.npy")));
+  expectError(shell("echo no | \"$@\"", {"--tokens", "-"}), 1, "<stdin>: not an .npy file");
+  expectError(shell("\"$@\" <&-", {"--tokens", "-"}), 1, "<stdin>: cannot read: Bad file descriptor");
 }
 
 TEST_F(EvaluateTest, ForcedRoutingIsTaken) {

@@ -1,92 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "runtime/core/Sampler.h"
-#include "runtime/io/Safetensors.h"
-#include "test/chimera-run/ToyTool.h"
+#include "test/chimera-run/ByteModel.h"
 
 #include <algorithm>
 
 using namespace chimera;
 using namespace chimera::test;
-namespace toy = chimera::runtime::toy;
 
-/// The toy model with more tokens than bytes.
-class GenerateTest : public ToolTest {
-protected:
-  static constexpr int64_t vocab = 300;
-
-  GenerateTest() {
-    writeModel(nullptr, nlohmann::json::array());
-    std::vector<float> scale = scales();
-    io::TensorView view;
-    view.name = "scale";
-    view.shape = {vocab};
-    view.data = reinterpret_cast<const uint8_t *>(scale.data());
-    view.bytes = scale.size() * sizeof(float);
-    EXPECT_TRUE(io::writeSafetensors(file("model.safetensors"), {view}));
-  }
-
-  void writeModel(const nlohmann::json &bos, const nlohmann::json &eos) const {
-    nlohmann::json manifest = toy::manifest();
-    int64_t bytes = toy::maxTokens * vocab * 4;
-    manifest["model"]["vocab_size"] = vocab;
-    manifest["model"]["bos_token_id"] = bos;
-    manifest["model"]["eos_token_ids"] = eos;
-    for (nlohmann::json &parameter : manifest["parameters"])
-      parameter["shape"] = {vocab};
-    for (nlohmann::json &phase : manifest["variants"][0]["phases"]) {
-      phase["arena_bytes"] = 192 + (bytes + 63) / 64 * 64;
-      phase["logits"] = {192, bytes};
-      nlohmann::json &launch = phase["launches"].back();
-      launch["grid"]["outputs"] = vocab;
-      launch["constants"] = {vocab};
-      launch["buffers"].back()[2] = bytes;
-    }
-    std::vector<uint8_t> binary = toy::binary(manifest.dump());
-    writeFile(file("m.chm"), std::string(binary.begin(), binary.end()));
-  }
-
-  /// Letters are likelier than the rest.
-  static std::vector<float> scales() {
-    std::vector<float> scale(vocab, 0.25f);
-    for (int64_t id = 'a'; id <= 'z'; ++id)
-      scale[size_t(id)] = 1.0f + 0.0001f * float((id * 7) % 26);
-    scale[280] = 1.001f;
-    return scale;
-  }
-
-  /// The logits after `tokens`: the toy's logit of token 0 is its hash times 1.
-  static std::vector<float> logitsAfter(const std::vector<int32_t> &tokens) {
-    uint32_t hash = uint32_t(toy::expected(tokens).logits.back()[0]);
-    std::vector<float> scale = scales(), logits;
-    for (int64_t v = 0; v < vocab; ++v)
-      logits.push_back(float((hash ^ uint32_t(v)) & 0xFFFF) * scale[size_t(v)]);
-    return logits;
-  }
-
-  /// The `count` tokens chosen from the toy's definition after `tokens`.
-  static std::vector<int32_t> chosen(std::vector<int32_t> tokens, size_t count, const SamplerOptions &options) {
-    Sampler sampler(options);
-    size_t first = tokens.size();
-    while (tokens.size() < first + count) {
-      std::vector<float> logits = logitsAfter(tokens);
-      tokens.push_back(*sampler.sample(logits.data(), vocab, 0, tokens.size()));
-    }
-    return {tokens.begin() + std::ptrdiff_t(first), tokens.end()};
-  }
-
-  static std::string textOf(const std::vector<int32_t> &tokens) {
-    std::string text;
-    for (int32_t token : tokens)
-      text += token < 256 ? std::string(1, char(token)) : "<" + std::to_string(token) + ">";
-    return text;
-  }
-
-  static std::string continuation(const std::vector<int32_t> &tokens, size_t count, const SamplerOptions &options) {
-    return textOf(chosen(tokens, count, options));
-  }
-
-  static std::vector<int32_t> bytesOf(const std::string &text) { return {text.begin(), text.end()}; }
-};
+using GenerateTest = ByteModelTest;
 
 TEST_F(GenerateTest, GreedyTextFollowsTheDefinitionWithAnySchedule) {
   std::string prompt = "The quick brown fox";

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "test/chimera-run/ToyTool.h"
 
-#include "runtime/io/Npy.h"
-
 namespace chimera::test {
 
 ToolTest::ToolTest() {
@@ -17,10 +15,21 @@ void ToolTest::writeArray(const std::string &name, io::DType type, const std::ve
   ASSERT_TRUE(status) << status.error().message;
 }
 
-ProcessResult ToolTest::run(const std::vector<std::string> &arguments) const {
-  std::vector<std::string> all = {file("m.chm"), "--weights", folder.path()};
+std::vector<std::string> ToolTest::command(const std::vector<std::string> &arguments) const {
+  std::vector<std::string> all = {CHIMERA_RUN, file("m.chm"), "--weights", folder.path()};
   all.insert(all.end(), arguments.begin(), arguments.end());
-  return runBare(all);
+  return all;
+}
+
+ProcessResult ToolTest::run(const std::vector<std::string> &arguments) const {
+  return runProcess(command(arguments));
+}
+
+ProcessResult ToolTest::shell(const std::string &script, const std::vector<std::string> &arguments) const {
+  std::vector<std::string> all = {"/bin/sh", "-c", "cd '" + folder.path() + "'; " + script, "sh"};
+  for (const std::string &word : command(arguments))
+    all.push_back(word);
+  return runProcess(all);
 }
 
 ProcessResult ToolTest::runBare(const std::vector<std::string> &arguments) const {

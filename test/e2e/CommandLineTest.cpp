@@ -141,6 +141,55 @@ TEST_P(CommandLineTest, OneDimensionalTokensAreABatchOfOne) {
   EXPECT_NEAR(real(array, last), expected.logits.back()[0], GetParam().precision == Precision::F64 ? 1e-10 : 1e-4);
 }
 
+/// Continued greedily, each token is the one with the largest logit when all of them are evaluated; and whatever the
+/// batch and its cuts, they are the same.
+TEST_P(CommandLineTest, ContinuedTokensAreThoseOfTheLogits) {
+  constexpr int64_t kNew = 12;
+  const std::vector<int64_t> lengths = {37, 9, 20, 1};
+  std::string tokensFile = onDisk.writeArray<int32_t>("tokens.npy", {kBatch, kLength}, {tokens.begin(), tokens.end()});
+  std::string lengthsFile = onDisk.writeArray("lengths.npy", {kBatch}, lengths);
+  std::string newFile = onDisk.directory.file("new.npy"), logitsFile = onDisk.directory.file("logits.npy");
+  std::string first;
+  for (const std::vector<std::string> &how : std::vector<std::vector<std::string>>{
+           {}, {"--schedule", "chunks:5,7,1", "--threads", "2"}, {"--max-sequences", "1"}, {"--max-sequences", "3"}}) {
+    std::vector<std::string> arguments = {"--tokens",         tokensFile,           "--lengths",       lengthsFile,
+                                          "--max-new-tokens", std::to_string(kNew), "--output-tokens", newFile};
+    arguments.insert(arguments.end(), how.begin(), how.end());
+    ProcessResult result = onDisk.run(arguments);
+    ASSERT_EQ(result.status, 0) << result.describe();
+    first = first.empty() ? readFile(newFile) : first;
+    EXPECT_TRUE(readFile(newFile) == first) << testing::PrintToString(how);
+  }
+  io::NpyArray made = readArray(newFile);
+  ASSERT_EQ(made.dtype, io::DType::I32);
+  ASSERT_EQ(made.shape, (std::vector<int64_t>{kBatch, kNew}));
+
+  constexpr int64_t kWidth = kLength + kNew;
+  std::vector<int32_t> whole(kBatch * kWidth, 0);
+  std::vector<int64_t> wholeLengths;
+  for (int64_t b = 0; b < kBatch; ++b) {
+    std::copy_n(tokens.begin() + b * kLength, lengths[b], whole.begin() + b * kWidth);
+    for (int64_t i = 0; i < kNew; ++i)
+      whole[b * kWidth + lengths[b] + i] = static_cast<int32_t>(made.integer(b * kNew + i));
+    wholeLengths.push_back(lengths[b] + kNew);
+  }
+  ProcessResult result =
+      onDisk.run({"--tokens", onDisk.writeArray("whole.npy", {kBatch, kWidth}, whole), "--lengths",
+                  onDisk.writeArray("wholeLengths.npy", {kBatch}, wholeLengths), "--logits", logitsFile});
+  ASSERT_EQ(result.status, 0) << result.describe();
+  io::NpyArray logits = readArray(logitsFile);
+  int64_t vocabulary = onDisk.model.config.vocabSize;
+  ASSERT_EQ(logits.shape, (std::vector<int64_t>{kBatch, kWidth, vocabulary}));
+  for (int64_t b = 0; b < kBatch; ++b)
+    for (int64_t i = 0; i < kNew; ++i) {
+      size_t row = static_cast<size_t>(b * kWidth + lengths[b] + i - 1) * vocabulary;
+      int64_t best = 0;
+      for (int64_t v = 1; v < vocabulary; ++v)
+        best = real(logits, row + v) > real(logits, row + best) ? v : best;
+      EXPECT_EQ(made.integer(b * kNew + i), best) << "sequence " << b << " new token " << i;
+    }
+}
+
 TEST_P(CommandLineTest, EmptyBatchesAndSequencesGiveEmptyArrays) {
   int64_t vocabulary = onDisk.model.config.vocabSize;
   for (const std::vector<int64_t> &shape : std::vector<std::vector<int64_t>>{{0, 5}, {3, 0}, {0}, {0, 0}}) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-bench/Options.h"
 
+#include "tools/support/ByteCount.h"
 #include "tools/support/CommandLine.h"
 #include "tools/support/Numbers.h"
 
@@ -13,6 +14,7 @@ namespace {
 struct RawOptions {
   bool randomWeights = false;
   std::string seed = "0", fractions, format = "table";
+  std::optional<std::string> memoryLimit;
 };
 } // namespace
 
@@ -45,8 +47,12 @@ static void addMeasureOptions(CLI::App &app, Options &options, RawOptions &raw) 
       ->check(tools::wholeNumber(0, 100000))
       ->capture_default_str()
       ->group("Measurement");
-  app.add_option("--threads", options.threads, "worker threads; without it one a CPU")
+  app.add_option("--threads", options.threads, "worker threads; without it as many as the process may use CPUs")
       ->check(tools::wholeNumber(1, 1024))
+      ->group("Measurement");
+  app.add_option("--memory-limit", raw.memoryLimit,
+                 "the most memory for the caches: a number of bytes, or of K, M or G (1024); without it what the "
+                 "process may use")
       ->group("Measurement");
   app.add_flag("--profile", options.profile, "one more run of each, with the time of every launch")
       ->group("Measurement");
@@ -71,6 +77,12 @@ static io::Status finish(const RawOptions &raw, Options &options) {
   if (!seed)
     return seed.error();
   options.seed = *seed;
+  if (raw.memoryLimit) {
+    io::Result<int64_t> bytes = tools::parseByteCount("--memory-limit", *raw.memoryLimit);
+    if (!bytes)
+      return bytes.error();
+    options.memoryLimit = *bytes;
+  }
   if (!raw.fractions.empty()) {
     io::Result<inspect::Fractions> fractions = inspect::parseFractions(raw.fractions);
     if (!fractions)

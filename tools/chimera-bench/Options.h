@@ -24,7 +24,8 @@ struct Options {
   int64_t decodeTokens = 32;
   int64_t repeats = 5;
   int64_t warmup = 1;
-  int64_t threads = 0; ///< 0: one a CPU.
+  int64_t threads = 0;     ///< 0: as many as the process may use.
+  int64_t memoryLimit = 0; ///< Bytes of the caches; 0: what the process may use.
   std::optional<inspect::Fractions> fractions;
   bool profile = false;
   std::string trace; ///< Empty: none.

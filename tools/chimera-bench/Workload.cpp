@@ -22,6 +22,7 @@ Result<Runner> Runner::create(const chimera_model *model, const chimera_weights 
   chimera_session_options wanted = {};
   wanted.struct_size = sizeof wanted;
   wanted.threads = options.threads;
+  wanted.memory_limit = options.memoryLimit;
   // The sequences at their context, and the copies that a run changes.
   wanted.max_sequences = 2 * *std::max_element(options.batches.begin(), options.batches.end());
   ErrorSlot error;

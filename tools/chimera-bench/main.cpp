@@ -3,6 +3,7 @@
 #include "runtime/io/AtomicFile.h"
 #include "tools/chimera-bench/RandomWeights.h"
 #include "tools/chimera-bench/Report.h"
+#include "tools/support/Streams.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -82,9 +83,8 @@ static io::Status write(const Options &options, const Report &report) {
                      : options.format == Format::Csv ? csvOf(report)
                                                      : tableOf(report);
   if (options.output.empty()) {
-    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-      return io::Error{"the standard output cannot be written"};
-    return {};
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    return tools::flush(stdout);
   }
   return io::writeWhole(options.output, text);
 }
@@ -124,6 +124,7 @@ static io::Status execute(const Options &options) {
 }
 
 int main(int argc, char **argv) {
+  tools::keepStandardStreams();
   try {
     auto parsed = parseOptions(argc, argv);
     if (const int *exitStatus = std::get_if<int>(&parsed))

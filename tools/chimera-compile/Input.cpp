@@ -22,8 +22,9 @@ llvm::Error fault(const llvm::Twine &what) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), what);
 }
 
-llvm::Expected<ModuleRef> fromConfig(mlir::MLIRContext &context, const Options &options) {
-  ConfigOrError config = readConfig(options.input);
+using Buffer = std::unique_ptr<llvm::MemoryBuffer>;
+
+llvm::Expected<ModuleRef> fromConfig(mlir::MLIRContext &context, const Options &options, const ConfigOrError &config) {
   if (const std::string *message = std::get_if<std::string>(&config))
     return fault(*message);
   FirstDiagnostic diagnostics(&context, options.input);
@@ -34,20 +35,17 @@ llvm::Expected<ModuleRef> fromConfig(mlir::MLIRContext &context, const Options &
   return module;
 }
 
-/// The file's text; bytecode is refused, as only the text form is guarded.
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> readText(const std::string &path) {
+llvm::Expected<Buffer> readText(const Options &options) {
   // Not mapped: a file that is cut while it is mapped would end the process.
-  auto buffer =
-      llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/true, /*IsVolatile=*/true);
+  auto buffer = options.readsStandardInput
+                    ? llvm::MemoryBuffer::getSTDIN()
+                    : llvm::MemoryBuffer::getFile(options.input, /*IsText=*/false, /*RequiresNullTerminator=*/true,
+                                                  /*IsVolatile=*/true);
   if (!buffer)
-    return fault(path + ": " + buffer.getError().message());
+    return fault(options.input + ": " + buffer.getError().message());
   llvm::StringRef text = (*buffer)->getBuffer();
   if (std::string kind = io::mistakenFile(io::Wanted::Config, text.data(), text.size()); !kind.empty())
-    return fault(path + ": " + kind);
-  if (text.starts_with("ML\xefR"))
-    return fault(path + ": MLIR bytecode is not read; give the text form");
-  if (llvm::Error error = checkText(text, path))
-    return error;
+    return fault(options.input + ": " + kind);
   return std::move(*buffer);
 }
 
@@ -64,13 +62,16 @@ llvm::Error checkDType(mlir::ModuleOp module, const Options &options) {
   return llvm::Error::success();
 }
 
-llvm::Expected<ModuleRef> fromIR(mlir::MLIRContext &context, const Options &options) {
-  auto buffer = readText(options.input);
-  if (!buffer)
-    return buffer.takeError();
+/// Bytecode is refused, as only the text form is guarded.
+llvm::Expected<ModuleRef> fromIR(mlir::MLIRContext &context, const Options &options, Buffer buffer) {
+  llvm::StringRef text = buffer->getBuffer();
+  if (text.starts_with("ML\xefR"))
+    return fault(options.input + ": MLIR bytecode is not read; give the text form");
+  if (llvm::Error error = checkText(text, options.input))
+    return error;
   FirstDiagnostic diagnostics(&context, options.input, FirstDiagnostic::OnError::Exit);
   llvm::SourceMgr sources;
-  sources.AddNewSourceBuffer(std::move(*buffer), llvm::SMLoc());
+  sources.AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
   ModuleRef module = mlir::parseSourceFile<mlir::ModuleOp>(sources, &context);
   if (!module)
     return diagnostics.takeError("not a module");
@@ -79,18 +80,40 @@ llvm::Expected<ModuleRef> fromIR(mlir::MLIRContext &context, const Options &opti
   return module;
 }
 
+/// A config is a JSON object; IR begins otherwise, but for the "{-#" of its resources.
+llvm::Expected<ModuleRef> fromStream(mlir::MLIRContext &context, const Options &options) {
+  auto buffer = readText(options);
+  if (!buffer)
+    return buffer.takeError();
+  llvm::StringRef text = (*buffer)->getBuffer(), begin = text.ltrim();
+  if (begin.empty())
+    return fault(options.input + ": is empty; give a config.json or the text of a .mlir file");
+  if (begin.starts_with("{") && !begin.starts_with("{-#"))
+    return fromConfig(context, options, parseConfig(text, options.input));
+  return fromIR(context, options, std::move(*buffer));
+}
+
 } // namespace
 
 llvm::Expected<ModuleRef> loadModel(mlir::MLIRContext &context, const Options &options) {
+  if (options.readsStandardInput)
+    return fromStream(context, options);
   llvm::sys::fs::file_status status;
   if (std::error_code error = llvm::sys::fs::status(options.input, status))
     return fault(options.input + ": " + error.message());
   llvm::StringRef name = options.input;
-  if (llvm::sys::fs::is_directory(status) || name.ends_with(".json"))
-    return fromConfig(context, options);
-  if (name.ends_with(".mlir"))
-    return fromIR(context, options);
-  return fault(options.input + ": neither a model directory nor a .json or .mlir file");
+  if (llvm::sys::fs::is_directory(status))
+    return fromConfig(context, options, readConfig(options.input));
+  if (!llvm::sys::fs::is_regular_file(status))
+    return fromStream(context, options);
+  if (name.ends_with(".json"))
+    return fromConfig(context, options, readConfig(options.input));
+  if (!name.ends_with(".mlir"))
+    return fault(options.input + ": neither a model directory nor a .json or .mlir file");
+  auto buffer = readText(options);
+  if (!buffer)
+    return buffer.takeError();
+  return fromIR(context, options, std::move(*buffer));
 }
 
 } // namespace chimera::compile

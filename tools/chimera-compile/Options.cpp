@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-compile/Options.h"
 #include "codegen/cpu/Isa.h"
+#include "tools/support/ByteCount.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Process.h"
 #include "llvm/Support/raw_ostream.h"
 
 namespace cl = llvm::cl;
@@ -30,7 +32,8 @@ constexpr EmitName emitNames[] = {
 /// The options as strings: what they may be is checked here, so that every misuse reads alike.
 struct CommandLine {
   cl::OptionCategory category{"chimera-compile options"};
-  cl::list<std::string> inputs{cl::Positional, cl::desc("MODEL_DIR | config.json | file.mlir"), cl::cat(category)};
+  cl::list<std::string> inputs{cl::Positional, cl::desc("MODEL_DIR | config.json | file.mlir | - (standard input)"),
+                               cl::cat(category)};
   cl::opt<std::string> output{"o", cl::desc("Where to write (- is standard output; needed for a binary)"),
                               cl::value_desc("file"), cl::cat(category)};
   cl::opt<std::string> target{
@@ -83,16 +86,6 @@ llvm::Expected<int64_t> checkNumber(llvm::StringRef option, llvm::StringRef valu
   if (value.getAsInteger(10, number) || number < 1 || number > most)
     return misuse("--" + option + ": '" + value + "' is not a whole number from 1 to " + llvm::Twine(most));
   return number;
-}
-
-/// A number of bytes, perhaps with a letter.
-llvm::Expected<int64_t> checkBytes(llvm::StringRef option, llvm::StringRef value) {
-  llvm::StringRef digits = value;
-  int shift = digits.consume_back("K") ? 10 : digits.consume_back("M") ? 20 : digits.consume_back("G") ? 30 : 0;
-  int64_t number = 0;
-  if (digits.getAsInteger(10, number) || number < 1 || number > (int64_t(1) << 50 >> shift))
-    return misuse("--" + option + ": '" + value + "' is not a number of bytes: a whole number, or one with K, M or G");
-  return number << shift;
 }
 
 llvm::Error checkPhases(llvm::StringRef list, std::vector<std::string> &phases) {
@@ -169,7 +162,8 @@ llvm::Expected<Options> check(const CommandLine &line) {
   if (line.inputs.size() != 1)
     return misuse(line.inputs.empty() ? "no model: give a model directory, a config.json or a .mlir file"
                                       : "more than one model: '" + line.inputs[0] + "' and '" + line.inputs[1] + "'");
-  options.input = line.inputs[0];
+  options.readsStandardInput = line.inputs[0] == "-";
+  options.input = options.readsStandardInput ? "<stdin>" : line.inputs[0];
   options.output = line.output;
   options.target = line.target;
   if (llvm::Error error = checkName("target", options.target, {"cpu", "cuda", "sim", "ref"}))
@@ -182,9 +176,9 @@ llvm::Expected<Options> check(const CommandLine &line) {
   if (llvm::Error error = checkPhases(line.phases, options.phases))
     return error;
   if (line.memoryLimit.getNumOccurrences()) {
-    auto bytes = checkBytes("memory-limit", line.memoryLimit);
+    io::Result<int64_t> bytes = tools::parseByteCount("--memory-limit", line.memoryLimit.getValue());
     if (!bytes)
-      return bytes.takeError();
+      return misuse(bytes.error().message);
     if (!llvm::is_contained(options.phases, "train"))
       return misuse("--memory-limit is for --phases=train");
     options.memoryLimit = *bytes;
@@ -200,8 +194,11 @@ llvm::Expected<Options> check(const CommandLine &line) {
   options.emit = *emit;
   if (llvm::Error error = checkCpu(line, options))
     return error;
-  if (options.output.empty() && (options.emit == Emit::Binary || options.emit == Emit::Cubin))
+  bool writesText = options.emit != Emit::Binary && options.emit != Emit::Cubin;
+  if (options.output.empty() && !writesText)
     return misuse("no output: give -o model.chm");
+  if (options.output == "-" && !writesText && llvm::sys::Process::StandardOutIsDisplayed())
+    return misuse("-o -: the standard output is a terminal, which cannot show a binary");
   return options;
 }
 

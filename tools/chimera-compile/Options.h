@@ -15,9 +15,11 @@ namespace chimera::compile {
 enum class Emit { Chimera, Dispatched, Fused, Kernels, LLVM, Assembly, PTX, Cubin, Memory, Resources, Binary };
 
 struct Options {
-  /// A model directory, a config.json or a .mlir file.
+  /// A model directory, a config.json or a .mlir file. Messages name it.
   std::string input;
-  /// Empty: standard output (never for a binary).
+  /// Whether the model comes from the standard input; `input` is then "<stdin>".
+  bool readsStandardInput = false;
+  /// "-": standard output. Empty: likewise (never for a binary).
   std::string output;
   /// cpu, cuda, sim or ref.
   std::string target;

@@ -3,11 +3,13 @@
 // line on standard error), 2 for a misuse of the command line.
 #include "tools/chimera-compile/Driver.h"
 #include "tools/chimera-compile/Options.h"
+#include "tools/support/Streams.h"
 #include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/Signals.h"
 #include "llvm/Support/raw_ostream.h"
 #include <csignal>
+#include <cstdlib>
 #include <iterator>
 #include <unistd.h>
 
@@ -37,9 +39,24 @@ void removeFilesOnSignals() {
       ::sigaction(signals[i], &before[i], nullptr);
 }
 
+/// At the end of the process, before LLVM's stream would call it a fatal error: what --help and --version printed,
+/// which end the process by themselves, could not be written.
+void checkOutput() {
+  llvm::outs().flush();
+  std::error_code error = llvm::outs().error();
+  if (!error)
+    return;
+  llvm::outs().clear_error();
+  llvm::errs() << "chimera-compile: cannot write standard output: " << error.message() << "\n";
+  ::_exit(1);
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
+  chimera::tools::keepStandardStreams();
+  llvm::outs(); // Made before checkOutput is registered, so that it ends after it.
+  std::atexit(checkOutput);
   auto options = chimera::compile::parseCommandLine(argc, argv);
   if (!options) {
     llvm::errs() << "chimera-compile: " << llvm::toString(options.takeError()) << " (--help says more)\n";

@@ -2,6 +2,7 @@
 #include "tools/chimera-inspect/Print.h"
 #include "tools/support/CommandLine.h"
 #include "tools/support/Numbers.h"
+#include "tools/support/Streams.h"
 
 #include <CLI/CLI.hpp>
 
@@ -26,7 +27,7 @@ static int fail(int exitStatus, const std::string &message) {
 
 static void addOptions(CLI::App &app, Options &options) {
   app.set_version_flag("--version", "chimera-inspect " CHIMERA_VERSION);
-  app.add_option("model", options.model, "the model binary (model.chm)")->required();
+  app.add_option("model", options.model, "the model binary (model.chm); - is the standard input")->required();
   app.add_flag("--summary", options.summary, "what the model is, needs and holds; the default");
   app.add_flag("--parameters", options.parameters, "the parameters: dtype, shape, name");
   app.add_flag("--launches", options.launches, "the launch table of each phase");
@@ -48,8 +49,17 @@ static void addOptions(CLI::App &app, Options &options) {
     option->needs("--memory");
 }
 
+static runtime::Result<runtime::ModelFile> readModel(const std::string &path) {
+  if (!tools::isStream(path))
+    return runtime::readModelFile(path);
+  io::Result<std::string> bytes = tools::readAll(path);
+  if (!bytes)
+    return runtime::Error(bytes.error().message);
+  return runtime::checkModelFile(tools::nameOfInput(path), {bytes->begin(), bytes->end()});
+}
+
 static int inspectModel(const Options &options, const std::optional<inspect::Fractions> &fractions) {
-  auto file = runtime::readModelFile(options.model);
+  auto file = readModel(options.model);
   if (!file)
     return fail(1, file.error().message);
   auto manifest = runtime::parseManifest(file->manifest(), file->name);
@@ -67,12 +77,12 @@ static int inspectModel(const Options &options, const std::optional<inspect::Fra
   }
   if (options.memory)
     inspect::printMemory(*manifest, options.batch, options.context, fractions);
-  if (std::fflush(stdout) != 0 || std::ferror(stdout))
-    return fail(1, "the output cannot be written");
-  return 0;
+  io::Status written = tools::flush(stdout);
+  return written ? 0 : fail(1, written.error().message);
 }
 
 int main(int argc, char **argv) {
+  tools::keepStandardStreams();
   try {
     Options options;
     CLI::App app("Shows what is in a compiled model. Runs none of its code.", "chimera-inspect");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The arrays that chimera-run evaluates.
+// The arrays that chimera-run evaluates or continues.
 #ifndef CHIMERA_TOOLS_CHIMERARUN_BATCH_H
 #define CHIMERA_TOOLS_CHIMERARUN_BATCH_H
 

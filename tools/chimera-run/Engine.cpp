@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-run/Engine.h"
 
+#include "tools/support/Streams.h"
+
 #include <chrono>
 
 namespace chimera::run {
@@ -21,13 +23,30 @@ private:
 };
 } // namespace
 
-Result<Engine> Engine::open(const std::string &modelPath, const std::string &weightsPath) {
-  Engine engine;
+static Result<chimera_model *> loadModel(const std::string &path) {
   ErrorSlot error;
   chimera_model *model = nullptr;
-  if (chimera_model_load(modelPath.c_str(), &model, error))
+  if (!tools::isStream(path)) {
+    if (chimera_model_load(path.c_str(), &model, error))
+      return error.take();
+    return model;
+  }
+  Result<std::string> bytes = tools::readAll(path);
+  if (!bytes)
+    return bytes.error();
+  if (chimera_model_load_bytes(bytes->data(), bytes->size(), tools::nameOfInput(path).c_str(), &model, error))
     return error.take();
+  return model;
+}
+
+Result<Engine> Engine::open(const std::string &modelPath, const std::string &weightsPath) {
+  Engine engine;
+  Result<chimera_model *> loaded = loadModel(modelPath);
+  if (!loaded)
+    return loaded.error();
+  chimera_model *model = *loaded;
   engine.model.reset(model);
+  ErrorSlot error;
   chimera_weights *weights = nullptr;
   if (chimera_weights_load(model, weightsPath.c_str(), &weights, error))
     return error.take();
@@ -38,15 +57,25 @@ Result<Engine> Engine::open(const std::string &modelPath, const std::string &wei
   return engine;
 }
 
-Status Engine::start(int64_t threads, int64_t maxSequences) {
-  chimera_session_options options = {};
-  options.struct_size = sizeof options;
-  options.threads = threads;
-  options.max_sequences = maxSequences;
+/// The error of a call that needs memory for caches, and what to do about it.
+static io::Error limitError(const ErrorSlot &error, int32_t status, int64_t maxSequences) {
+  io::Error taken = error.take();
+  if (status == CHIMERA_ERROR_LIMIT && maxSequences > 1)
+    taken.message +=
+        "; --max-sequences with a number below " + std::to_string(maxSequences) + " holds fewer caches at once";
+  return taken;
+}
+
+Status Engine::start(const Options &options, int64_t most) {
+  chimera_session_options wanted = {};
+  wanted.struct_size = sizeof wanted;
+  wanted.threads = options.threads;
+  wanted.max_sequences = maxSequences = most;
+  wanted.memory_limit = options.memoryLimit;
   ErrorSlot error;
   chimera_session *made = nullptr;
-  if (chimera_session_create(model.get(), weights.get(), &options, &made, error))
-    return error.take();
+  if (int32_t status = chimera_session_create(model.get(), weights.get(), &wanted, &made, error))
+    return limitError(error, status, maxSequences);
   session.reset(made);
   return {};
 }
@@ -66,9 +95,16 @@ io::DType Engine::logitsType() const {
 Result<chimera_sequence> Engine::addSequence() {
   ErrorSlot error;
   chimera_sequence sequence = 0;
-  if (chimera_sequence_add(session.get(), &sequence, error))
-    return error.take();
+  if (int32_t status = chimera_sequence_add(session.get(), &sequence, error))
+    return limitError(error, status, maxSequences);
   return sequence;
+}
+
+Status Engine::dropSequence(chimera_sequence sequence) {
+  ErrorSlot error;
+  if (chimera_sequence_drop(session.get(), sequence, error))
+    return error.take();
+  return {};
 }
 
 Status Engine::step(const std::vector<chimera_step_item> &items, std::vector<uint8_t> &logits,
@@ -87,9 +123,9 @@ Status Engine::step(const std::vector<chimera_step_item> &items, std::vector<uin
 
   ErrorSlot error;
   auto begin = std::chrono::steady_clock::now();
-  if (chimera_step(session.get(), items.data(), items.size(), logits.data(), logits.size(),
-                   routing ? routing->data() : nullptr, routing ? routing->size() : 0, error))
-    return error.take();
+  if (int32_t status = chimera_step(session.get(), items.data(), items.size(), logits.data(), logits.size(),
+                                    routing ? routing->data() : nullptr, routing ? routing->size() : 0, error))
+    return limitError(error, status, maxSequences);
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   (decode ? spent.decodeTokens : spent.prefillTokens) += rows;
   (decode ? spent.decodeSeconds : spent.prefillSeconds) += seconds.count();

@@ -7,6 +7,7 @@
 #include "runtime/abi/chimera.h"
 #include "runtime/io/DType.h"
 #include "runtime/io/Result.h"
+#include "tools/chimera-run/Options.h"
 
 #include <cstdint>
 #include <memory>
@@ -24,11 +25,11 @@ struct StepTimes {
 /// A loaded model with its weights, and one session.
 class Engine {
 public:
-  /// Loads the model binary and the checkpoint.
+  /// Loads the model binary, a file or a stream (tools/support/Streams.h), and the checkpoint.
   static io::Result<Engine> open(const std::string &modelPath, const std::string &weightsPath);
 
-  /// Makes the session; once, before the calls below it.
-  io::Status start(int64_t threads, int64_t maxSequences);
+  /// Makes the session, with the threads and the memory of `options`; once, before the calls below it.
+  io::Status start(const Options &options, int64_t maxSequences);
 
   const chimera_model_info &info() const { return about; }
   const chimera_model *handle() const { return model.get(); }
@@ -40,6 +41,7 @@ public:
   int64_t logitsRowBytes() const { return about.vocab_size * io::sizeOf(logitsType()); }
 
   io::Result<chimera_sequence> addSequence();
+  io::Status dropSequence(chimera_sequence sequence);
 
   /// One step; `logits` and `routing` are sized to what it gives. `routing` may be null.
   io::Status step(const std::vector<chimera_step_item> &items, std::vector<uint8_t> &logits,
@@ -62,6 +64,7 @@ private:
   std::unique_ptr<chimera_model, Free> model;
   std::unique_ptr<chimera_weights, Free> weights;
   std::unique_ptr<chimera_session, Free> session;
+  int64_t maxSequences = 0;
   chimera_model_info about = {};
   StepTimes spent;
 };

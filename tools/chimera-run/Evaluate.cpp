@@ -25,19 +25,23 @@ struct Progress {
 /// Runs the rounds and keeps the results.
 class Evaluation {
 public:
-  Evaluation(const Options &options, Engine &engine, const Batch &batch, NpyWriter *logits)
-      : options(options), engine(engine), batch(batch), logits(logits) {}
+  /// At most `most` sequences are in the session at once.
+  Evaluation(const Options &options, Engine &engine, const Batch &batch, int64_t most, NpyWriter *logits)
+      : options(options), engine(engine), batch(batch), most(size_t(most)), logits(logits) {}
 
   Status run(std::vector<int8_t> *allRouting);
 
 private:
   Status addSequences();
   Status round();
+  Status endSequences();
   Status feed(const std::vector<chimera_step_item> &items, const std::vector<int64_t> &first);
 
   const Options &options;
   Engine &engine;
   const Batch &batch;
+  size_t most;
+  size_t waiting = 0; ///< The first sequence that was not added.
   NpyWriter *logits;
   std::vector<int8_t> *allRouting = nullptr;
   std::vector<Progress> active;
@@ -46,15 +50,28 @@ private:
 };
 } // namespace
 
+/// Fills the session up with sequences that wait and are not empty.
 Status Evaluation::addSequences() {
-  for (size_t b = 0; b < batch.lengths.size(); ++b) {
-    if (!batch.lengths[b])
+  for (; active.size() < most && waiting < batch.lengths.size(); ++waiting) {
+    if (!batch.lengths[waiting])
       continue;
     Result<chimera_sequence> sequence = engine.addSequence();
     if (!sequence)
       return sequence.error();
-    active.push_back({int64_t(b), *sequence});
+    active.push_back({int64_t(waiting), *sequence});
   }
+  return {};
+}
+
+/// Takes out what is at its end. Caches go only if others wait for their place, so that --stats sees what was in use.
+Status Evaluation::endSequences() {
+  auto ended = [&](const Progress &p) { return p.done == batch.lengths[size_t(p.index)]; };
+  if (waiting < batch.lengths.size())
+    for (const Progress &progress : active)
+      if (ended(progress))
+        if (Status status = engine.dropSequence(progress.sequence); !status)
+          return status;
+  active.erase(std::remove_if(active.begin(), active.end(), ended), active.end());
   return {};
 }
 
@@ -80,15 +97,15 @@ Status Evaluation::feed(const std::vector<chimera_step_item> &items, const std::
 /// memory: cuts do not change results.
 Status Evaluation::round() {
   constexpr int64_t logitsBudget = int64_t(256) << 20;
-  int64_t most = logits ? std::max<int64_t>(1, logitsBudget / engine.logitsRowBytes()) : INT64_MAX;
+  int64_t mostRows = logits ? std::max<int64_t>(1, logitsBudget / engine.logitsRowBytes()) : INT64_MAX;
   std::vector<chimera_step_item> items;
   std::vector<int64_t> first;
-  int64_t room = most;
+  int64_t room = mostRows;
   auto flush = [&]() -> Status {
     Status status = items.empty() ? Status() : feed(items, first);
     items.clear();
     first.clear();
-    room = most;
+    room = mostRows;
     return status;
   };
   for (Progress &progress : active) {
@@ -110,28 +127,30 @@ Status Evaluation::round() {
   }
   if (Status status = flush(); !status)
     return status;
-  active.erase(std::remove_if(active.begin(), active.end(),
-                              [&](const Progress &p) { return p.done == batch.lengths[size_t(p.index)]; }),
-               active.end());
-  return {};
+  return endSequences();
 }
 
 Status Evaluation::run(std::vector<int8_t> *routing) {
   allRouting = routing;
-  if (Status status = addSequences(); !status)
-    return status;
-  while (!active.empty())
+  while (true) {
+    if (Status status = addSequences(); !status)
+      return status;
+    if (active.empty())
+      return {};
     if (Status status = round(); !status)
       return status;
-  return {};
+  }
 }
 
 Status evaluate(const Options &options, Engine &engine) {
+  // Far more than a step holds, so that the steps are full.
+  constexpr int64_t mostResident = 1024;
   Result<Batch> batch = readBatch(options, engine.handle(), engine.info());
   if (!batch)
     return batch.error();
   int64_t running = std::count_if(batch->lengths.begin(), batch->lengths.end(), [](int64_t n) { return n > 0; });
-  if (Status status = engine.start(options.threads, std::max<int64_t>(running, 1)); !status)
+  int64_t resident = options.residentSequences(running, std::max(mostResident, engine.info().max_seqs));
+  if (Status status = engine.start(options, resident); !status)
     return status;
 
   std::optional<NpyWriter> logits, routing;
@@ -152,7 +171,7 @@ Status evaluate(const Options &options, Engine &engine) {
   std::vector<int8_t> modes;
   if (routing)
     modes.assign(batch->tokens.size() * size_t(engine.info().layers), -1);
-  Evaluation evaluation(options, engine, *batch, logits ? &*logits : nullptr);
+  Evaluation evaluation(options, engine, *batch, resident, logits ? &*logits : nullptr);
   if (Status status = evaluation.run(routing ? &modes : nullptr); !status)
     return status;
   if (routing)

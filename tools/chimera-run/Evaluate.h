@@ -10,8 +10,9 @@
 namespace chimera::run {
 
 /// Feeds the sequences of `options.tokens` to the model, cut by the schedule,
-/// in rounds: the next chunk of every sequence that is not at its end. Writes
-/// --logits and --routing, both or neither.
+/// in rounds: the next chunk of every sequence that is not at its end, of as
+/// many as hold their caches at once. Writes --logits and --routing, both or
+/// neither.
 io::Status evaluate(const Options &options, Engine &engine);
 
 } // namespace chimera::run

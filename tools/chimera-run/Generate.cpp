@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-run/Generate.h"
 
-#include "tools/chimera-run/TextOutput.h"
-#include "tools/chimera-run/Tokenizer.h"
-
 #include <algorithm>
 
 namespace chimera::run {
@@ -12,138 +9,171 @@ using io::Error;
 using io::Result;
 using io::Status;
 
-int majorityMode(const int8_t *modes, const std::vector<bool> &counted) {
-  int counts[CHIMERA_MODE_COUNT] = {};
-  for (size_t layer = 0; layer < counted.size(); ++layer)
-    if (counted[layer] && modes[layer] >= 0 && modes[layer] < CHIMERA_MODE_COUNT)
-      ++counts[modes[layer]];
-  const int *most = std::max_element(counts, counts + CHIMERA_MODE_COUNT);
-  return *most ? int(most - counts) : -1;
-}
-
-/// The layers whose modes colour the text: the chosen one, or those with a router, or all when none has.
-static Result<std::vector<bool>> colouringLayers(const Options &options, const Engine &engine) {
-  int64_t layers = engine.info().layers;
-  std::vector<bool> counted(size_t(layers), false);
-  if (options.colorLayer) {
-    if (*options.colorLayer >= layers)
-      return Error{"--color-layer: the model's layers are 0.." + std::to_string(layers - 1)};
-    counted[size_t(*options.colorLayer)] = true;
-    return counted;
-  }
-  for (int64_t layer = 0; layer < layers; ++layer) {
-    uint32_t modes = chimera_model_layer_modes(engine.handle(), layer);
-    counted[size_t(layer)] = (modes & (modes - 1)) != 0;
-  }
-  if (std::find(counted.begin(), counted.end(), true) == counted.end())
-    counted.assign(size_t(layers), true);
-  return counted;
-}
-
 namespace {
-/// One text on its way.
+/// A sequence on its way.
+struct Active {
+  int64_t number;
+  chimera_sequence handle;
+  Beginning beginning;
+  int64_t fed = 0;       ///< Tokens fed, the position of the next.
+  int64_t chunks = 0;    ///< Chunks of the beginning that have begun.
+  int64_t chunkLeft = 0; ///< What is left of the last of them.
+  int64_t made = 0;
+  int32_t next = 0; ///< The token that was chosen last.
+  bool ended = false;
+
+  bool begins() const { return fed < beginning.count; }
+};
+
+/// Runs the rounds. In each every active sequence gets its next chunk, or its next token, until a step is full.
 class Generation {
 public:
-  Generation(const Options &options, Engine &engine, const Tokenizer &tokenizer, std::vector<bool> counted)
-      : options(options), engine(engine), tokenizer(tokenizer), counted(std::move(counted)), out(stdout, options.color),
-        sampler(options.sampler) {}
+  Generation(const Options &options, Engine &engine, Sequences &sequences)
+      : options(options), engine(engine), sequences(sequences), sampler(options.sampler) {}
 
   Status run();
 
 private:
-  Status feed(const int32_t *tokens, int64_t count, bool wantLogits);
-  Status prompt();
-  Result<int32_t> next();
+  Status start();
+  Status round();
+  Status takeRows(Active &sequence, int64_t count, const int8_t *modes, const uint8_t *logits);
+  Status choose(Active &sequence, const uint8_t *logits);
+  Status endSequences();
+  int64_t chunk(Active &sequence, int64_t room) const;
 
   const Options &options;
   Engine &engine;
-  const Tokenizer &tokenizer;
-  std::vector<bool> counted;
-  TextOutput out;
+  Sequences &sequences;
   Sampler sampler;
-  chimera_sequence sequence = 0;
-  int64_t position = 0; ///< Tokens fed.
+  int64_t resident = 1;
+  int64_t waiting = 0; ///< The first sequence that has not begun.
+  std::vector<Active> active;
   std::vector<uint8_t> logits;
   std::vector<int8_t> routing;
 };
 } // namespace
 
-Status Generation::feed(const int32_t *tokens, int64_t count, bool wantLogits) {
-  position += count;
-  return engine.step({{sequence, tokens, count, nullptr, wantLogits ? CHIMERA_LOGITS_LAST : CHIMERA_LOGITS_NONE}},
-                     logits, &routing);
-}
-
-/// Feeds the prompt and prints it.
-Status Generation::prompt() {
-  std::vector<int32_t> tokens = tokenizer.encode(*options.prompt);
-  int64_t bos = engine.info().bos_token_id, skipped = bos >= 0 ? 1 : 0;
-  if (bos >= 0)
-    tokens.insert(tokens.begin(), int32_t(bos));
-  if (tokens.empty())
-    return Error{"--prompt: the text is empty and the model has no bos_token_id to start from"};
-  uint32_t modes = 0;
-  for (size_t layer = 0; layer < counted.size(); ++layer)
-    if (counted[layer])
-      modes |= chimera_model_layer_modes(engine.handle(), int64_t(layer));
-  out.legend(modes);
-  int64_t total = int64_t(tokens.size()), layers = engine.info().layers;
-  for (int64_t chunk = 0; position < total; ++chunk) {
-    int64_t first = position, count = options.schedule.chunk(chunk, total - first);
-    if (Status status = feed(tokens.data() + first, count, first + count == total); !status)
-      return status;
-    for (int64_t i = 0; i < count; ++i)
-      if (first + i >= skipped)
-        out.write(tokenizer.decode(tokens[size_t(first + i)]), majorityMode(routing.data() + i * layers, counted));
-    out.flushComplete();
+/// Fills the session up with sequences that wait.
+Status Generation::start() {
+  while (int64_t(active.size()) < resident && waiting < sequences.count()) {
+    Result<chimera_sequence> handle = engine.addSequence();
+    if (!handle)
+      return handle.error();
+    active.push_back({waiting, *handle, sequences.begin(waiting)});
+    ++waiting;
   }
   return {};
 }
 
-Result<int32_t> Generation::next() {
+/// How many tokens of its beginning a sequence gets now: of its chunk what there is room for. One token is not left for
+/// a step of its own.
+int64_t Generation::chunk(Active &sequence, int64_t room) const {
+  if (!sequence.chunkLeft)
+    sequence.chunkLeft = options.schedule.chunk(sequence.chunks++, sequence.beginning.count - sequence.fed);
+  return sequence.chunkLeft <= room + 1 ? sequence.chunkLeft : room;
+}
+
+/// Chooses the next token from logits[vocab].
+Status Generation::choose(Active &sequence, const uint8_t *row) {
   int64_t vocab = engine.info().vocab_size;
-  uint64_t at = uint64_t(position);
+  auto number = uint64_t(sequence.number), at = uint64_t(sequence.fed);
   Result<int32_t> token = engine.logitsType() == io::DType::F64
-                              ? sampler.sample(reinterpret_cast<const double *>(logits.data()), vocab, 0, at)
-                              : sampler.sample(reinterpret_cast<const float *>(logits.data()), vocab, 0, at);
+                              ? sampler.sample(reinterpret_cast<const double *>(row), vocab, number, at)
+                              : sampler.sample(reinterpret_cast<const float *>(row), vocab, number, at);
   if (!token)
-    return Error{"position " + std::to_string(position) + ": " + token.error().message};
-  return token;
+    return Error{sequences.nameOf(sequence.number) + "position " + std::to_string(sequence.fed) + ": " +
+                 token.error().message};
+  sequence.next = *token;
+  if (engine.endsText(*token)) {
+    sequence.ended = true;
+    return {};
+  }
+  sequence.ended = ++sequence.made == options.maxNewTokens;
+  return sequences.made(sequence.number, *token);
+}
+
+/// Takes what a step made of the `count` tokens of a sequence. `row`: the logits after the last of them, if wanted.
+Status Generation::takeRows(Active &sequence, int64_t count, const int8_t *modes, const uint8_t *row) {
+  int64_t first = sequence.fed;
+  bool began = sequence.begins();
+  sequence.fed += count;
+  if (began) {
+    sequence.chunkLeft -= count;
+    if (Status status = sequences.fed(sequence.number, first, count, modes); !status)
+      return status;
+  }
+  if (row)
+    return choose(sequence, row);
+  sequence.ended = !sequence.begins();
+  return {};
+}
+
+Status Generation::round() {
+  // A step of the binary after the other, as full as they can be, and no more memory for results than this needs.
+  constexpr int64_t mostRows = 65536;
+  int64_t stepRows = std::max<int64_t>(engine.info().max_tokens, 1);
+  int64_t room = std::max<int64_t>(mostRows / stepRows, 1) * stepRows;
+  std::vector<chimera_step_item> items;
+  std::vector<Active *> rows;
+  for (Active &sequence : active) {
+    const Beginning &beginning = sequence.beginning;
+    int64_t count = sequence.begins() ? chunk(sequence, room) : 1;
+    if (!count)
+      continue;
+    bool wanted = sequence.fed + count >= beginning.count && options.maxNewTokens > 0;
+    int64_t layers = engine.info().layers;
+    items.push_back({sequence.handle, sequence.begins() ? beginning.tokens + sequence.fed : &sequence.next, count,
+                     sequence.begins() && beginning.forced ? beginning.forced + sequence.fed * layers : nullptr,
+                     wanted ? CHIMERA_LOGITS_LAST : CHIMERA_LOGITS_NONE});
+    rows.push_back(&sequence);
+    room = std::max<int64_t>(room - count, 0);
+  }
+  bool wantsRouting = sequences.wantsRouting();
+  if (Status status = engine.step(items, logits, wantsRouting ? &routing : nullptr); !status)
+    return status;
+  const int8_t *modes = wantsRouting ? routing.data() : nullptr;
+  const uint8_t *row = logits.data();
+  for (size_t i = 0; i < items.size(); ++i) {
+    bool wanted = items[i].logits == CHIMERA_LOGITS_LAST;
+    if (Status status = takeRows(*rows[i], items[i].count, modes, wanted ? row : nullptr); !status)
+      return status;
+    row += wanted ? engine.logitsRowBytes() : 0;
+    modes += modes ? items[i].count * engine.info().layers : 0;
+  }
+  return endSequences();
+}
+
+/// Takes out what has ended. Caches go only if others wait for their place, so that --stats sees what was in use.
+Status Generation::endSequences() {
+  for (const Active &sequence : active) {
+    if (!sequence.ended)
+      continue;
+    if (Status status = sequences.ended(sequence.number); !status)
+      return status;
+    if (waiting < sequences.count())
+      if (Status status = engine.dropSequence(sequence.handle); !status)
+        return status;
+  }
+  active.erase(std::remove_if(active.begin(), active.end(), [](const Active &s) { return s.ended; }), active.end());
+  return {};
 }
 
 Status Generation::run() {
-  Result<chimera_sequence> added = engine.addSequence();
-  if (!added)
-    return added.error();
-  sequence = *added;
-  if (Status status = prompt(); !status)
+  resident = options.residentSequences(sequences.count(), engine.info().max_seqs);
+  if (Status status = engine.start(options, resident); !status)
     return status;
-  for (int64_t made = 0; made < options.maxNewTokens; ++made) {
-    Result<int32_t> token = next();
-    if (!token)
-      return token.error();
-    if (engine.endsText(*token))
-      break;
-    out.write(tokenizer.decode(*token));
-    out.flushComplete();
-    if (made + 1 < options.maxNewTokens)
-      if (Status status = feed(&*token, 1, true); !status)
-        return status;
+  while (true) {
+    if (Status status = start(); !status)
+      return status;
+    if (active.empty())
+      return {};
+    if (Status status = round(); !status)
+      return status;
   }
-  out.write("\n");
-  return out.close();
 }
 
-Status generate(const Options &options, Engine &engine) {
-  Result<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::open(options.tokenizer, engine.info().vocab_size);
-  if (!tokenizer)
-    return tokenizer.error();
-  Result<std::vector<bool>> counted = colouringLayers(options, engine);
-  if (!counted)
-    return counted.error();
-  if (Status status = engine.start(options.threads, 1); !status)
-    return status;
-  return Generation(options, engine, **tokenizer, *counted).run();
+Status generate(const Options &options, Engine &engine, Sequences &sequences) {
+  return Generation(options, engine, sequences).run();
 }
 
 } // namespace chimera::run

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Continuing a text.
+// Continuing sequences of tokens, whatever they are and wherever their new tokens go.
 #ifndef CHIMERA_TOOLS_CHIMERARUN_GENERATE_H
 #define CHIMERA_TOOLS_CHIMERARUN_GENERATE_H
 
@@ -8,19 +8,48 @@
 #include "tools/chimera-run/Options.h"
 
 #include <cstdint>
-#include <vector>
 
 namespace chimera::run {
 
-/// Feeds `options.prompt` (after the model's beginning-of-sequence token, if it
-/// has one), cut by the schedule, prints it on stdout, and prints new tokens
-/// until there are max-new-tokens or the model's end-of-sequence token comes.
-io::Status generate(const Options &options, Engine &engine);
+/// What a sequence begins with.
+struct Beginning {
+  const int32_t *tokens;          ///< [count]
+  int64_t count;                  ///< >= 1
+  const int8_t *forced = nullptr; ///< [count][layers], or null: see chimera_step_item.
+};
 
-/// The mode that most of the modes [layers] of a token are, counting only
-/// layers set in `counted`; of equals the first in canonical order; -1 when
-/// none is counted.
-int majorityMode(const int8_t *modes, const std::vector<bool> &counted);
+/// The sequences that are to be continued, numbered from 0, and what is to become of the new tokens. Sequences begin in
+/// the order of their numbers, several are on their way at once, and they may end in any order.
+class Sequences {
+public:
+  virtual ~Sequences() = default;
+
+  virtual int64_t count() const = 0;
+
+  /// The tokens of a sequence that starts now; valid until it has ended.
+  virtual Beginning begin(int64_t sequence) = 0;
+
+  /// Whether `fed` wants to know the modes that the tokens were admitted to.
+  virtual bool wantsRouting() const { return false; }
+
+  /// Tokens first .. first+count-1 of its beginning were fed. `routing`: [count][layers], or null.
+  virtual io::Status fed(int64_t sequence, int64_t first, int64_t count, const int8_t *routing) = 0;
+
+  /// A new token was chosen.
+  virtual io::Status made(int64_t sequence, int32_t token) = 0;
+
+  /// The sequence has all the new tokens that it gets.
+  virtual io::Status ended(int64_t sequence) = 0;
+
+  /// How messages call a sequence: "[3]: ", or nothing where there is but one.
+  virtual std::string nameOf(int64_t sequence) const = 0;
+};
+
+/// Feeds each sequence's beginning, cut by the schedule, then new tokens one by one, until there are
+/// `options.maxNewTokens` or one of the model's end-of-sequence tokens is chosen, which is not added. The tokens of a
+/// sequence depend on its beginning, its number, the seed and the other options of sampling alone. Starts the engine's
+/// session, which holds at most `options.residentSequences` at once; when one ends, the next one takes its place.
+io::Status generate(const Options &options, Engine &engine, Sequences &sequences);
 
 } // namespace chimera::run
 

@@ -1,111 +1,238 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-run/Options.h"
 
+#include "tools/support/ByteCount.h"
 #include "tools/support/CommandLine.h"
+#include "tools/support/Numbers.h"
+#include "tools/support/Streams.h"
 
 #include <CLI/CLI.hpp>
 
+#include <filesystem>
+
 namespace chimera::run {
 
-/// Options that say nothing without another one.
-static void needs(CLI::App &app, const char *other, std::initializer_list<const char *> names) {
-  for (const char *name : names)
-    app.get_option(name)->needs(app.get_option(other));
-}
-
-static void addBatchOptions(CLI::App &app, Options &options) {
-  app.add_option("--tokens", options.tokens, "token ids to evaluate: .npy, int32 or int64, [T] or [B,T]")
-      ->group("Evaluation");
-  app.add_option("--lengths", options.lengths, "how many tokens of each sequence count: .npy, int32 or int64, [B]")
-      ->group("Evaluation");
-  app.add_option("--force-routing", options.forceRouting,
-                 "modes to admit instead of the router's: .npy, int8 [B,T,L]; 0 ssm, 1 swa, 2 full, 3 identity, "
-                 "-1 the router's")
-      ->group("Evaluation");
-  app.add_option("--logits", options.logits, "write the logits: .npy, f32 (f64 for an f64 model) [B,T,V]")
-      ->group("Evaluation");
-  app.add_option("--routing", options.routing, "write the admitted modes: .npy, int8 [B,T,L]")->group("Evaluation");
-  needs(app, "--tokens", {"--lengths", "--force-routing", "--logits", "--routing"});
-}
+using io::Error;
+using io::Status;
 
 namespace {
 /// Values that are checked after the parse.
 struct RawOptions {
   std::string schedule = "prefill", color = "auto", seed = "0";
+  std::optional<std::string> memoryLimit;
 };
 } // namespace
 
-static void addPromptOptions(CLI::App &app, Options &options, RawOptions &raw) {
-  app.add_option("--prompt", options.prompt, "text to continue")->group("Generation")->excludes("--tokens");
-  app.add_option("--max-new-tokens", options.maxNewTokens, "the most tokens to add")
-      ->check(CLI::Range(int64_t(0), int64_t(1) << 40).description(""))
+static void addInputOptions(CLI::App &app, Options &options) {
+  auto add = [&](const char *name, auto &value, const char *text) {
+    app.add_option(name, value, text)->type_name(name == std::string("--prompt") ? "TEXT" : "FILE")->group("Input");
+  };
+  add("--prompt", options.prompt, "text to continue; - reads it from the standard input");
+  add("--prompt-file", options.promptFile, "a file with the text to continue");
+  add("--tokens", options.tokens,
+      "token ids to evaluate, or with --max-new-tokens to continue: .npy, whole numbers, [T] or [B,T]");
+  add("--lengths", options.lengths, "how many tokens of each sequence count: .npy, whole numbers, [B]");
+  add("--force-routing", options.forceRouting,
+      "modes to admit instead of the router's: .npy, int8 [B,T,L]; 0 ssm, 1 swa, 2 full, 3 identity, -1 the router's");
+}
+
+static void addEvaluationOptions(CLI::App &app, Options &options) {
+  app.add_option("--logits", options.logits, "write the logits: .npy, f32 (f64 for an f64 model) [B,T,V]")
+      ->type_name("FILE")
+      ->group("Evaluation");
+  app.add_option("--routing", options.routing, "write the admitted modes: .npy, int8 [B,T,L]")
+      ->type_name("FILE")
+      ->group("Evaluation");
+}
+
+static void addContinuationOptions(CLI::App &app, Options &options, RawOptions &raw) {
+  app.add_option("--max-new-tokens", options.maxNewTokens, "the most tokens to add to the text or to each sequence")
+      ->check(tools::wholeNumber(0, int64_t(1) << 40))
       ->capture_default_str()
-      ->group("Generation");
+      ->group("Continuation");
+  // Their ranges are checkSamplerOptions' to say.
+  auto finite = tools::realNumber(io::NumberRange::any());
   app.add_option("--temperature", options.sampler.temperature, "0: always the largest logit")
+      ->check(finite)
       ->capture_default_str()
-      ->group("Generation");
+      ->group("Continuation");
   app.add_option("--top-k", options.sampler.topK, "sample among the k largest logits; 0: all")
+      ->check(tools::wholeNumber(INT64_MIN, INT64_MAX))
       ->capture_default_str()
-      ->group("Generation");
+      ->group("Continuation");
   app.add_option("--top-p", options.sampler.topP,
                  "sample among the fewest likeliest tokens that have this probability together; after top-k")
+      ->check(finite)
       ->capture_default_str()
-      ->group("Generation");
-  app.add_option("--seed", raw.seed, "of the random numbers: 0 .. 2^64-1")->capture_default_str()->group("Generation");
-  app.add_option("--tokenizer", options.tokenizer, "a model directory's tokenizer; without it bytes are tokens")
-      ->group("Generation");
+      ->group("Continuation");
+  app.add_option("--seed", raw.seed, "of the random numbers: 0 .. 2^64-1")
+      ->capture_default_str()
+      ->group("Continuation");
+  app.add_option("--output-tokens", options.outputTokens,
+                 "write the new tokens: .npy, int32 [B, max-new-tokens], -1 past the last of a sequence")
+      ->type_name("FILE")
+      ->group("Continuation");
+}
+
+static void addTextOptions(CLI::App &app, Options &options, RawOptions &raw) {
+  app.add_option("--tokenizer", options.tokenizer,
+                 "bytes: each byte of the text is a token, whatever the vocabulary looks like")
+      ->group("Text");
   app.add_option("--color", raw.color, "colour the prompt by the mode each token took: auto, always, never")
       ->check(CLI::IsMember({"auto", "always", "never"}).description(""))
       ->capture_default_str()
-      ->group("Generation");
+      ->group("Text");
   app.add_option("--color-layer", options.colorLayer, "colour by this layer; without it by the majority of layers")
-      ->check(CLI::Range(int64_t(0), int64_t(1) << 40).description(""))
-      ->group("Generation");
-  needs(
-      app, "--prompt",
-      {"--max-new-tokens", "--temperature", "--top-k", "--top-p", "--seed", "--tokenizer", "--color", "--color-layer"});
+      ->check(tools::wholeNumber(0, int64_t(1) << 40))
+      ->group("Text");
+}
+
+static void addRunOptions(CLI::App &app, Options &options, RawOptions &raw) {
+  app.add_option("model", options.model, "the model binary (model.chm)")->required();
+  app.add_option("--weights", options.weights,
+                 "the checkpoint: a .safetensors file, an index (.json) of shards, or a directory that holds either")
+      ->required();
+  app.add_option("--threads", options.threads, "worker threads; without it as many as the process may use CPUs")
+      ->check(tools::wholeNumber(1, 1024));
+  app.add_option("--max-sequences", options.maxSequences,
+                 "the most sequences whose caches are held at once; the others wait for their end")
+      ->check(tools::wholeNumber(1, 1 << 20));
+  app.add_option("--memory-limit", raw.memoryLimit,
+                 "the most memory for the caches: a number of bytes, or of K, M or G (1024); without it what the "
+                 "process may use");
+  app.add_option("--schedule", raw.schedule,
+                 "how each sequence is cut: prefill, decode, or chunks:5,7,1 (the last size repeats)")
+      ->capture_default_str();
+  app.add_flag("--stats", options.stats, "print speed and cache memory by mode on stderr");
+}
+
+/// The options of `names` that were given say nothing without one of `others`.
+static Status require(const CLI::App &app, std::initializer_list<const char *> names,
+                      std::initializer_list<const char *> others) {
+  std::string wanted;
+  for (const char *other : others) {
+    if (app.count(other))
+      return {};
+    wanted += (wanted.empty() ? "" : other == *(others.end() - 1) ? " or " : ", ") + std::string(other);
+  }
+  for (const char *name : names)
+    if (app.count(name))
+      return Error{std::string(name) + " requires " + wanted};
+  return {};
+}
+
+/// No two of `names` can be given together.
+static Status exclude(const CLI::App &app, std::initializer_list<const char *> names, const std::string &reason = "") {
+  const char *first = nullptr;
+  for (const char *name : names) {
+    if (!app.count(name))
+      continue;
+    if (first)
+      return Error{std::string(first) + " excludes " + name + reason};
+    first = name;
+  }
+  return {};
+}
+
+/// Which options go together.
+static Status checkTogether(const CLI::App &app) {
+  if (!app.count("--tokens") && !app.count("--prompt") && !app.count("--prompt-file"))
+    return Error{"one of --prompt, --prompt-file and --tokens is required (--prompt - reads the standard input)"};
+  const std::string why = ": evaluate the tokens with the new ones at their end (the logits and modes are the same)";
+  for (const Status &status : {
+           exclude(app, {"--tokens", "--prompt", "--prompt-file"}),
+           require(app, {"--lengths", "--force-routing", "--logits", "--routing"}, {"--tokens"}),
+           require(app, {"--temperature", "--top-k", "--top-p", "--seed"},
+                   {"--prompt", "--prompt-file", "--max-new-tokens", "--output-tokens"}),
+           require(app, {"--tokenizer", "--color", "--color-layer"}, {"--prompt", "--prompt-file"}),
+           exclude(app, {"--logits", "--max-new-tokens"}, why),
+           exclude(app, {"--logits", "--output-tokens"}, why),
+           exclude(app, {"--routing", "--max-new-tokens"}, why),
+           exclude(app, {"--routing", "--output-tokens"}, why),
+       })
+    if (!status)
+      return status;
+  return {};
+}
+
+/// The names of files: one reader of the standard input, and outputs that are two files.
+static Status checkFiles(const Options &options) {
+  const char *reader = nullptr;
+  const std::pair<const char *, const std::string *> inputs[] = {
+      {"the model", &options.model},
+      {"--tokens", options.tokens ? &*options.tokens : nullptr},
+      {"--lengths", &options.lengths},
+      {"--force-routing", &options.forceRouting},
+      {"--prompt-file", options.promptFile ? &*options.promptFile : nullptr}};
+  for (auto [name, path] : inputs) {
+    if (!path || *path != tools::standardInput)
+      continue;
+    if (reader)
+      return Error{std::string(reader) + " and " + name + " cannot both be read from the standard input"};
+    reader = name;
+  }
+  if (options.weights == tools::standardInput)
+    return Error{"--weights: a checkpoint cannot be read from the standard input, as it is not read in order"};
+  const std::pair<const char *, const std::string &> outputs[] = {
+      {"--logits", options.logits}, {"--routing", options.routing}, {"--output-tokens", options.outputTokens}};
+  for (auto [name, path] : outputs)
+    if (path == tools::standardInput)
+      return Error{std::string(name) + ": an array cannot go to the standard output, as it is not written in order"};
+  auto place = [](const std::string &path) {
+    std::error_code ignored;
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path, ignored), ignored);
+  };
+  if (!options.logits.empty() && !options.routing.empty() && place(options.logits) == place(options.routing))
+    return Error{"--logits and --routing name the same file"};
+  return {};
 }
 
 /// Takes over what needs more than CLI11's checks.
-static io::Status finish(const RawOptions &raw, Options &options) {
-  if (!options.tokens && !options.prompt)
-    return io::Error{"one of --tokens and --prompt is required"};
-  if (!options.logits.empty() && options.logits == options.routing)
-    return io::Error{"--logits and --routing name the same file"};
+static Status finish(const CLI::App &app, const RawOptions &raw, Options &options) {
+  if (Status status = checkTogether(app); !status)
+    return status;
+  if (options.prompt == tools::standardInput) {
+    options.prompt.reset();
+    options.promptFile = tools::standardInput;
+  }
+  if (Status status = checkFiles(options); !status)
+    return status;
+  options.continues = !options.tokens || app.count("--max-new-tokens") || app.count("--output-tokens");
   io::Result<Schedule> schedule = Schedule::parse(raw.schedule);
   if (!schedule)
-    return io::Error{"--schedule: " + schedule.error().message};
+    return Error{"--schedule: " + schedule.error().message};
   options.schedule = *schedule;
   io::Result<uint64_t> seed = tools::parseSeed(raw.seed);
   if (!seed)
     return seed.error();
   options.sampler.seed = *seed;
+  if (raw.memoryLimit) {
+    io::Result<int64_t> bytes = tools::parseByteCount("--memory-limit", *raw.memoryLimit);
+    if (!bytes)
+      return bytes.error();
+    options.memoryLimit = *bytes;
+  }
   options.color = raw.color == "auto" ? Color::Auto : raw.color == "always" ? Color::Always : Color::Never;
-  if (io::Status status = checkSamplerOptions(options.sampler); !status)
-    return io::Error{"--" + status.error().message};
+  if (Status status = checkSamplerOptions(options.sampler); !status)
+    return Error{"--" + status.error().message};
   return {};
 }
 
 std::variant<Options, int> parseOptions(int argc, char **argv) {
   Options options;
   RawOptions raw;
-  CLI::App app("Runs a compiled model: evaluates token arrays, or continues a text.", "chimera-run");
+  CLI::App app("Runs a compiled model: evaluates token arrays, or continues a text or token arrays. A file to be read "
+               "may be -, the standard input.",
+               "chimera-run");
   app.set_version_flag("--version", "chimera-run " CHIMERA_VERSION);
-  app.add_option("model", options.model, "the model binary (model.chm)")->required();
-  app.add_option("--weights", options.weights,
-                 "the checkpoint: a .safetensors file, an index (.json) of shards, or a directory that holds either")
-      ->required();
-  app.add_option("--threads", options.threads, "worker threads; without it one a CPU")
-      ->check(CLI::Range(1, 1024).description(""));
-  app.add_option("--schedule", raw.schedule,
-                 "how each sequence is cut: prefill, decode, or chunks:5,7,1 (the last size repeats)")
-      ->capture_default_str();
-  app.add_flag("--stats", options.stats, "print speed and cache memory by mode on stderr");
-  addBatchOptions(app, options);
-  addPromptOptions(app, options, raw);
+  addRunOptions(app, options, raw);
+  addInputOptions(app, options);
+  addContinuationOptions(app, options, raw);
+  addTextOptions(app, options, raw);
+  addEvaluationOptions(app, options);
   if (std::optional<int> ended = tools::parseCommandLine(app, argc, argv))
     return *ended;
-  if (io::Status status = finish(raw, options); !status)
+  if (Status status = finish(app, raw, options); !status)
     return tools::misuse(app.get_name(), status.error().message);
   return options;
 }

@@ -7,6 +7,7 @@
 #include "runtime/core/Sampler.h"
 #include "tools/chimera-run/Schedule.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,11 +18,13 @@ namespace chimera::run {
 /// When text is coloured: `Auto` when it goes to a terminal and NO_COLOR is not set.
 enum class Color { Auto, Always, Never };
 
-/// What to do. Exactly one of `tokens` and `prompt` is set.
+/// What to do. Exactly one of `tokens`, `prompt` and `promptFile` is set.
 struct Options {
-  std::string model;
+  std::string model; ///< "-": the standard input, as for every other file that is read but the weights.
   std::string weights;
-  int64_t threads = 0; ///< 0: one a CPU.
+  int64_t threads = 0;      ///< 0: as many as the process may use.
+  int64_t maxSequences = 0; ///< The most whose caches are held at once; 0: see `residentSequences`.
+  int64_t memoryLimit = 0;  ///< Bytes of the caches; 0: what the process may use.
   bool stats = false;
   Schedule schedule;
 
@@ -32,15 +35,24 @@ struct Options {
   std::string routing;
 
   std::optional<std::string> prompt;
-  int64_t maxNewTokens = 64;
-  SamplerOptions sampler;
-  std::string tokenizer; ///< Empty: bytes are tokens.
+  std::optional<std::string> promptFile;
+  std::string tokenizer; ///< Empty: bytes are tokens where the model's vocabulary is one of bytes. "bytes": they are.
   Color color = Color::Auto;
   std::optional<int64_t> colorLayer; ///< None: the majority over the layers.
+
+  bool continues = false; ///< Whether new tokens are added, to the text or to each sequence of `tokens`.
+  int64_t maxNewTokens = 64;
+  SamplerOptions sampler;
+  std::string outputTokens; ///< Empty: none.
+
+  /// How many sequences hold their caches at the same time: maxSequences, or `otherwise`, and no more than `count`.
+  int64_t residentSequences(int64_t count, int64_t otherwise) const {
+    return std::clamp<int64_t>(maxSequences ? maxSequences : otherwise, 1, std::max<int64_t>(count, 1));
+  }
 };
 
 /// Reads the command line. Otherwise the exit status: 0 after `--help` or
-/// `--version`, 2 after one line on stderr that says what is wrong.
+/// `--version` (1 if their text cannot be written), 2 after one line on stderr that says what is wrong.
 std::variant<Options, int> parseOptions(int argc, char **argv);
 
 } // namespace chimera::run

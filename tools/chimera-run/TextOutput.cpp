@@ -11,7 +11,6 @@ namespace chimera::run {
 /// The modes' colours (of the 256 of ECMA-48 terminals), in canonical order.
 static constexpr const char *colourCodes[] = {"\x1b[38;5;39m", "\x1b[38;5;178m", "\x1b[38;5;203m", "\x1b[38;5;245m"};
 static constexpr const char *modeNames[] = {"ssm", "swa", "full", "identity"};
-static constexpr const char *resetCode = "\x1b[0m";
 
 TextOutput::TextOutput(std::FILE *stream, Color color) : stream(stream) {
   bool terminal = ::isatty(::fileno(stream)) != 0;
@@ -71,9 +70,7 @@ io::Status TextOutput::close() {
   if (current >= 0)
     std::fputs(resetCode, stream);
   current = -1;
-  if (std::fflush(stream) != 0 || std::ferror(stream))
-    return io::Error{"the text cannot be written: an error of the output"};
-  return {};
+  return tools::flush(stream);
 }
 
 } // namespace chimera::run

@@ -5,12 +5,16 @@
 #define CHIMERA_TOOLS_CHIMERARUN_TEXTOUTPUT_H
 
 #include "tools/chimera-run/Options.h"
+#include "tools/support/Streams.h"
 
 #include <cstdint>
 #include <cstdio>
 #include <string>
 
 namespace chimera::run {
+
+/// Turns colours off, in ECMA-48 terminals.
+inline constexpr const char *resetCode = "\x1b[0m";
 
 /// Writes bytes to a stream as they come. For a reader's eyes (a terminal, or
 /// colours wanted) a control character or a byte that is not UTF-8 is shown as
@@ -32,8 +36,8 @@ public:
   /// has the colour of its first.
   void write(const std::string &bytes, int mode = -1);
 
-  /// Shows what is complete; the first bytes of a character wait for the others.
-  void flushComplete() { std::fflush(stream); }
+  /// Shows what is complete; the first bytes of a character wait for the others. The error as `close`.
+  io::Status flushComplete() { return tools::flush(stream); }
 
   /// Writes what is held back, turns colours off and flushes. The error: something could not be written.
   io::Status close();

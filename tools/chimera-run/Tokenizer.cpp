@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-run/Tokenizer.h"
 
+#include "runtime/io/Vocabulary.h"
+
 namespace chimera::run {
 
 namespace {
@@ -21,12 +23,16 @@ public:
 };
 } // namespace
 
-io::Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const std::string &directory, int64_t vocabSize) {
-  if (!directory.empty())
-    return io::Error{io::quote(directory) + ": this build reads no tokenizer files; without --tokenizer bytes are "
-                                            "tokens, and --tokens takes ids made elsewhere"};
+io::Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const Options &options, int64_t vocabSize) {
+  const std::string source = options.prompt ? "--prompt: " : "--prompt-file: ";
+  if (!options.tokenizer.empty() && options.tokenizer != "bytes")
+    return io::Error{"--tokenizer: " + io::quote(options.tokenizer) +
+                     ": this build reads no tokenizer files; give bytes, or give token ids with --tokens"};
+  if (options.tokenizer.empty())
+    if (io::Status status = io::bytesAreTokens({options.weights, options.model}, vocabSize); !status)
+      return io::Error{source + status.error().message + " (--tokens FILE takes the ids)"};
   if (vocabSize < 256)
-    return io::Error{"--prompt: bytes are tokens, which takes a vocab_size of at least 256; the model's is " +
+    return io::Error{source + "bytes are tokens, which takes a vocab_size of at least 256; the model's is " +
                      std::to_string(vocabSize)};
   return std::unique_ptr<Tokenizer>(std::make_unique<ByteTokenizer>());
 }

@@ -4,7 +4,7 @@
 #ifndef CHIMERA_TOOLS_CHIMERARUN_TOKENIZER_H
 #define CHIMERA_TOOLS_CHIMERARUN_TOKENIZER_H
 
-#include "runtime/io/Result.h"
+#include "tools/chimera-run/Options.h"
 
 #include <cstdint>
 #include <memory>
@@ -16,9 +16,9 @@ namespace chimera::run {
 /// A reversible map between texts and token ids.
 class Tokenizer {
 public:
-  /// The tokenizer of a model directory; for an empty path, bytes are tokens.
-  /// The error says what can be read, or that the vocabulary is too small.
-  static io::Result<std::unique_ptr<Tokenizer>> open(const std::string &directory, int64_t vocabSize);
+  /// Bytes are tokens, where the model's vocabulary is one of bytes (runtime/io/Vocabulary.h, which looks beside the
+  /// weights and the binary) or --tokenizer=bytes insists. The error says what can be done instead.
+  static io::Result<std::unique_ptr<Tokenizer>> open(const Options &options, int64_t vocabSize);
 
   virtual ~Tokenizer() = default;
   virtual std::vector<int32_t> encode(const std::string &text) const = 0;

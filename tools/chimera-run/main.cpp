@@ -1,24 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "tools/chimera-run/ContinueText.h"
+#include "tools/chimera-run/ContinueTokens.h"
 #include "tools/chimera-run/Evaluate.h"
-#include "tools/chimera-run/Generate.h"
 #include "tools/chimera-run/Options.h"
 #include "tools/chimera-run/Stats.h"
+#include "tools/support/Streams.h"
 
 #include <cstdio>
 #include <new>
 
 using namespace chimera;
 
+static io::Status work(const run::Options &options, std::string text, run::Engine &engine) {
+  if (!options.tokens)
+    return continueText(options, std::move(text), engine);
+  return options.continues ? continueTokens(options, engine) : evaluate(options, engine);
+}
+
 static io::Status execute(const run::Options &options) {
+  // First, so that a wrong name is said at once, and not after a model of many gigabytes was read.
+  io::Result<std::string> text = options.tokens ? std::string() : readPrompt(options);
+  if (!text)
+    return text.error();
   io::Result<run::Engine> engine = run::Engine::open(options.model, options.weights);
   if (!engine)
     return engine.error();
-  if (io::Status status = options.tokens ? evaluate(options, *engine) : generate(options, *engine); !status)
+  if (io::Status status = work(options, std::move(*text), *engine); !status)
     return status;
   return options.stats ? printStats(*engine, stderr) : io::Status();
 }
 
 int main(int argc, char **argv) {
+  tools::keepStandardStreams();
   try {
     auto parsed = run::parseOptions(argc, argv);
     if (const int *exitStatus = std::get_if<int>(&parsed))

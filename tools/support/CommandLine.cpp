@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/support/CommandLine.h"
 
+#include "tools/support/Streams.h"
+
 #include <CLI/CLI.hpp>
 
 #include <charconv>
@@ -17,7 +19,12 @@ std::optional<int> parseCommandLine(CLI::App &app, int argc, char **argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success &wanted) {
-    return app.exit(wanted);
+    int status = app.exit(wanted);
+    io::Status written = flush(stdout);
+    if (written)
+      return status;
+    std::cerr << app.get_name() << ": " << written.error().message << "\n";
+    return 1;
   } catch (const CLI::ParseError &error) {
     return misuse(app.get_name(), error.what());
   }

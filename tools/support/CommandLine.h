@@ -20,7 +20,7 @@ namespace chimera::tools {
 int misuse(const std::string &program, const std::string &message);
 
 /// Reads the command line into what `app` has options for. The exit status if the program is to end now: 0 after
-/// --help or --version, 2 for a misuse, which is said.
+/// --help or --version, 1 if their text could not be written, 2 for a misuse; the last two are said.
 std::optional<int> parseCommandLine(CLI::App &app, int argc, char **argv);
 
 /// A seed, 0 .. 2^64-1; an error names --seed.

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A model that has the bytes of a text as its tokens, and what it makes of them.
+#ifndef CHIMERA_TEST_CHIMERARUN_BYTEMODEL_H
+#define CHIMERA_TEST_CHIMERARUN_BYTEMODEL_H
+
+#include "runtime/core/Sampler.h"
+#include "test/chimera-run/ToyTool.h"
+
+namespace chimera::test {
+
+/// The toy model with more tokens than bytes, as m.chm with its weights.
+class ByteModelTest : public ToolTest {
+protected:
+  static constexpr int64_t vocab = 300;
+
+  ByteModelTest();
+
+  /// Writes m.chm for a vocabulary of `vocabulary` tokens with these start and end tokens.
+  void writeModel(const nlohmann::json &bos, const nlohmann::json &eos, int64_t vocabulary = vocab) const;
+  /// Writes weights for it as model.safetensors: letters are likelier than the rest. The logits of `nanToken` are NaN.
+  void writeWeights(int64_t vocabulary = vocab, int64_t nanToken = -1) const;
+
+  /// The `count` tokens that are chosen, by the toy's definition, after `tokens`, the beginning of sequence `number`.
+  /// `forced`: the modes of those tokens, or none.
+  static std::vector<int32_t> chosen(std::vector<int32_t> tokens, size_t count, const SamplerOptions &options,
+                                     uint64_t number = 0, std::vector<int8_t> forced = {});
+
+  /// Tokens as chimera-run prints them.
+  static std::string textOf(const std::vector<int32_t> &tokens);
+  static std::string continuation(const std::vector<int32_t> &tokens, size_t count, const SamplerOptions &options) {
+    return textOf(chosen(tokens, count, options));
+  }
+  static std::vector<int32_t> bytesOf(const std::string &text) { return {text.begin(), text.end()}; }
+};
+
+} // namespace chimera::test
+
+#endif // CHIMERA_TEST_CHIMERARUN_BYTEMODEL_H

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "tools/chimera-run/ContinueText.h"
+
+#include "tools/chimera-run/Generate.h"
+#include "tools/chimera-run/Interrupt.h"
+#include "tools/chimera-run/TextOutput.h"
+#include "tools/chimera-run/TokenOutput.h"
+#include "tools/chimera-run/Tokenizer.h"
+#include "tools/support/Streams.h"
+
+#include <algorithm>
+#include <unistd.h>
+
+namespace chimera::run {
+
+using io::Error;
+using io::Result;
+using io::Status;
+
+/// The mode that most of the modes [layers] of a token are, counting only layers set in `counted`; of equals the first
+/// in canonical order; -1 when none is counted.
+static int majorityMode(const int8_t *modes, const std::vector<bool> &counted) {
+  int counts[CHIMERA_MODE_COUNT] = {};
+  for (size_t layer = 0; layer < counted.size(); ++layer)
+    if (counted[layer] && modes[layer] >= 0 && modes[layer] < CHIMERA_MODE_COUNT)
+      ++counts[modes[layer]];
+  const int *most = std::max_element(counts, counts + CHIMERA_MODE_COUNT);
+  return *most ? int(most - counts) : -1;
+}
+
+/// The layers whose modes colour the text: the chosen one, or those with a router, or all when none has.
+static Result<std::vector<bool>> colouringLayers(const Options &options, const Engine &engine) {
+  int64_t layers = engine.info().layers;
+  std::vector<bool> counted(size_t(layers), false);
+  if (options.colorLayer) {
+    if (*options.colorLayer >= layers)
+      return Error{"--color-layer: the model's layers are 0.." + std::to_string(layers - 1)};
+    counted[size_t(*options.colorLayer)] = true;
+    return counted;
+  }
+  for (int64_t layer = 0; layer < layers; ++layer) {
+    uint32_t modes = chimera_model_layer_modes(engine.handle(), layer);
+    counted[size_t(layer)] = (modes & (modes - 1)) != 0;
+  }
+  if (std::find(counted.begin(), counted.end(), true) == counted.end())
+    counted.assign(size_t(layers), true);
+  return counted;
+}
+
+namespace {
+/// The one sequence of a text.
+class Text : public Sequences {
+public:
+  Text(std::vector<int32_t> tokens, int64_t skipped, const Tokenizer &tokenizer, const Engine &engine,
+       std::vector<bool> counted, TextOutput &out, TokenFile *file)
+      : tokens(std::move(tokens)), skipped(skipped), tokenizer(tokenizer), engine(engine), counted(std::move(counted)),
+        out(out), file(file) {}
+
+  int64_t count() const override { return 1; }
+  bool wantsRouting() const override { return out.coloured(); }
+  std::string nameOf(int64_t) const override { return {}; }
+
+  Beginning begin(int64_t) override {
+    uint32_t modes = 0;
+    for (size_t layer = 0; layer < counted.size(); ++layer)
+      if (counted[layer])
+        modes |= chimera_model_layer_modes(engine.handle(), int64_t(layer));
+    out.legend(modes);
+    return {tokens.data(), int64_t(tokens.size())};
+  }
+
+  Status fed(int64_t, int64_t first, int64_t count, const int8_t *routing) override {
+    for (int64_t i = 0; i < count; ++i)
+      if (first + i >= skipped)
+        out.write(tokenizer.decode(tokens[size_t(first + i)]),
+                  routing ? majorityMode(routing + i * engine.info().layers, counted) : -1);
+    return out.flushComplete();
+  }
+
+  Status made(int64_t, int32_t token) override {
+    if (file)
+      newTokens.push_back(token);
+    out.write(tokenizer.decode(token));
+    return out.flushComplete();
+  }
+
+  Status ended(int64_t) override {
+    out.write("\n");
+    if (Status status = out.close(); !status || !file)
+      return status;
+    return file->write(0, newTokens);
+  }
+
+private:
+  std::vector<int32_t> tokens;
+  int64_t skipped; ///< The first tokens that are not printed.
+  const Tokenizer &tokenizer;
+  const Engine &engine;
+  std::vector<bool> counted;
+  TextOutput &out;
+  TokenFile *file; ///< Null: none.
+  std::vector<int32_t> newTokens;
+};
+} // namespace
+
+Result<std::string> readPrompt(const Options &options) {
+  if (options.prompt)
+    return *options.prompt;
+  if (*options.promptFile == tools::standardInput && ::isatty(STDIN_FILENO))
+    std::fprintf(stderr, "chimera-run: reading the text from the terminal; Ctrl-D on a line of its own ends it\n");
+  return tools::readAll(*options.promptFile);
+}
+
+/// The name of the text in messages.
+static std::string nameOfPrompt(const Options &options) {
+  return options.prompt ? "--prompt" : tools::nameOfInput(*options.promptFile);
+}
+
+Status continueText(const Options &options, std::string text, Engine &engine) {
+  Result<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::open(options, engine.info().vocab_size);
+  if (!tokenizer)
+    return tokenizer.error();
+  Result<std::vector<bool>> counted = colouringLayers(options, engine);
+  if (!counted)
+    return counted.error();
+  int64_t bos = engine.info().bos_token_id, skipped = bos >= 0 ? 1 : 0;
+  std::vector<int32_t> tokens = (*tokenizer)->encode(text);
+  text = std::string(); // It may be long.
+  if (bos >= 0)
+    tokens.insert(tokens.begin(), int32_t(bos));
+  if (tokens.empty())
+    return Error{nameOfPrompt(options) + ": the text is empty and the model has no bos_token_id to start from"};
+  std::optional<TokenFile> file;
+  if (!options.outputTokens.empty()) {
+    Result<TokenFile> created = TokenFile::create(options.outputTokens, 1, options.maxNewTokens);
+    if (!created)
+      return created.error();
+    file.emplace(std::move(*created));
+  }
+  TextOutput out(stdout, options.color);
+  if (out.coloured())
+    resetColoursWhenInterrupted();
+  Text sequence(std::move(tokens), skipped, **tokenizer, engine, *counted, out, file ? &*file : nullptr);
+  if (Status status = generate(options, engine, sequence); !status)
+    return status;
+  return file ? file->commit() : Status();
+}
+
+} // namespace chimera::run
