@@ -4,7 +4,7 @@
 #include "dialect/IR/Adjoints.h"
 #include "dialect/IR/Ops.h"
 #include "passes/Passes.h"
-#include "passes/PhaseArguments.h"
+#include "passes/Phase.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -55,6 +55,14 @@ static LogicalResult differentiate(func::FuncOp function) {
         prices = stepArgument(function, "prices");
   if (!function.getBody().hasOneBlock() || !leaves || !hyper || !prices) {
     return function.emitOpError("is not in its training form: it needs one block, and leaves, hyper and prices");
+  }
+  if (failed(phaseReturn(function))) {
+    return failure();
+  }
+  for (unsigned i = 0; i < function.getNumResults(); ++i) {
+    if (function.getResultAttr(i, "chimera.gradient")) {
+      return function.emitOpError("gives gradients already");
+    }
   }
   Block &block = function.getBody().front();
   SmallVector<Operation *> ops;
