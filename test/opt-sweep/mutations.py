@@ -31,11 +31,11 @@ class Mutator:
         self.rng = rng
         self.types = sorted({t for text in corpus for t in TYPE.findall(text)}) + TYPES
         self.operations = sorted({o for text in corpus for o in OPERATION.findall(text)})
-        # The ones that leave IR valid most often come several times.
-        self.kinds = [self.number, self.number, self.size_everywhere, self.size_everywhere, self.number_everywhere, self.attribute_away,
-                      self.attribute_swapped, self.type, self.type_everywhere, self.element_everywhere, self.element_everywhere, self.operand, self.operand,
-                      self.operand_swapped, self.operation, self.line_away, self.line_twice, self.lines_swapped,
-                      self.step, self.symbol, self.body_away, self.nested, self.twice, self.block, self.bytes]
+        # Those that most often leave IR valid come twice.
+        self.kinds = 2 * [self.number, self.size_everywhere, self.element_everywhere, self.operand] + [
+            self.number_everywhere, self.attribute_away, self.attribute_swapped, self.type, self.type_everywhere,
+            self.operand_swapped, self.operation, self.line_away, self.line_twice, self.lines_swapped, self.step, self.symbol,
+            self.body_away, self.nested, self.twice, self.block, self.bytes]
 
     def pick(self, pattern, text):
         found = list(pattern.finditer(text))

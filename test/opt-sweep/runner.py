@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Runs chimera-opt on many inputs in one process, and says of each what came of it."""
+import math
 import os
 import re
 import resource
@@ -12,11 +13,12 @@ from collections import namedtuple
 MARKER = "// -----"
 
 # kind: "success" (output: the IR), "error" (output: the first line that says it), or a fault: "crash", "hang", "silent"
-# (status 1 without a line of error), "unclear" (an error line, and success all the same).
+# (status 1 without a line of error), "unclear" (an error line, and success all the same), "invalid" (what a pass gave does not
+# verify).
 Outcome = namedtuple("Outcome", "kind output")
 Input = namedtuple("Input", "name text")
 
-FAULTS = ("crash", "hang", "silent", "unclear")
+FAULTS = ("crash", "hang", "silent", "unclear", "invalid")
 
 # A diagnostic of the part that begins in a line of the joined file.
 OF_PART = re.compile(r"^within split at .*?:(\d+) offset .*?(?:error|Error): (.*)$")
@@ -34,24 +36,29 @@ class Opt:
         self.processes = 0
         self.environment = dict(os.environ, LLVM_DISABLE_SYMBOLIZATION="1")
 
-    def _limit(self):
+    @staticmethod
+    def _limit(memory_gib, seconds):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        if self.memory_gib:
-            resource.setrlimit(resource.RLIMIT_AS, (self.memory_gib << 30,) * 2)
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+        if memory_gib:
+            resource.setrlimit(resource.RLIMIT_AS, (memory_gib << 30,) * 2)
 
     def _process(self, text, flags, seconds, environment=None):
-        """(status, stdout, stderr); the status is None after `seconds`."""
+        """(status, stdout, stderr); the status is None after `seconds` of the processor, or ten times that of the clock."""
+        seconds = math.ceil(seconds)
         self.processes += 1
         with tempfile.NamedTemporaryFile(suffix=".mlir") as file:
             file.write(text)
             file.flush()
             command = [self.path, file.name, "--split-input-file", "--mlir-disable-threading", *flags]
             try:
-                done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=seconds,
-                                      env=environment or self.environment, preexec_fn=self._limit, check=False)
+                done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=10 * seconds,
+                                      env=environment or self.environment, check=False,
+                                      preexec_fn=lambda: self._limit(self.memory_gib, seconds))
             except subprocess.TimeoutExpired:
                 return None, b"", b""
-            return done.returncode, done.stdout, done.stderr
+            late = done.returncode in (-signal.SIGXCPU, -signal.SIGKILL)
+            return None if late else done.returncode, done.stdout, done.stderr
 
     def functions(self, entry, flags):
         """The innermost functions of the project, or else of MLIR, in the stack of a crash; the first lines of its message."""

@@ -14,7 +14,7 @@ import sys
 import time
 
 import inputs
-from runner import Faults, Opt
+from runner import Faults, Opt, Outcome
 
 
 SAMPLE = 40  # inputs of a run, where not all are taken
@@ -27,7 +27,7 @@ def arguments(description):
     parser.add_argument("--source", required=True, help="the root of the sources")
     parser.add_argument("--keep", default="opt-sweep-faults", help="where inputs that show a fault are kept")
     parser.add_argument("--seed", type=int, default=int(os.environ.get("CHIMERA_SEED", "1")))
-    parser.add_argument("--seconds", type=float, default=50, help="how long a sample may take")
+    parser.add_argument("--seconds", type=float, default=30, help="how long a sample may take")
     parser.add_argument("--long", action="store_true", default=bool(os.environ.get("CHIMERA_LONG")))
     parser.add_argument("--slowness", type=float, default=1, help="how much longer than a release build the tool may take")
     parser.add_argument("--memory", type=int, default=8, help="GiB of addresses that it may take; 0: any number")
@@ -44,7 +44,7 @@ def check(opt, lot, flags, faults):
             given.append((entry, inputs.Input(entry.name, outcome.output)))
     for (entry, _), outcome in zip(given, opt.run([output for _, output in given], [])):
         if outcome.kind != "success":
-            faults.add(entry, flags, outcome._replace(output=f"the output is not valid: {outcome.kind} {outcome.output[:500]}"))
+            faults.add(entry, flags, Outcome("invalid", f"{outcome.kind} {outcome.output[:500]}"))
     return len(given)
 
 
