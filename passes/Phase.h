@@ -26,9 +26,12 @@ mlir::Value stepArgument(mlir::func::FuncOp phase, mlir::StringRef name);
 /// Fails with a diagnostic if `module` has a symbol `name` already, which a pass is about to add.
 mlir::LogicalResult checkSymbolFree(mlir::ModuleOp module, mlir::StringRef name);
 
+/// The most bytes of all tensors of a phase together: arithmetic on them stays far from its limits.
+constexpr int64_t mostPhaseBytes = int64_t(1) << 56;
+
 /// The bytes of a result, a ranked tensor, in steps of these limits: where the first size is open, it is the rows, or,
 /// if the result is an array of `starts`, one more than the sequences. Fails with a diagnostic if another size is open,
-/// if its elements are no numbers, and beyond 2^50.
+/// if its elements are no numbers, and beyond 2^50 bytes.
 mlir::FailureOr<int64_t> resultBytes(mlir::OpResult result, const StepLimits &limits, bool starts = false);
 
 } // namespace chimera

@@ -59,6 +59,7 @@ private:
   func::ReturnOp terminator;
   SmallVector<CallOp> calls;
   SmallVector<ArenaRequest> requests;
+  int64_t requestedBytes = 0;
   DenseMap<Value, size_t> requestOf;
   DenseMap<Value, int64_t> gradientOf; ///< the parameter of a value that is a gradient
   SmallVector<Value> parts;            ///< of gradients, which are added up from the launch `sumsFrom` on
@@ -140,6 +141,10 @@ LogicalResult PhasePlan::collect() {
       if (failed(bytes)) {
         return failure();
       }
+      requestedBytes += *bytes;
+      if (requestedBytes > mostPhaseBytes) {
+        return call.emitOpError("with the launches before it is too large at ") << limits.maxTokens << " rows a step";
+      }
       requestOf[result] = requests.size();
       requests.push_back({*bytes, launch, launch});
     }
@@ -165,10 +170,10 @@ SmallVector<std::pair<StringRef, Value>> PhasePlan::results() {
   SmallVector<std::pair<StringRef, Value>> results;
   for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
     auto name = phase.getResultAttrOfType<StringAttr>(i, "chimera.result");
-    if (name) {
-      results.push_back({name.getValue(), value});
-    } else if (!training() && i < 2) {
+    if (!training() && i < 2) {
       results.push_back({i == 0 ? "logits" : "routing", value});
+    } else if (name) {
+      results.push_back({name.getValue(), value});
     }
   }
   return results;

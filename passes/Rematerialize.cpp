@@ -96,7 +96,7 @@ LogicalResult Rematerialization::measure() {
         return failure();
       }
       total += *bytes;
-      if (total > (int64_t(1) << 56)) {
+      if (total > mostPhaseBytes) {
         return op.emitOpError("with the tensors before it is too large at ") << limits.maxTokens << " rows a run";
       }
     }

@@ -544,3 +544,13 @@ module attributes {chimera.cache_block = 0 : i64} {
     return %x, %m : tensor<?x4xf32>, tensor<?x1xi8>
   }
 }
+
+// -----
+
+// The first results of a phase of inference are logits and routing, whatever else they are called.
+// CHECK-LABEL: chimera.program @named arena 128 limits 4, 4 logits [0, 64] routing [64, 4]
+func.func @named() -> (tensor<?x4xf32> {chimera.result = "loss"}, tensor<?x1xi8>) attributes {chimera.limits = array<i64: 4, 4>} {
+  %x, %m = chimera.call @k() grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = -1 : i64, order = array<i64: 0, 1>} : () -> (tensor<?x4xf32>, tensor<?x1xi8>)
+  return %x, %m : tensor<?x4xf32>, tensor<?x1xi8>
+}
