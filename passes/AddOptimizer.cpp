@@ -4,6 +4,7 @@
 #include "dialect/IR/Ops.h"
 #include "dialect/IR/TrainingLayout.h"
 #include "passes/Passes.h"
+#include "passes/Phase.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
@@ -109,6 +110,9 @@ struct AddOptimizer : chimera::impl::AddOptimizerBase<AddOptimizer> {
     }
     if (params.empty()) {
       module.emitError("has no function @train_hard with gradients");
+      return signalPassFailure();
+    }
+    if (failed(checkSymbolFree(module, "accumulate")) || failed(checkSymbolFree(module, "update"))) {
       return signalPassFailure();
     }
     SmallVector<Attribute> names = llvm::map_to_vector(params, [](const Trained &p) -> Attribute { return p.name; });

@@ -161,6 +161,10 @@ LogicalResult CpuCalls::lowerAttend(FusedAttendOp op) {
     return op.emitOpError("attends from a part of its keys' rows, which must then be the whole batch");
   }
   cpu::CacheSpec cache = cacheSpec(op.getCache().getType());
+  if (op.getKey() && cache.kind == cpu::CacheKind::List) {
+    return op.emitOpError("reads a list before the step's entries are appended to it, for which the cpu target has no "
+                          "kernel");
+  }
   cpu::AttendSpec spec{cache,
                        columnsOf(op.getQuery()) / cache.headSize,
                        op.getScale().convertToDouble(),
@@ -258,16 +262,45 @@ void CpuCalls::lowerLtiScan(LtiScanOp op) {
       .replace(getOrEmit(kernels, target.isa, spec));
 }
 
+//===----------------------------------------------------------------------===//
+// Any op
+//===----------------------------------------------------------------------===//
+
+/// This target computes in f32. An op in f64 has a ref kernel, unless it is fused, or uses a cache that lies in memory
+/// as this target wants it.
+LogicalResult CpuCalls::lowerInF64(Operation *op) {
+  if (isa<FusedLinearOp, FusedNormOp, FusedGatedNormOp, RopeTableOp, FusedRopeOp, FusedAttendOp, FusedConvOp, AppendOp>(
+          op)) {
+    return op->emitOpError("is in f64, for which the cpu target has no kernel");
+  }
+  return refCalls.lower(op);
+}
+
 LogicalResult CpuCalls::lower(Operation *op) {
   // Kernels read columns of a wider matrix where they are; the op was only a name for them.
   if (auto view = dyn_cast<ColumnsOp>(op); view && view->use_empty()) {
     rewriter.eraseOp(op);
     return success();
   }
+  // Parameters stay, and what is lowered already.
+  if (!isa<ChimeraDialect>(op->getDialect()) || isa<ParamOp, PackOp, CallOp, SliceRowsOp>(op)) {
+    return success();
+  }
+  if (failed(checkLaunch(op))) {
+    return failure();
+  }
+  if (isa<AttendOp>(op)) {
+    return op->emitOpError("must be fused (chimera-fuse-attention) before cpu kernels are chosen, which keep caches in "
+                           "blocks");
+  }
   rewriter.setInsertionPoint(op);
   if (target.training && TrainingCpuCalls(rewriter, kernels, target.isa).lower(op)) {
     return success();
   }
+  return hasF64(op) ? lowerInF64(op) : lowerOne(op);
+}
+
+LogicalResult CpuCalls::lowerOne(Operation *op) {
   bool lowered = true;
   if (auto linear = dyn_cast<FusedLinearOp>(op)) {
     return lowerLinear(linear);
@@ -289,7 +322,7 @@ LogicalResult CpuCalls::lower(Operation *op) {
       })
       .Case([&](FusedRopeOp rope) { lowerRope(rope); })
       .Case([&](RopeOp rope) {
-        lowered = !rope.getInverse();
+        lowered = !rope.getInverse() && arguments.batch;
         lowered ? lowerLoneRope(rope) : void();
       })
       .Case([&](AppendOp append) { lowerAppend(append); })
@@ -297,5 +330,5 @@ LogicalResult CpuCalls::lower(Operation *op) {
       .Case([&](SsmScanOp scan) { lowerSsmScan(scan); })
       .Case([&](LtiScanOp scan) { lowerLtiScan(scan); })
       .Default([&](Operation *) { lowered = false; });
-  return lowered || isa<PackOp>(op) ? success() : refCalls.lower(op);
+  return lowered ? success() : refCalls.lower(op);
 }

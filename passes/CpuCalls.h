@@ -39,6 +39,8 @@ public:
   static Columns columns(mlir::Value value);
 
 private:
+  mlir::LogicalResult lowerInF64(mlir::Operation *op);
+  mlir::LogicalResult lowerOne(mlir::Operation *op);
   mlir::LogicalResult lowerLinear(ir::FusedLinearOp op);
   cpu::WeightFormat weightFormat(ir::FusedLinearOp op) const;
   template <typename Op> void lowerNorm(Op op);

@@ -3,8 +3,9 @@
 
 #include "dialect/IR/Adjoints.h"
 #include "dialect/IR/Ops.h"
+#include "dialect/IR/TrainingLayout.h"
 #include "passes/Passes.h"
-#include "passes/PhaseArguments.h"
+#include "passes/Phase.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -50,15 +51,17 @@ static LogicalResult addGradients(func::FuncOp function, ArrayRef<ParamOp> param
   return success();
 }
 
-static LogicalResult differentiate(func::FuncOp function) {
-  Value leaves = stepArgument(function, "leaves"), hyper = stepArgument(function, "hyper"),
-        prices = stepArgument(function, "prices");
-  if (!function.getBody().hasOneBlock() || !leaves || !hyper || !prices) {
-    return function.emitOpError("is not in its training form: it needs one block, and leaves, hyper and prices");
-  }
-  Block &block = function.getBody().front();
-  SmallVector<Operation *> ops;
-  SmallVector<ParamOp> params;
+/// The step's array `name`, of `rank` sizes of which the last is `length`; null if it is none or of another type.
+static Value stepArray(func::FuncOp function, StringRef name, Type element, int64_t rank, int64_t length) {
+  Value array = stepArgument(function, name);
+  auto type = array ? dyn_cast<RankedTensorType>(array.getType()) : RankedTensorType();
+  bool fits = type && type.getElementType() == element && type.getRank() == rank && type.getShape().back() == length;
+  return fits ? array : Value();
+}
+
+/// The parameters of a block, once each, and its other ops, both in order. Fails with a diagnostic if a parameter has
+/// two types.
+static LogicalResult collect(Block &block, SmallVectorImpl<ParamOp> &params, SmallVectorImpl<Operation *> &ops) {
   llvm::StringMap<ParamOp> byName;
   for (Operation &op : llvm::make_early_inc_range(block.without_terminator())) {
     auto param = dyn_cast<ParamOp>(op);
@@ -66,10 +69,37 @@ static LogicalResult differentiate(func::FuncOp function) {
       ops.push_back(&op);
     } else if (auto [known, isNew] = byName.try_emplace(param.getName(), param); isNew) {
       params.push_back(param);
+    } else if (known->second.getResult().getType() != param.getResult().getType()) {
+      return param.emitOpError("parameter '") << param.getName() << "' is used in two ways";
     } else {
       param.getResult().replaceAllUsesWith(known->second.getResult());
       param.erase();
     }
+  }
+  return success();
+}
+
+static LogicalResult differentiate(func::FuncOp function) {
+  Builder types(function.getContext());
+  Value leaves = stepArray(function, "leaves", types.getI32Type(), 1, leavesLength),
+        hyper = stepArray(function, "hyper", types.getF64Type(), 1, hyperLength),
+        prices = stepArray(function, "prices", types.getF64Type(), 2, pricesPerLayer);
+  if (!function.getBody().hasOneBlock() || !leaves || !hyper || !prices) {
+    return function.emitOpError("is not in its training form: it needs one block, and leaves, hyper and prices");
+  }
+  if (failed(phaseReturn(function))) {
+    return failure();
+  }
+  for (unsigned i = 0; i < function.getNumResults(); ++i) {
+    if (function.getResultAttr(i, "chimera.gradient")) {
+      return function.emitOpError("gives gradients already");
+    }
+  }
+  Block &block = function.getBody().front();
+  SmallVector<Operation *> ops;
+  SmallVector<ParamOp> params;
+  if (failed(collect(block, params, ops))) {
+    return failure();
   }
   OpBuilder builder(block.getTerminator());
   Adjoints adjoints(builder, leaves, hyper, prices);

@@ -21,8 +21,9 @@ using namespace chimera::ir;
 static AppendOp appendOf(AttendOp attend) {
   for (Operation *user : attend.getCache().getUsers()) {
     auto append = dyn_cast<AppendOp>(user);
-    if (append && append.getKey() == attend.getKey() && append.getValue() == attend.getValue() &&
-        append.getWrite() == attend.getWrite() && append.getRows() == attend.getRows()) {
+    if (append && append->getBlock() == attend->getBlock() && append.getKey() == attend.getKey() &&
+        append.getValue() == attend.getValue() && append.getWrite() == attend.getWrite() &&
+        append.getRows() == attend.getRows()) {
       return append;
     }
   }
@@ -38,7 +39,7 @@ static void fuse(IRRewriter &rewriter, AttendOp attend, bool singleRows) {
   Operation *replaced = attend;
   if (attend->hasOneUse()) {
     auto cast = dyn_cast<CastOp>(*attend->user_begin());
-    if (cast && elementOf(cast.getResult()).isBF16()) {
+    if (cast && elementOf(attend.getResult()).isF32() && elementOf(cast.getResult()).isBF16()) {
       replaced = cast;
     }
   }

@@ -24,7 +24,8 @@ static ShiftTailOp shiftOf(CausalConvOp conv) {
       continue;
     }
     auto candidate = dyn_cast<ShiftTailOp>(user);
-    if (!candidate || shift || candidate.getInput() != conv.getInput() || candidate.getRows() != conv.getRows()) {
+    if (!candidate || shift || candidate->getBlock() != conv->getBlock() || candidate.getInput() != conv.getInput() ||
+        candidate.getRows() != conv.getRows()) {
       return nullptr;
     }
     shift = candidate;

@@ -82,10 +82,21 @@ private:
       if (isa<RouteOp>(op)) {
         close(); // what it routes is not needed before it
       } else if (auto linear = dyn_cast<LinearOp>(op)) {
-        open[linear.getInput()].push_back(linear);
+        SmallVector<LinearOp> &group = open[linear.getInput()];
+        if (!group.empty() && !canStack(group.front(), linear)) {
+          stackGroup(group);
+          group.clear();
+        }
+        group.push_back(linear);
       }
     }
     close();
+  }
+
+  /// Whether the weight of `linear` can be had where `first` is: it is there, or a parameter, which can come forward.
+  static bool canStack(LinearOp first, LinearOp linear) {
+    Operation *def = linear.getWeight().getDefiningOp();
+    return !def || isa<ParamOp>(def) || def->getBlock() != first->getBlock() || def->isBeforeInBlock(first);
   }
 
   void stackGroup(ArrayRef<LinearOp> group) {
@@ -96,7 +107,7 @@ private:
     rewriter.setInsertionPoint(first);
     for (LinearOp linear : group) {
       auto param = linear.getWeight().getDefiningOp<ParamOp>();
-      if (param && place.lookup(param) > place.lookup(first)) {
+      if (param && param->getBlock() == first->getBlock() && place.lookup(param) > place.lookup(first)) {
         rewriter.moveOpBefore(param, first);
         place[param] = place.lookup(first);
       }
@@ -104,8 +115,8 @@ private:
       columns += columnsOf(linear.getResult());
     }
     rewriter.setInsertionPoint(first);
-    Type element = elementOf(first.getResult());
-    auto fused = create(first.getLoc(), rowMatrix(columns, element), first.getInput(), weights, Epilogue::None);
+    Type type = group.size() > 1 ? rowMatrix(columns, elementOf(first.getResult())) : first.getResult().getType();
+    auto fused = create(first.getLoc(), type, first.getInput(), weights, Epilogue::None);
     int64_t offset = 0;
     for (LinearOp linear : group) {
       int64_t width = columnsOf(linear.getResult());
@@ -143,7 +154,7 @@ private:
       rewriter.replaceOp(silu, op.getResult());
     }
     auto cast = onlyUser<CastOp>(op.getResult());
-    if (cast && elementOf(cast.getResult()).isBF16()) {
+    if (cast && elementOf(op.getResult()).isF32() && elementOf(cast.getResult()).isBF16()) {
       rewriter.modifyOpInPlace(op, [&] { op.getResult().setType(cast.getResult().getType()); });
       rewriter.replaceOp(cast, op.getResult());
     }

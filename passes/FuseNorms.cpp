@@ -17,12 +17,16 @@ using namespace mlir;
 using namespace chimera;
 using namespace chimera::ir;
 
-/// The casts of a value to bf16.
+/// The casts of an f32 value to bf16, all of one type.
 static SmallVector<CastOp> castsOf(Value value) {
   SmallVector<CastOp> casts;
+  if (!elementOf(value).isF32()) {
+    return casts;
+  }
   for (Operation *user : value.getUsers()) {
     auto cast = dyn_cast<CastOp>(user);
-    if (cast && elementOf(cast.getResult()).isBF16()) {
+    if (cast && elementOf(cast.getResult()).isBF16() &&
+        (casts.empty() || cast.getResult().getType() == casts.front().getResult().getType())) {
       casts.push_back(cast);
     }
   }

@@ -4,7 +4,7 @@
 #include "dialect/IR/Checks.h"
 #include "dialect/IR/Ops.h"
 #include "passes/Passes.h"
-#include "passes/PhaseArguments.h"
+#include "passes/Phase.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/PatternMatch.h"
@@ -21,10 +21,10 @@ using namespace chimera::ir;
 
 namespace {
 
-/// The value before its rounding to bf16, if it was rounded.
+/// The f32 value before its rounding to bf16, if it was rounded.
 Value unrounded(Value value) {
   auto cast = value.getDefiningOp<CastOp>();
-  return cast ? cast.getInput() : value;
+  return cast && elementOf(cast.getInput()).isF32() && elementOf(value).isBF16() ? cast.getInput() : value;
 }
 
 /// Fuses the rotary embeddings of one phase.
@@ -50,7 +50,9 @@ public:
       last = last->isBeforeInBlock(def) ? def : last;
     }
     for (Value result : {query, key, value}) {
-      if (llvm::any_of(result.getUsers(), [&](Operation *user) { return user->isBeforeInBlock(last); })) {
+      if (llvm::any_of(result.getUsers(), [&](Operation *user) {
+            return user->getBlock() != last->getBlock() || user->isBeforeInBlock(last);
+          })) {
         return;
       }
     }
@@ -86,7 +88,7 @@ struct FuseRope : chimera::impl::FuseRopeBase<FuseRope> {
   void runOnOperation() override {
     func::FuncOp phase = getOperation();
     Value batch = stepArgument(phase, "rows");
-    if (!batch) {
+    if (!batch || !isa<RowsType>(batch.getType())) {
       return;
     }
     IRRewriter rewriter(&getContext());

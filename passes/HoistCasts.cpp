@@ -19,9 +19,11 @@ using namespace chimera::ir;
 
 /// cast(gather(x)) to gather(cast(x)): rows are rounded alone, so the bits are the same.
 static void hoist(IRRewriter &rewriter, CastOp cast, GatherOp gather) {
-  Type element = elementOf(cast.getResult());
   Value source = gather.getInput();
-  auto type = RankedTensorType::get({ShapedType::kDynamic, columnsOf(source)}, element);
+  Type type = mlir::cast<RankedTensorType>(source.getType()).clone(elementOf(cast.getResult()));
+  if (cast.getResult().getType() != type) {
+    return;
+  }
   rewriter.setInsertionPointAfterValue(source);
   Value rounded;
   for (Operation *user : source.getUsers()) {

@@ -41,6 +41,7 @@ KernelCall &KernelCall::start(Value value) {
 }
 
 KernelCall &KernelCall::in(Value value) {
+  assert(value && "what a kernel reads is known: checkLaunch has looked");
   buffers.push_back({false, inputs.size()});
   inputs.push_back(value);
   return *this;

@@ -8,6 +8,8 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/CheckedArithmetic.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace chimera;
@@ -55,36 +57,55 @@ LogicalResult ModelLayout::addParameter(ParamOp op) {
 }
 
 /// The entries that a cache block of the target has: the module's chimera.cache_block, 1 without one.
-static int64_t blockEntries(func::FuncOp phase) {
-  auto block = phase->getParentOfType<ModuleOp>()->getAttrOfType<IntegerAttr>("chimera.cache_block");
-  return block ? block.getInt() : 1;
+static FailureOr<int64_t> blockEntries(func::FuncOp phase) {
+  auto module = phase->getParentOfType<ModuleOp>();
+  Attribute attr = module->getAttr("chimera.cache_block");
+  if (!attr) {
+    return int64_t(1);
+  }
+  auto block = dyn_cast<IntegerAttr>(attr);
+  if (!block || !block.getType().isInteger(64) || block.getInt() < 1 || block.getInt() > 4096) {
+    return module.emitError("chimera.cache_block must be the entries of a block, 1 to 4096, got ") << attr;
+  }
+  return block.getInt();
 }
 
-/// A ring has room for the whole blocks that any `window` neighbours may touch; other caches are as they are.
-static Type withRoom(Type type, int64_t block) {
+/// A ring has room for the whole blocks that any `window` neighbours may touch; other caches are as they are. Null,
+/// with a diagnostic, if that is too large.
+static Type withRoom(func::FuncOp phase, Type type, int64_t block) {
   auto ring = dyn_cast<RingType>(type);
   if (!ring || block == 1) {
     return type;
   }
   int64_t room = blocksOfWindow(ring.getWindow(), block) * block;
-  return RingType::get(type.getContext(), ring.getWindow(), ring.getHeads(), ring.getDim(), ring.getElement(),
-                       ring.getWeights(), room);
+  return RingType::getChecked([&] { return phase.emitOpError("in blocks of ") << block << " entries: "; },
+                              type.getContext(), ring.getWindow(), ring.getHeads(), ring.getDim(), ring.getElement(),
+                              ring.getWeights(), room);
 }
 
-/// Bytes of packed weights: whole panels of whole groups; for i8 also an exponent for each row and 32 neighbours.
-static int64_t packedBytes(PackOp op) {
+/// The most bytes of packed weights: beyond it no arithmetic on them is safe.
+constexpr int64_t mostPackedBytes = int64_t(1) << 50;
+
+/// Bytes of packed weights: whole panels of whole groups; for i8 also an exponent for each row and 32 neighbours. None
+/// if there are more than mostPackedBytes.
+static std::optional<int64_t> packedBytes(PackOp op) {
   int64_t outputs = 0, inputs = columnsOf(op.getInputs()[0]);
   int64_t panel = static_cast<int64_t>(op.getPanel()), group = static_cast<int64_t>(op.getGroup());
   auto panelsOf = [&](int64_t rows) { return (rows + panel - 1) / panel; };
   for (Value input : op.getInputs()) {
-    outputs += cast<RankedTensorType>(input.getType()).getDimSize(0);
+    int64_t rows = cast<RankedTensorType>(input.getType()).getDimSize(0);
+    if (rows > mostPackedBytes - outputs) {
+      return std::nullopt;
+    }
+    outputs += rows;
   }
   int64_t panels = op.getInterleaved() ? 2 * panelsOf(outputs / 2) : panelsOf(outputs);
-  if (op.getFormat() == "i8") {
-    return panels * ((inputs + 31) / 32) * panel * 33;
-  }
-  int64_t padded = (inputs + group - 1) / group * group;
-  return panels * panel * padded * (op.getFormat() == "f32" ? 4 : 2);
+  int64_t bytesOfRow =
+      op.getFormat() == "i8"
+          ? llvm::SaturatingMultiply<uint64_t>((uint64_t(inputs) + 31) / 32, 33)
+          : llvm::SaturatingMultiply<uint64_t>(llvm::alignTo(uint64_t(inputs), group), op.getFormat() == "f32" ? 4 : 2);
+  std::optional<int64_t> bytes = bytesOfRow < 0 ? std::nullopt : llvm::checkedMul(panels * panel, bytesOfRow);
+  return bytes && *bytes <= mostPackedBytes ? bytes : std::nullopt;
 }
 
 DictionaryAttr ModelLayout::packedEntry(PackOp op) const {
@@ -101,7 +122,7 @@ DictionaryAttr ModelLayout::packedEntry(PackOp op) const {
   if (op.getInterleaved()) {
     entry.set("interleaved", builder.getUnitAttr());
   }
-  entry.set("bytes", builder.getI64IntegerAttr(packedBytes(op)));
+  entry.set("bytes", builder.getI64IntegerAttr(*packedBytes(op)));
   return entry.getDictionary(op.getContext());
 }
 
@@ -110,6 +131,9 @@ LogicalResult ModelLayout::addPack(PackOp op) {
     if (!input.getDefiningOp<ParamOp>()) {
       return op.emitOpError("packs what is not a parameter");
     }
+  }
+  if (!packedBytes(op)) {
+    return op.emitOpError("its weights are too large: they take more than 2^50 bytes");
   }
   packs.insert({packedEntry(op), static_cast<int64_t>(packs.size())});
   return success();
@@ -131,6 +155,10 @@ LogicalResult ModelLayout::addCaches(func::FuncOp phase) {
   if (!first && arguments.size() != caches.size()) {
     return phase.emitOpError("its caches are not those of the other phases");
   }
+  FailureOr<int64_t> block = blockEntries(phase);
+  if (failed(block)) {
+    return failure();
+  }
   for (auto [i, argument] : llvm::enumerate(arguments)) {
     auto entry = phase.getArgAttrOfType<DictionaryAttr>(argument.getArgNumber(), "chimera.cache");
     if (!entry || !entry.getAs<IntegerAttr>("layer") || !entry.getAs<StringAttr>("mode") ||
@@ -138,8 +166,12 @@ LogicalResult ModelLayout::addCaches(func::FuncOp phase) {
       return phase.emitOpError("argument #")
              << argument.getArgNumber() << " is a cache without chimera.cache = {layer, mode, name}";
     }
+    Type type = withRoom(phase, argument.getType(), *block);
+    if (!type) {
+      return failure();
+    }
     NamedAttrList list(entry);
-    list.set("type", TypeAttr::get(withRoom(argument.getType(), blockEntries(phase))));
+    list.set("type", TypeAttr::get(type));
     DictionaryAttr attr = list.getDictionary(phase.getContext());
     if (!first && caches[i] != attr) {
       return phase.emitOpError("its caches are not those of the other phases");
@@ -154,6 +186,9 @@ LogicalResult ModelLayout::addCaches(func::FuncOp phase) {
 }
 
 LogicalResult ModelLayout::add(func::FuncOp phase) {
+  if (phase->hasAttr("chimera.training") && !cacheArguments(phase).empty()) {
+    return phase.emitOpError("is a training program, which has no caches");
+  }
   if (!phase->hasAttr("chimera.training") && failed(addCaches(phase))) {
     return failure();
   }

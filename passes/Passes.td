@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The passes, in the order in which a compilation runs them.
+// The passes, in the order in which a compilation runs them. Each description ends with what the pass asks for, and the error that
+// it gives otherwise.
 
 #ifndef CHIMERA_PASSES_PASSES_TD
 #define CHIMERA_PASSES_PASSES_TD
@@ -22,6 +23,9 @@ def SpecializePhases : Pass<"chimera-specialize-phases", "::mlir::ModuleOp"> {
     func.func @prefill(%tokens: tensor<?xi32> ...) attributes {chimera.limits = array<i64: 1024, 64>}
     func.func @decode(%tokens: tensor<?xi32> ...) attributes {chimera.limits = array<i64: 64, 64>, chimera.single_rows}
     ```
+
+    Asks for a function `@model` with a body ("has no function @model to specialise"), for no `@prefill` or `@decode` beside it ("there is a
+    symbol @prefill already"), and for limits that hold a sequence and a row for each ("a step must hold at least one sequence").
   }];
   let options = [
     Option<"maxTokens", "max-tokens", "int64_t", "1024", "the most rows in a step">,
@@ -51,6 +55,8 @@ def DispatchMix : Pass<"chimera-dispatch-mix", "::mlir::func::FuncOp"> {
     %o = chimera.silu %t : tensor<?x64xf32>
     %z = chimera.combine [full] %x, %mode, %inverse, %gate, %o ...
     ```
+
+    Asks for routed mixes: one without modes is folded away by canonicalize first ("has one mode"). Other functions stay as they are.
   }];
   let dependentDialects = ["::chimera::ir::ChimeraDialect"];
 }
@@ -79,6 +85,10 @@ def SpecializeTraining : Pass<"chimera-specialize-training", "::mlir::ModuleOp">
       %lse, %scores = chimera.cross_entropy %x, %head targets %targets rows %outputs ...
       %loss = chimera.column_sum %scores leaves %leaves ...
     ```
+
+    Asks for a function `@model` of one block that returns two results or more ("has no function @model to specialise"), arguments that are
+    rows, outputs and forced modes, a `chimera.linear` that gives the logits and nothing else ("its logits must be a chimera.linear"), ops that
+    have a training form ("has no form for training"), and free names ("there is a symbol @train_hard already").
   }];
   let options = [
     Option<"maxTokens", "max-tokens", "int64_t", "1024", "the most rows in a run">,
@@ -105,6 +115,8 @@ def SoftenMix : Pass<"chimera-soften-mix", "::mlir::func::FuncOp"> {
     %y = chimera.seq_lti_scan %h, %decay mode %mode rows %rows ...
     %z = chimera.soft_combine [ssm] %x, %log_p of [ssm, identity], %y ...
     ```
+
+    Asks for mixes in their training form, routed by `chimera.seq_route` and without caches ("is not in its training form").
   }];
   let dependentDialects = ["::chimera::ir::ChimeraDialect"];
 }
@@ -130,6 +142,10 @@ def Differentiate : Pass<"chimera-differentiate", "::mlir::func::FuncOp"> {
     %dw = chimera.linear_weight_grad %dy, %x leaves %leaves ...
     return %loss, %dw, %dhead
     ```
+
+    Asks for a body of one block that ends in a return, for the step's arrays leaves, hyper and prices ("is not in its training form"), and for
+    no gradients among the results ("gives gradients already"). An op without a gradient that the loss depends on is an error ("has no
+    gradient").
   }];
   let dependentDialects = ["::chimera::ir::ChimeraDialect"];
 }
@@ -155,6 +171,9 @@ def Rematerialize : Pass<"chimera-rematerialize", "::mlir::func::FuncOp"> {
     %b = chimera.swiglu %gate, %up {chimera.recomputed = 0 : i64} ...
     %dw = chimera.linear_weight_grad %dy, %b leaves %leaves ...
     ```
+
+    With a limit it asks for `chimera.limits` and a body of one block that ends in a return ("is not a phase"), and for tensors whose size is
+    known at the limits ("is too large").
   }];
   let options = [Option<"memoryLimit", "memory-limit", "int64_t", "0", "bytes that are live at once; 0: no limit">];
   let dependentDialects = ["::chimera::ir::ChimeraDialect"];
@@ -173,6 +192,9 @@ def AddOptimizer : Pass<"chimera-add-optimizer", "::mlir::ModuleOp"> {
       %n = chimera.squared_norm %g, ...
       chimera.adamw %g, %w, %m, %v norm %n hyper %hyper ...
     ```
+
+    Asks for a function `@train_hard` with gradients of static shapes ("has no function @train_hard with gradients"), and for no `@accumulate` or
+    `@update` ("there is a symbol @update already").
   }];
   let dependentDialects = ["::chimera::ir::ChimeraDialect"];
 }
@@ -193,6 +215,11 @@ def LowerToRef : Pass<"chimera-lower-to-ref", "::mlir::ModuleOp"> {
       : (!chimera.rows, tensor<?x64xf32>) -> tensor<?x64xf32>
     module @kernels { func.func @chimera_silu_f32_64(...) { scf.for ... } }
     ```
+
+    Phases are the functions with `chimera.limits`; others stay as they are. Asks of each for one block that ends in a return ("is not a
+    phase") and an argument that is the step's rows; of each op for a kernel ("has no kernel on the ref target"), known rows ("nothing says
+    which rows its result has") and sizes ("needs a known number of columns"); and for no symbol `@kernels` ("there is a symbol @kernels
+    already", as when the pass runs twice). Ops of other dialects stay.
   }];
   let dependentDialects = ["::chimera::ir::ChimeraDialect", "::mlir::arith::ArithDialect",
                            "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
@@ -215,6 +242,8 @@ def HoistCasts : Pass<"chimera-hoist-casts", "::mlir::func::FuncOp"> {
     %h16 = chimera.cast %h : tensor<?x64xf32> to tensor<?x64xbf16>
     %t16 = chimera.gather %h16 from %rows to %full : tensor<?x64xbf16> to tensor<?x64xbf16>
     ```
+
+    Takes any function; those marked `chimera.training` stay as they are.
   }];
   let dependentDialects = ["::chimera::ir::ChimeraDialect"];
 }
@@ -234,6 +263,8 @@ def FuseNorms : Pass<"chimera-fuse-norms", "::mlir::func::FuncOp"> {
     ```mlir
     %h16 = chimera.fused_norm rms %x, %w {eps = 1.0e-05 : f64} : tensor<?x64xf32>, tensor<64xf32> -> tensor<?x64xbf16>
     ```
+
+    Takes any function; those marked `chimera.training`, and norms in f64, stay as they are.
   }];
   let dependentDialects = ["::chimera::ir::ChimeraDialect"];
 }
@@ -263,6 +294,8 @@ def FuseLinears : Pass<"chimera-fuse-linears", "::mlir::func::FuncOp"> {
     ...
     %z = chimera.fused_linear %a, [%wo] onto %x gate %gate {epilogue = #chimera.epilogue<residual>} : ... -> tensor<?x64xf32>
     ```
+
+    Takes any function; those marked `chimera.training` stay as they are.
   }];
   let dependentDialects = ["::chimera::ir::ChimeraDialect"];
 }
@@ -288,6 +321,8 @@ def FuseRope : Pass<"chimera-fuse-rope", "::mlir::func::FuncOp"> {
     %q2, %k2, %v2 = chimera.fused_rope %q, %k, %v by %table rows %rows {heads = 4 : i64, kv_heads = 2 : i64} : ...
     %o = chimera.attend %q2, %k2, %v2 ...
     ```
+
+    Takes any function; one without an argument that is the step's rows stays as it is.
   }];
   let dependentDialects = ["::chimera::ir::ChimeraDialect"];
 }
@@ -309,6 +344,8 @@ def FuseAttention : Pass<"chimera-fuse-attention", "::mlir::func::FuncOp"> {
     %list1 = chimera.append %k, %v cache %list0 rows %rows : ...
     %o = chimera.fused_attend %q cache %list1 own %rows rows %rows {scale = 0.25 : f64} : ...
     ```
+
+    Takes any function.
   }];
   let dependentDialects = ["::chimera::ir::ChimeraDialect"];
 }
@@ -329,6 +366,8 @@ def FuseConv : Pass<"chimera-fuse-conv", "::mlir::func::FuncOp"> {
     ```mlir
     %h, %tail1 = chimera.fused_conv %x, %w, %b tail %tail0 rows %rows {activation = #chimera.activation<none>, add_input} : ...
     ```
+
+    Takes any function.
   }];
   let dependentDialects = ["::chimera::ir::ChimeraDialect"];
 }
@@ -349,6 +388,10 @@ def LowerToCpu : Pass<"chimera-lower-to-cpu", "::mlir::ModuleOp"> {
     %w = chimera.pack %wk, %wv {format = "f32", panel = 64 : i64, group = 1 : i64} : tensor<32x64xf32>, tensor<32x64xf32>
     %y = chimera.call @chimera_cpu_linear_... (%full, %h, %w) grid <...> {op = "chimera.fused_linear", ...} : ...
     ```
+
+    Asks for what `chimera-lower-to-ref` asks for, with the same errors; for attention that is fused and reads lists after they are appended to
+    ("must be fused", "reads a list before"); for fused ops and caches in f32 or bf16 ("is in f64"), where other ops in f64 take ref kernels;
+    and for an ISA and weights of the lists above ("unknown ISA", "weights must be").
   }];
   let options = [
     Option<"isa", "isa", "std::string", "\"avx2\"", "the instruction set that kernels are made for">,
@@ -378,6 +421,11 @@ def PlanArena : Pass<"chimera-plan-arena", "::mlir::ModuleOp"> {
       chimera.launch @chimera_silu_f32_64 grid <...>
           [#chimera.buffer<step, 0, 0, "seq_start">, #chimera.buffer<arena, 0, 16384, "">, #chimera.buffer<arena, 16384, 16384, "">] {...}
     ```
+
+    Phases are the functions with `chimera.limits`; others stay as they are. Asks of each for one block that ends in a return, of logits and
+    routing first unless it is marked `chimera.training` ("is not a phase"); for launches alone ("is not a launch"), whose results have a known
+    size, at most 2^50 bytes at the limits ("is too large"); for results and gradients that launches give; for caches that
+    `chimera.cache` describes, the same in every phase, and none in training programs.
   }];
   let dependentDialects = ["::chimera::ir::ChimeraDialect"];
 }

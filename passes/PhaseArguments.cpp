@@ -9,20 +9,10 @@
 using namespace mlir;
 using namespace chimera;
 
-Value chimera::stepArgument(func::FuncOp phase, StringRef name) {
-  for (BlockArgument argument : phase.getArguments()) {
-    auto step = phase.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "chimera.step");
-    if (step && step.getValue() == name) {
-      return argument;
-    }
-  }
-  return nullptr;
-}
-
 /// Finds and checks the step's arrays. Fails with a diagnostic.
 static FailureOr<PhaseArguments> phaseArguments(func::FuncOp phase) {
-  if (!phase.getBody().hasOneBlock()) {
-    return phase.emitOpError("is a phase: it must have a body of one block");
+  if (failed(phaseLimits(phase)) || failed(phaseReturn(phase))) {
+    return failure();
   }
   Value batch = stepArgument(phase, "rows"), forced = stepArgument(phase, "forced");
   // What changes parameters alone has no rows.
@@ -54,6 +44,9 @@ static void recordUnforcedLayers(ModuleOp module) {
 
 LogicalResult chimera::lowerPhases(ModuleOp module,
                                    llvm::function_ref<LowerOp(func::FuncOp, ModuleOp, const PhaseArguments &)> begin) {
+  if (failed(checkSymbolFree(module, "kernels"))) {
+    return failure();
+  }
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   auto kernels = builder.create<ModuleOp>(module.getLoc(), StringRef("kernels"));
   recordUnforcedLayers(module);

@@ -4,8 +4,7 @@
 #ifndef CHIMERA_PASSES_PHASE_ARGUMENTS_H
 #define CHIMERA_PASSES_PHASE_ARGUMENTS_H
 
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/BuiltinOps.h"
+#include "passes/Phase.h"
 
 #include <functional>
 
@@ -16,13 +15,11 @@ struct PhaseArguments {
   mlir::Value forced; ///< the forced modes of the whole step; null if the phase has none
 };
 
-/// The argument of a phase that is the step's array `name`; null if it has none.
-mlir::Value stepArgument(mlir::func::FuncOp phase, mlir::StringRef name);
-
 /// Lowers the phases of a module to calls of kernels, for which it adds the empty module `@kernels`. `begin` is called
 /// once a phase and gives what lowers one op of it; ops come the last first: an op's rows are found through the ops
 /// before it, which must still be there. The layers whose routing nobody can force are noted in
-/// `chimera.unforced_layers`, for the manifest: the kernel reads forced modes all the same. Fails with a diagnostic.
+/// `chimera.unforced_layers`, for the manifest: the kernel reads forced modes all the same. Fails with a diagnostic,
+/// also if there is a symbol `@kernels` already.
 using LowerOp = std::function<mlir::LogicalResult(mlir::Operation *)>;
 mlir::LogicalResult lowerPhases(
     mlir::ModuleOp module,

@@ -4,11 +4,11 @@
 #include "passes/ArenaPlanner.h"
 #include "passes/ModelLayout.h"
 #include "passes/Passes.h"
+#include "passes/Phase.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
-#include "llvm/Support/CheckedArithmetic.h"
 
 namespace chimera {
 #define GEN_PASS_DEF_PLANARENA
@@ -24,13 +24,13 @@ namespace {
 /// Plans one phase and writes its program.
 class PhasePlan {
 public:
-  PhasePlan(func::FuncOp phase, const ModelLayout &layout)
-      : phase(phase), layout(layout), limits(phase->getAttrOfType<DenseI64ArrayAttr>("chimera.limits")) {}
+  PhasePlan(func::FuncOp phase, const ModelLayout &layout) : phase(phase), layout(layout) {}
 
   /// Writes the program before the phase. Fails with a diagnostic.
   LogicalResult write(OpBuilder &builder);
 
 private:
+  LogicalResult begin();
   LogicalResult collect();
   LogicalResult placeGradients();
   LogicalResult findExchange();
@@ -38,7 +38,6 @@ private:
   bool training() { return phase->hasAttr("chimera.training"); }
   void use(Value value, int64_t launch);
   LogicalResult overwrite(CallOp call);
-  FailureOr<int64_t> bytesOf(CallOp call, unsigned result);
   LogicalResult appendBuffers(CallOp call, int64_t number, SmallVectorImpl<Attribute> &buffers);
   LogicalResult appendArgument(BlockArgument argument, Location loc, bool lengthsOnly,
                                SmallVectorImpl<Attribute> &buffers);
@@ -56,9 +55,11 @@ private:
 
   func::FuncOp phase;
   const ModelLayout &layout;
-  DenseI64ArrayAttr limits;
+  StepLimits limits;
+  func::ReturnOp terminator;
   SmallVector<CallOp> calls;
   SmallVector<ArenaRequest> requests;
+  int64_t requestedBytes = 0;
   DenseMap<Value, size_t> requestOf;
   DenseMap<Value, int64_t> gradientOf; ///< the parameter of a value that is a gradient
   SmallVector<Value> parts;            ///< of gradients, which are added up from the launch `sumsFrom` on
@@ -66,24 +67,6 @@ private:
 };
 
 } // namespace
-
-/// The bytes that a tensor result needs at the phase's limits: one entry a row, or one a sequence and one more; those
-/// of its shape if that is static.
-FailureOr<int64_t> PhasePlan::bytesOf(CallOp call, unsigned result) {
-  auto type = cast<RankedTensorType>(call.getResult(result).getType());
-  bool starts = llvm::is_contained(call.getStarts(), static_cast<int64_t>(call.getInputs().size() + result));
-  std::optional<int64_t> bytes = type.hasStaticShape() ? type.getDimSize(0)
-                                 : starts              ? llvm::checkedAdd<int64_t>(limits[1], 1)
-                                                       : limits[0];
-  for (int64_t size : type.getShape().drop_front()) {
-    bytes = bytes ? llvm::checkedMul(*bytes, size) : std::nullopt;
-  }
-  bytes = bytes ? llvm::checkedMul(*bytes, elementBytes(type.getElementType())) : std::nullopt;
-  if (!bytes || *bytes > (int64_t(1) << 50)) {
-    return call.emitOpError("result #") << result << " is too large at " << limits[0] << " rows a step";
-  }
-  return *bytes;
-}
 
 /// `value` is needed at `launch`. A slice of rows needs its arrays.
 void PhasePlan::use(Value value, int64_t launch) {
@@ -134,7 +117,7 @@ LogicalResult PhasePlan::overwrite(CallOp call) {
 LogicalResult PhasePlan::collect() {
   for (Operation &op : phase.getBody().front()) {
     if (auto slice = dyn_cast<SliceRowsOp>(op)) {
-      if (!slice.getIndex().getDefiningOp<CallOp>() || !slice.getStart().getDefiningOp<CallOp>()) {
+      if (!requestOf.count(slice.getIndex()) || !requestOf.count(slice.getStart())) {
         return slice.emitOpError("its arrays must be results of launches");
       }
       continue;
@@ -142,12 +125,9 @@ LogicalResult PhasePlan::collect() {
     if (auto state = dyn_cast<TrainingStateOp>(op); state && !layout.hasParameter(state.getName())) {
       return state.emitOpError("there is no parameter '") << state.getName() << "'";
     }
-    if (isa<ParamOp, PackOp, TrainingStateOp, func::ReturnOp>(op)) {
-      continue;
-    }
     auto call = dyn_cast<CallOp>(op);
     if (!call) {
-      return op.emitOpError("is not a launch: lower to a target's kernels first");
+      continue;
     }
     int64_t launch = static_cast<int64_t>(calls.size());
     calls.push_back(call);
@@ -156,9 +136,14 @@ LogicalResult PhasePlan::collect() {
       if (gradientOf.count(result)) {
         continue;
       }
-      FailureOr<int64_t> bytes = bytesOf(call, i);
+      bool starts = llvm::is_contained(call.getStarts(), static_cast<int64_t>(call.getInputs().size() + i));
+      FailureOr<int64_t> bytes = resultBytes(call->getResult(i), limits, starts);
       if (failed(bytes)) {
         return failure();
+      }
+      requestedBytes += *bytes;
+      if (requestedBytes > mostPhaseBytes) {
+        return call.emitOpError("with the launches before it is too large at ") << limits.maxTokens << " rows a step";
       }
       requestOf[result] = requests.size();
       requests.push_back({*bytes, launch, launch});
@@ -182,14 +167,13 @@ LogicalResult PhasePlan::collect() {
 
 /// The results of the phase that are slices of the arena, by name.
 SmallVector<std::pair<StringRef, Value>> PhasePlan::results() {
-  Operation *terminator = phase.getBody().front().getTerminator();
   SmallVector<std::pair<StringRef, Value>> results;
   for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
     auto name = phase.getResultAttrOfType<StringAttr>(i, "chimera.result");
-    if (name) {
-      results.push_back({name.getValue(), value});
-    } else if (!training() && i < 2) {
+    if (!training() && i < 2) {
       results.push_back({i == 0 ? "logits" : "routing", value});
+    } else if (name) {
+      results.push_back({name.getValue(), value});
     }
   }
   return results;
@@ -197,7 +181,6 @@ SmallVector<std::pair<StringRef, Value>> PhasePlan::results() {
 
 /// Gradients of parameters live where the optimizer finds them, not in the arena.
 LogicalResult PhasePlan::placeGradients() {
-  Operation *terminator = phase.getBody().front().getTerminator();
   for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
     auto name = phase.getResultAttrOfType<StringAttr>(i, "chimera.gradient");
     if (!name) {
@@ -363,12 +346,28 @@ IntegerAttr PhasePlan::countOf(CallOp call, OpBuilder &builder) {
   return nullptr;
 }
 
-LogicalResult PhasePlan::write(OpBuilder &builder) {
-  Operation *terminator = phase.getBody().hasOneBlock() ? phase.getBody().front().getTerminator() : nullptr;
-  if (!terminator || !limits || limits.size() != 2 || (!training() && terminator->getNumOperands() < 2)) {
-    return phase.emitOpError("is not a phase: it needs chimera.limits, and logits and routing as its first results");
+/// Finds out what any phase has: limits, and one block of launches whose return gives logits and routing.
+LogicalResult PhasePlan::begin() {
+  FailureOr<StepLimits> known = phaseLimits(phase);
+  FailureOr<func::ReturnOp> end = failed(known) ? FailureOr<func::ReturnOp>() : phaseReturn(phase);
+  if (failed(end)) {
+    return failure();
   }
-  if (failed(placeGradients()) || failed(collect()) || failed(findExchange())) {
+  limits = *known;
+  terminator = *end;
+  if (!training() && terminator->getNumOperands() < 2) {
+    return phase.emitOpError("is not a phase: it must return logits and routing as its first results");
+  }
+  for (Operation &op : phase.getBody().front()) {
+    if (!isa<CallOp, SliceRowsOp, ParamOp, PackOp, TrainingStateOp, func::ReturnOp>(op)) {
+      return op.emitOpError("is not a launch: lower to a target's kernels first");
+    }
+  }
+  return success();
+}
+
+LogicalResult PhasePlan::write(OpBuilder &builder) {
+  if (failed(begin()) || failed(placeGradients()) || failed(collect()) || failed(findExchange())) {
     return failure();
   }
   int64_t arenaBytes = planArena(requests);
@@ -385,8 +384,8 @@ LogicalResult PhasePlan::write(OpBuilder &builder) {
     const ArenaRequest &request = requests[requestOf.lookup(part)];
     llvm::append_values(exchange, request.offset, request.bytes);
   }
-  auto program = builder.create<ProgramOp>(phase.getLoc(), phase.getName(), arenaBytes, limits[0], limits[1],
-                                           slice("logits"), slice("routing"),
+  auto program = builder.create<ProgramOp>(phase.getLoc(), phase.getName(), arenaBytes, limits.maxTokens,
+                                           limits.maxSeqs, slice("logits"), slice("routing"),
                                            training() ? slices.getDictionary(builder.getContext()) : DictionaryAttr(),
                                            sumsFrom ? builder.getDenseI64ArrayAttr(exchange) : DenseI64ArrayAttr(),
                                            sumsFrom ? builder.getI64IntegerAttr(*sumsFrom) : IntegerAttr());

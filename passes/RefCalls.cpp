@@ -40,6 +40,7 @@ void RefCalls::lowerLinear(LinearOp op) {
 }
 
 LogicalResult RefCalls::lowerRowwise(Operation *op) {
+  bool known = true;
   auto elementwise = [&](const ref::Kernel &kernel) {
     KernelCall(rewriter, op)
         .start(rowsOf(op->getResult(0)))
@@ -92,8 +93,9 @@ LogicalResult RefCalls::lowerRowwise(Operation *op) {
             .in(rope.getInput())
             .out(rope.getResult().getType())
             .replace(getOrEmit(kernels, spec));
-      });
-  return success();
+      })
+      .Default([&](Operation *) { known = false; });
+  return known ? success() : op->emitOpError("has no kernel on the ref target");
 }
 
 //===----------------------------------------------------------------------===//
@@ -122,16 +124,16 @@ void RefCalls::lowerRoute(RouteOp op) {
   spec.biasInGate = op.getBiasInGate();
   spec.type = scalarOf(op.getLogits());
   spec.capacity = capacitiesOf(spec.modes.size(), op.getCapacity(), op.getMaxTokens());
+  Value modes = op.getForced() ? Value(op.getForced()) : forced;
   KernelCall(rewriter, op)
       .rows(op.getRows())
-      .in({op.getLogits(), op.getBias()})
-      .in(op.getForced() ? op.getForced() : forced)
+      .in({op.getLogits(), op.getBias(), modes})
       .update(op.getCounts())
       .out(op.getMode().getType())
       .out(op.getGate().getType())
       .out(op.getLogP().getType())
       .constant(op.getLayer())
-      .constant(columnsOf(forced))
+      .constant(columnsOf(modes))
       .replace(getOrEmit(kernels, spec));
 }
 
@@ -165,6 +167,10 @@ LogicalResult RefCalls::lowerRouting(Operation *op) {
       .Case([&](RouteOp route) {
         if (!forced) {
           return LogicalResult(route.emitOpError("is in a function without an argument of forced modes"));
+        }
+        if (int64_t(route.getLayer()) < 0 || int64_t(route.getLayer()) >= columnsOf(forced)) {
+          return LogicalResult(route.emitOpError("layer ") << int64_t(route.getLayer()) << " is not one of the "
+                                                           << columnsOf(forced) << " of the function's forced modes");
         }
         lowerRoute(route);
         return success();
@@ -324,8 +330,9 @@ LogicalResult RefCalls::lowerMixer(Operation *op) {
   return success();
 }
 
-/// Kernels are made for sizes: only the number of rows may be open.
+/// Kernels are made for sizes: only the number of rows may be open. What kernels reckon with are products of two sizes.
 static LogicalResult checkSizes(Operation *op) {
+  constexpr int64_t most = int64_t(1) << 31;
   SmallVector<Type> types(op->getOperandTypes());
   llvm::append_range(types, op->getResultTypes());
   for (Type type : types) {
@@ -334,14 +341,14 @@ static LogicalResult checkSizes(Operation *op) {
         llvm::any_of(tensor.getShape().drop_front(), [](int64_t size) { return size < 1; })) {
       return op->emitOpError("needs a known number of columns, at least one, but has ") << tensor;
     }
+    if (tensor && llvm::any_of(tensor.getShape(), [](int64_t size) { return size > most; })) {
+      return op->emitOpError("is too large for a kernel: it has ") << tensor;
+    }
   }
   return success();
 }
 
-LogicalResult RefCalls::lower(Operation *op) {
-  if (!isa<ChimeraDialect>(op->getDialect()) || isa<ParamOp>(op)) {
-    return success();
-  }
+LogicalResult chimera::checkLaunch(Operation *op) {
   if (isa<MixOp>(op)) {
     return op->emitOpError("must be dispatched before kernels are chosen");
   }
@@ -356,7 +363,15 @@ LogicalResult RefCalls::lower(Operation *op) {
   if (isa<ColumnSumOp, LinearWeightGradOp, EmbedGradOp>(op) && !rowsOf(op->getOperand(isa<ColumnSumOp>(op) ? 0 : 1))) {
     return op->emitOpError("nothing says which rows it adds up");
   }
-  if (failed(checkSizes(op))) {
+  return checkSizes(op);
+}
+
+LogicalResult RefCalls::lower(Operation *op) {
+  // Parameters stay, and what is lowered already.
+  if (!isa<ChimeraDialect>(op->getDialect()) || isa<ParamOp, PackOp, CallOp, SliceRowsOp>(op)) {
+    return success();
+  }
+  if (failed(checkLaunch(op))) {
     return failure();
   }
   rewriter.setInsertionPoint(op);

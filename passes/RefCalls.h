@@ -43,6 +43,10 @@ private:
   mlir::Value forced; ///< the forced modes of the whole step
 };
 
+/// What kernels of any target ask of an op of the dialect: that it is dispatched, that only the number of its rows is
+/// open, and that its rows are known. Fails with a diagnostic.
+mlir::LogicalResult checkLaunch(mlir::Operation *op);
+
 /// What limits the admissions to each of the modes of a routing; empty without any limit.
 std::vector<ref::Capacity> capacitiesOf(size_t modes, std::optional<llvm::ArrayRef<double>> rates,
                                         std::optional<llvm::ArrayRef<int64_t>> maxTokens);

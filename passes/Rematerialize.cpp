@@ -3,7 +3,9 @@
 
 #include "dialect/IR/Checks.h"
 #include "dialect/IR/Ops.h"
+#include "passes/ArenaPlanner.h"
 #include "passes/Passes.h"
+#include "passes/Phase.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
@@ -24,10 +26,10 @@ namespace {
 /// Trades memory for time in one program, one op at a time.
 class Rematerialization {
 public:
-  Rematerialization(func::FuncOp program, int64_t limit)
-      : program(program), block(program.getBody().front()), limit(limit),
-        rows(program->getAttrOfType<DenseI64ArrayAttr>("chimera.limits")[0]) {}
+  Rematerialization(func::FuncOp program, const StepLimits &limits, int64_t limit)
+      : program(program), block(program.getBody().front()), limits(limits), limit(limit) {}
 
+  /// Fails with a diagnostic.
   LogicalResult run();
 
 private:
@@ -41,6 +43,7 @@ private:
   };
 
   void number();
+  LogicalResult measure();
   int64_t bytesOf(Value value) const;
   int64_t lastUse(Value value) const;
   int64_t findPeak();
@@ -53,7 +56,8 @@ private:
 
   func::FuncOp program;
   Block &block;
-  int64_t limit, rows;
+  StepLimits limits;
+  int64_t limit;
   SmallVector<Operation *> ops;
   DenseMap<Operation *, int64_t> place;
   int64_t loss = 0;      ///< the place where the forward half ends
@@ -76,17 +80,33 @@ void Rematerialization::number() {
   }
 }
 
+/// True for a tensor in the arena; parameters live elsewhere.
+static bool isInArena(Value value) {
+  return isa<RankedTensorType>(value.getType()) && value.getDefiningOp() && !isa<ParamOp>(value.getDefiningOp());
+}
+
+/// Every tensor in the arena has a size at the program's limits, and their sum can be reckoned with, also if all are
+/// computed again.
+LogicalResult Rematerialization::measure() {
+  int64_t total = 0;
+  for (Operation &op : block) {
+    for (OpResult result : op.getResults()) {
+      FailureOr<int64_t> bytes = isInArena(result) ? resultBytes(result, limits) : 0;
+      if (failed(bytes)) {
+        return failure();
+      }
+      total += *bytes;
+      if (total > mostPhaseBytes) {
+        return op.emitOpError("with the tensors before it is too large at ") << limits.maxTokens << " rows a run";
+      }
+    }
+  }
+  return success();
+}
+
 /// Of a tensor in the arena, at the program's limits; 0 for what lives elsewhere.
 int64_t Rematerialization::bytesOf(Value value) const {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
-  if (!type || !value.getDefiningOp() || isa<ParamOp>(value.getDefiningOp())) {
-    return 0;
-  }
-  int64_t elements = 1;
-  for (int64_t size : type.getShape()) {
-    elements *= ShapedType::isDynamic(size) ? rows : size;
-  }
-  return (elements * elementBytes(type.getElementType()) + 63) / 64 * 64;
+  return isInArena(value) ? llvm::alignTo(*resultBytes(cast<OpResult>(value), limits), arenaAlignment) : 0;
 }
 
 int64_t Rematerialization::lastUse(Value value) const {
@@ -220,6 +240,9 @@ void Rematerialization::repeat(Operation *op, const Cone &cone, int64_t peak) {
 }
 
 LogicalResult Rematerialization::run() {
+  if (failed(measure())) {
+    return failure();
+  }
   int64_t least = -1;
   for (;;) {
     number();
@@ -243,7 +266,7 @@ LogicalResult Rematerialization::run() {
     }
     if (!best) {
       return emitError(program.getLoc(), "program '")
-             << program.getName() << "' needs at least " << least << " bytes for a run of " << rows
+             << program.getName() << "' needs at least " << least << " bytes for a run of " << limits.maxTokens
              << " rows, more than the memory limit of " << limit;
     }
     repeat(best, bestCone, peak);
@@ -255,8 +278,13 @@ struct Rematerialize : chimera::impl::RematerializeBase<Rematerialize> {
   using RematerializeBase::RematerializeBase;
 
   void runOnOperation() override {
-    if (getOperation()->hasAttr("chimera.differentiate") && memoryLimit > 0 &&
-        failed(Rematerialization(getOperation(), memoryLimit).run())) {
+    func::FuncOp program = getOperation();
+    if (!program->hasAttr("chimera.differentiate") || memoryLimit <= 0) {
+      return;
+    }
+    FailureOr<StepLimits> limits = phaseLimits(program);
+    if (failed(limits) || failed(phaseReturn(program)) ||
+        failed(Rematerialization(program, *limits, memoryLimit).run())) {
       signalPassFailure();
     }
   }

@@ -2,6 +2,7 @@
 // chimera-specialize-phases: one function a phase from the model.
 
 #include "passes/Passes.h"
+#include "passes/Phase.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
@@ -13,6 +14,7 @@ namespace chimera {
 } // namespace chimera
 
 using namespace mlir;
+using namespace chimera;
 
 namespace {
 struct SpecializePhases : chimera::impl::SpecializePhasesBase<SpecializePhases> {
@@ -28,6 +30,9 @@ struct SpecializePhases : chimera::impl::SpecializePhasesBase<SpecializePhases> 
     if (maxTokens < 1 || maxSeqs < 1 || maxSeqs > maxTokens) {
       module.emitError("a step must hold at least one sequence, and a row for each: got max-tokens ")
           << maxTokens.getValue() << " and max-seqs " << maxSeqs.getValue();
+      return signalPassFailure();
+    }
+    if (failed(checkSymbolFree(module, "prefill")) || failed(checkSymbolFree(module, "decode"))) {
       return signalPassFailure();
     }
     OpBuilder builder(model);

@@ -6,6 +6,7 @@
 #include "dialect/IR/TrainingLayout.h"
 #include "passes/ModelLayout.h"
 #include "passes/Passes.h"
+#include "passes/Phase.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
@@ -304,6 +305,9 @@ struct SpecializeTraining : chimera::impl::SpecializeTrainingBase<SpecializeTrai
                                    Program{"evaluate_hard", false, false}, Program{"evaluate_soft", true, false}}) {
       if (program.soft && !routed) {
         continue;
+      }
+      if (failed(checkSymbolFree(module, program.name))) {
+        return signalPassFailure();
       }
       auto function = cast<func::FuncOp>(builder.clone(*model));
       function.setName(program.name);

@@ -88,7 +88,7 @@ bool TrainingCalls::lowerCombination(Operation *op) {
         ref::SoftCombineGradSpec spec{columnsOf(grad.getDresult()), presence(grad.getModes(), grad.getOutputModes()),
                                       scalarOf(grad.getDresult())};
         KernelCall call(rewriter, op);
-        call.start(rowsOf(grad.getDresult())).in(op->getOperands());
+        call.start(rowsOf(grad.getDlogP())).in(op->getOperands());
         call.out(op->getResultTypes()).replace(getOrEmit(kernels, spec));
         return true;
       })
@@ -96,7 +96,7 @@ bool TrainingCalls::lowerCombination(Operation *op) {
         ref::CombineGradSpec spec{columnsOf(grad.getDresult()), modeIndices(grad.getModes()),
                                   scalarOf(grad.getDresult())};
         KernelCall call(rewriter, op);
-        call.start(rowsOf(grad.getDresult())).in(op->getOperands());
+        call.start(rowsOf(grad.getDgate())).in(op->getOperands());
         call.out(op->getResultTypes()).replace(getOrEmit(kernels, spec));
         return true;
       })

@@ -31,6 +31,9 @@ private:
   cpu::Isa isa;
 };
 
+/// Whether a tensor among the operands or results of `op` is in f64.
+bool hasF64(mlir::Operation *op);
+
 } // namespace chimera
 
 #endif // CHIMERA_PASSES_TRAINING_CPU_CALLS_H

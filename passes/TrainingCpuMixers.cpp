@@ -163,6 +163,9 @@ static bool lowerScan(IRRewriter &rewriter, ModuleOp kernels, const cpu::Isa &is
 }
 
 bool TrainingCpuCalls::lowerMixer(Operation *op) {
+  if (hasF64(op)) {
+    return false;
+  }
   return lowerAttention(rewriter, kernels, isa, op) || lowerConv(rewriter, kernels, isa, op) ||
          lowerScan(rewriter, kernels, isa, op);
 }

@@ -85,6 +85,9 @@ bool OpCalls::lowerNorm() const {
 }
 
 bool OpCalls::lowerColumnSum(ColumnSumOp sum) const {
+  if (elementOf(sum.getInput()).isF64() && !elementOf(sum.getResult()).isF64()) {
+    return false;
+  }
   cpu::ColumnSumSpec spec{columnsOf(sum.getInput()), scalarOf(sum.getInput()), scalarOf(sum.getResult())};
   KernelCall(rewriter, op)
       .in(sum.getLeaves())
@@ -114,7 +117,7 @@ bool OpCalls::lowerCombination() const {
   return TypeSwitch<Operation *, bool>(op)
       .Case([&](CombineGradOp grad) {
         cpu::CombineGradSpec spec{columnsOf(grad.getDresult()), modeIndices(grad.getModes())};
-        return rowwise(grad.getDresult(), emit(spec));
+        return rowwise(grad.getDgate(), emit(spec));
       })
       .Case([&](SoftCombineOp combine) {
         cpu::SoftCombineSpec spec{columnsOf(combine.getResidual()),
@@ -123,7 +126,7 @@ bool OpCalls::lowerCombination() const {
       })
       .Case([&](SoftCombineGradOp grad) {
         cpu::SoftCombineGradSpec spec{columnsOf(grad.getDresult()), presence(grad.getModes(), grad.getOutputModes())};
-        return rowwise(grad.getDresult(), emit(spec));
+        return rowwise(grad.getDlogP(), emit(spec));
       })
       .Default(false);
 }
@@ -151,6 +154,9 @@ Value OpCalls::ropeAngles(RopeOp rope) const {
 }
 
 bool OpCalls::lowerRope(RopeOp rope) const {
+  if (!stepArgument(op->getParentOfType<func::FuncOp>(), "rows")) {
+    return false;
+  }
   auto [x, view] = CpuCalls::columns(rope.getInput());
   int64_t heads = rope.getHeads();
   cpu::RopeTurnSpec spec{heads, columnsOf(rope.getInput()) / heads, 2 * int64_t(rope.getFrequencies().size()), view,
@@ -186,9 +192,13 @@ bool OpCalls::lowerSquaredNorm(SquaredNormOp norm) const {
 }
 
 bool OpCalls::lowerOptimizer() const {
+  auto inF32 = [](Value gradient) { return elementOf(gradient).isF32(); };
   return TypeSwitch<Operation *, bool>(op)
-      .Case([&](SquaredNormOp norm) { return !norm.getGradients().empty() && lowerSquaredNorm(norm); })
+      .Case([&](SquaredNormOp norm) { return llvm::all_of(norm.getGradients(), inF32) && lowerSquaredNorm(norm); })
       .Case([&](AdamWOp adamw) {
+        if (!inF32(adamw.getGradient())) {
+          return false;
+        }
         int64_t elements = elementsOf(adamw.getGradient());
         KernelCall(rewriter, op)
             .in({adamw.getHyper(), adamw.getNorm(), adamw.getGradient()})
@@ -203,10 +213,24 @@ bool OpCalls::lowerOptimizer() const {
       .Default(false);
 }
 
+bool chimera::hasF64(Operation *op) {
+  auto isF64 = [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && tensor.getElementType().isF64();
+  };
+  return llvm::any_of(op->getOperandTypes(), isF64) || llvm::any_of(op->getResultTypes(), isF64);
+}
+
 bool TrainingCpuCalls::lowerRowwise(Operation *op) {
   OpCalls calls{rewriter, kernels, isa, op};
   if (auto sum = dyn_cast<ColumnSumOp>(op)) {
     return calls.lowerColumnSum(sum);
+  }
+  if (llvm::isa<SquaredNormOp, AdamWOp>(op)) {
+    return calls.lowerOptimizer();
+  }
+  if (hasF64(op)) {
+    return false;
   }
   if (auto scatter = dyn_cast<ScatterOp>(op)) {
     return calls.lowerScatter(scatter);
@@ -214,5 +238,5 @@ bool TrainingCpuCalls::lowerRowwise(Operation *op) {
   if (auto rope = dyn_cast<RopeOp>(op)) {
     return calls.lowerRope(rope);
   }
-  return calls.lowerMap() || calls.lowerNorm() || calls.lowerCombination() || calls.lowerOptimizer();
+  return calls.lowerMap() || calls.lowerNorm() || calls.lowerCombination();
 }

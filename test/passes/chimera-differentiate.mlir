@@ -391,3 +391,21 @@ func.func @blocks(%hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tens
 
 // expected-error @+1 {{is not in its training form}}
 func.func private @declared(!chimera.rows) attributes {chimera.differentiate}
+
+// -----
+
+// expected-error @+1 {{is not in its training form}}
+func.func @hyper_type(%hyper: tensor<16xf32> {chimera.step = "hyper"}, %prices: tensor<1x13xf64> {chimera.step = "prices"},
+                      %leaves: tensor<18xi32> {chimera.step = "leaves"}) attributes {chimera.differentiate} {
+  return
+}
+
+// -----
+
+func.func @two_types(%hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<1x13xf64> {chimera.step = "prices"},
+                     %leaves: tensor<18xi32> {chimera.step = "leaves"}) attributes {chimera.differentiate} {
+  %a = chimera.param "w" : tensor<8xf32>
+  // expected-error @+1 {{'chimera.param' op parameter 'w' is used in two ways}}
+  %b = chimera.param "w" : tensor<8x8xf32>
+  return
+}

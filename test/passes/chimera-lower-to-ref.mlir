@@ -224,12 +224,12 @@ func.func @own_of_part(%x: tensor<?x8xf32>, %mode: tensor<?xi8>, %list: !list, %
 
 // -----
 
-// expected-error @+1 {{is a phase: it must have a body of one block}}
+// expected-error @+1 {{is not a phase: it must have a body of one block, which ends in a return}}
 func.func private @declared(!chimera.rows) attributes {chimera.limits = array<i64: 64, 64>}
 
 // -----
 
-// expected-error @+1 {{is a phase: it must have a body of one block}}
+// expected-error @+1 {{is not a phase: it must have a body of one block, which ends in a return}}
 func.func @blocks(%rows: !chimera.rows {chimera.step = "rows"}) attributes {chimera.limits = array<i64: 64, 64>} {
   cf.br ^bb1
 ^bb1:
@@ -579,3 +579,59 @@ func.func @join_unknown(%x: tensor<?x?xf32>, %rows: !chimera.rows {chimera.step 
   %s = chimera.join_columns %x at [1] : (tensor<?x?xf32>) -> tensor<?x9xf32>
   return %s : tensor<?x9xf32>
 }
+
+// -----
+
+// expected-error @+1 {{is not a phase: it needs chimera.limits, the most rows and the most sequences of a step, each at least 1}}
+func.func @limits(%rows: !chimera.rows {chimera.step = "rows"}) attributes {chimera.limits = array<i64>} {
+  return
+}
+
+// -----
+
+func.func @fused(%x: tensor<?x8xf32>, %rows: !chimera.rows {chimera.step = "rows"}) attributes {chimera.limits = array<i64: 64, 64>} {
+  %w = chimera.param "w" : tensor<8xf32>
+  // expected-error @+1 {{'chimera.fused_norm' op has no kernel on the ref target}}
+  %y = chimera.fused_norm rms %x, %w {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf32> -> tensor<?x8xbf16>
+  return
+}
+
+// -----
+
+func.func @layer(%l: tensor<?x2xf32>, %counts: !chimera.counts<modes = 2>, %rows: !chimera.rows {chimera.step = "rows"},
+                 %forced: tensor<?x1xi8> {chimera.step = "forced"}) attributes {chimera.limits = array<i64: 64, 64>} {
+  %b = chimera.param "b" : tensor<2xf32>
+  // expected-error @+1 {{'chimera.route' op layer 1 is not one of the 1 of the function's forced modes}}
+  %mode, %gate, %log_p, %counts1 = chimera.route [ssm, full] %l, %b counts %counts rows %rows
+      {layer = 1 : i64, gate_kind = #chimera.gate_kind<prob>, temperature = 1.0 : f64}
+      : tensor<?x2xf32>, tensor<2xf32> counts !chimera.counts<modes = 2> -> tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @huge(%x: tensor<?x8589934592xf32>, %rows: !chimera.rows {chimera.step = "rows"}) attributes {chimera.limits = array<i64: 64, 64>} {
+  // expected-error @+1 {{'chimera.silu' op is too large for a kernel: it has 'tensor<?x8589934592xf32>'}}
+  %y = chimera.silu %x : tensor<?x8589934592xf32>
+  return
+}
+
+// -----
+
+// What a gradient stands beside may be of no rows itself: the launch takes those of the routing.
+// CHECK-LABEL: func.func @gradients_of_parameters(
+// CHECK-SAME: %[[ROWS:[a-z0-9]+]]: !chimera.rows
+// CHECK: chimera.call @chimera_soft_combine_grad_f32_8_on(%[[ROWS]],
+// CHECK: chimera.call @chimera_combine_grad_f32_8_modes2(%[[ROWS]],
+func.func @gradients_of_parameters(%rows: !chimera.rows {chimera.step = "rows"}, %log_p: tensor<?x2xf32>, %mode: tensor<?xi8>, %inverse: tensor<?xi32>,
+                                   %gate: tensor<?xf32>, %x: tensor<4x8xf32>) attributes {chimera.limits = array<i64: 64, 64>, chimera.training} {
+  %w = chimera.param "w" : tensor<4x8xf32>
+  %dl, %do = chimera.soft_combine_grad [full] %log_p of [full, identity], %w, %x : (tensor<?x2xf32>, tensor<4x8xf32>, tensor<4x8xf32>) -> (tensor<?x2xf32>, tensor<4x8xf32>)
+  %dg, %dp = chimera.combine_grad [full] %mode, %inverse, %gate, %w, %x : (tensor<?xi8>, tensor<?xi32>, tensor<?xf32>, tensor<4x8xf32>, tensor<4x8xf32>) -> (tensor<?xf32>, tensor<4x8xf32>)
+  return
+}
+
+// -----
+
+// expected-error @+1 {{there is a symbol @kernels already, which this pass would add: has it run before?}}
+func.func private @kernels()

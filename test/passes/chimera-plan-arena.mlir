@@ -93,14 +93,14 @@ func.func @no_phase() {
 
 // -----
 
-// expected-error @+1 {{'func.func' op is not a phase: it needs chimera.limits, and logits and routing as its first results}}
+// expected-error @+1 {{'func.func' op is not a phase: it must return logits and routing as its first results}}
 func.func @no_results() attributes {chimera.limits = array<i64: 4, 4>} {
   return
 }
 
 // -----
 
-// expected-error @+1 {{is not a phase: it needs chimera.limits, and logits and routing as its first results}}
+// expected-error @+1 {{is not a phase: it needs chimera.limits, the most rows and the most sequences of a step, each at least 1}}
 func.func @limits(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>) -> (tensor<?x4xf32>, tensor<?x1xi8>) attributes {chimera.limits = array<i64: 4>} {
   return %x, %m : tensor<?x4xf32>, tensor<?x1xi8>
 }
@@ -182,19 +182,19 @@ func.func @unnamed_rows(%rows: !chimera.rows) -> (tensor<?x4xf32>, tensor<?x1xi8
 
 // -----
 
-// expected-error @+1 {{is not a phase: it needs chimera.limits, and logits and routing as its first results}}
+// expected-error @+1 {{is not a phase: it must have a body of one block, which ends in a return}}
 func.func private @declared() attributes {chimera.limits = array<i64: 4, 4>}
 
 // -----
 
-// expected-error @+1 {{is not a phase: it needs chimera.limits, and logits and routing as its first results}}
+// expected-error @+1 {{is not a phase: it needs chimera.limits}}
 func.func @limits_type() attributes {chimera.limits = 3 : i64} {
   return
 }
 
 // -----
 
-// expected-error @+1 {{is not a phase: it needs chimera.limits, and logits and routing as its first results}}
+// expected-error @+1 {{is not a phase: it must have a body of one block, which ends in a return}}
 func.func @blocks(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>) attributes {chimera.limits = array<i64: 4, 4>} {
   cf.br ^bb1(%x, %m : tensor<?x4xf32>, tensor<?x1xi8>)
 ^bb1(%y: tensor<?x4xf32>, %n: tensor<?x1xi8>):
@@ -474,4 +474,83 @@ module attributes {chimera.parameters = [{type = tensor<4xf32>}]} {
 
 // expected-error @+1 {{chimera.parameters must list dictionaries with a name, got "w"}}
 module attributes {chimera.parameters = ["w"]} {
+}
+
+// -----
+
+// expected-error @+1 {{is not a phase: it needs chimera.limits, the most rows and the most sequences of a step, each at least 1}}
+func.func @no_rows() attributes {chimera.limits = array<i64: 0, 4>, chimera.training} {
+  return
+}
+
+// -----
+
+// expected-error @+1 {{'func.func' op is a training program, which has no caches}}
+func.func @training_cache(%c: !chimera.counts<modes = 2>) attributes {chimera.limits = array<i64: 4, 4>, chimera.training} {
+  %d = chimera.call @k(%c) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = -1 : i64, order = array<i64: 0>, updated = array<i64: 0>} : (!chimera.counts<modes = 2>) -> !chimera.counts<modes = 2>
+  return
+}
+
+// -----
+
+func.func @slice_of_gradient(%rows: !chimera.rows {chimera.step = "rows"}) -> (tensor<4xi32> {chimera.gradient = "w"})
+    attributes {chimera.limits = array<i64: 4, 4>, chimera.training} {
+  %w = chimera.param "w" : tensor<4xf32>
+  %g, %s = chimera.call @k() grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = -1 : i64, order = array<i64: 0, 1>} : () -> (tensor<4xi32>, tensor<4xi32>)
+  // expected-error @+1 {{'chimera.slice_rows' op its arrays must be results of launches}}
+  %r = chimera.slice_rows %g, %s of %rows : tensor<4xi32>, tensor<4xi32>
+  return %g : tensor<4xi32>
+}
+
+// -----
+
+func.func @unknown_columns() -> (tensor<?x?xf32>, tensor<?x1xi8>) attributes {chimera.limits = array<i64: 4, 4>} {
+  // expected-error @+1 {{'chimera.call' op result #0 must be of numbers, and of a known size in all but its rows, got 'tensor<?x?xf32>'}}
+  %x, %m = chimera.call @k() grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = -1 : i64, order = array<i64: 0, 1>} : () -> (tensor<?x?xf32>, tensor<?x1xi8>)
+  return %x, %m : tensor<?x?xf32>, tensor<?x1xi8>
+}
+
+// -----
+
+func.func @region(%x: tensor<?x4xf32>, %c: i1) attributes {chimera.limits = array<i64: 4, 4>, chimera.training} {
+  %y = chimera.call @k() grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = -1 : i64, order = array<i64: 0>} : () -> tensor<?x4xf32>
+  %z = chimera.call @k(%y) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = -1 : i64, order = array<i64: 0>, updated = array<i64: 0>} : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  // expected-error @+1 {{'scf.if' op is not a launch: lower to a target's kernels first}}
+  scf.if %c {
+    %u = chimera.silu %y : tensor<?x4xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @packed() attributes {chimera.limits = array<i64: 4, 4>, chimera.training} {
+  %w = chimera.param "w" : tensor<1x9007199254740992xf32>
+  // expected-error @+1 {{'chimera.pack' op its weights are too large: they take more than 2^50 bytes}}
+  %p = chimera.pack %w {format = "f32", panel = 4096 : i64, group = 1 : i64} : tensor<1x9007199254740992xf32>
+  return
+}
+
+// -----
+
+// expected-error @+1 {{chimera.cache_block must be the entries of a block, 1 to 4096, got 0 : i64}}
+module attributes {chimera.cache_block = 0 : i64} {
+  func.func @prefill(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>) -> (tensor<?x4xf32>, tensor<?x1xi8>) attributes {chimera.limits = array<i64: 4, 4>} {
+    return %x, %m : tensor<?x4xf32>, tensor<?x1xi8>
+  }
+}
+
+// -----
+
+// The first results of a phase of inference are logits and routing, whatever else they are called.
+// CHECK-LABEL: chimera.program @named arena 128 limits 4, 4 logits [0, 64] routing [64, 4]
+func.func @named() -> (tensor<?x4xf32> {chimera.result = "loss"}, tensor<?x1xi8>) attributes {chimera.limits = array<i64: 4, 4>} {
+  %x, %m = chimera.call @k() grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
+      {op = "k", layer = -1 : i64, order = array<i64: 0, 1>} : () -> (tensor<?x4xf32>, tensor<?x1xi8>)
+  return %x, %m : tensor<?x4xf32>, tensor<?x1xi8>
 }
