@@ -3,8 +3,10 @@
 
 #include "passes/ModelLayout.h"
 
+#include "dialect/IR/Attributes.h"
 #include "dialect/IR/Checks.h"
 #include "dialect/IR/PageLayout.h"
+#include "runtime/core/PackedLayout.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -47,7 +49,7 @@ LogicalResult ModelLayout::addParameter(ParamOp op) {
   DictionaryAttr attr = parameterEntry(op);
   auto [it, isNew] = parameters.insert({op.getName(), {static_cast<int64_t>(parameters.size()), attr}});
   // The master of a parameter may be wider than what inference reads.
-  bool master = op->getParentOfType<func::FuncOp>()->hasAttr("chimera.training");
+  bool master = op->getParentOfType<func::FuncOp>()->hasAttr(attrs::training);
   if (!isNew && !master && it->second.second != attr) {
     return op.emitOpError("parameter '") << op.getName() << "' is used in two ways";
   }
@@ -56,7 +58,7 @@ LogicalResult ModelLayout::addParameter(ParamOp op) {
 
 /// The entries that a cache block of the target has: the module's chimera.cache_block, 1 without one.
 static int64_t blockEntries(func::FuncOp phase) {
-  auto block = phase->getParentOfType<ModuleOp>()->getAttrOfType<IntegerAttr>("chimera.cache_block");
+  auto block = phase->getParentOfType<ModuleOp>()->getAttrOfType<IntegerAttr>(attrs::cacheBlock);
   return block ? block.getInt() : 1;
 }
 
@@ -71,20 +73,20 @@ static Type withRoom(Type type, int64_t block) {
                        ring.getWeights(), room);
 }
 
-/// Bytes of packed weights: whole panels of whole groups; for i8 also an exponent for each row and 32 neighbours.
+/// Bytes of packed weights.
 static int64_t packedBytes(PackOp op) {
-  int64_t outputs = 0, inputs = columnsOf(op.getInputs()[0]);
-  int64_t panel = static_cast<int64_t>(op.getPanel()), group = static_cast<int64_t>(op.getGroup());
-  auto panelsOf = [&](int64_t rows) { return (rows + panel - 1) / panel; };
+  runtime::PackedWeights packed;
+  packed.format = op.getFormat() == "i8"     ? runtime::WeightFormat::I8
+                  : op.getFormat() == "bf16" ? runtime::WeightFormat::BF16
+                                             : runtime::WeightFormat::F32;
+  packed.panel = static_cast<int64_t>(op.getPanel());
+  packed.group = static_cast<int64_t>(op.getGroup());
+  packed.interleaved = op.getInterleaved();
+  std::vector<int64_t> outputs;
   for (Value input : op.getInputs()) {
-    outputs += cast<RankedTensorType>(input.getType()).getDimSize(0);
+    outputs.push_back(cast<RankedTensorType>(input.getType()).getDimSize(0));
   }
-  int64_t panels = op.getInterleaved() ? 2 * panelsOf(outputs / 2) : panelsOf(outputs);
-  if (op.getFormat() == "i8") {
-    return panels * ((inputs + 31) / 32) * panel * 33;
-  }
-  int64_t padded = (inputs + group - 1) / group * group;
-  return panels * panel * padded * (op.getFormat() == "f32" ? 4 : 2);
+  return runtime::panelShape(packed, outputs, columnsOf(op.getInputs()[0])).bytes();
 }
 
 DictionaryAttr ModelLayout::packedEntry(PackOp op) const {
@@ -132,9 +134,8 @@ LogicalResult ModelLayout::addCaches(func::FuncOp phase) {
     return phase.emitOpError("its caches are not those of the other phases");
   }
   for (auto [i, argument] : llvm::enumerate(arguments)) {
-    auto entry = phase.getArgAttrOfType<DictionaryAttr>(argument.getArgNumber(), "chimera.cache");
-    if (!entry || !entry.getAs<IntegerAttr>("layer") || !entry.getAs<StringAttr>("mode") ||
-        !entry.getAs<StringAttr>("name")) {
+    auto entry = phase.getArgAttrOfType<DictionaryAttr>(argument.getArgNumber(), attrs::cache);
+    if (!entry) {
       return phase.emitOpError("argument #")
              << argument.getArgNumber() << " is a cache without chimera.cache = {layer, mode, name}";
     }
@@ -154,7 +155,7 @@ LogicalResult ModelLayout::addCaches(func::FuncOp phase) {
 }
 
 LogicalResult ModelLayout::add(func::FuncOp phase) {
-  if (!phase->hasAttr("chimera.training") && failed(addCaches(phase))) {
+  if (!phase->hasAttr(attrs::training) && failed(addCaches(phase))) {
     return failure();
   }
   WalkResult result = phase.walk(
@@ -166,17 +167,12 @@ LogicalResult ModelLayout::add(func::FuncOp phase) {
   return failure(result.wasInterrupted());
 }
 
-LogicalResult ModelLayout::addUnread(ModuleOp module) {
-  auto all = module->getAttrOfType<ArrayAttr>("chimera.parameters");
+void ModelLayout::addUnread(ModuleOp module) {
+  auto all = module->getAttrOfType<ArrayAttr>(attrs::parameters);
   for (Attribute attr : all ? all.getValue() : ArrayRef<Attribute>()) {
-    auto entry = dyn_cast<DictionaryAttr>(attr);
-    auto name = entry ? entry.getAs<StringAttr>("name") : StringAttr();
-    if (!name) {
-      return module.emitError("chimera.parameters must list dictionaries with a name, got ") << attr;
-    }
-    parameters.insert({name, {static_cast<int64_t>(parameters.size()), entry}});
+    auto entry = cast<DictionaryAttr>(attr);
+    parameters.insert({entry.getAs<StringAttr>("name"), {static_cast<int64_t>(parameters.size()), entry}});
   }
-  return success();
 }
 
 ArrayAttr ModelLayout::parametersAttr(MLIRContext *context) const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // chimera-rematerialize: computes again, in the backward half, what would take too much memory to keep.
 
+#include "dialect/IR/Attributes.h"
 #include "dialect/IR/Checks.h"
 #include "dialect/IR/Ops.h"
 #include "passes/Passes.h"
@@ -26,7 +27,7 @@ class Rematerialization {
 public:
   Rematerialization(func::FuncOp program, int64_t limit)
       : program(program), block(program.getBody().front()), limit(limit),
-        rows(program->getAttrOfType<DenseI64ArrayAttr>("chimera.limits")[0]) {}
+        rows(program->getAttrOfType<DenseI64ArrayAttr>(attrs::limits)[0]) {}
 
   LogicalResult run();
 
@@ -198,7 +199,7 @@ Operation *Rematerialization::again(Operation *op, Operation *user, IRMapping &m
   OpBuilder builder(user);
   Operation *copy = builder.clone(*op, mapping);
   // The number keeps equal ops apart, which would be made one again.
-  copy->setAttr("chimera.recomputed", builder.getI64IntegerAttr(repeated++));
+  copy->setAttr(attrs::recomputed, builder.getI64IntegerAttr(repeated++));
   copies[op].push_back(copy);
   return copy;
 }
@@ -255,7 +256,7 @@ struct Rematerialize : chimera::impl::RematerializeBase<Rematerialize> {
   using RematerializeBase::RematerializeBase;
 
   void runOnOperation() override {
-    if (getOperation()->hasAttr("chimera.differentiate") && memoryLimit > 0 &&
+    if (getOperation()->hasAttr(attrs::differentiate) && memoryLimit > 0 &&
         failed(Rematerialization(getOperation(), memoryLimit).run())) {
       signalPassFailure();
     }

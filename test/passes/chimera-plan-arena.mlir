@@ -337,9 +337,9 @@ func.func @decode(%rows: !chimera.rows {chimera.step = "rows"}, %c: !chimera.cou
 // -----
 
 // expected-error @+1 {{'func.func' op its result 'loss' must be the result of a launch}}
-func.func @foreign_result(%x: tensor<2xf64> {chimera.step = "x"}) -> (tensor<2xf64> {chimera.result = "loss"})
+func.func @foreign_result(%x: tensor<16xf64> {chimera.step = "hyper"}) -> (tensor<16xf64> {chimera.result = "loss"})
     attributes {chimera.limits = array<i64: 4, 4>, chimera.training} {
-  return %x : tensor<2xf64>
+  return %x : tensor<16xf64>
 }
 
 // -----
@@ -462,16 +462,4 @@ module attributes {chimera.parameters = [{name = "a", source = "disk.a", type = 
         {op = "k", layer = -1 : i64, order = array<i64: 0, 1, 2, 3>} : (tensor<4xf32>, tensor<4xbf16>) -> (tensor<?x4xf32>, tensor<?x1xi8>)
     return %l, %r : tensor<?x4xf32>, tensor<?x1xi8>
   }
-}
-
-// -----
-
-// expected-error @+1 {{chimera.parameters must list dictionaries with a name, got {type = tensor<4xf32>}}}
-module attributes {chimera.parameters = [{type = tensor<4xf32>}]} {
-}
-
-// -----
-
-// expected-error @+1 {{chimera.parameters must list dictionaries with a name, got "w"}}
-module attributes {chimera.parameters = ["w"]} {
 }
