@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // chimera-add-optimizer: the programs that turn gradients into a step.
 
+#include "dialect/IR/Attributes.h"
 #include "dialect/IR/Ops.h"
 #include "dialect/IR/TrainingLayout.h"
 #include "passes/Passes.h"
@@ -51,8 +52,8 @@ private:
 
 func::FuncOp OptimizerBuilder::start(StringRef name, ArrayRef<Type> inputs, ArrayRef<Type> results) {
   auto function = builder.create<func::FuncOp>(loc, name, builder.getFunctionType(inputs, results));
-  function->setAttr("chimera.limits", builder.getDenseI64ArrayAttr({1, 1}));
-  function->setAttr("chimera.training", builder.getUnitAttr());
+  function->setAttr(attrs::limits, builder.getDenseI64ArrayAttr({1, 1}));
+  function->setAttr(attrs::training, builder.getUnitAttr());
   builder.setInsertionPointToStart(function.addEntryBlock());
   return function;
 }
@@ -72,8 +73,8 @@ void OptimizerBuilder::buildUpdate() {
   Type hyperType = RankedTensorType::get({hyperLength}, builder.getF64Type());
   Type normType = RankedTensorType::get({1}, builder.getF64Type());
   func::FuncOp function = start("update", hyperType, normType);
-  function.setArgAttr(0, "chimera.step", builder.getStringAttr("hyper"));
-  function.setResultAttr(0, "chimera.result", builder.getStringAttr("norm"));
+  function.setArgAttr(0, attrs::step, builder.getStringAttr("hyper"));
+  function.setResultAttr(0, attrs::result, builder.getStringAttr("norm"));
   SmallVector<Value> gradients;
   for (const Trained &param : params) {
     gradients.push_back(state(StateKind::Gradient, param));
@@ -96,7 +97,7 @@ struct AddOptimizer : chimera::impl::AddOptimizerBase<AddOptimizer> {
     auto train = module.lookupSymbol<func::FuncOp>("train_hard");
     SmallVector<Trained> params;
     for (unsigned i = 0; train && i < train.getNumResults(); ++i) {
-      auto name = train.getResultAttrOfType<StringAttr>(i, "chimera.gradient");
+      auto name = train.getResultAttrOfType<StringAttr>(i, attrs::gradient);
       if (!name) {
         continue;
       }
@@ -116,7 +117,7 @@ struct AddOptimizer : chimera::impl::AddOptimizerBase<AddOptimizer> {
       return signalPassFailure();
     }
     SmallVector<Attribute> names = llvm::map_to_vector(params, [](const Trained &p) -> Attribute { return p.name; });
-    module->setAttr("chimera.trainable", ArrayAttr::get(&getContext(), names));
+    module->setAttr(attrs::trainable, ArrayAttr::get(&getContext(), names));
     OptimizerBuilder optimizer(module, params);
     optimizer.buildAccumulate();
     optimizer.buildUpdate();

@@ -2,6 +2,7 @@
 // chimera-differentiate: the gradients of the loss by every parameter, in reverse mode.
 
 #include "dialect/IR/Adjoints.h"
+#include "dialect/IR/LayerListener.h"
 #include "dialect/IR/Ops.h"
 #include "dialect/IR/TrainingLayout.h"
 #include "passes/Passes.h"
@@ -21,7 +22,8 @@ using namespace chimera::ir;
 /// Adds the gradients to the function's results, in the order of the parameters' first uses. What several uses
 /// contribute is added up at the very end: a step that is spread over ranks sums each use's part over them first, so
 /// that the order of additions does not depend on their number.
-static LogicalResult addGradients(func::FuncOp function, ArrayRef<ParamOp> params, Adjoints &adjoints) {
+static LogicalResult addGradients(func::FuncOp function, ArrayRef<ParamOp> params, Adjoints &adjoints,
+                                  LayerListener &layers) {
   Operation *terminator = function.getBody().front().getTerminator();
   SmallVector<Value> results(terminator->getOperands());
   SmallVector<Attribute> attrs;
@@ -29,8 +31,9 @@ static LogicalResult addGradients(func::FuncOp function, ArrayRef<ParamOp> param
     attrs.push_back(DictionaryAttr::get(function.getContext(), function.getResultAttrs(i)));
   }
   Builder builder(function.getContext());
-  OpBuilder sums(terminator);
+  OpBuilder sums(terminator, &layers);
   for (ParamOp param : params) {
+    layers.follow(param);
     ArrayRef<Value> parts = adjoints.partsOf(param.getResult());
     if (parts.empty() && param.getOptional()) {
       continue;
@@ -43,7 +46,7 @@ static LogicalResult addGradients(func::FuncOp function, ArrayRef<ParamOp> param
       gradient = sums.create<SumOp>(param.getLoc(), gradient.getType(), gradient, part);
     }
     results.push_back(gradient);
-    attrs.push_back(builder.getDictionaryAttr(builder.getNamedAttr("chimera.gradient", param.getNameAttr())));
+    attrs.push_back(builder.getDictionaryAttr(builder.getNamedAttr(attrs::gradient, param.getNameAttr())));
   }
   terminator->setOperands(results);
   function.setType(builder.getFunctionType(function.getArgumentTypes(), ValueRange(results).getTypes()));
@@ -91,7 +94,7 @@ static LogicalResult differentiate(func::FuncOp function) {
     return failure();
   }
   for (unsigned i = 0; i < function.getNumResults(); ++i) {
-    if (function.getResultAttr(i, "chimera.gradient")) {
+    if (function.getResultAttr(i, attrs::gradient)) {
       return function.emitOpError("gives gradients already");
     }
   }
@@ -101,22 +104,24 @@ static LogicalResult differentiate(func::FuncOp function) {
   if (failed(collect(block, params, ops))) {
     return failure();
   }
-  OpBuilder builder(block.getTerminator());
+  LayerListener layers;
+  OpBuilder builder(block.getTerminator(), &layers);
   Adjoints adjoints(builder, leaves, hyper, prices);
   for (Operation *op : llvm::reverse(ops)) {
+    layers.follow(op);
     if (auto differentiable = dyn_cast<DifferentiableOpInterface>(op)) {
       differentiable.buildGradient(builder, adjoints);
     } else if (llvm::any_of(op->getResults(), [&](Value result) { return adjoints.of(result); })) {
       return op->emitOpError("has no gradient");
     }
   }
-  return addGradients(function, params, adjoints);
+  return addGradients(function, params, adjoints, layers);
 }
 
 namespace {
 struct Differentiate : chimera::impl::DifferentiateBase<Differentiate> {
   void runOnOperation() override {
-    if (getOperation()->hasAttr("chimera.differentiate") && failed(differentiate(getOperation()))) {
+    if (getOperation()->hasAttr(attrs::differentiate) && failed(differentiate(getOperation()))) {
       signalPassFailure();
     }
   }

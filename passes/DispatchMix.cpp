@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // chimera-dispatch-mix: mixers on slices of the batch, sorted by mode once.
 
+#include "dialect/IR/LayerListener.h"
 #include "dialect/IR/Ops.h"
 #include "passes/Passes.h"
 
@@ -74,12 +75,14 @@ struct DispatchMix : chimera::impl::DispatchMixBase<DispatchMix> {
   void runOnOperation() override {
     SmallVector<MixOp> mixes;
     getOperation().walk([&](MixOp op) { mixes.push_back(op); });
-    IRRewriter rewriter(&getContext());
+    LayerListener layers;
+    IRRewriter rewriter(&getContext(), &layers);
     for (MixOp op : mixes) {
       if (!op.getMode()) {
         op.emitOpError("has one mode: canonicalize folds it away before dispatch");
         return signalPassFailure();
       }
+      layers.follow(op);
       dispatch(rewriter, op);
     }
   }

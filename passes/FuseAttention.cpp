@@ -2,6 +2,7 @@
 // chimera-fuse-attention: entries are committed first where attention loses none by it, and outputs rounded.
 
 #include "dialect/IR/Checks.h"
+#include "dialect/IR/LayerListener.h"
 #include "dialect/IR/Ops.h"
 #include "passes/Passes.h"
 
@@ -64,11 +65,13 @@ static void fuse(IRRewriter &rewriter, AttendOp attend, bool singleRows) {
 namespace {
 struct FuseAttention : chimera::impl::FuseAttentionBase<FuseAttention> {
   void runOnOperation() override {
-    IRRewriter rewriter(&getContext());
-    bool singleRows = getOperation()->hasAttr("chimera.single_rows");
+    LayerListener layers;
+    IRRewriter rewriter(&getContext(), &layers);
+    bool singleRows = getOperation()->hasAttr(attrs::singleRows);
     SmallVector<AttendOp> attends;
     getOperation().walk([&](AttendOp op) { attends.push_back(op); });
     for (AttendOp attend : attends) {
+      layers.follow(attend);
       fuse(rewriter, attend, singleRows);
     }
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // chimera-fuse-conv: convolutions that bring their tails up to date.
 
+#include "dialect/IR/LayerListener.h"
 #include "dialect/IR/Ops.h"
 #include "passes/Passes.h"
 
@@ -69,10 +70,12 @@ static void fuse(IRRewriter &rewriter, CausalConvOp conv) {
 namespace {
 struct FuseConv : chimera::impl::FuseConvBase<FuseConv> {
   void runOnOperation() override {
-    IRRewriter rewriter(&getContext());
+    LayerListener layers;
+    IRRewriter rewriter(&getContext(), &layers);
     SmallVector<CausalConvOp> convs;
     getOperation().walk([&](CausalConvOp op) { convs.push_back(op); });
     for (CausalConvOp conv : convs) {
+      layers.follow(conv);
       fuse(rewriter, conv);
     }
   }

@@ -2,6 +2,7 @@
 // chimera-fuse-linears: matrix products with what comes before and after them.
 
 #include "dialect/IR/Checks.h"
+#include "dialect/IR/LayerListener.h"
 #include "dialect/IR/Ops.h"
 #include "passes/Passes.h"
 
@@ -32,7 +33,7 @@ template <typename Op> Op onlyUser(Value value) {
 /// Fuses the products of one block.
 class LinearFuser {
 public:
-  explicit LinearFuser(IRRewriter &rewriter) : rewriter(rewriter) {}
+  LinearFuser(IRRewriter &rewriter, LayerListener &layers) : rewriter(rewriter), layers(layers) {}
 
   void run(Block &block) {
     fuseSwiglu(block);
@@ -45,9 +46,11 @@ public:
   }
 
 private:
-  FusedLinearOp create(Location loc, Type result, Value input, ValueRange weights, Epilogue epilogue,
+  /// A product in the place of `op`.
+  FusedLinearOp create(Operation *op, Type result, Value input, ValueRange weights, Epilogue epilogue,
                        Value residual = nullptr, Value gate = nullptr, Value gather = nullptr) {
-    return rewriter.create<FusedLinearOp>(loc, result, input, weights, gather, residual, gate, epilogue);
+    layers.follow(op);
+    return rewriter.create<FusedLinearOp>(op->getLoc(), result, input, weights, gather, residual, gate, epilogue);
   }
 
   /// linear, linear, swiglu: one product with interleaved weights.
@@ -59,8 +62,8 @@ private:
         continue;
       }
       rewriter.setInsertionPoint(swiglu);
-      auto fused = create(swiglu.getLoc(), swiglu.getResult().getType(), gate.getInput(),
-                          {gate.getWeight(), up.getWeight()}, Epilogue::SwiGLU);
+      auto fused = create(swiglu, swiglu.getResult().getType(), gate.getInput(), {gate.getWeight(), up.getWeight()},
+                          Epilogue::SwiGLU);
       rewriter.replaceOp(swiglu, fused.getResult());
       rewriter.eraseOp(gate);
       rewriter.eraseOp(up);
@@ -116,10 +119,11 @@ private:
     }
     rewriter.setInsertionPoint(first);
     Type type = group.size() > 1 ? rowMatrix(columns, elementOf(first.getResult())) : first.getResult().getType();
-    auto fused = create(first.getLoc(), type, first.getInput(), weights, Epilogue::None);
+    auto fused = create(first, type, first.getInput(), weights, Epilogue::None);
     int64_t offset = 0;
     for (LinearOp linear : group) {
       int64_t width = columnsOf(linear.getResult());
+      layers.follow(linear);
       rewriter.setInsertionPoint(linear);
       Value result = fused.getResult();
       if (group.size() > 1) {
@@ -177,8 +181,8 @@ private:
   /// The product where `user` is, added to the residual stream.
   Value addTo(Value residual, FusedLinearOp product, Value gate, Operation *user) {
     rewriter.setInsertionPoint(user);
-    auto fused = create(product.getLoc(), residual.getType(), product.getInput(), product.getWeights(),
-                        Epilogue::Residual, residual, gate, product.getGather());
+    auto fused = create(product, residual.getType(), product.getInput(), product.getWeights(), Epilogue::Residual,
+                        residual, gate, product.getGather());
     return fused.getResult();
   }
 
@@ -226,6 +230,7 @@ private:
       return;
     }
     if (!rest.empty()) {
+      layers.follow(combine);
       rewriter.setInsertionPoint(combine);
       stream = rewriter.create<CombineOp>(combine.getLoc(), stream.getType(), rewriter.getArrayAttr(restModes), stream,
                                           combine.getMode(), combine.getInverse(), combine.getGate(), rest);
@@ -237,6 +242,7 @@ private:
   }
 
   IRRewriter &rewriter;
+  LayerListener &layers;
   /// Where the ops of a block are, of those that `stack` has passed. A block's own order is found anew after each move,
   /// in the time of the whole block.
   llvm::DenseMap<Operation *, unsigned> place;
@@ -244,12 +250,13 @@ private:
 
 struct FuseLinears : chimera::impl::FuseLinearsBase<FuseLinears> {
   void runOnOperation() override {
-    if (getOperation()->hasAttr("chimera.training")) {
+    if (getOperation()->hasAttr(attrs::training)) {
       return; // its weights change from step to step, and are never packed ahead
     }
-    IRRewriter rewriter(&getContext());
+    LayerListener layers;
+    IRRewriter rewriter(&getContext(), &layers);
     for (Block &block : getOperation().getBody()) {
-      LinearFuser(rewriter).run(block);
+      LinearFuser(rewriter, layers).run(block);
     }
   }
 };

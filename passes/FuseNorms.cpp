@@ -2,6 +2,7 @@
 // chimera-fuse-norms: norms that write what is rounded from them.
 
 #include "dialect/IR/Checks.h"
+#include "dialect/IR/LayerListener.h"
 #include "dialect/IR/Ops.h"
 #include "passes/Passes.h"
 
@@ -68,10 +69,11 @@ static void fuseGatedNorm(IRRewriter &rewriter, GatedNormOp op) {
 namespace {
 struct FuseNorms : chimera::impl::FuseNormsBase<FuseNorms> {
   void runOnOperation() override {
-    if (getOperation()->hasAttr("chimera.training")) {
+    if (getOperation()->hasAttr(attrs::training)) {
       return;
     }
-    IRRewriter rewriter(&getContext());
+    LayerListener layers;
+    IRRewriter rewriter(&getContext(), &layers);
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
       if (isa<NormOp, GatedNormOp>(op)) {
@@ -79,6 +81,7 @@ struct FuseNorms : chimera::impl::FuseNormsBase<FuseNorms> {
       }
     });
     for (Operation *op : ops) {
+      layers.follow(op);
       if (auto norm = dyn_cast<NormOp>(op)) {
         fuseNorm(rewriter, norm);
       } else {

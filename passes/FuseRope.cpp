@@ -2,6 +2,7 @@
 // chimera-fuse-rope: angles once a step, queries and keys turned and rounded together with the values.
 
 #include "dialect/IR/Checks.h"
+#include "dialect/IR/LayerListener.h"
 #include "dialect/IR/Ops.h"
 #include "passes/Passes.h"
 #include "passes/Phase.h"
@@ -30,7 +31,8 @@ Value unrounded(Value value) {
 /// Fuses the rotary embeddings of one phase.
 class RopeFuser {
 public:
-  RopeFuser(IRRewriter &rewriter, Value batch) : rewriter(rewriter), batch(batch) {}
+  RopeFuser(IRRewriter &rewriter, LayerListener &layers, Value batch)
+      : rewriter(rewriter), layers(layers), batch(batch) {}
 
   /// `query`, `key` and `value` are what one attention reads. Only if all have the same rows.
   void fuse(Value query, Value key, Value value) {
@@ -57,6 +59,7 @@ public:
       }
     }
     Value table = tableOf(queryRope);
+    layers.follow(queryRope);
     rewriter.setInsertionPointAfter(last);
     auto fused = rewriter.create<FusedRopeOp>(queryRope.getLoc(), query.getType(), key.getType(), value.getType(),
                                               queryRope.getInput(), keyRope.getInput(), plain, table,
@@ -73,13 +76,14 @@ private:
       rewriter.setInsertionPointToStart(rope->getBlock());
       auto type = RankedTensorType::get({ShapedType::kDynamic, 2 * static_cast<int64_t>(rope.getFrequencies().size())},
                                         elementOf(rope.getInput()));
-      // Of no layer: all share it.
+      layers.follow(nullptr); // of no layer: all share it
       table = rewriter.create<RopeTableOp>(rewriter.getUnknownLoc(), type, batch, rope.getFrequencies());
     }
     return table;
   }
 
   IRRewriter &rewriter;
+  LayerListener &layers;
   Value batch;
   llvm::MapVector<Attribute, Value> tables;
 };
@@ -91,8 +95,9 @@ struct FuseRope : chimera::impl::FuseRopeBase<FuseRope> {
     if (!batch || !isa<RowsType>(batch.getType())) {
       return;
     }
-    IRRewriter rewriter(&getContext());
-    RopeFuser fuser(rewriter, batch);
+    LayerListener layers;
+    IRRewriter rewriter(&getContext(), &layers);
+    RopeFuser fuser(rewriter, layers, batch);
     SmallVector<AttendOp> attends;
     phase.walk([&](AttendOp op) { attends.push_back(op); });
     for (AttendOp attend : attends) {

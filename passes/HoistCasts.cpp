@@ -2,6 +2,7 @@
 // chimera-hoist-casts: rounded once for the batch, not once a slice.
 
 #include "dialect/IR/Checks.h"
+#include "dialect/IR/LayerListener.h"
 #include "dialect/IR/Ops.h"
 #include "passes/Passes.h"
 
@@ -46,14 +47,16 @@ static void hoist(IRRewriter &rewriter, CastOp cast, GatherOp gather) {
 namespace {
 struct HoistCasts : chimera::impl::HoistCastsBase<HoistCasts> {
   void runOnOperation() override {
-    if (getOperation()->hasAttr("chimera.training")) {
+    if (getOperation()->hasAttr(attrs::training)) {
       return;
     }
-    IRRewriter rewriter(&getContext());
+    LayerListener layers;
+    IRRewriter rewriter(&getContext(), &layers);
     SmallVector<CastOp> casts;
     getOperation().walk([&](CastOp op) { casts.push_back(op); });
     for (CastOp cast : casts) {
       if (auto gather = cast.getInput().getDefiningOp<GatherOp>()) {
+        layers.follow(cast);
         hoist(rewriter, cast, gather);
       }
     }

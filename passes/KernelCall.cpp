@@ -3,6 +3,7 @@
 
 #include "passes/KernelCall.h"
 
+#include "dialect/IR/Attributes.h"
 #include "dialect/IR/Checks.h"
 
 using namespace mlir;
@@ -23,16 +24,6 @@ std::vector<int> chimera::modeIndices(ArrayAttr modes) {
     indices.push_back(static_cast<int>(mode));
   }
   return indices;
-}
-
-int64_t chimera::layerOf(Operation *op) {
-  auto name = op->getLoc()->findInstanceOf<NameLoc>();
-  int64_t layer = -1;
-  StringRef text = name ? name.getName().getValue() : StringRef();
-  if (!text.consume_front("layers.") || text.getAsInteger(10, layer)) {
-    return -1;
-  }
-  return layer;
 }
 
 KernelCall &KernelCall::start(Value value) {

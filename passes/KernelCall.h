@@ -53,9 +53,6 @@ kernel::Scalar scalarOf(mlir::Value tensor);
 /// The kernels' numbers of modes: their canonical indices.
 std::vector<int> modeIndices(mlir::ArrayAttr modes);
 
-/// The layer that an op belongs to: the number in its location's name, "layers.I"; -1 outside layers.
-int64_t layerOf(mlir::Operation *op);
-
 } // namespace chimera
 
 #endif // CHIMERA_PASSES_KERNEL_CALL_H

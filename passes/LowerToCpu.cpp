@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // chimera-lower-to-cpu: every op becomes a launch of a cpu kernel, or of a ref kernel where there is none.
 
+#include "dialect/IR/Attributes.h"
 #include "passes/CpuCalls.h"
 #include "passes/Passes.h"
 #include "passes/PhaseArguments.h"
@@ -35,11 +36,11 @@ struct LowerToCpu : chimera::impl::LowerToCpuBase<LowerToCpu> {
       module.emitError("weights must be 'same' or 'int8', got '") << weights.getValue() << "'";
       return signalPassFailure();
     }
-    module->setAttr("chimera.cache_block", Builder(module).getI64IntegerAttr(cpu::blockEntries));
+    module->setAttr(ir::attrs::cacheBlock, Builder(module).getI64IntegerAttr(cpu::blockEntries));
     IRRewriter rewriter(&getContext());
     auto begin = [&](func::FuncOp phase, ModuleOp kernels, const PhaseArguments &arguments) -> LowerOp {
-      CpuTarget target{*known, weights == "int8", phase->hasAttr("chimera.single_rows"),
-                       phase->hasAttr("chimera.training")};
+      CpuTarget target{*known, weights == "int8", phase->hasAttr(ir::attrs::singleRows),
+                       phase->hasAttr(ir::attrs::training)};
       auto calls = std::make_shared<CpuCalls>(rewriter, kernels, target, arguments);
       return [calls](Operation *op) { return calls->lower(op); };
     };

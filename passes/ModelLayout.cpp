@@ -3,8 +3,10 @@
 
 #include "passes/ModelLayout.h"
 
+#include "dialect/IR/Attributes.h"
 #include "dialect/IR/Checks.h"
 #include "dialect/IR/PageLayout.h"
+#include "runtime/core/PackedLayout.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -49,7 +51,7 @@ LogicalResult ModelLayout::addParameter(ParamOp op) {
   DictionaryAttr attr = parameterEntry(op);
   auto [it, isNew] = parameters.insert({op.getName(), {static_cast<int64_t>(parameters.size()), attr}});
   // The master of a parameter may be wider than what inference reads.
-  bool master = op->getParentOfType<func::FuncOp>()->hasAttr("chimera.training");
+  bool master = op->getParentOfType<func::FuncOp>()->hasAttr(attrs::training);
   if (!isNew && !master && it->second.second != attr) {
     return op.emitOpError("parameter '") << op.getName() << "' is used in two ways";
   }
@@ -57,17 +59,9 @@ LogicalResult ModelLayout::addParameter(ParamOp op) {
 }
 
 /// The entries that a cache block of the target has: the module's chimera.cache_block, 1 without one.
-static FailureOr<int64_t> blockEntries(func::FuncOp phase) {
-  auto module = phase->getParentOfType<ModuleOp>();
-  Attribute attr = module->getAttr("chimera.cache_block");
-  if (!attr) {
-    return int64_t(1);
-  }
-  auto block = dyn_cast<IntegerAttr>(attr);
-  if (!block || !block.getType().isInteger(64) || block.getInt() < 1 || block.getInt() > 4096) {
-    return module.emitError("chimera.cache_block must be the entries of a block, 1 to 4096, got ") << attr;
-  }
-  return block.getInt();
+static int64_t blockEntries(func::FuncOp phase) {
+  auto block = phase->getParentOfType<ModuleOp>()->getAttrOfType<IntegerAttr>(attrs::cacheBlock);
+  return block ? block.getInt() : 1;
 }
 
 /// A ring has room for the whole blocks that any `window` neighbours may touch; other caches are as they are. Null,
@@ -83,29 +77,26 @@ static Type withRoom(func::FuncOp phase, Type type, int64_t block) {
                               ring.getWeights(), room);
 }
 
-/// The most bytes of packed weights: beyond it no arithmetic on them is safe.
-constexpr int64_t mostPackedBytes = int64_t(1) << 50;
-
-/// Bytes of packed weights: whole panels of whole groups; for i8 also an exponent for each row and 32 neighbours. None
-/// if there are more than mostPackedBytes.
+/// Bytes of packed weights. None if a matrix has more elements than any model's, with which arithmetic is safe.
 static std::optional<int64_t> packedBytes(PackOp op) {
-  int64_t outputs = 0, inputs = columnsOf(op.getInputs()[0]);
-  int64_t panel = static_cast<int64_t>(op.getPanel()), group = static_cast<int64_t>(op.getGroup());
-  auto panelsOf = [&](int64_t rows) { return (rows + panel - 1) / panel; };
+  runtime::PackedWeights packed;
+  packed.format = op.getFormat() == "i8"     ? runtime::WeightFormat::I8
+                  : op.getFormat() == "bf16" ? runtime::WeightFormat::BF16
+                                             : runtime::WeightFormat::F32;
+  packed.panel = static_cast<int64_t>(op.getPanel());
+  packed.group = static_cast<int64_t>(op.getGroup());
+  packed.interleaved = op.getInterleaved();
+  int64_t inputs = columnsOf(op.getInputs()[0]);
+  std::vector<int64_t> outputs;
   for (Value input : op.getInputs()) {
     int64_t rows = cast<RankedTensorType>(input.getType()).getDimSize(0);
-    if (rows > mostPackedBytes - outputs) {
+    std::optional<int64_t> elements = llvm::checkedMul(rows, inputs);
+    if (!elements || *elements > abi::mostElements || rows > abi::mostElements || inputs > abi::mostElements) {
       return std::nullopt;
     }
-    outputs += rows;
+    outputs.push_back(rows);
   }
-  int64_t panels = op.getInterleaved() ? 2 * panelsOf(outputs / 2) : panelsOf(outputs);
-  int64_t bytesOfRow =
-      op.getFormat() == "i8"
-          ? llvm::SaturatingMultiply<uint64_t>((uint64_t(inputs) + 31) / 32, 33)
-          : llvm::SaturatingMultiply<uint64_t>(llvm::alignTo(uint64_t(inputs), group), op.getFormat() == "f32" ? 4 : 2);
-  std::optional<int64_t> bytes = bytesOfRow < 0 ? std::nullopt : llvm::checkedMul(panels * panel, bytesOfRow);
-  return bytes && *bytes <= mostPackedBytes ? bytes : std::nullopt;
+  return runtime::panelShape(packed, outputs, inputs).bytes();
 }
 
 DictionaryAttr ModelLayout::packedEntry(PackOp op) const {
@@ -155,18 +146,14 @@ LogicalResult ModelLayout::addCaches(func::FuncOp phase) {
   if (!first && arguments.size() != caches.size()) {
     return phase.emitOpError("its caches are not those of the other phases");
   }
-  FailureOr<int64_t> block = blockEntries(phase);
-  if (failed(block)) {
-    return failure();
-  }
+  int64_t block = blockEntries(phase);
   for (auto [i, argument] : llvm::enumerate(arguments)) {
-    auto entry = phase.getArgAttrOfType<DictionaryAttr>(argument.getArgNumber(), "chimera.cache");
-    if (!entry || !entry.getAs<IntegerAttr>("layer") || !entry.getAs<StringAttr>("mode") ||
-        !entry.getAs<StringAttr>("name")) {
+    auto entry = phase.getArgAttrOfType<DictionaryAttr>(argument.getArgNumber(), attrs::cache);
+    if (!entry) {
       return phase.emitOpError("argument #")
              << argument.getArgNumber() << " is a cache without chimera.cache = {layer, mode, name}";
     }
-    Type type = withRoom(phase, argument.getType(), *block);
+    Type type = withRoom(phase, argument.getType(), block);
     if (!type) {
       return failure();
     }
@@ -186,10 +173,10 @@ LogicalResult ModelLayout::addCaches(func::FuncOp phase) {
 }
 
 LogicalResult ModelLayout::add(func::FuncOp phase) {
-  if (phase->hasAttr("chimera.training") && !cacheArguments(phase).empty()) {
+  if (phase->hasAttr(attrs::training) && !cacheArguments(phase).empty()) {
     return phase.emitOpError("is a training program, which has no caches");
   }
-  if (!phase->hasAttr("chimera.training") && failed(addCaches(phase))) {
+  if (!phase->hasAttr(attrs::training) && failed(addCaches(phase))) {
     return failure();
   }
   WalkResult result = phase.walk(
@@ -201,17 +188,12 @@ LogicalResult ModelLayout::add(func::FuncOp phase) {
   return failure(result.wasInterrupted());
 }
 
-LogicalResult ModelLayout::addUnread(ModuleOp module) {
-  auto all = module->getAttrOfType<ArrayAttr>("chimera.parameters");
+void ModelLayout::addUnread(ModuleOp module) {
+  auto all = module->getAttrOfType<ArrayAttr>(attrs::parameters);
   for (Attribute attr : all ? all.getValue() : ArrayRef<Attribute>()) {
-    auto entry = dyn_cast<DictionaryAttr>(attr);
-    auto name = entry ? entry.getAs<StringAttr>("name") : StringAttr();
-    if (!name) {
-      return module.emitError("chimera.parameters must list dictionaries with a name, got ") << attr;
-    }
-    parameters.insert({name, {static_cast<int64_t>(parameters.size()), entry}});
+    auto entry = cast<DictionaryAttr>(attr);
+    parameters.insert({entry.getAs<StringAttr>("name"), {static_cast<int64_t>(parameters.size()), entry}});
   }
-  return success();
 }
 
 ArrayAttr ModelLayout::parametersAttr(MLIRContext *context) const {

@@ -33,8 +33,8 @@ public:
   mlir::LogicalResult add(mlir::func::FuncOp phase);
 
   /// Adds, after all phases, the parameters that the module's `chimera.parameters` (absent: none) lists and no phase
-  /// uses: training keeps them as they are. Fails with a diagnostic if an entry has no name.
-  mlir::LogicalResult addUnread(mlir::ModuleOp module);
+  /// uses: training keeps them as they are.
+  void addUnread(mlir::ModuleOp module);
 
   /// Whether a phase uses a parameter of that name.
   bool hasParameter(mlir::StringRef name) const { return parameters.count(name) != 0; }

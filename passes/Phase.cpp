@@ -3,6 +3,7 @@
 
 #include "passes/Phase.h"
 
+#include "dialect/IR/Attributes.h"
 #include "dialect/IR/Dialect.h"
 
 #include "llvm/Support/CheckedArithmetic.h"
@@ -11,12 +12,11 @@ using namespace mlir;
 using namespace chimera;
 
 FailureOr<StepLimits> chimera::phaseLimits(func::FuncOp phase) {
-  auto limits = phase->getAttrOfType<DenseI64ArrayAttr>("chimera.limits");
-  if (!limits || limits.size() != 2 || limits[0] < 1 || limits[1] < 1) {
-    return phase.emitOpError("is not a phase: it needs chimera.limits, the most rows and the most sequences of a step, "
-                             "each at least 1");
+  std::optional<ir::StepBounds> bounds = ir::stepBoundsOf(phase);
+  if (!bounds) {
+    return phase.emitOpError("is not a phase: it needs chimera.limits, the most rows and the most sequences of a step");
   }
-  return StepLimits{limits[0], limits[1]};
+  return StepLimits{bounds->tokens, bounds->seqs};
 }
 
 FailureOr<func::ReturnOp> chimera::phaseReturn(func::FuncOp phase) {
@@ -29,8 +29,7 @@ FailureOr<func::ReturnOp> chimera::phaseReturn(func::FuncOp phase) {
 
 Value chimera::stepArgument(func::FuncOp phase, StringRef name) {
   for (BlockArgument argument : phase.getArguments()) {
-    auto step = phase.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "chimera.step");
-    if (step && step.getValue() == name) {
+    if (ir::stepNameOf(phase, argument.getArgNumber()) == name) {
       return argument;
     }
   }

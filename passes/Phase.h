@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What passes ask of a phase, each with one clear error: a verifier checks none of it, since any function may come
+// What passes ask of a phase, each with one clear error: the verifier checks what is there, but any function may come
 // without.
 
 #ifndef CHIMERA_PASSES_PHASE_H
@@ -13,7 +13,7 @@
 namespace chimera {
 
 /// The rows and the sequences that a step of `phase` holds at most: its `chimera.limits`. Fails with a diagnostic
-/// unless those are two numbers, each at least 1.
+/// if it has none.
 mlir::FailureOr<StepLimits> phaseLimits(mlir::func::FuncOp phase);
 
 /// The `return` of a phase, which ends its only block. Fails with a diagnostic if it is a declaration, has more blocks,

@@ -3,6 +3,7 @@
 
 #include "passes/PhaseArguments.h"
 
+#include "dialect/IR/Attributes.h"
 #include "dialect/IR/Ops.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -16,16 +17,11 @@ static FailureOr<PhaseArguments> phaseArguments(func::FuncOp phase) {
   }
   Value batch = stepArgument(phase, "rows"), forced = stepArgument(phase, "forced");
   // What changes parameters alone has no rows.
-  if (!batch && phase->hasAttr("chimera.training")) {
+  if (!batch && phase->hasAttr(ir::attrs::training)) {
     return PhaseArguments{batch, forced};
   }
   if (!batch || !isa<ir::RowsType>(batch.getType())) {
     return phase.emitOpError("has no argument with chimera.step = \"rows\"");
-  }
-  auto forcedType = forced ? dyn_cast<RankedTensorType>(forced.getType()) : RankedTensorType();
-  if (forced && (!forcedType || forcedType.getRank() != 2 || forcedType.isDynamicDim(1) ||
-                 !forcedType.getElementType().isInteger(8))) {
-    return phase.emitOpError("its forced modes must be i8 [rows, layers], got ") << forced.getType();
   }
   return PhaseArguments{batch, forced};
 }
@@ -38,7 +34,7 @@ static void recordUnforcedLayers(ModuleOp module) {
     }
   });
   if (!layers.empty()) {
-    module->setAttr("chimera.unforced_layers", ArrayAttr::get(module.getContext(), layers.getArrayRef()));
+    module->setAttr(ir::attrs::unforcedLayers, ArrayAttr::get(module.getContext(), layers.getArrayRef()));
   }
 }
 
@@ -51,7 +47,7 @@ LogicalResult chimera::lowerPhases(ModuleOp module,
   auto kernels = builder.create<ModuleOp>(module.getLoc(), StringRef("kernels"));
   recordUnforcedLayers(module);
   for (auto phase : module.getOps<func::FuncOp>()) {
-    if (!phase->hasAttr("chimera.limits")) {
+    if (!phase->hasAttr(ir::attrs::limits)) {
       continue;
     }
     FailureOr<PhaseArguments> arguments = phaseArguments(phase);

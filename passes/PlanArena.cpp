@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // chimera-plan-arena: tensors become slices of one arena, functions launch tables.
 
+#include "dialect/IR/Attributes.h"
 #include "passes/ArenaPlanner.h"
 #include "passes/ModelLayout.h"
 #include "passes/Passes.h"
@@ -35,7 +36,7 @@ private:
   LogicalResult placeGradients();
   LogicalResult findExchange();
   SmallVector<std::pair<StringRef, Value>> results();
-  bool training() { return phase->hasAttr("chimera.training"); }
+  bool training() { return phase->hasAttr(attrs::training); }
   void use(Value value, int64_t launch);
   LogicalResult overwrite(CallOp call);
   LogicalResult appendBuffers(CallOp call, int64_t number, SmallVectorImpl<Attribute> &buffers);
@@ -48,10 +49,7 @@ private:
   Attribute buffer(BufferKind kind, int64_t index, int64_t bytes = 0, StringRef name = "") {
     return BufferAttr::get(phase.getContext(), kind, index, bytes, name);
   }
-  StringRef stepName(BlockArgument argument) {
-    auto attr = phase.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "chimera.step");
-    return attr ? attr.getValue() : StringRef();
-  }
+  StringRef stepName(BlockArgument argument) { return stepNameOf(phase, argument.getArgNumber()); }
 
   func::FuncOp phase;
   const ModelLayout &layout;
@@ -76,18 +74,6 @@ void PhasePlan::use(Value value, int64_t launch) {
   } else if (auto it = requestOf.find(value); it != requestOf.end()) {
     requests[it->second].last = std::max(requests[it->second].last, launch);
   }
-}
-
-/// What a value is a version of: itself, if no launch updated it.
-static Value firstVersion(Value value) {
-  while (auto call = value.getDefiningOp<CallOp>()) {
-    size_t own = call.getNumResults() - call.getUpdated().size(), number = cast<OpResult>(value).getResultNumber();
-    if (number < own) {
-      break;
-    }
-    value = call.getInputs()[call.getUpdated()[number - own]];
-  }
-  return value;
 }
 
 /// The tensors that a call overwrites: their new versions take over their bytes.
@@ -169,7 +155,7 @@ LogicalResult PhasePlan::collect() {
 SmallVector<std::pair<StringRef, Value>> PhasePlan::results() {
   SmallVector<std::pair<StringRef, Value>> results;
   for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
-    auto name = phase.getResultAttrOfType<StringAttr>(i, "chimera.result");
+    auto name = phase.getResultAttrOfType<StringAttr>(i, attrs::result);
     if (!training() && i < 2) {
       results.push_back({i == 0 ? "logits" : "routing", value});
     } else if (name) {
@@ -182,7 +168,7 @@ SmallVector<std::pair<StringRef, Value>> PhasePlan::results() {
 /// Gradients of parameters live where the optimizer finds them, not in the arena.
 LogicalResult PhasePlan::placeGradients() {
   for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
-    auto name = phase.getResultAttrOfType<StringAttr>(i, "chimera.gradient");
+    auto name = phase.getResultAttrOfType<StringAttr>(i, attrs::gradient);
     if (!name) {
       continue;
     }
@@ -411,7 +397,7 @@ struct PlanArena : chimera::impl::PlanArenaBase<PlanArena> {
     SmallVector<func::FuncOp> phases;
     for (bool training : {false, true}) {
       for (auto phase : module.getOps<func::FuncOp>()) {
-        if (phase->hasAttr("chimera.limits") && phase->hasAttr("chimera.training") == training) {
+        if (phase->hasAttr(attrs::limits) && phase->hasAttr(attrs::training) == training) {
           phases.push_back(phase);
         }
       }
@@ -421,9 +407,7 @@ struct PlanArena : chimera::impl::PlanArenaBase<PlanArena> {
         return signalPassFailure();
       }
     }
-    if (failed(layout.addUnread(module))) {
-      return signalPassFailure();
-    }
+    layout.addUnread(module);
     for (func::FuncOp phase : phases) {
       OpBuilder builder(phase);
       if (failed(PhasePlan(phase, layout).write(builder))) {
@@ -432,10 +416,10 @@ struct PlanArena : chimera::impl::PlanArenaBase<PlanArena> {
       phase.erase();
     }
     if (ArrayAttr packed = layout.packedAttr(&getContext())) {
-      module->setAttr("chimera.packed", packed);
+      module->setAttr(attrs::packed, packed);
     }
-    module->setAttr("chimera.parameters", layout.parametersAttr(&getContext()));
-    module->setAttr("chimera.caches", layout.cachesAttr(&getContext()));
+    module->setAttr(attrs::parameters, layout.parametersAttr(&getContext()));
+    module->setAttr(attrs::caches, layout.cachesAttr(&getContext()));
   }
 };
 } // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // chimera-rematerialize: computes again, in the backward half, what would take too much memory to keep.
 
+#include "dialect/IR/Attributes.h"
 #include "dialect/IR/Checks.h"
 #include "dialect/IR/Ops.h"
 #include "passes/ArenaPlanner.h"
@@ -218,7 +219,7 @@ Operation *Rematerialization::again(Operation *op, Operation *user, IRMapping &m
   OpBuilder builder(user);
   Operation *copy = builder.clone(*op, mapping);
   // The number keeps equal ops apart, which would be made one again.
-  copy->setAttr("chimera.recomputed", builder.getI64IntegerAttr(repeated++));
+  copy->setAttr(attrs::recomputed, builder.getI64IntegerAttr(repeated++));
   copies[op].push_back(copy);
   return copy;
 }
@@ -279,7 +280,7 @@ struct Rematerialize : chimera::impl::RematerializeBase<Rematerialize> {
 
   void runOnOperation() override {
     func::FuncOp program = getOperation();
-    if (!program->hasAttr("chimera.differentiate") || memoryLimit <= 0) {
+    if (!program->hasAttr(attrs::differentiate) || memoryLimit <= 0) {
       return;
     }
     FailureOr<StepLimits> limits = phaseLimits(program);

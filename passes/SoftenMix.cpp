@@ -2,12 +2,12 @@
 // chimera-soften-mix: every row through every mixer, weighted by the routing's probabilities.
 
 #include "dialect/IR/Checks.h"
+#include "dialect/IR/LayerListener.h"
 #include "dialect/IR/Ops.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/PatternMatch.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 namespace chimera {
 #define GEN_PASS_DEF_SOFTENMIX
@@ -25,12 +25,13 @@ class Softening {
 public:
   Softening(IRRewriter &rewriter, MixOp mix, SeqRouteOp route) : rewriter(rewriter), mix(mix), route(route) {}
 
-  void run();
+  /// Fails with a diagnostic at an op that has no tentative form where it needs one.
+  LogicalResult run();
 
 private:
-  SmallVector<Value> inlineMixer(unsigned k);
+  FailureOr<SmallVector<Value>> inlineMixer(unsigned k);
   Value slice(unsigned k);
-  void makeTentative(Operation *op, unsigned k);
+  LogicalResult makeTentative(Operation *op, unsigned k);
 
   /// Whether the k-th mode keeps every row that it computes: all of them, where entries carry their weights.
   bool keepsAll(unsigned k) { return mix.getLogP() || mix.seesAllRows(k); }
@@ -55,34 +56,25 @@ Value Softening::slice(unsigned k) {
   return dispatch.getSlices()[k];
 }
 
-/// Lets an op that computes every row look back on the kept ones alone.
-void Softening::makeTentative(Operation *op, unsigned k) {
-  rewriter.setInsertionPoint(op);
-  auto kept = [&](Value value) -> Value {
-    return rewriter.create<GatherOp>(op->getLoc(), value.getType(), value, mix.getRows(), slice(k));
+/// Lets an op that computes every row look back on the kept ones alone. An op that computes each row alone, or of
+/// parameters, is right as it is.
+LogicalResult Softening::makeTentative(Operation *op, unsigned k) {
+  if (auto looksBack = dyn_cast<LooksBackOpInterface>(op)) {
+    rewriter.setInsertionPoint(op);
+    return looksBack.makeTentative(rewriter, {mix.getMode(), mix.getRows(), [&] { return slice(k); }});
+  }
+  auto isStatic = [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && tensor.hasStaticShape();
   };
-  TypeSwitch<Operation *>(op)
-      .Case([&](SeqAttendOp attend) {
-        Value key = attend.getKey(), value = attend.getValue();
-        Value keptKey = kept(key), keptValue = kept(value);
-        rewriter.replaceOpWithNewOp<SeqAttendOp>(attend, attend.getResult().getType(), attend.getLse().getType(),
-                                                 attend.getQuery(), keptKey, keptValue, Value(), ValueRange{key, value},
-                                                 attend.getOwn(), slice(k), attend.getKvHeads(), attend.getHeadDim(),
-                                                 attend.getWindow(), attend.getScale());
-      })
-      .Case([&](SeqConvOp conv) {
-        if (columnsOf(conv.getWeight()) > 1) {
-          Value input = kept(conv.getInput());
-          rewriter.replaceOpWithNewOp<SeqConvOp>(conv, conv.getResult().getType(), conv.getInput(), conv.getWeight(),
-                                                 conv.getBias(), input, slice(k), conv.getRows(), conv.getActivation());
-        }
-      })
-      .Case<SeqSsmScanOp, SeqLtiScanOp>(
-          [&](auto scan) { rewriter.modifyOpInPlace(scan, [&] { scan.getModeMutable().assign(mix.getMode()); }); });
+  if (op->hasTrait<RowLocal>() || llvm::all_of(op->getResultTypes(), isStatic)) {
+    return success();
+  }
+  return op->emitOpError("does not say how it looks back on other rows, so it cannot be in a mixer of soft routing");
 }
 
 /// The k-th region on all rows, in the place of the mix. Gives what it yields.
-SmallVector<Value> Softening::inlineMixer(unsigned k) {
+FailureOr<SmallVector<Value>> Softening::inlineMixer(unsigned k) {
   SmallVector<Value> arguments = {mix.getTokens(), mix.getRows(), mix.getRows()};
   if (mix.getLogP()) {
     auto column = llvm::find(*mix.getLogPModes(), mix.getModes()[k]) - mix.getLogPModes()->begin();
@@ -99,7 +91,9 @@ SmallVector<Value> Softening::inlineMixer(unsigned k) {
   rewriter.inlineBlockBefore(&block, mix, arguments);
   if (!keepsAll(k)) {
     for (Operation *op : ops) {
-      makeTentative(op, k);
+      if (failed(makeTentative(op, k))) {
+        return failure();
+      }
     }
   }
   SmallVector<Value> yielded(yield.getValues());
@@ -107,37 +101,45 @@ SmallVector<Value> Softening::inlineMixer(unsigned k) {
   return yielded;
 }
 
-void Softening::run() {
+LogicalResult Softening::run() {
   SmallVector<Value> outputs;
   SmallVector<Attribute> outputModes;
   for (unsigned k = 0; k < mix.getModes().size(); ++k) {
-    SmallVector<Value> yielded = inlineMixer(k);
-    if (!yielded.empty()) {
-      outputs.push_back(yielded.front());
+    FailureOr<SmallVector<Value>> yielded = inlineMixer(k);
+    if (failed(yielded)) {
+      return failure();
+    }
+    if (!yielded->empty()) {
+      outputs.push_back(yielded->front());
       outputModes.push_back(mix.getModes()[k]);
     }
   }
   rewriter.setInsertionPoint(mix);
   rewriter.replaceOpWithNewOp<SoftCombineOp>(mix, mix.getResult().getType(), rewriter.getArrayAttr(outputModes),
                                              mix.getResidual(), route.getLogP(), route.getModes(), outputs);
+  return success();
 }
 
 namespace {
 struct SoftenMix : chimera::impl::SoftenMixBase<SoftenMix> {
   void runOnOperation() override {
-    if (!getOperation()->hasAttr("chimera.soft")) {
+    if (!getOperation()->hasAttr(attrs::soft)) {
       return;
     }
     SmallVector<MixOp> mixes;
     getOperation().walk([&](MixOp op) { mixes.push_back(op); });
-    IRRewriter rewriter(&getContext());
+    LayerListener layers;
+    IRRewriter rewriter(&getContext(), &layers);
     for (MixOp mix : mixes) {
       auto route = mix.getMode() ? mix.getMode().getDefiningOp<SeqRouteOp>() : SeqRouteOp();
       if (!route || !mix.getCaches().empty()) {
         mix.emitOpError("is not in its training form: it must be routed by chimera.seq_route and have no caches");
         return signalPassFailure();
       }
-      Softening(rewriter, mix, route).run();
+      layers.follow(mix);
+      if (failed(Softening(rewriter, mix, route).run())) {
+        return signalPassFailure();
+      }
     }
   }
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // chimera-specialize-phases: one function a phase from the model.
 
+#include "dialect/IR/Attributes.h"
 #include "passes/Passes.h"
 #include "passes/Phase.h"
 
@@ -38,7 +39,7 @@ struct SpecializePhases : chimera::impl::SpecializePhasesBase<SpecializePhases> 
     OpBuilder builder(model);
     addPhase(builder, model, "prefill", maxTokens);
     func::FuncOp decode = addPhase(builder, model, "decode", maxSeqs);
-    decode->setAttr("chimera.single_rows", builder.getUnitAttr());
+    decode->setAttr(chimera::ir::attrs::singleRows, builder.getUnitAttr());
     model.erase();
   }
 
@@ -46,7 +47,7 @@ struct SpecializePhases : chimera::impl::SpecializePhasesBase<SpecializePhases> 
   func::FuncOp addPhase(OpBuilder &builder, func::FuncOp model, StringRef name, int64_t tokens) {
     auto phase = cast<func::FuncOp>(builder.clone(*model));
     phase.setName(name);
-    phase->setAttr("chimera.limits", builder.getDenseI64ArrayAttr({tokens, maxSeqs}));
+    phase->setAttr(chimera::ir::attrs::limits, builder.getDenseI64ArrayAttr({tokens, maxSeqs}));
     return phase;
   }
 };

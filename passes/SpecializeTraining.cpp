@@ -2,6 +2,7 @@
 // chimera-specialize-training: the training form of the model, and one function a training program from it.
 
 #include "dialect/IR/Checks.h"
+#include "dialect/IR/LayerListener.h"
 #include "dialect/IR/Ops.h"
 #include "dialect/IR/TrainingLayout.h"
 #include "passes/ModelLayout.h"
@@ -36,12 +37,12 @@ struct Program {
 class TrainingForm {
 public:
   TrainingForm(func::FuncOp function, const Program &program)
-      : function(function), program(program), rewriter(function.getContext()) {}
+      : function(function), program(program), rewriter(function.getContext(), &layers) {}
 
   LogicalResult build();
 
 private:
-  LogicalResult addArguments();
+  void addArguments();
   LogicalResult replaceOps();
   void replaceRoute(RouteOp op);
   void replaceAttend(AttendOp op);
@@ -59,6 +60,7 @@ private:
 
   func::FuncOp function;
   Program program;
+  LayerListener layers;
   IRRewriter rewriter;
   Value rows, outputs, targets, noise, hyper, leaves;
   SmallVector<std::pair<int64_t, SeqRouteOp>> routes; ///< by layer, in order
@@ -69,31 +71,25 @@ private:
 Value TrainingForm::addArgument(Type type, StringRef name) {
   unsigned index = function.getNumArguments();
   function.insertArgument(index, type, rewriter.getDictionaryAttr({}), function.getLoc());
-  function.setArgAttr(index, "chimera.step", rewriter.getStringAttr(name));
+  function.setArgAttr(index, attrs::step, rewriter.getStringAttr(name));
   return function.getArgument(index);
 }
 
-LogicalResult TrainingForm::addArguments() {
-  int64_t layers = 0;
+void TrainingForm::addArguments() {
+  int64_t layerCount = 0;
   for (BlockArgument argument : function.getArguments()) {
-    auto step = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "chimera.step");
-    StringRef name = step ? step.getValue() : StringRef();
+    StringRef name = stepNameOf(function, argument.getArgNumber());
     rows = name == "rows" ? argument : rows;
     outputs = name == "outputs" ? argument : outputs;
     if (name == "forced") {
-      auto forced = dyn_cast<RankedTensorType>(argument.getType());
-      if (!forced || forced.getRank() != 2 || forced.isDynamicDim(1) || forced.getDimSize(1) > (int64_t(1) << 20)) {
-        return function.emitOpError("its forced modes must be i8 [rows, layers], got ") << argument.getType();
-      }
-      layers = forced.getDimSize(1);
+      layerCount = columnsOf(argument);
     }
   }
   targets = addArgument(RankedTensorType::get({ShapedType::kDynamic}, rewriter.getI32Type()), "targets");
-  noise = addArgument(f64Tensor({ShapedType::kDynamic, 4 * layers}), "noise");
+  noise = addArgument(f64Tensor({ShapedType::kDynamic, 4 * layerCount}), "noise");
   hyper = addArgument(f64Tensor({hyperLength}), "hyper");
-  addArgument(f64Tensor({layers, pricesPerLayer}), "prices");
+  addArgument(f64Tensor({layerCount, pricesPerLayer}), "prices");
   leaves = addArgument(RankedTensorType::get({leavesLength}, rewriter.getI32Type()), "leaves");
-  return success();
 }
 
 void TrainingForm::replaceRoute(RouteOp op) {
@@ -176,6 +172,7 @@ LogicalResult TrainingForm::replaceOps() {
   SmallVector<Operation *> ops;
   function.walk<WalkOrder::PostOrder>([&](Operation *op) { ops.push_back(op); });
   for (Operation *op : ops) {
+    layers.follow(op);
     rewriter.setInsertionPoint(op);
     if (auto mix = dyn_cast<MixOp>(op)) {
       if (failed(replaceMix(mix))) {
@@ -211,6 +208,7 @@ LogicalResult TrainingForm::replaceResults() {
   if (!logits || !logits->hasOneUse()) {
     return function.emitOpError("its logits must be a chimera.linear of no other use to be trained");
   }
+  layers.follow(logits);
   rewriter.setInsertionPoint(terminator);
   Type lse = RankedTensorType::get({ShapedType::kDynamic, 1}, accumulatorLike(logits.getInput()));
   auto loss = rewriter.create<CrossEntropyOp>(logits.getLoc(), lse, f64Tensor({ShapedType::kDynamic, 2}),
@@ -219,6 +217,7 @@ LogicalResult TrainingForm::replaceResults() {
       rewriter.create<ColumnSumOp>(logits.getLoc(), f64Tensor({2}), loss.getScores(), leaves)};
   SmallVector<std::string> names = {"loss"};
   for (auto [layer, route] : routes) {
+    layers.follow(route);
     Value statistics =
         rewriter.create<RouteStatisticsOp>(route.getLoc(), f64Tensor({ShapedType::kDynamic, routeStatistics}),
                                            route.getModes(), route.getMode(), route.getWanted(), route.getLogP());
@@ -233,7 +232,7 @@ LogicalResult TrainingForm::replaceResults() {
   rewriter.eraseOp(logits);
   function.setType(rewriter.getFunctionType(function.getArgumentTypes(), ValueRange(results).getTypes()));
   SmallVector<Attribute> attrs = llvm::map_to_vector(names, [&](StringRef name) -> Attribute {
-    return rewriter.getDictionaryAttr(rewriter.getNamedAttr("chimera.result", rewriter.getStringAttr(name)));
+    return rewriter.getDictionaryAttr(rewriter.getNamedAttr(attrs::result, rewriter.getStringAttr(name)));
   });
   function.setAllResultAttrs(attrs);
   return success();
@@ -242,8 +241,7 @@ LogicalResult TrainingForm::replaceResults() {
 LogicalResult TrainingForm::dropCaches() {
   BitVector dropped(function.getNumArguments());
   for (BlockArgument argument : function.getArguments()) {
-    auto step = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "chimera.step");
-    if (!isa<CacheTypeInterface>(argument.getType()) && !(step && step.getValue() == "forced")) {
+    if (!isa<CacheTypeInterface>(argument.getType()) && stepNameOf(function, argument.getArgNumber()) != "forced") {
       continue;
     }
     if (!argument.use_empty()) {
@@ -256,9 +254,7 @@ LogicalResult TrainingForm::dropCaches() {
 }
 
 LogicalResult TrainingForm::build() {
-  if (failed(addArguments())) {
-    return failure();
-  }
+  addArguments();
   if (!rows || !outputs) {
     return function.emitOpError("has no arguments with chimera.step = \"rows\" and \"outputs\"");
   }
@@ -311,19 +307,19 @@ struct SpecializeTraining : chimera::impl::SpecializeTrainingBase<SpecializeTrai
       }
       auto function = cast<func::FuncOp>(builder.clone(*model));
       function.setName(program.name);
-      function->setAttr("chimera.limits", builder.getDenseI64ArrayAttr({maxTokens, maxSeqs}));
-      function->setAttr("chimera.training", builder.getUnitAttr());
+      function->setAttr(attrs::limits, builder.getDenseI64ArrayAttr({maxTokens, maxSeqs}));
+      function->setAttr(attrs::training, builder.getUnitAttr());
       if (program.differentiate) {
-        function->setAttr("chimera.differentiate", builder.getUnitAttr());
+        function->setAttr(attrs::differentiate, builder.getUnitAttr());
       }
       if (program.soft) {
-        function->setAttr("chimera.soft", builder.getUnitAttr());
+        function->setAttr(attrs::soft, builder.getUnitAttr());
       }
       if (failed(TrainingForm(function, program).build())) {
         return signalPassFailure();
       }
     }
-    module->setAttr("chimera.parameters", parametersOf(module.lookupSymbol<func::FuncOp>("train_hard")));
+    module->setAttr(attrs::parameters, parametersOf(module.lookupSymbol<func::FuncOp>("train_hard")));
     if (!keepModel) {
       model.erase();
     }

@@ -2,6 +2,7 @@
 // The manifest of a planned module.
 #include "codegen/binary/FromIR.h"
 
+#include "dialect/IR/ModelAttr.h"
 #include "dialect/IR/Ops.h"
 #include "mlir/IR/BuiltinOps.h"
 
@@ -29,10 +30,6 @@ public:
     return attr ? attr.getInt() : 0;
   }
 
-  std::optional<int64_t> optionalInteger(llvm::StringRef name) {
-    return has(name) ? std::optional<int64_t>(integer(name)) : std::nullopt;
-  }
-
   std::string string(llvm::StringRef name) {
     auto attr = get<StringAttr>(name);
     return attr ? attr.getValue().str() : std::string();
@@ -58,8 +55,6 @@ public:
     return attr ? attr.getValue() : Type();
   }
 
-  ArrayAttr array(llvm::StringRef name) { return get<ArrayAttr>(name); }
-
   bool has(llvm::StringRef name) const { return dictionary && dictionary.contains(name); }
 
   /// The first fault, once all has been read.
@@ -80,56 +75,42 @@ private:
   std::string where, missing;
 };
 
-/// The shares that the layers' modes are meant to take; equal ones where the module does not say.
-llvm::Error readTargets(ArrayAttr targets, ModelInfo &model) {
-  if (!targets)
-    return llvm::Error::success();
-  if (targets.size() != model.layers.size())
-    return fault("chimera.model: 'targets' must hold one list of shares for each layer");
-  for (auto [attr, layer] : llvm::zip_equal(targets, model.layers)) {
-    auto shares = dyn_cast<DenseF64ArrayAttr>(attr);
-    if (!shares || shares.size() != static_cast<int64_t>(layer.modes.size()))
-      return fault("chimera.model: 'targets' must hold a share for each mode of each layer");
-    layer.target.assign(shares.asArrayRef().begin(), shares.asArrayRef().end());
+llvm::Error readModel(ModuleOp module, Manifest &manifest) {
+  Attribute attr = module->getAttr(ir::attrs::model);
+  if (!attr)
+    return fault(llvm::Twine("the module has no ") + ir::attrs::model);
+  std::string message;
+  ScopedDiagnosticHandler handler(module.getContext(), [&](Diagnostic &diagnostic) {
+    message = diagnostic.str();
+    return success();
+  });
+  FailureOr<ir::ModelDescription> description = ir::readModel(attr, [&] { return module.emitError(); });
+  if (failed(description))
+    return fault(message);
+  manifest.dtype = description->dtype.str();
+  ModelInfo &model = manifest.model;
+  model.vocabSize = description->vocabSize;
+  model.hiddenSize = description->hiddenSize;
+  model.window = description->window;
+  model.headDim = description->headDim;
+  model.numAttentionHeads = description->numAttentionHeads;
+  model.numKeyValueHeads = description->numKeyValueHeads;
+  model.bosTokenId = description->bosTokenId;
+  model.eosTokenIds = description->eosTokenIds.vec();
+  for (const ir::ModelDescription::Layer &layer : description->layers) {
+    ModelLayer info;
+    for (ir::Mode mode : layer.modes)
+      info.modes.push_back(ir::stringifyMode(mode).str());
+    info.forceable = info.modes;
+    info.target.assign(layer.targets.begin(), layer.targets.end());
+    model.layers.push_back(std::move(info));
   }
   return llvm::Error::success();
 }
 
-llvm::Error readModel(ModuleOp module, Manifest &manifest) {
-  auto attr = module->getAttrOfType<DictionaryAttr>("chimera.model");
-  Fields fields(attr, "chimera.model");
-  manifest.dtype = fields.string("dtype");
-  ModelInfo &model = manifest.model;
-  model.vocabSize = fields.integer("vocab_size");
-  model.hiddenSize = fields.integer("hidden_size");
-  model.window = fields.integer("window");
-  model.headDim = fields.integer("head_dim");
-  model.numAttentionHeads = fields.integer("num_attention_heads");
-  model.numKeyValueHeads = fields.integer("num_key_value_heads");
-  model.bosTokenId = fields.optionalInteger("bos_token_id");
-  model.eosTokenIds = fields.optionalIntegers("eos_token_ids");
-  ArrayAttr layers = fields.array("layers"), targets = fields.has("targets") ? fields.array("targets") : ArrayAttr();
-  if (llvm::Error error = fields.takeError())
-    return error;
-  for (Attribute layer : layers) {
-    ModelLayer info;
-    auto modes = dyn_cast<ArrayAttr>(layer);
-    for (Attribute mode : modes ? modes.getValue() : ArrayRef<Attribute>()) {
-      auto name = dyn_cast<StringAttr>(mode);
-      if (!name || !ir::symbolizeMode(name.getValue()))
-        return fault("chimera.model: 'layers' must hold a list of modes for each layer");
-      info.modes.push_back(name.getValue().str());
-    }
-    info.forceable = info.modes;
-    info.target.assign(info.modes.size(), 1.0 / static_cast<double>(info.modes.size()));
-    model.layers.push_back(std::move(info));
-  }
-  return readTargets(targets, model);
-}
-
 /// Layers whose route takes no forced modes cannot be forced.
 void readForceable(ModuleOp module, Manifest &manifest) {
-  auto attr = module->getAttrOfType<ArrayAttr>("chimera.unforced_layers");
+  auto attr = module->getAttrOfType<ArrayAttr>(ir::attrs::unforcedLayers);
   for (Attribute layer : attr ? attr.getValue() : ArrayRef<Attribute>()) {
     auto index = dyn_cast<IntegerAttr>(layer);
     if (index && index.getInt() >= 0 && index.getInt() < static_cast<int64_t>(manifest.model.layers.size()))
@@ -138,11 +119,11 @@ void readForceable(ModuleOp module, Manifest &manifest) {
 }
 
 llvm::Error readParameters(ModuleOp module, Manifest &manifest) {
-  auto attr = module->getAttrOfType<ArrayAttr>("chimera.parameters");
+  auto attr = module->getAttrOfType<ArrayAttr>(ir::attrs::parameters);
   if (!attr)
     return fault("the module has no chimera.parameters: its programs are not planned");
   for (Attribute entry : attr) {
-    Fields fields(dyn_cast<DictionaryAttr>(entry), "chimera.parameters");
+    Fields fields(dyn_cast<DictionaryAttr>(entry), ir::attrs::parameters);
     Parameter parameter;
     parameter.name = fields.string("name");
     parameter.optional = fields.has("optional");
@@ -163,7 +144,7 @@ llvm::Error readParameters(ModuleOp module, Manifest &manifest) {
 
 /// The parameters that have gradients.
 llvm::Error readTrainable(ModuleOp module, Manifest &manifest) {
-  auto attr = module->getAttrOfType<ArrayAttr>("chimera.trainable");
+  auto attr = module->getAttrOfType<ArrayAttr>(ir::attrs::trainable);
   for (Attribute entry : attr ? attr.getValue() : ArrayRef<Attribute>()) {
     auto name = dyn_cast<StringAttr>(entry);
     auto parameter = llvm::find_if(manifest.parameters,
@@ -177,9 +158,9 @@ llvm::Error readTrainable(ModuleOp module, Manifest &manifest) {
 }
 
 llvm::Error readPacked(ModuleOp module, Variant &variant) {
-  auto attr = module->getAttrOfType<ArrayAttr>("chimera.packed");
+  auto attr = module->getAttrOfType<ArrayAttr>(ir::attrs::packed);
   for (Attribute entry : attr ? attr.getValue() : ArrayRef<Attribute>()) {
-    Fields fields(dyn_cast<DictionaryAttr>(entry), "chimera.packed");
+    Fields fields(dyn_cast<DictionaryAttr>(entry), ir::attrs::packed);
     PackedWeights packed;
     packed.parameters = fields.integers("parameters");
     packed.format = fields.string("format");
@@ -201,12 +182,12 @@ int64_t pageBytes(ir::ListType list) {
 }
 
 llvm::Error readCaches(ModuleOp module, Manifest &manifest) {
-  auto attr = module->getAttrOfType<ArrayAttr>("chimera.caches");
+  auto attr = module->getAttrOfType<ArrayAttr>(ir::attrs::caches);
   if (!attr)
     return fault("the module has no chimera.caches: its programs are not planned");
   manifest.pages.entries = ir::listPageEntries;
   for (Attribute entry : attr) {
-    Fields fields(dyn_cast<DictionaryAttr>(entry), "chimera.caches");
+    Fields fields(dyn_cast<DictionaryAttr>(entry), ir::attrs::caches);
     Cache cache;
     cache.layer = fields.integer("layer");
     cache.mode = fields.string("mode");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "codegen/binary/Manifest.h"
+#include "runtime/core/Manifest.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/JSON.h"
@@ -232,7 +233,7 @@ void writeVariant(OStream &json, const Variant &variant) {
 /// What all variants have in common.
 void writeCommon(OStream &json, const Manifest &manifest) {
   json.attribute("format", "chimera-model");
-  json.attribute("version", formatVersion);
+  json.attribute("version", abi::formatVersion);
   json.attribute("producer", "chimera-compile " CHIMERA_VERSION);
   json.attribute("target", manifest.target);
   json.attribute("dtype", manifest.dtype);
@@ -274,6 +275,12 @@ std::string toJson(const Manifest &manifest) {
     });
   });
   return text;
+}
+
+llvm::Error validate(const Manifest &manifest) {
+  runtime::Result<runtime::Manifest> read = runtime::readManifest(toJson(manifest));
+  return read ? llvm::Error::success()
+              : llvm::createStringError(llvm::inconvertibleErrorCode(), "manifest: " + read.error().message);
 }
 
 } // namespace chimera::binary

@@ -14,9 +14,6 @@
 
 namespace chimera::binary {
 
-/// The version of the format that toJson writes.
-inline constexpr int64_t formatVersion = 6;
-
 /// A launch covers ceil((tokens N + seqs S + outputs R + constant) / divisor) blocks.
 struct Grid {
   int64_t tokens = 0;
@@ -207,14 +204,8 @@ void suffixKernels(Variant &variant, const std::string &suffix);
 /// where both must be equal (everything but the variants), or a variant that is there already.
 llvm::Error appendVariant(Manifest &to, Manifest other);
 
-/// The bytes of packed weights by the layout of docs/model-binary.md; nothing when the layout is not one: a parameter
-/// that is no matrix or of f64, other inputs than the first, interleaved ones of unequal shape, panel or group not
-/// positive, a group that does not divide 32 for i8.
-std::optional<int64_t> packedBytes(const PackedWeights &packed, const std::vector<Parameter> &parameters);
-
-/// Checks what the format demands of a manifest: indices in range, arena slices aligned and inside the arena, divisors
-/// positive, names unique, step buffers known. An error here is a fault of the compiler, found before the runtime
-/// would.
+/// Refuses a manifest that the runtime would not take: the runtime reads its text, as it does when it loads a binary.
+/// An error names the field.
 llvm::Error validate(const Manifest &manifest);
 
 } // namespace chimera::binary

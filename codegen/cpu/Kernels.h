@@ -50,8 +50,7 @@ struct PackedLayout {
   int64_t panel, group;
   bool interleaved; ///< Two matrices of equal shape: panel 2p is panel p of the first, 2p+1 of the second.
 };
-/// Inputs that share an exponent.
-inline constexpr int64_t scaleGroup = 32;
+using abi::scaleGroup;
 
 enum class Epilogue { None, Silu, Swiglu, Residual };
 

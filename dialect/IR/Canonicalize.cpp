@@ -2,6 +2,7 @@
 // Canonical forms of chimera.mix: a lone mixer is no mix, a mode that nobody can take has no mixer, and a cache that
 // nobody reads any more is not written.
 
+#include "dialect/IR/Attributes.h"
 #include "dialect/IR/Ops.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -33,7 +34,9 @@ struct InlineLoneMixer : OpRewritePattern<MixOp> {
     if (skips) {
       results.push_back(op.getResidual());
     } else {
-      results.push_back(rewriter.create<AddOp>(op.getLoc(), op.getResidual().getType(), op.getResidual(), yielded[0]));
+      auto sum = rewriter.create<AddOp>(op.getLoc(), op.getResidual().getType(), op.getResidual(), yielded[0]);
+      setLayer(sum, layerOf(op));
+      results.push_back(sum);
     }
     llvm::append_range(results, ArrayRef(yielded).drop_front(skips ? 0 : 1));
     rewriter.replaceOp(op, results);
@@ -71,6 +74,7 @@ struct DropUnreachableMode : OpRewritePattern<MixOp> {
                                       rewriter.getArrayAttr(modes), op.getPolicyAttr(), op.getResidual(),
                                       op.getTokens(), op.getMode(), op.getGate(), op.getLogP(), op.getRows(), caches,
                                       op.getLogPModesAttr(), rewriter.getDenseI64ArrayAttr(counts), kept.size());
+    setLayer(mix, layerOf(op));
     SmallVector<Value> results(op.getCaches());
     for (auto [i, k] : llvm::enumerate(kept)) {
       rewriter.inlineRegionBefore(op.getMixers()[k], mix.getMixers()[i], mix.getMixers()[i].end());

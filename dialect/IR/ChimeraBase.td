@@ -36,9 +36,18 @@ def ChimeraDialect : Dialect {
     **Caches** are values, threaded linearly: an op reads a cache, or consumes it
     and returns the next version. A version has at most one consuming use, and
     every read comes before it.
+
+    **Discardable attributes** (`dialect/IR/Attributes.h` names each) say what a
+    module holds and what a function, its arguments and results are for. The
+    dialect verifies them; one that it does not know is an error.
+    `chimera.layer` says which layer an op belongs to. Passes hand it on to the
+    ops that they make, and a launch has it from the op that it came from.
   }];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
+  let hasOperationAttrVerify = 1;
+  let hasRegionArgAttrVerify = 1;
+  let hasRegionResultAttrVerify = 1;
   let extraClassDeclaration = [{
     void registerTypes();
   }];

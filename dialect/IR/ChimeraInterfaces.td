@@ -54,6 +54,22 @@ def CacheOpInterface : OpInterface<"CacheOpInterface"> {
   let verify = [{ return ::chimera::ir::verifyCacheThreading($_op); }];
 }
 
+def LooksBackOpInterface : OpInterface<"LooksBackOpInterface"> {
+  let description = [{
+    An op of which a row looks back on other rows of its sequence. Every other op with one entry a row has the trait `RowLocal`.
+
+    Soft routing computes all rows by every mode, but a mode keeps only some of them. An op that looks back must then become
+    *tentative*: each row sees what was kept before it, and itself as if it had been kept.
+  }];
+  let cppNamespace = "::chimera::ir";
+  let methods = [
+    InterfaceMethod<"Makes the op tentative, in place or by others in its place; the rewriter is where it is. An op that has no such form fails with a diagnostic.",
+                    "::llvm::LogicalResult", "makeTentative",
+                    (ins "::mlir::RewriterBase &":$rewriter, "const ::chimera::ir::TentativeRows &":$rows), "",
+                    [{ return $_op.emitOpError("looks back on other rows, and has no form for rows that are not kept"); }]>
+  ];
+}
+
 def DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
   let description = [{
     An op that has a vector-Jacobian product: given the gradients of the loss by its results, it builds the ops that make those by

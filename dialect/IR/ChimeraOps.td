@@ -12,8 +12,8 @@
 //   }
 //
 // The caches of a layer, where it has them, in this order: token_conv tail ("token_conv"), counts ("route"), SSM tail and state
-// ("ssm"; an lti SSM has only the state), ring ("swa"), list ("full"). Ops carry `layer` where they need it; for
-// profiles, every op of layer I has a location named "layers.I".
+// ("ssm"; an lti SSM has only the state), ring ("swa"), list ("full"). Ops have an attribute `layer` where
+// they need it; for profiles, every op of layer I has chimera.layer = I.
 
 #ifndef CHIMERA_DIALECT_IR_OPS_TD
 #define CHIMERA_DIALECT_IR_OPS_TD

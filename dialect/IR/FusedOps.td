@@ -129,7 +129,7 @@ def FusedRopeOp : Chimera_RowOp<"fused_rope"> {
   let hasVerifier = 1;
 }
 
-def FusedAttendOp : Chimera_RowOp<"fused_attend", [AttrSizedOperandSegments,
+def FusedAttendOp : Chimera_LookBackOp<"fused_attend", [AttrSizedOperandSegments,
                                                   DeclareOpInterfaceMethods<CacheOpInterface>]> {
   let summary = "attention, rounded; over a cache that has this step's entries, or does not yet";
   let description = [{
@@ -154,7 +154,7 @@ def FusedAttendOp : Chimera_RowOp<"fused_attend", [AttrSizedOperandSegments,
   let hasVerifier = 1;
 }
 
-def FusedConvOp : Chimera_RowOp<"fused_conv", [AllTypesMatch<["input", "result"]>,
+def FusedConvOp : Chimera_LookBackOp<"fused_conv", [AllTypesMatch<["input", "result"]>,
                                               DeclareOpInterfaceMethods<CacheOpInterface>]> {
   let summary = "a causal convolution that brings its tail up to date";
   let description = [{

@@ -2,6 +2,7 @@
 // Verifiers of what happens inside a mixer.
 
 #include "dialect/IR/Checks.h"
+#include "dialect/IR/ModelAttr.h"
 #include "dialect/IR/Ops.h"
 
 using namespace mlir;
@@ -45,7 +46,10 @@ LogicalResult AttendOp::verify() {
     return emitOpError("query must have a multiple of ")
            << cache.getHeads() << " heads of " << cache.getDim() << " columns, got " << width << " columns";
   }
-  if (failed(checkSameElement(*this, "query", getQuery(), "key", getKey())) ||
+  if (failed(checkAgainstModel(*this, "its number of heads", width / cache.getDim(), "num_attention_heads")) ||
+      failed(checkAgainstModel(*this, "its number of key/value heads", cache.getHeads(), "num_key_value_heads")) ||
+      failed(checkAgainstModel(*this, "the size of its heads", cache.getDim(), "head_dim")) ||
+      failed(checkSameElement(*this, "query", getQuery(), "key", getKey())) ||
       failed(checkColumns(*this, "result", getResult(), width))) {
     return failure();
   }

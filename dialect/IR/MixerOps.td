@@ -30,7 +30,7 @@ def RopeOp : Chimera_RowOp<"rope", [AllTypesMatch<["input", "result"]>, DeclareO
   let hasVerifier = 1;
 }
 
-def AttendOp : Chimera_RowOp<"attend", [DeclareOpInterfaceMethods<CacheOpInterface>]> {
+def AttendOp : Chimera_LookBackOp<"attend", [DeclareOpInterfaceMethods<CacheOpInterface>]> {
   let summary = "attention over the entries of a cache and of this step";
   let description = [{
     Reads two sources by absolute entry index: the cache as it was before the step, and this step's keys and values (one entry a row of
@@ -83,7 +83,7 @@ def AppendOp : Chimera_Op<"append", [Pure, AllTypesMatch<["cache", "result"]>,
   let hasVerifier = 1;
 }
 
-def CausalConvOp : Chimera_RowOp<"causal_conv", [AllTypesMatch<["input", "result"]>,
+def CausalConvOp : Chimera_LookBackOp<"causal_conv", [AllTypesMatch<["input", "result"]>,
                                                 DeclareOpInterfaceMethods<CacheOpInterface>]> {
   let summary = "causal depthwise convolution over the rows of each sequence";
   let description = [{
@@ -125,7 +125,7 @@ def ShiftTailOp : Chimera_Op<"shift_tail", [Pure, AllTypesMatch<["tail", "result
   let hasVerifier = 1;
 }
 
-def SsmScanOp : Chimera_RowOp<"ssm_scan", [AllTypesMatch<["state", "state_out"]>, AllTypesMatch<["a_log", "skip", "dt_bias"]>,
+def SsmScanOp : Chimera_LookBackOp<"ssm_scan", [AllTypesMatch<["state", "state_out"]>, AllTypesMatch<["a_log", "skip", "dt_bias"]>,
                                           DeclareOpInterfaceMethods<CacheOpInterface>]> {
   let summary = "the selective state-space recurrence of Mamba-2";
   let description = [{
@@ -156,7 +156,7 @@ def SsmScanOp : Chimera_RowOp<"ssm_scan", [AllTypesMatch<["state", "state_out"]>
   let hasVerifier = 1;
 }
 
-def LtiScanOp : Chimera_RowOp<"lti_scan", [AllTypesMatch<["state", "state_out"]>, AllTypesMatch<["input", "result"]>,
+def LtiScanOp : Chimera_LookBackOp<"lti_scan", [AllTypesMatch<["state", "state_out"]>, AllTypesMatch<["input", "result"]>,
                                           DeclareOpInterfaceMethods<CacheOpInterface>]> {
   let summary = "a linear time-invariant recurrence";
   let description = [{

@@ -2,6 +2,7 @@
 // Model level ops: verifiers and folders of parameters and row-wise arithmetic.
 
 #include "dialect/IR/Checks.h"
+#include "dialect/IR/ModelAttr.h"
 #include "dialect/IR/Ops.h"
 
 #include "mlir/IR/OpImplementation.h"
@@ -60,10 +61,14 @@ Value EmbedOp::getRowSource() {
 }
 
 LogicalResult EmbedOp::verify() {
-  if (failed(checkColumns(*this, "result", getResult(), columnsOf(getTable())))) {
+  auto table = cast<RankedTensorType>(getTable().getType());
+  if (failed(checkColumns(*this, "result", getResult(), columnsOf(getTable()))) ||
+      failed(checkModelType(*this, "its table's element type", table.getElementType())) ||
+      failed(checkAgainstModel(*this, "the number of rows of its table", table.getDimSize(0), "vocab_size")) ||
+      failed(checkAgainstModel(*this, "the number of columns of its table", table.getDimSize(1), "hidden_size"))) {
     return failure();
   }
-  return checkAccumulator(*this, "result", getResult(), elementOf(getTable()));
+  return checkAccumulator(*this, "result", getResult(), table.getElementType());
 }
 
 Value NormOp::getRowSource() {

@@ -13,9 +13,22 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 
 class Chimera_Op<string mnemonic, list<Trait> traits = []> : Op<ChimeraDialect, mnemonic, traits>;
 
+/// A row of the results depends on the same row of the operands alone.
+def RowLocal : NativeOpTrait<"RowLocal"> {
+  let cppNamespace = "::chimera::ir";
+}
+
 /// An op with one entry a row: its rows are those of its first operand unless it says otherwise.
-class Chimera_RowOp<string mnemonic, list<Trait> traits = []>
+class Chimera_RaggedOp<string mnemonic, list<Trait> traits = []>
     : Chimera_Op<mnemonic, !listconcat(traits, [Pure, DeclareOpInterfaceMethods<RaggedOpInterface>])>;
+
+/// One of which each row is computed alone.
+class Chimera_RowOp<string mnemonic, list<Trait> traits = []>
+    : Chimera_RaggedOp<mnemonic, !listconcat(traits, [RowLocal])>;
+
+/// One of which rows look back on other rows of their sequence. `methods`: those of LooksBackOpInterface that it has.
+class Chimera_LookBackOp<string mnemonic, list<Trait> traits = [], list<string> methods = []>
+    : Chimera_RaggedOp<mnemonic, !listconcat(traits, [DeclareOpInterfaceMethods<LooksBackOpInterface, methods>])>;
 
 def ParamOp : Chimera_Op<"param", [Pure]> {
   let summary = "a parameter of the model";

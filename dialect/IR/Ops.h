@@ -14,7 +14,19 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
 namespace chimera::ir {
+
 class Adjoints;
+
+/// What an op needs to become tentative: the mode that each row of the batch wants, the batch, and those of its rows
+/// that are kept, made when they are first asked for.
+struct TentativeRows {
+  mlir::Value mode, batch;
+  llvm::function_ref<mlir::Value()> kept;
+};
+
+/// The trait of ops of which each row is computed alone.
+template <typename ConcreteType> class RowLocal : public mlir::OpTrait::TraitBase<ConcreteType, RowLocal> {};
+
 } // namespace chimera::ir
 
 #include "dialect/IR/ChimeraOpInterfaces.h.inc"
@@ -29,6 +41,9 @@ llvm::SmallVector<Mode> modesOf(mlir::ArrayAttr modes);
 
 /// A mode array attribute of `modes`.
 mlir::ArrayAttr modesAttr(mlir::MLIRContext *context, llvm::ArrayRef<Mode> modes);
+
+/// What a value is a version of: the input that the calls before updated in place; itself, if none did.
+mlir::Value firstVersion(mlir::Value value);
 
 /// The `!chimera.rows` value that says which rows a tensor with one entry a row has; null if nothing says so. Follows
 /// RaggedOpInterface; a function's or region's block argument has the rows that its signature gives it.

@@ -14,11 +14,11 @@ def StateKind : I32EnumAttr<"StateKind", "what training keeps of a parameter", [
 }
 def StateKindAttr : EnumAttr<ChimeraDialect, StateKind, "state_kind">;
 
-def TrainingStateOp : Chimera_Op<"training_state"> {
+def TrainingStateOp : Chimera_Op<"training_state", [Pure]> {
   let summary = "a buffer that training keeps for a parameter";
   let description = [{
     The master, the gradient, the total of several runs' gradients, or a moment of the parameter `name`; of the parameter's shape, in
-    the accumulators' type.
+    the accumulators' type. The op names the buffer; the ops that use it read it or change it in place.
 
     Example:
     ```mlir
@@ -31,7 +31,7 @@ def TrainingStateOp : Chimera_Op<"training_state"> {
   let hasVerifier = 1;
 }
 
-def SquaredNormOp : Chimera_Op<"squared_norm", [Pure]> {
+def SquaredNormOp : Chimera_Op<"squared_norm"> {
   let summary = "sum of the squares of all gradients";
   let description = [{
     f64 [1]: blocks of 4096 elements are summed in order, then added one by one, gradient after gradient.
@@ -41,7 +41,7 @@ def SquaredNormOp : Chimera_Op<"squared_norm", [Pure]> {
     %n = chimera.squared_norm %g0, %g1 : (tensor<64xf32>, tensor<64x4xf32>) -> tensor<1xf64>
     ```
   }];
-  let arguments = (ins Variadic<AnyStaticShapeTensor>:$gradients);
+  let arguments = (ins Arg<Variadic<AnyStaticShapeTensor>, "", [MemRead]>:$gradients);
   let results = (outs WeightVector:$result);
   let assemblyFormat = "$gradients attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
@@ -62,8 +62,10 @@ def AdamWOp : Chimera_Op<"adamw", [AllTypesMatch<["gradient", "master", "moment1
     chimera.adamw %g, %w, %m, %v norm %n hyper %hyper {decays} : tensor<64x64xf32>, tensor<1xf64>, tensor<16xf64>
     ```
   }];
-  let arguments = (ins AnyStaticShapeTensor:$gradient, AnyStaticShapeTensor:$master, AnyStaticShapeTensor:$moment1,
-                       AnyStaticShapeTensor:$moment2, WeightVector:$norm, WeightVector:$hyper, UnitAttr:$decays, UnitAttr:$router);
+  let arguments = (ins Arg<AnyStaticShapeTensor, "", [MemRead]>:$gradient,
+                       Arg<AnyStaticShapeTensor, "", [MemRead, MemWrite]>:$master,
+                       Arg<AnyStaticShapeTensor, "", [MemRead, MemWrite]>:$moment1,
+                       Arg<AnyStaticShapeTensor, "", [MemRead, MemWrite]>:$moment2, WeightVector:$norm, WeightVector:$hyper, UnitAttr:$decays, UnitAttr:$router);
   let assemblyFormat = [{
     $gradient `,` $master `,` $moment1 `,` $moment2 `norm` $norm `hyper` $hyper attr-dict `:` type($gradient) `,` type($norm) `,` type($hyper)
   }];
@@ -80,7 +82,8 @@ def AccumulateOp : Chimera_Op<"accumulate", [AllTypesMatch<["gradient", "total"]
     chimera.accumulate %g, %t : tensor<64x64xf32>
     ```
   }];
-  let arguments = (ins AnyStaticShapeTensor:$gradient, AnyStaticShapeTensor:$total);
+  let arguments = (ins Arg<AnyStaticShapeTensor, "", [MemRead, MemWrite]>:$gradient,
+                       Arg<AnyStaticShapeTensor, "", [MemRead, MemWrite]>:$total);
   let assemblyFormat = "$gradient `,` $total attr-dict `:` type($gradient)";
   let hasVerifier = 1;
 }

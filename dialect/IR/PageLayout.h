@@ -5,12 +5,14 @@
 #ifndef CHIMERA_DIALECT_IR_PAGE_LAYOUT_H
 #define CHIMERA_DIALECT_IR_PAGE_LAYOUT_H
 
+#include "runtime/abi/Layout.h"
+
 #include <cstdint>
 
 namespace chimera::ir {
 
 /// Entries in a page of a growing list; the same for every list of a model.
-constexpr int64_t listPageEntries = 64;
+constexpr int64_t listPageEntries = abi::pageEntries;
 
 /// Bytes of a page: keys [64][heads * dim] of `elementBytes` each, values alike, then weights [64] of `weightBytes`
 /// each; to a whole number of cache lines. Lists without weights leave that room unused, so that all lists share one

@@ -2,7 +2,9 @@
 // Verifiers of kernel launches and programs.
 
 #include "dialect/IR/Checks.h"
+#include "dialect/IR/ModelAttr.h"
 #include "dialect/IR/Ops.h"
+#include "runtime/abi/Layout.h"
 
 using namespace mlir;
 using namespace chimera;
@@ -18,6 +20,38 @@ SmallVector<OpOperand *> CallOp::getConsumedCaches() {
     }
   }
   return operands;
+}
+
+Value ir::firstVersion(Value value) {
+  while (auto call = value.getDefiningOp<CallOp>()) {
+    size_t own = call.getNumResults() - call.getUpdated().size(), number = cast<OpResult>(value).getResultNumber();
+    if (number < own) {
+      break;
+    }
+    value = call.getInputs()[call.getUpdated()[number - own]];
+  }
+  return value;
+}
+
+void CallOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  for (OpOperand &operand : getInputsMutable()) {
+    Value first = firstVersion(operand.get());
+    if (!isa<CacheTypeInterface>(first.getType()) && !first.getDefiningOp<TrainingStateOp>()) {
+      continue;
+    }
+    effects.emplace_back(MemoryEffects::Read::get(), &operand);
+    if (llvm::is_contained(getUpdated(), static_cast<int64_t>(operand.getOperandNumber()))) {
+      effects.emplace_back(MemoryEffects::Write::get(), &operand);
+    }
+  }
+}
+
+/// A launch's layer is one of the model's, or -1: none.
+static LogicalResult checkLaunchLayer(Operation *op, int64_t layer) {
+  if (layer < -1 || layer >= abi::mostLayers) {
+    return op->emitOpError("layer must be in -1 .. ") << abi::mostLayers - 1 << ", got " << layer;
+  }
+  return layer < 0 ? success() : checkModelLayer(op, layer, nullptr);
 }
 
 /// Inputs and results are what a launch can have as buffers.
@@ -64,7 +98,7 @@ static LogicalResult verifyUpdated(CallOp op) {
 }
 
 LogicalResult CallOp::verify() {
-  if (failed(verifyBufferTypes(*this))) {
+  if (failed(checkLaunchLayer(*this, static_cast<int64_t>(getLayer()))) || failed(verifyBufferTypes(*this))) {
     return failure();
   }
   int64_t inputs = static_cast<int64_t>(getInputs().size()), results = static_cast<int64_t>(getResults().size());
@@ -147,13 +181,23 @@ LogicalResult PackOp::verify() {
     return emitOpError("format must be f32, bf16 or i8, got '") << getFormat() << "'";
   }
   int64_t panel = static_cast<int64_t>(getPanel()), group = static_cast<int64_t>(getGroup());
-  if (panel < 1 || panel > 4096 || group < 1 || group > 4) {
-    return emitOpError("panel must be in 1 .. 4096 and group in 1 .. 4, got ") << panel << " and " << group;
+  if (panel < 1 || panel > abi::mostPanel || group < 1 || group > abi::mostGroup) {
+    return emitOpError("panel must be in 1 .. ")
+           << abi::mostPanel << " and group in 1 .. " << abi::mostGroup << ", got " << panel << " and " << group;
+  }
+  if (getFormat() == "i8" && abi::scaleGroup % group != 0) {
+    return emitOpError("group must divide ") << abi::scaleGroup << " for i8, got " << group;
+  }
+  if (getInputs().size() > static_cast<size_t>(abi::mostStacked)) {
+    return emitOpError("stacks at most ") << abi::mostStacked << " matrices, got " << getInputs().size();
   }
   return success();
 }
 
 LogicalResult LaunchOp::verify() {
+  if (failed(checkLaunchLayer(*this, static_cast<int64_t>(getLayer())))) {
+    return failure();
+  }
   if (getCount() && *getCount() >= getBuffers().size()) {
     return emitOpError("count names buffer ") << *getCount() << " of " << getBuffers().size();
   }
@@ -165,8 +209,16 @@ LogicalResult LaunchOp::verify() {
         (arenaSlice && (buffer.getIndex() > arena || buffer.getBytes() > arena - buffer.getIndex()))) {
       return emitOpError("buffer #") << i << " is not within the arena's " << arena << " bytes";
     }
+    if (arenaSlice && buffer.getIndex() % abi::arenaAlignment != 0) {
+      return emitOpError("buffer #") << i << " must be at a multiple of " << abi::arenaAlignment << ", is at "
+                                     << buffer.getIndex();
+    }
     if ((buffer.getKind() == BufferKind::Step) != !buffer.getName().empty()) {
       return emitOpError("buffer #") << i << ": a step buffer has a name, and no other has";
+    }
+    auto isBuffer = [&](StringRef name) { return name == buffer.getName(); };
+    if (buffer.getKind() == BufferKind::Step && llvm::none_of(abi::stepBufferNames, isBuffer)) {
+      return emitOpError("buffer #") << i << ": a step has no array '" << buffer.getName() << "'";
     }
   }
   return success();

@@ -6,6 +6,7 @@
 
 include "dialect/IR/ModelOps.td"
 include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
 
 def GridAttr : AttrDef<ChimeraDialect, "Grid"> {
   let mnemonic = "grid";
@@ -38,7 +39,8 @@ def BufferAttr : AttrDef<ChimeraDialect, "Buffer"> {
 }
 def BufferArrayAttr : TypedArrayAttrBase<BufferAttr, "buffers">;
 
-def CallOp : Chimera_Op<"call", [Pure, DeclareOpInterfaceMethods<CacheOpInterface>]> {
+def CallOp : Chimera_Op<"call", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
+                                 DeclareOpInterfaceMethods<CacheOpInterface>]> {
   let summary = "one launch of a kernel, on values";
   let description = [{
     Launches `kernel` with the buffers of `inputs` and `results` in the order of `order`, which numbers the inputs and
@@ -47,6 +49,9 @@ def CallOp : Chimera_Op<"call", [Pure, DeclareOpInterfaceMethods<CacheOpInterfac
     list, only its lengths. The last results are the new versions
     of the `updated` inputs, in order, and have no buffers of their own: a cache is brought up to date, a tensor overwritten, in place. `op` names the op that this launch came from, `layer` its layer (-1:
     none); `constants` follow the step's symbols in the kernel's arguments.
+
+    Caches, and what training keeps of parameters (`chimera.training_state`), outlive the step: a call reads those among its inputs and
+    writes those that it updates. A call that only makes tensors has no effects, and may be removed.
 
     Example:
     ```mlir

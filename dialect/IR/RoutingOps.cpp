@@ -3,6 +3,7 @@
 
 #include "dialect/IR/Adjoints.h"
 #include "dialect/IR/Checks.h"
+#include "dialect/IR/ModelAttr.h"
 #include "dialect/IR/Ops.h"
 
 #include "mlir/IR/OpImplementation.h"
@@ -118,6 +119,9 @@ LogicalResult RouteOp::verify() {
     return emitOpError("max_tokens must have one number a mode, got ") << getMaxTokens()->size();
   }
   int64_t layer = static_cast<int64_t>(getLayer());
+  if (failed(checkModelLayer(*this, layer, getModes()))) {
+    return failure();
+  }
   if (getForced() && (layer < 0 || layer >= columnsOf(getForced()))) {
     return emitOpError("layer ") << layer << " is not a column of forced, which has " << columnsOf(getForced());
   }
@@ -159,6 +163,9 @@ Value StackModesOp::getRowSource() {
 LogicalResult StackModesOp::verify() {
   if (getInputs().empty()) {
     return emitOpError("needs at least one layer");
+  }
+  if (failed(checkModelLayers(*this, "its number of layers", static_cast<int64_t>(getInputs().size())))) {
+    return failure();
   }
   return checkColumns(*this, "result", getResult(), static_cast<int64_t>(getInputs().size()));
 }

@@ -7,7 +7,7 @@
 include "dialect/IR/ModelOps.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 
-def RouteOp : Chimera_RowOp<"route", [AllTypesMatch<["counts", "counts_out"]>,
+def RouteOp : Chimera_LookBackOp<"route", [AllTypesMatch<["counts", "counts_out"]>,
                                      DeclareOpInterfaceMethods<CacheOpInterface>]> {
   let summary = "hard routing with causal capacity";
   let description = [{

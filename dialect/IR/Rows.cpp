@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Which rows a tensor has.
 
+#include "dialect/IR/Attributes.h"
 #include "dialect/IR/Ops.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -18,8 +19,7 @@ static Value rowsOfArgument(BlockArgument argument) {
   }
   if (auto function = dyn_cast_or_null<func::FuncOp>(parent)) {
     for (BlockArgument other : function.getArguments()) {
-      auto step = function.getArgAttrOfType<StringAttr>(other.getArgNumber(), "chimera.step");
-      if (step && step.getValue() == "rows") {
+      if (stepNameOf(function, other.getArgNumber()) == "rows") {
         return other;
       }
     }

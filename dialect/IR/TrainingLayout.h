@@ -5,25 +5,17 @@
 #ifndef CHIMERA_DIALECT_IR_TRAINING_LAYOUT_H
 #define CHIMERA_DIALECT_IR_TRAINING_LAYOUT_H
 
+#include "runtime/abi/Layout.h"
+
 #include <cstdint>
 
 namespace chimera::ir {
 
-/// The most leaves of a step.
-constexpr int64_t maxLeaves = 16;
-
-/// i32 elements of `leaves`: their number, the first sequence of each, and the number of sequences.
-constexpr int64_t leavesLength = maxLeaves + 2;
-
-/// f64 elements of `hyper`, the numbers that change from step to step.
-constexpr int64_t hyperLength = 16;
-
-/// f64 elements of `prices` for each layer: price, push and pull of each canonical mode, the coefficient of the
-/// entropy.
-constexpr int64_t pricesPerLayer = 13;
-
-/// What a routing says of a row: wanted, admitted and p by canonical mode, the entropy of p, refused.
-constexpr int64_t routeStatistics = 14;
+using abi::hyperLength;
+using abi::leavesLength;
+using abi::maxLeaves;
+using abi::pricesPerLayer;
+using abi::routeStatistics;
 
 /// Rows between two states that a scan keeps for its gradient.
 constexpr int64_t scanBlockRows = 32;

@@ -14,7 +14,8 @@ include "dialect/IR/ModelOps.td"
 // Attention
 //===----------------------------------------------------------------------===//
 
-def SeqAttendOp : Chimera_RowOp<"seq_attend", [AttrSizedOperandSegments, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+def SeqAttendOp : Chimera_LookBackOp<"seq_attend", [AttrSizedOperandSegments, DeclareOpInterfaceMethods<DifferentiableOpInterface>],
+    ["makeTentative"]> {
   let summary = "attention inside whole sequences";
   let description = [{
     Queries are the rows `own`, entries the rows `keys`, both subsets of the batch. With n the number of key rows of the sequence that
@@ -42,7 +43,7 @@ def SeqAttendOp : Chimera_RowOp<"seq_attend", [AttrSizedOperandSegments, Declare
   let hasVerifier = 1;
 }
 
-def SeqAttendQueryGradOp : Chimera_RowOp<"seq_attend_query_grad", [AttrSizedOperandSegments]> {
+def SeqAttendQueryGradOp : Chimera_LookBackOp<"seq_attend_query_grad", [AttrSizedOperandSegments]> {
   let summary = "gradients of attention by queries";
   let description = [{
     With P_e = exp(score_e - lse) computed again, delta = dresult . result of a head (Dao et al. 2022), and dscore_e = P_e (dresult .
@@ -68,7 +69,7 @@ def SeqAttendQueryGradOp : Chimera_RowOp<"seq_attend_query_grad", [AttrSizedOper
   let hasVerifier = 1;
 }
 
-def SeqAttendKeyGradOp : Chimera_RowOp<"seq_attend_key_grad"> {
+def SeqAttendKeyGradOp : Chimera_LookBackOp<"seq_attend_key_grad"> {
   let summary = "gradients of attention by entries";
   let description = [{
     `dkey_e = scale sum dscore_e q`, `dvalue_e = sum P_e dresult`, `dwrite_e = sum dscore_e` (only with `write`), over the own rows that attend
@@ -97,7 +98,8 @@ def SeqAttendKeyGradOp : Chimera_RowOp<"seq_attend_key_grad"> {
 // Causal convolution
 //===----------------------------------------------------------------------===//
 
-def SeqConvOp : Chimera_RowOp<"seq_conv", [AttrSizedOperandSegments, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+def SeqConvOp : Chimera_LookBackOp<"seq_conv", [AttrSizedOperandSegments, DeclareOpInterfaceMethods<DifferentiableOpInterface>],
+    ["makeTentative"]> {
   let summary = "causal depthwise convolution of whole sequences";
   let description = [{
     As `chimera.causal_conv` with zeros before a sequence's first row. With `kept` (entries [kept, C] of the rows `kept_rows`, a subset
@@ -118,7 +120,7 @@ def SeqConvOp : Chimera_RowOp<"seq_conv", [AttrSizedOperandSegments, DeclareOpIn
   let hasVerifier = 1;
 }
 
-def SeqConvActivationGradOp : Chimera_RowOp<"seq_conv_activation_grad", [AttrSizedOperandSegments]> {
+def SeqConvActivationGradOp : Chimera_LookBackOp<"seq_conv_activation_grad", [AttrSizedOperandSegments]> {
   let summary = "gradient of a convolution by what its activation sees";
   let description = [{
     `result = dresult silu'(convolution)`, the convolution computed again. [rows, C] in T.
@@ -140,7 +142,8 @@ def SeqConvActivationGradOp : Chimera_RowOp<"seq_conv_activation_grad", [AttrSiz
 }
 
 def SeqConvInputGradOp
-    : Chimera_Op<"seq_conv_input_grad", [Pure, DeclareOpInterfaceMethods<RaggedOpInterface, ["getRowSourceOf"]>]> {
+    : Chimera_Op<"seq_conv_input_grad", [Pure, DeclareOpInterfaceMethods<RaggedOpInterface, ["getRowSourceOf"]>,
+                                           LooksBackOpInterface]> {
   let summary = "gradient of a convolution by its input";
   let description = [{
     `dinput[t] = sum_j weight[., K-1-j] dresult[t + j]` over the rows of the sequence; with `kept_rows`, dinput has the tap on the current
@@ -185,8 +188,9 @@ def SeqConvWeightGradOp : Chimera_Op<"seq_conv_weight_grad", [Pure, AttrSizedOpe
 // Scans
 //===----------------------------------------------------------------------===//
 
-def SeqSsmScanOp : Chimera_RowOp<"seq_ssm_scan", [AttrSizedOperandSegments, AllTypesMatch<["a_log", "skip", "dt_bias"]>,
-                                                 DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+def SeqSsmScanOp : Chimera_LookBackOp<"seq_ssm_scan", [AttrSizedOperandSegments, AllTypesMatch<["a_log", "skip", "dt_bias"]>,
+                                                 DeclareOpInterfaceMethods<DifferentiableOpInterface>],
+    ["makeTentative"]> {
   let summary = "the recurrence of Mamba-2 over whole sequences";
   let description = [{
     As `chimera.ssm_scan` from a zero state. With `mode` (i8 [N], of the whole batch), a row whose mode is not ssm has its output but leaves
@@ -211,7 +215,7 @@ def SeqSsmScanOp : Chimera_RowOp<"seq_ssm_scan", [AttrSizedOperandSegments, AllT
   let hasVerifier = 1;
 }
 
-def SeqSsmScanGradOp : Chimera_RowOp<"seq_ssm_scan_grad", [AttrSizedOperandSegments]> {
+def SeqSsmScanGradOp : Chimera_LookBackOp<"seq_ssm_scan_grad", [AttrSizedOperandSegments]> {
   let summary = "gradients of the recurrence of Mamba-2";
   let description = [{
     Gradients by xbc, dt and, summed over rows, dt_bias (`ddt`), a_log (`drate`) and skip (`dskip`), all [rows, heads]; and by `write`. The clamp
@@ -236,8 +240,9 @@ def SeqSsmScanGradOp : Chimera_RowOp<"seq_ssm_scan_grad", [AttrSizedOperandSegme
   let hasVerifier = 1;
 }
 
-def SeqLtiScanOp : Chimera_RowOp<"seq_lti_scan", [AttrSizedOperandSegments, AllTypesMatch<["input", "result"]>,
-                                                 DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+def SeqLtiScanOp : Chimera_LookBackOp<"seq_lti_scan", [AttrSizedOperandSegments, AllTypesMatch<["input", "result"]>,
+                                                 DeclareOpInterfaceMethods<DifferentiableOpInterface>],
+    ["makeTentative"]> {
   let summary = "a linear time-invariant recurrence over whole sequences";
   let description = [{
     As `chimera.lti_scan` from a zero state; `mode` as in `chimera.seq_ssm_scan`. The result is the state that each row sees.
@@ -255,7 +260,7 @@ def SeqLtiScanOp : Chimera_RowOp<"seq_lti_scan", [AttrSizedOperandSegments, AllT
   let hasVerifier = 1;
 }
 
-def SeqLtiScanGradOp : Chimera_RowOp<"seq_lti_scan_grad", [AttrSizedOperandSegments]> {
+def SeqLtiScanGradOp : Chimera_LookBackOp<"seq_lti_scan_grad", [AttrSizedOperandSegments]> {
   let summary = "gradients of a linear time-invariant recurrence";
   let description = [{
     Gradients by the input, by the decay (summed over `ddecay_rows` [rows, N]), and by `write`.

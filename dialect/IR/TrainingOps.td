@@ -17,7 +17,7 @@ include "dialect/IR/RoutingOps.td"
 // Routing
 //===----------------------------------------------------------------------===//
 
-def SeqRouteOp : Chimera_RowOp<"seq_route", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+def SeqRouteOp : Chimera_LookBackOp<"seq_route", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "routing of whole sequences, for training";
   let description = [{
     As `chimera.route` with counts that start at 0, except that

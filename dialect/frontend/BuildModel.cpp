@@ -106,9 +106,9 @@ func::FuncOp FunctionBuilder::createFunction(ModuleOp module) {
   auto function = builder.create<func::FuncOp>(model.loc(), "model", FunctionType::get(context, inputs, results));
   const std::array<StringRef, 4> stepNames = {"tokens", "rows", "outputs", "forced"};
   for (auto [index, name] : llvm::enumerate(stepNames))
-    function.setArgAttr(index, "chimera.step", builder.getStringAttr(name));
+    function.setArgAttr(index, ir::attrs::step, builder.getStringAttr(name));
   for (auto [index, slot] : llvm::enumerate(slots))
-    function.setArgAttr(4 + index, "chimera.cache",
+    function.setArgAttr(4 + index, ir::attrs::cache,
                         builder.getDictionaryAttr({builder.getNamedAttr("layer", model.i64(slot.layer)),
                                                    builder.getNamedAttr("mode", builder.getStringAttr(slot.mode)),
                                                    builder.getNamedAttr("name", builder.getStringAttr(slot.name))}));
@@ -224,8 +224,10 @@ void FunctionBuilder::buildLayer(int64_t layer) {
     layerRouting.push_back(routing.mode);
   } else {
     auto mode = ir::ModeAttr::get(model.ops().getContext(), toIr(config.layerModes[layer].front()));
+    model.enterLayer(-1); // all layers of this mode share it
     layerRouting.push_back(model.ops().create<ir::ConstantModeOp>(
         model.loc(), RankedTensorType::get({ShapedType::kDynamic}, model.ops().getI8Type()), mode, rows));
+    model.enterLayer(layer);
   }
   x = buildFeedForward(buildMix(h, routing));
 }
@@ -315,7 +317,7 @@ OwningOpRef<ModuleOp> buildModel(MLIRContext &context, const Config &config, DTy
   context.loadDialect<ir::ChimeraDialect, func::FuncDialect>();
   OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
   OpBuilder builder(&context);
-  (*module)->setAttr("chimera.model", describeModel(builder, config, dtype));
+  (*module)->setAttr(ir::attrs::model, describeModel(builder, config, dtype));
   FunctionBuilder(context, config, dtype).build(*module);
   return module;
 }

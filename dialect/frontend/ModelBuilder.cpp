@@ -6,7 +6,7 @@ using namespace mlir;
 namespace chimera {
 
 ModelBuilder::ModelBuilder(MLIRContext &context, const Config &config, DType dtype)
-    : config(config), builder(&context), location(UnknownLoc::get(&context)) {
+    : config(config), builder(&context, &layers), location(UnknownLoc::get(&context)) {
   Type f32 = builder.getF32Type(), f64 = builder.getF64Type();
   accumulatorType = dtype == DType::F64 ? f64 : f32;
   operandType = dtype == DType::BF16 ? Type(builder.getBF16Type()) : accumulatorType;
@@ -18,6 +18,7 @@ ModelBuilder::ModelBuilder(MLIRContext &context, const Config &config, DType dty
 
 void ModelBuilder::enterLayer(int64_t index) {
   layer = index;
+  layers.enter(index);
   location = index < 0 ? Location(UnknownLoc::get(builder.getContext()))
                        : Location(NameLoc::get(builder.getStringAttr("layers." + Twine(index))));
 }

@@ -4,6 +4,7 @@
 #ifndef CHIMERA_DIALECT_FRONTEND_MODELBUILDER_H
 #define CHIMERA_DIALECT_FRONTEND_MODELBUILDER_H
 
+#include "dialect/IR/LayerListener.h"
 #include "dialect/IR/Ops.h"
 #include "dialect/frontend/BuildModel.h"
 
@@ -50,6 +51,7 @@ public:
 
 private:
   const Config &config;
+  ir::LayerListener layers;
   mlir::OpBuilder builder;
   mlir::Type accumulatorType, operandType;
   mlir::Location location;

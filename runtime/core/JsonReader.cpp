@@ -107,13 +107,12 @@ std::string JsonReader::string() const {
   return text;
 }
 
-int JsonReader::oneOf(std::initializer_list<const char *> names) const {
+int JsonReader::oneOf(Names names) const {
   std::string text = string(), list;
-  int index = 0;
-  for (const char *name : names) {
-    if (text == name)
-      return index;
-    list += (index++ ? ", " : "") + std::string(name);
+  for (size_t index = 0; index < names.count; ++index) {
+    if (text == names.first[index])
+      return int(index);
+    list += (index ? ", " : "") + std::string(names.first[index]);
   }
   fail("must be one of " + list + ", is " + io::quote(text));
   return 0;

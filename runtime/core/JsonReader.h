@@ -16,6 +16,16 @@
 
 namespace chimera::runtime {
 
+/// Some strings: of an array, a part of one, or a list.
+struct Names {
+  const char *const *first;
+  size_t count;
+
+  Names(const char *const *first, size_t count) : first(first), count(count) {}
+  template <size_t n> Names(const char *const (&names)[n]) : Names(names, n) {}
+  Names(std::initializer_list<const char *> names) : Names(names.begin(), names.size()) {}
+};
+
 /// A node of a JSON document and the path to it. Copies share the place where the first error is kept.
 class JsonReader {
 public:
@@ -48,7 +58,7 @@ public:
   /// A string of at least one and at most 65536 bytes, none of them a control character.
   std::string string() const;
   /// The index of the string among `names`.
-  int oneOf(std::initializer_list<const char *> names) const;
+  int oneOf(Names names) const;
   std::vector<int64_t> integers(int64_t low, int64_t high, size_t most = SIZE_MAX) const;
 
 private:

@@ -3,45 +3,40 @@
 
 #include "runtime/core/JsonReader.h"
 #include "runtime/core/ManifestCheck.h"
+#include "runtime/io/Json.h"
 
 #include <algorithm>
 #include <cmath>
 
 namespace chimera::runtime {
 
-// Bounds that no model reaches, chosen so that the products below and in the runtime cannot overflow 64 bits.
-static constexpr int64_t mostTokens = int64_t(1) << 20;
-static constexpr int64_t mostLayers = 1024;
-static constexpr int64_t mostSize = int64_t(1) << 20;
-static constexpr int64_t mostBytes = int64_t(1) << 44;
-static constexpr int64_t mostElements = int64_t(1) << 41;
-static constexpr int64_t mostItems = int64_t(1) << 20;
-static constexpr int64_t mostGrid = int64_t(1) << 40;
-static constexpr size_t mostVariants = 64;
-static constexpr int64_t mostPanel = 4096;
-static constexpr size_t mostStacked = 64;
-static constexpr int64_t mostStack = int64_t(1) << 32;
-static constexpr int64_t formatVersion = 6;
+using abi::mostBytes;
+using abi::mostElements;
+using abi::mostGrid;
+using abi::mostItems;
+using abi::mostLayers;
+using abi::mostSize;
+using abi::mostStack;
+using abi::mostTokens;
 
 const char *nameOf(CacheMode mode) {
-  static const char *const names[] = {"ssm", "swa", "full", "token_conv", "route"};
-  return names[int(mode)];
+  return abi::cacheModeNames[int(mode)];
 }
 
 static CacheMode readCacheMode(const JsonReader &json) {
-  return CacheMode(json.oneOf({"ssm", "swa", "full", "token_conv", "route"}));
+  return CacheMode(json.oneOf(abi::cacheModeNames));
 }
 
 static io::DType readDtype(const JsonReader &json) {
   static constexpr io::DType types[] = {io::DType::F32, io::DType::BF16, io::DType::F64};
-  return types[json.oneOf({"f32", "bf16", "f64"})];
+  return types[json.oneOf(abi::dtypeNames)];
 }
 
 static uint32_t readModes(const JsonReader &json) {
   uint32_t bits = 0;
   json.each(
       [&](const JsonReader &item) {
-        uint32_t bit = 1u << item.oneOf({"ssm", "swa", "full", "identity"});
+        uint32_t bit = 1u << item.oneOf(abi::modeNames);
         if (bits & bit)
           item.fail("is there twice");
         bits |= bit;
@@ -57,11 +52,11 @@ static void readTarget(const JsonReader &modes, const JsonReader &json, std::arr
   double sum = 0;
   for (size_t i = 0; i < json.size() && !json.failed(); ++i) {
     double share = json.element(i).number(0, 1);
-    target[size_t(modes.element(i).oneOf({"ssm", "swa", "full", "identity"}))] = share;
+    target[size_t(modes.element(i).oneOf(abi::modeNames))] = share;
     sum += share;
   }
   // The shares are rounded, so their sum is 1 but for a few roundings.
-  if (std::abs(sum - 1) > 1e-9)
+  if (!(std::abs(sum - 1) <= abi::shareTolerance))
     json.fail("the shares must sum to 1");
 }
 
@@ -79,7 +74,7 @@ static void readModel(const JsonReader &json, ModelShape &model) {
   model.vocabSize = json.at("vocab_size").integer(1, mostSize);
   model.hiddenSize = json.at("hidden_size").integer(1, mostSize);
   // Without attention these are not used and may be 0.
-  model.window = std::max<int64_t>(json.at("window").integer(0, int64_t(1) << 31), 1);
+  model.window = std::max<int64_t>(json.at("window").integer(0, abi::mostWindow), 1);
   model.headDim = json.at("head_dim").integer(0, mostSize);
   model.heads = json.at("num_attention_heads").integer(0, mostSize);
   model.keyValueHeads = json.at("num_key_value_heads").integer(0, mostSize);
@@ -106,7 +101,7 @@ static void readPermutation(const JsonReader &json, Parameter &parameter) {
 
 /// A shape, and the product of its extents.
 static std::vector<int64_t> readShape(const JsonReader &json, int64_t &elements) {
-  std::vector<int64_t> shape = json.integers(0, mostElements, 8);
+  std::vector<int64_t> shape = json.integers(1, mostElements, 8);
   elements = 1;
   for (int64_t extent : shape)
     if (__builtin_mul_overflow(elements, extent, &elements) || elements > mostElements) {
@@ -139,7 +134,7 @@ static void readParameter(const JsonReader &json, Manifest &manifest) {
 
 static void readPool(const JsonReader &json, Manifest &manifest) {
   manifest.pools.push_back({json.at("name").string(), json.at("layer").integer(0, manifest.layers() - 1),
-                            readCacheMode(json.at("mode")), json.at("bytes_per_slot").integer(0, mostBytes)});
+                            readCacheMode(json.at("mode")), json.at("bytes_per_slot").integer(1, mostBytes)});
 }
 
 static void readCache(const JsonReader &json, Manifest &manifest) {
@@ -168,11 +163,8 @@ static Buffer readBuffer(const JsonReader &json, bool training) {
   } else if (buffer.kind == Buffer::Kind::Pages) {
     length = 1;
   } else if (buffer.kind == Buffer::Kind::Step) {
-    buffer.index = training ? json.element(1).oneOf({"tokens", "row_index", "row_position", "row_sequence", "seq_start",
-                                                     "seq_slot", "out_index", "out_start", "forced", "targets", "noise",
-                                                     "hyper", "prices", "leaves"})
-                            : json.element(1).oneOf({"tokens", "row_index", "row_position", "row_sequence", "seq_start",
-                                                     "seq_slot", "out_index", "out_start", "forced"});
+    const char *const *names = abi::stepBufferNames;
+    buffer.index = json.element(1).oneOf({names, size_t(training ? stepBufferCount : inferenceStepBuffers)});
   } else {
     buffer.index = json.element(1).integer(0, mostItems);
   }
@@ -254,9 +246,7 @@ static Phase readPhase(const JsonReader &json, bool training) {
 }
 
 const char *nameOf(TrainingProgram program) {
-  static const char *const names[] = {"train_hard",    "train_soft", "evaluate_hard",
-                                      "evaluate_soft", "accumulate", "update"};
-  return names[int(program)];
+  return abi::trainingProgramNames[int(program)];
 }
 
 static void readTraining(const JsonReader &json, Variant &variant) {
@@ -275,10 +265,10 @@ static void readTraining(const JsonReader &json, Variant &variant) {
 /// The layout's sizes are checked against the parameters, which come before.
 static PackedWeights readPacked(const JsonReader &json, const Manifest &manifest) {
   PackedWeights packed;
-  packed.parameters = json.at("parameters").integers(0, int64_t(manifest.parameters.size()) - 1, mostStacked);
+  packed.parameters = json.at("parameters").integers(0, int64_t(manifest.parameters.size()) - 1, abi::mostStacked);
   packed.format = WeightFormat(json.at("format").oneOf({"f32", "bf16", "i8"}));
-  packed.panel = json.at("panel").integer(1, mostPanel);
-  packed.group = json.at("group").integer(1, scaleGroup);
+  packed.panel = json.at("panel").integer(1, abi::mostPanel);
+  packed.group = json.at("group").integer(1, abi::mostGroup);
   packed.interleaved = json.at("interleaved").boolean();
   packed.bytes = json.at("bytes").integer(0, mostBytes);
   if (packed.parameters.empty() || (packed.interleaved && packed.parameters.size() != 2))
@@ -310,9 +300,9 @@ static void readHeader(const JsonReader &json, Manifest &manifest) {
   if (json.at("format").string() != "chimera-model")
     json.at("format").fail("must be chimera-model");
   manifest.version = json.at("version").integer(0, INT32_MAX);
-  if (!json.failed() && manifest.version != formatVersion)
+  if (!json.failed() && manifest.version != abi::formatVersion)
     json.at("version").fail("is " + std::to_string(manifest.version) + "; this runtime reads " +
-                            std::to_string(formatVersion));
+                            std::to_string(abi::formatVersion));
   manifest.producer = json.at("producer").string();
   manifest.target = json.at("target").string();
   manifest.dtype = readDtype(json.at("dtype"));
@@ -326,13 +316,13 @@ static void readBody(const JsonReader &json, Manifest &manifest) {
   json.at("parameters").each([&](const JsonReader &item) { readParameter(item, manifest); }, mostItems);
   json.at("pools").each([&](const JsonReader &item) { readPool(item, manifest); }, mostItems);
   JsonReader pages = json.at("pages");
-  manifest.pages.entries = pages.at("entries").integer(64, 64);
+  manifest.pages.entries = pages.at("entries").integer(abi::pageEntries, abi::pageEntries);
   manifest.pages.bytes = pages.at("bytes").integer(0, mostBytes);
   manifest.pages.tables = pages.at("tables").integer(0, mostItems);
   json.at("caches").each([&](const JsonReader &item) { readCache(item, manifest); }, mostItems);
   if (json.has("trainable"))
     manifest.trainable = json.at("trainable").integers(0, int64_t(manifest.parameters.size()) - 1, mostItems);
-  json.at("variants").each([&](const JsonReader &item) { readVariant(item, manifest); }, mostVariants);
+  json.at("variants").each([&](const JsonReader &item) { readVariant(item, manifest); }, abi::mostVariants);
   if (manifest.variants.empty())
     json.at("variants").fail("must not be empty");
 }
@@ -354,18 +344,13 @@ std::vector<const Parameter *> rowMajorParameters(const Manifest &manifest, cons
   return parameters;
 }
 
-Result<Manifest> parseManifest(std::string_view text, const std::string &name) {
+Result<Manifest> readManifest(std::string_view text) {
+  io::Result<nlohmann::json> document = io::parseJson(text.data(), text.size());
+  if (!document)
+    return Error(document.error().message);
   std::string error;
-  nlohmann::json document;
-  try {
-    document = nlohmann::json::parse(text.begin(), text.end());
-  } catch (const nlohmann::json::parse_error &failure) {
-    return Error(name + ": the manifest is not JSON: byte " + std::to_string(failure.byte));
-  } catch (const nlohmann::json::exception &failure) {
-    return Error(name + ": the manifest is not JSON: a number is out of range");
-  }
   Manifest manifest;
-  JsonReader json(document, error);
+  JsonReader json(*document, error);
   readHeader(json, manifest);
   if (error.empty())
     readBody(json, manifest);
@@ -373,8 +358,13 @@ Result<Manifest> parseManifest(std::string_view text, const std::string &name) {
     if (Failure failure = checkManifest(manifest))
       error = failure->message;
   if (!error.empty())
-    return Error(name + ": bad manifest: " + error);
+    return Error(error);
   return manifest;
+}
+
+Result<Manifest> parseManifest(std::string_view text, const std::string &name) {
+  Result<Manifest> manifest = readManifest(text);
+  return manifest ? std::move(manifest) : Error(name + ": bad manifest: " + manifest.error().message);
 }
 
 } // namespace chimera::runtime

@@ -4,6 +4,7 @@
 #ifndef CHIMERA_RUNTIME_CORE_MANIFEST_H
 #define CHIMERA_RUNTIME_CORE_MANIFEST_H
 
+#include "runtime/abi/Layout.h"
 #include "runtime/core/Error.h"
 #include "runtime/core/PackedLayout.h"
 #include "runtime/io/DType.h"
@@ -105,9 +106,9 @@ enum class StepBuffer : uint8_t {
   Prices,
   Leaves
 };
-constexpr int stepBufferCount = 14;
-/// Those that inference has, the first ones.
-constexpr int inferenceStepBuffers = 9;
+using abi::inferenceStepBuffers;
+using abi::stepBufferCount;
+static_assert(int(StepBuffer::Leaves) + 1 == stepBufferCount && int(StepBuffer::Forced) + 1 == inferenceStepBuffers);
 
 struct Buffer {
   enum class Kind : uint8_t { Arena, Param, Pool, Pages, Table, Step, Packed, Grad, Total, Moment1, Moment2 };
@@ -157,17 +158,11 @@ struct Phase {
 
 /// The training programs, in the order of their names.
 enum class TrainingProgram : uint8_t { TrainHard, TrainSoft, EvaluateHard, EvaluateSoft, Accumulate, Update };
-constexpr int trainingProgramCount = 6;
+using abi::trainingProgramCount;
+static_assert(int(TrainingProgram::Update) + 1 == trainingProgramCount);
 
 /// "train_hard", ...
 const char *nameOf(TrainingProgram program);
-
-/// Numbers of a layer's statistics: docs/model-binary.md.
-constexpr int64_t layerStatistics = 14;
-/// Numbers of the step buffers that have a fixed size.
-constexpr int64_t hyperCount = 16;
-constexpr int64_t leavesCount = 18;
-constexpr int64_t pricesPerLayer = 13;
 
 /// What is made for one ISA.
 struct Variant {
@@ -215,8 +210,11 @@ struct Manifest {
 std::vector<const Parameter *> rowMajorParameters(const Manifest &manifest, const Variant &variant);
 
 /// Parses and checks a manifest: every field for its type and range, every reference for what it refers to, every size
-/// for overflow. Does not ask whether this machine can run it. `name` stands in front of messages, which name the
-/// field.
+/// for overflow. Does not ask whether this machine can run it. A message names the field: "model.window: must be ...".
+/// The compiler asks this of each manifest that it is about to write.
+Result<Manifest> readManifest(std::string_view text);
+
+/// The same; `name` stands in front of messages.
 Result<Manifest> parseManifest(std::string_view text, const std::string &name);
 
 } // namespace chimera::runtime

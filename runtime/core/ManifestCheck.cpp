@@ -96,7 +96,7 @@ static Failure checkBuffer(const Manifest &manifest, const Variant &variant, con
   };
   switch (buffer.kind) {
   case Buffer::Kind::Arena:
-    if (buffer.index % 64 != 0)
+    if (buffer.index % abi::arenaAlignment != 0)
       return Error("the arena offset " + std::to_string(buffer.index) + " is not a multiple of 64");
     if (buffer.index > phase.arenaBytes || buffer.bytes > phase.arenaBytes - buffer.index)
       return Error("lies outside the arena");
@@ -166,7 +166,8 @@ static Failure checkPacked(const Manifest &manifest, const PackedWeights &packed
 }
 
 static Failure checkSpan(const char *what, const ArenaSpan &span, const Phase &phase, int64_t needed) {
-  if (span.offset % 64 != 0 || span.offset > phase.arenaBytes || span.bytes > phase.arenaBytes - span.offset)
+  if (span.offset % abi::arenaAlignment != 0 || span.offset > phase.arenaBytes ||
+      span.bytes > phase.arenaBytes - span.offset)
     return Error(std::string(what) + ": lies outside the arena, or not at a multiple of 64");
   if (span.bytes < needed)
     return Error(std::string(what) + ": has " + std::to_string(span.bytes) + " bytes, needs " + std::to_string(needed));
@@ -208,7 +209,7 @@ static Failure checkTraining(const Manifest &manifest, const Variant &variant, c
                    std::to_string(manifest.layers()));
     static const char *const names[] = {"loss", "statistics", "modes", "norm"};
     int64_t number = int64_t(sizeof(double));
-    const int64_t needed[] = {2 * number, layerStatistics * number, phase.maxTokens * manifest.layers(), number};
+    const int64_t needed[] = {2 * number, abi::routeStatistics * number, phase.maxTokens * manifest.layers(), number};
     Kind kind = result.kind;
     if (Failure failure = checkSpan(names[int(kind)], result.span, phase, needed[int(kind)]))
       return Error("results." + failure->message);

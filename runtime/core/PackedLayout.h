@@ -4,6 +4,8 @@
 #ifndef CHIMERA_RUNTIME_CORE_PACKEDLAYOUT_H
 #define CHIMERA_RUNTIME_CORE_PACKEDLAYOUT_H
 
+#include "runtime/abi/Layout.h"
+
 #include <cstdint>
 #include <vector>
 
@@ -11,8 +13,7 @@ namespace chimera::runtime {
 
 enum class WeightFormat : uint8_t { F32, BF16, I8 };
 
-/// Inputs that share an exponent in the format I8.
-inline constexpr int64_t scaleGroup = 32;
+using abi::scaleGroup;
 
 /// Parameters of equal inputs, stacked or interleaved, in panels of `panel` outputs.
 struct PackedWeights {

@@ -35,11 +35,11 @@ static size_t bytesOf(const Manifest &manifest, StepBuffer buffer) {
   case StepBuffer::Noise:
     return tokens * layers * CHIMERA_MODE_COUNT * sizeof(double);
   case StepBuffer::Hyper:
-    return size_t(hyperCount) * sizeof(double);
+    return size_t(abi::hyperLength) * sizeof(double);
   case StepBuffer::Prices:
-    return layers * size_t(pricesPerLayer) * sizeof(double);
+    return layers * size_t(abi::pricesPerLayer) * sizeof(double);
   case StepBuffer::Leaves:
-    return size_t(leavesCount) * sizeof(int32_t);
+    return size_t(abi::leavesLength) * sizeof(int32_t);
   }
   return 0;
 }

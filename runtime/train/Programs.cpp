@@ -135,8 +135,7 @@ void Programs::upload(const RunBatch &batch) {
   buffers.upload(StepBuffer::Targets, batch.targets);
   buffers.upload(StepBuffer::Hyper, batch.hyper.values());
   buffers.upload(StepBuffer::Leaves, batch.leaves);
-  device.fill(buffers.base(StepBuffer::Prices), 0,
-              size_t(manifest.layers() * runtime::pricesPerLayer) * sizeof(double));
+  device.fill(buffers.base(StepBuffer::Prices), 0, size_t(manifest.layers() * abi::pricesPerLayer) * sizeof(double));
   buffers.upload(StepBuffer::Prices, batch.prices);
   if (!batch.noise.empty())
     buffers.upload(StepBuffer::Noise, batch.noise);

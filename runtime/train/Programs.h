@@ -26,7 +26,7 @@ struct LayerStatistics {
   double entropy = 0;
   double refused = 0;
 };
-static_assert(sizeof(LayerStatistics) == runtime::layerStatistics * sizeof(double));
+static_assert(sizeof(LayerStatistics) == abi::routeStatistics * sizeof(double));
 
 /// What a program gave back; what it does not have is as it is here.
 struct RunResults {

@@ -25,14 +25,13 @@ struct Hyper {
   double clipNorm = 0;                     ///< Infinity: no clipping.
 
   /// As the step buffer has them.
-  std::array<double, runtime::hyperCount> values() const {
+  std::array<double, abi::hyperLength> values() const {
     return {temperature, lossScale,   learningRate, routerLearningRate, beta1,   beta2,
             epsilon,     weightDecay, correction1,  correction2,        clipNorm};
   }
 };
 
-/// The most leaves of a run: codegen/ref/TrainingKernels.h.
-inline constexpr int64_t maxLeaves = 16;
+using abi::maxLeaves;
 
 /// Whole sequences with their targets, cut into leaves, and what the kernels are told besides.
 struct RunBatch {
@@ -41,7 +40,7 @@ struct RunBatch {
   std::vector<double> noise;    ///< [N][layers][4], or empty: zeros.
   Hyper hyper;
   std::vector<double> prices; ///< [layers][13], or empty: zeros.
-  std::array<int32_t, runtime::leavesCount> leaves = {};
+  std::array<int32_t, abi::leavesLength> leaves = {};
 
   /// Forgets all sequences.
   void clear();

@@ -53,8 +53,8 @@ Failure Trainer::checkInput(const StepInput &input) const {
   if (!(input.hardShare >= 0 && input.hardShare <= 1))
     return Error("the share of sequences that route hard must be in 0 .. 1");
   const runtime::Manifest &manifest = programs.state().model().manifest();
-  if (!input.prices.empty() && int64_t(input.prices.size()) != manifest.layers() * runtime::pricesPerLayer)
-    return Error("there must be " + std::to_string(runtime::pricesPerLayer) + " prices a layer");
+  if (!input.prices.empty() && int64_t(input.prices.size()) != manifest.layers() * abi::pricesPerLayer)
+    return Error("there must be " + std::to_string(abi::pricesPerLayer) + " prices a layer");
   std::vector<Share> shares = sharesOf(input);
   for (const Share &share : shares)
     if (Failure failure = programs.check(share.program, ownCount() * options.length, ownCount()))

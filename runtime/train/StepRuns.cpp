@@ -88,7 +88,7 @@ void Trainer::addNoise(uint32_t step) {
 Failure Trainer::run(const Share &share, KindReport &report) {
   programs.run(share.program, batch, results);
   constexpr size_t numbersBefore = 2;
-  std::vector<double> sums(numbersBefore + results.layers.size() * size_t(runtime::layerStatistics));
+  std::vector<double> sums(numbersBefore + results.layers.size() * size_t(abi::routeStatistics));
   sums[0] = results.nll;
   sums[1] = results.correct;
   double *statistics = sums.data() + numbersBefore;

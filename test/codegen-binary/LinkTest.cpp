@@ -26,6 +26,8 @@ Manifest squareManifest() {
   Manifest manifest;
   manifest.dtype = "f32";
   manifest.limits = {8, 2};
+  manifest.model.vocabSize = manifest.model.hiddenSize = 1;
+  manifest.model.layers = {{{"identity"}, {}, {1.0}}};
   Launch launch;
   launch.kernel = "square";
   launch.op = "test.square";
@@ -34,7 +36,7 @@ Manifest squareManifest() {
   manifest.variants = {{"x86-64-v3",
                         llvm::cantFail(isaVariant("x86-64-v3")).features,
                         {},
-                        {Phase{"prefill", {8, 2}, 128, {64, 32}, {0, 0}, {launch}}}}};
+                        {Phase{"prefill", {8, 2}, 192, {64, 32}, {128, 8}, {launch}}}}};
   return manifest;
 }
 

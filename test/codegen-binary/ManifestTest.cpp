@@ -41,8 +41,8 @@ Manifest fullManifest() {
   Variant variant{"x86-64-v3", {"avx2", "fma"}, {}, {}};
   variant.packed = {{{0, 1}, "bf16", 16, 2, false, 272 * 32 * 2}};
   variant.stackBytes = 4096;
-  variant.phases = {{"prefill", {16, 4}, 256, {0, 64}, {192, 16}, {launch, launch}},
-                    {"decode", {4, 4}, 256, {0, 64}, {192, 16}, {}}};
+  variant.phases = {{"prefill", {16, 4}, 16960, {0, 16384}, {16384, 16}, {launch, launch}},
+                    {"decode", {4, 4}, 4160, {0, 4096}, {4096, 4}, {}}};
   manifest.variants = {variant};
   return manifest;
 }
@@ -65,9 +65,9 @@ TEST(Manifest, JsonIsAsDocumented) {
       R"("pages":{"entries":64,"bytes":8192,"tables":1},)"
       R"("variants":[{"name":"x86-64-v3","features":["avx2","fma"],)"
       R"("packed":[{"parameters":[0,1],"format":"bf16","panel":16,"group":2,"interleaved":false,"bytes":17408}],"stack_bytes":4096,)"
-      R"("phases":{"prefill":{"max_tokens":16,"max_seqs":4,"arena_bytes":256,"logits":[0,64],"routing":[192,16],)"
+      R"("phases":{"prefill":{"max_tokens":16,"max_seqs":4,"arena_bytes":16960,"logits":[0,16384],"routing":[16384,16],)"
       R"("launches":[LAUNCH,LAUNCH]},)"
-      R"("decode":{"max_tokens":4,"max_seqs":4,"arena_bytes":256,"logits":[0,64],"routing":[192,16],"launches":[]}}}]})";
+      R"("decode":{"max_tokens":4,"max_seqs":4,"arena_bytes":4160,"logits":[0,4096],"routing":[4096,4],"launches":[]}}}]})";
   const char *launch =
       R"({"kernel":"chimera_attend","op":"chimera.attend","layer":0,)"
       R"("grid":{"tokens":2,"seqs":3,"outputs":4,"constant":5,"divisor":6},)"
@@ -113,26 +113,25 @@ TEST(Manifest, AFaultOfATrainingProgramIsNamed) {
     return test::messageOf(validate(manifest));
   };
   auto update = [](Manifest &m) -> Phase & { return m.variants[0].phases[2]; };
-  const std::string launch = "manifest: phase update, launch 0 (chimera_adam_w), ";
+  const std::string program = "manifest: variants[0].training.update", buffer = program + ".launches[0].buffers";
   EXPECT_EQ(message([&](Manifest &m) { update(m).launches[0].buffers[0] = Buffer::grad(0); }),
-            launch + "buffer 0: parameter 0 is not trainable");
-  EXPECT_EQ(message([&](Manifest &m) { update(m).launches[0].buffers[1] = Buffer::pool(0); }),
-            launch + "buffer 1: a training program has neither caches nor packed weights");
+            buffer + "[0]: parameter 0 is not trainable");
   EXPECT_EQ(message([&](Manifest &m) { update(m).launches[0].buffers[1] = Buffer::packed(0); }),
-            launch + "buffer 1: a training program has neither caches nor packed weights");
+            buffer + "[1]: a training program has neither caches nor packed weights");
   EXPECT_EQ(message([&](Manifest &m) { update(m).name = "updates"; }),
-            "manifest: phase updates: there is no program of that name");
+            "manifest: variants[0].training.updates: is no training program");
   EXPECT_EQ(message([&](Manifest &m) { update(m).results.push_back(update(m).results[0]); }),
-            "manifest: phase update, result norm: named twice");
+            "manifest: the key 'norm' occurs twice");
   EXPECT_EQ(message([&](Manifest &m) { update(m).results[0].second = {128, 8}; }),
-            "manifest: phase update, result norm: bytes 128 + 8 lie outside of the arena of 128");
-  EXPECT_EQ(message([&](Manifest &m) { m.trainable = {2}; }), "manifest: trainable: parameter 2 of 2");
+            program + ".results.norm: lies outside the arena, or not at a multiple of 64");
+  EXPECT_EQ(message([&](Manifest &m) { m.trainable = {2}; }), "manifest: trainable[0]: must be in 0 .. 1, is 2");
   EXPECT_EQ(message([&](Manifest &m) { m.trainable = {1, 1}; }), "manifest: trainable: parameters must ascend");
-  const std::string inference = "manifest: phase prefill, launch 0 (chimera_attend), ";
+  const std::string inference = "manifest: variants[0].phases.prefill.launches[0].buffers";
   EXPECT_EQ(message([&](Manifest &m) { m.variants[0].phases[0].launches[0].buffers[1] = Buffer::moment1(1); }),
-            inference + "buffer 1: only training programs have gradients and moments");
+            inference + "[1]: only training programs have gradients and moments");
   EXPECT_EQ(message([&](Manifest &m) { m.variants[0].phases[0].launches[0].buffers[5].step = "leaves"; }),
-            inference + "buffer 5: unknown step buffer 'leaves'");
+            inference + "[5][1]: must be one of tokens, row_index, row_position, row_sequence, seq_start, seq_slot, "
+                        "out_index, out_start, forced, is 'leaves'");
 }
 
 TEST(Manifest, JsonParsesWhateverTheNames) {
@@ -177,25 +176,6 @@ TEST(Manifest, VariantsOfDifferentModelsAreNotMerged) {
   EXPECT_EQ(merged.variants.size(), 1u);
 }
 
-TEST(Manifest, PackedBytesAreThoseOfWholePanelsAndGroups) {
-  std::vector<Parameter> parameters = {{"a", {10, 30}, "f32", false, "", {}, {}},
-                                       {"b", {7, 30}, "f32", false, "", {}, {}},
-                                       {"c", {10, 30}, "f32", false, "", {}, {}}};
-  auto bytes = [&](std::vector<int64_t> which, const char *format, int64_t panel, int64_t group, bool interleaved) {
-    return packedBytes({std::move(which), format, panel, group, interleaved, 0}, parameters).value_or(-1);
-  };
-  EXPECT_EQ(bytes({0, 1}, "f32", 8, 1, false), 24 * 30 * 4);
-  EXPECT_EQ(bytes({0}, "bf16", 8, 4, false), 16 * 32 * 2);
-  EXPECT_EQ(bytes({0, 2}, "bf16", 8, 2, true), 2 * 16 * 30 * 2);
-  EXPECT_EQ(bytes({1}, "i8", 8, 4, false), 8 * (32 + 1));
-  EXPECT_EQ(bytes({0, 1}, "f32", 8, 1, true), -1);
-  EXPECT_EQ(bytes({0}, "i8", 8, 3, false), -1);
-  EXPECT_EQ(bytes({}, "f32", 8, 1, false), -1);
-  EXPECT_EQ(bytes({3}, "f32", 8, 1, false), -1);
-  EXPECT_EQ(bytes({0}, "f16", 8, 1, false), -1);
-  EXPECT_EQ(bytes({0}, "f32", 0, 1, false), -1);
-}
-
 TEST(Manifest, AValidOneHasNoError) {
   EXPECT_EQ(test::messageOf(validate(fullManifest())), "");
 }
@@ -218,69 +198,54 @@ Launch &launchOf(Manifest &manifest) {
   return manifest.variants[0].phases[0].launches[0];
 }
 
+// The reader of the runtime finds them: its own tests say more (test/runtime/ManifestTest.cpp). Here are those that
+// only a compiler makes, and one of each part.
 const Fault faults[] = {
     {"ParameterOutOfRange", [](Manifest &m) { launchOf(m).buffers[1].index = 2; },
-     "manifest: phase prefill, launch 0 (chimera_attend), buffer 1: parameter 2 of 2"},
+     "manifest: variants[0].phases.prefill.launches[0].buffers[1]: parameter 2 of 2"},
     {"NegativePool", [](Manifest &m) { launchOf(m).buffers[2].index = -1; },
-     "manifest: phase prefill, launch 0 (chimera_attend), buffer 2: pool -1 of 2"},
-    {"PageTableOutOfRange", [](Manifest &m) { launchOf(m).buffers[4].index = 1; },
-     "manifest: phase prefill, launch 0 (chimera_attend), buffer 4: page table 1 of 1"},
-    {"PagesWithoutAny", [](Manifest &m) { m.pages.bytes = 0; },
-     "manifest: phase prefill, launch 0 (chimera_attend), buffer 3: pages, but the model has none"},
+     "manifest: variants[0].phases.prefill.launches[0].buffers[2][1]: must be in 0 .. 1048576, is -1"},
     {"UnknownStepBuffer", [](Manifest &m) { launchOf(m).buffers[5].step = "row"; },
-     "manifest: phase prefill, launch 0 (chimera_attend), buffer 5: unknown step buffer 'row'"},
-    {"SlicePastTheArena", [](Manifest &m) { launchOf(m).buffers[0].slice = {192, 65}; },
-     "manifest: phase prefill, launch 0 (chimera_attend), buffer 0: bytes 192 + 65 lie outside of the arena of 256"},
-    {"SliceUnaligned", [](Manifest &m) { launchOf(m).buffers[0].slice = {32, 8}; },
-     "manifest: phase prefill, launch 0 (chimera_attend), buffer 0: arena offset 32 is not a multiple of 64"},
-    {"ZeroDivisor", [](Manifest &m) { launchOf(m).grid.divisor = 0; },
-     "manifest: phase prefill, launch 0 (chimera_attend): a grid needs a positive divisor and no negative terms"},
-    {"LaunchOfNoLayer", [](Manifest &m) { launchOf(m).layer = 1; },
-     "manifest: phase prefill, launch 0 (chimera_attend): layer 1 does not exist"},
-    {"LogitsPastTheArena", [](Manifest &m) { m.variants[0].phases[1].logits = {256, 1}; },
-     "manifest: phase decode, logits: bytes 256 + 1 lie outside of the arena of 256"},
+     "manifest: variants[0].phases.prefill.launches[0].buffers[5][1]: must be one of tokens, row_index, row_position, "
+     "row_sequence, seq_start, seq_slot, out_index, out_start, forced, is 'row'"},
+    {"SlicePastTheArena", [](Manifest &m) { launchOf(m).buffers[0].slice = {16384, 577}; },
+     "manifest: variants[0].phases.prefill.launches[0].buffers[0]: lies outside the arena"},
+    {"LogitsTooSmall", [](Manifest &m) { m.variants[0].phases[1].logits.bytes = 4095; },
+     "manifest: variants[0].phases.decode.logits: has 4095 bytes, needs 4096"},
     {"PhaseLargerThanTheModel", [](Manifest &m) { m.variants[0].phases[0].limits.maxTokens = 17; },
-     "manifest: phase prefill: limits must be positive and at most the model's"},
-    {"PackedOutOfRange", [](Manifest &m) { launchOf(m).buffers[6].index = 1; },
-     "manifest: phase prefill, launch 0 (chimera_attend), buffer 6: packed weights 1 of 1"},
-    {"CountOutOfRange", [](Manifest &m) { launchOf(m).count = 7; },
-     "manifest: phase prefill, launch 0 (chimera_attend): count: buffer 7 of 7"},
-    {"CountOfAParameter", [](Manifest &m) { launchOf(m).count = 1; },
-     "manifest: phase prefill, launch 0 (chimera_attend): count: buffer 1 is no array of starts"},
+     "manifest: variants[0].phases.prefill.max_tokens or max_seqs: more than the binary's limits"},
+    {"NoKernel", [](Manifest &m) { launchOf(m).kernel.clear(); },
+     "manifest: variants[0].phases.prefill.launches[0].kernel: must have 1 .. 65536 bytes"},
     {"CountOfTooFewStarts", [](Manifest &m) { launchOf(m).buffers[0].slice.bytes = 16; },
-     "manifest: phase prefill, launch 0 (chimera_attend): count: buffer 0 is no array of starts"},
+     "manifest: variants[0].phases.prefill.launches[0].count: buffer 0 is no array of starts"},
     {"PackedOfOtherBytes", [](Manifest &m) { m.variants[0].packed[0].bytes += 64; },
-     "manifest: variant x86-64-v3, packed weights 0: 17472 bytes, the layout has 17408"},
-    {"PackedWithoutLayout", [](Manifest &m) { m.variants[0].packed[0].interleaved = true; },
-     "manifest: variant x86-64-v3, packed weights 0: no layout for these parameters"},
-    {"NoVariant", [](Manifest &m) { m.variants.clear(); }, "manifest: variants: there are none"},
+     "manifest: variants[0].packed[0]: has 17472 bytes, its layout 17408"},
+    {"NoVariant", [](Manifest &m) { m.variants.clear(); }, "manifest: variants: must not be empty"},
     {"VariantTwice", [](Manifest &m) { m.variants.push_back(m.variants[0]); },
-     "manifest: variant x86-64-v3: named twice"},
+     "manifest: variants: two are called 'x86-64-v3'"},
     {"PhaseTwice", [](Manifest &m) { m.variants[0].phases[1].name = "prefill"; },
-     "manifest: phase prefill: named twice"},
+     "manifest: the key 'prefill' occurs twice"},
     {"ParameterTwice", [](Manifest &m) { m.parameters[1].name = m.parameters[0].name; },
-     "manifest: parameter embed_tokens.weight: named twice"},
-    {"NoPermutation", [](Manifest &m) { m.parameters[1].rowPermutation = {1, 1}; },
-     "manifest: parameter layers.0.router.proj.weight: row_permutation is not a permutation of its rows"},
-    {"SourceOfAnotherSize", [](Manifest &m) { m.parameters[1].sourceShape = {2, 31}; },
-     "manifest: parameter layers.0.router.proj.weight: source_shape has another number of elements"},
-    {"EndTokenOutsideTheVocabulary", [](Manifest &m) { m.model.eosTokenIds = {3, 256}; },
-     "manifest: model: end token 256 is not a token"},
+     "manifest: parameters: two are called 'embed_tokens.weight'"},
+    {"ParameterWithoutElements", [](Manifest &m) { m.parameters[0].shape = {0, 32}; },
+     "manifest: parameters[0].shape[0]: must be in 1 .. 2199023255552, is 0"},
+    {"NameOfTwoLines", [](Manifest &m) { m.parameters[0].name = "a\nb"; },
+     "manifest: parameters[0].name: must not hold control characters"},
+    {"NegativeHeads", [](Manifest &m) { m.model.numAttentionHeads = -5; },
+     "manifest: model.num_attention_heads: must be in 0 .. 1048576, is -5"},
+    {"UnknownDtype", [](Manifest &m) { m.dtype = "i64"; }, "manifest: dtype: must be one of f32, bf16, f64, is 'i64'"},
+    {"UnknownCacheMode", [](Manifest &m) { m.pools[0].mode = "foo"; },
+     "manifest: pools[0].mode: must be one of ssm, swa, full, token_conv, route, is 'foo'"},
     {"BosTokenOutsideTheVocabulary", [](Manifest &m) { m.model.bosTokenId = -1; },
-     "manifest: model: bos_token_id -1 is not a token"},
-    {"TargetOfTooFewModes", [](Manifest &m) { m.model.layers[0].target = {1.0}; },
-     "manifest: layer 0: target must be a share for each mode, their sum 1"},
+     "manifest: model.bos_token_id: must be in 0 .. 255, is -1"},
     {"TargetThatIsNoShare", [](Manifest &m) { m.model.layers[0].target = {1.5, -0.5}; },
-     "manifest: layer 0: target must be a share for each mode, their sum 1"},
-    {"ListWithoutTable", [](Manifest &m) { m.caches[1].table.reset(); },
-     "manifest: cache 1: a list has a page table, and nothing else has"},
-    {"RoomOutsideOfARing", [](Manifest &m) { m.caches[1].room = 64; },
-     "manifest: cache 1: a ring has room for the window at least, and nothing else has room"},
+     "manifest: model.layers[0].target[0]: must be a number in 0 .. 1"},
     {"RingWithoutRoom", [](Manifest &m) { m.caches[0].kind = "ring"; },
-     "manifest: cache 0: a ring has room for the window at least, and nothing else has room"},
-    {"CachePoolOutOfRange", [](Manifest &m) { m.caches[0].pools = {5}; }, "manifest: cache 0: pool 5 of 2"},
+     "manifest: caches[0]: has 1 pools, which its kind does not"},
+    {"CachePoolOutOfRange", [](Manifest &m) { m.caches[0].pools = {5}; },
+     "manifest: caches[0].pools[0]: must be in 0 .. 1, is 5"},
     {"EmptyPool", [](Manifest &m) { m.pools[0].bytesPerSlot = 0; },
-     "manifest: pool layers.0.ssm.state: bytes_per_slot must be positive"},
+     "manifest: pools[0].bytes_per_slot: must be in 1 .. 17592186044416, is 0"},
 };
 
 INSTANTIATE_TEST_SUITE_P(All, ManifestFault, testing::ValuesIn(faults),

@@ -339,3 +339,40 @@ chimera.program @exchange_before arena 64 limits 1, 1 results {} exchange [0, 16
 // expected-error @+1 {{exchanges before launch -1 of 0}}
 chimera.program @exchange_negative arena 64 limits 1, 1 results {} exchange [] before -1 {
 }
+
+// -----
+
+chimera.program @launch_layer arena 64 limits 1, 1 results {} {
+  // expected-error @+1 {{'chimera.launch' op layer must be in -1 .. 1023, got -2}}
+  chimera.launch @k grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1> [] {op = "k", layer = -2 : i64}
+}
+
+// -----
+
+func.func @call_layer() {
+  // expected-error @+1 {{'chimera.call' op layer must be in -1 .. 1023, got 1024}}
+  chimera.call @k() grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1> {op = "k", layer = 1024 : i64, order = array<i64>} : () -> ()
+  return
+}
+
+// -----
+
+chimera.program @unaligned arena 128 limits 1, 1 results {} {
+  // expected-error @+1 {{'chimera.launch' op buffer #0 must be at a multiple of 64, is at 32}}
+  chimera.launch @k grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1> [#chimera.buffer<arena, 32, 64, "">] {op = "k", layer = -1 : i64}
+}
+
+// -----
+
+chimera.program @step_name arena 64 limits 1, 1 results {} {
+  // expected-error @+1 {{'chimera.launch' op buffer #0: a step has no array 'rows'}}
+  chimera.launch @k grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1> [#chimera.buffer<step, 0, 0, "rows">] {op = "k", layer = -1 : i64}
+}
+
+// -----
+
+func.func @group_of_i8(%w: tensor<8x8xf32>) {
+  // expected-error @+1 {{'chimera.pack' op group must divide 32 for i8, got 3}}
+  %p = chimera.pack %w {format = "i8", panel = 8 : i64, group = 3 : i64} : tensor<8x8xf32>
+  return
+}

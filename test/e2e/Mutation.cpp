@@ -91,19 +91,21 @@ std::string withRounding(const std::string &ir, const std::string &marker) {
 std::string withoutRounding(const std::string &ir, const std::string &weight) {
   Lines lines = linesOf(ir);
   const std::regex bf16("xbf16>");
+  const std::string attributes = "( \\{[^}]*\\})? :";
   int changed = 0;
   for (size_t at = 0; at < lines.size(); ++at) {
-    if (lines[at].find(weight + "\" : ") == std::string::npos)
+    if (lines[at].find("chimera.param ") == std::string::npos || lines[at].find(weight + "\" ") == std::string::npos)
       continue;
     lines[at] = std::regex_replace(lines[at], bf16, "xf32>");
     std::string parameter = resultOf(lines[at]);
     for (size_t user = at + 1; user < endOfScope(lines, at); ++user) {
       std::smatch input;
-      if (!std::regex_search(lines[user], input, std::regex("chimera\\.linear (%[a-z0-9_]+), " + parameter + " :")))
+      if (!std::regex_search(lines[user], input,
+                             std::regex("chimera\\.linear (%[a-z0-9_]+), " + parameter + attributes)))
         continue;
       std::string cast = definition(lines, user, input[1]);
       std::smatch source;
-      if (!std::regex_search(cast, source, std::regex("chimera\\.cast (%[a-z0-9_]+) :")))
+      if (!std::regex_search(cast, source, std::regex("chimera\\.cast (%[a-z0-9_]+)" + attributes)))
         throw std::runtime_error("nothing rounds " + input[1].str());
       rename(lines[user], input[1], source[1]);
       lines[user] = std::regex_replace(lines[user], bf16, "xf32>");

@@ -155,13 +155,18 @@ TEST_F(BuildModel, OnlyRoutedLayersHaveWriteWeights) {
             std::string::npos);
 }
 
-TEST_F(BuildModel, OpsCarryTheirLayerAsLocation) {
+TEST_F(BuildModel, OpsCarryTheirLayer) {
   build(valid(small()), DType::F32);
-  for (ir::MixOp mix : opsOf<ir::MixOp>()) {
-    auto name = mlir::dyn_cast<mlir::NameLoc>(mix.getLoc());
-    ASSERT_TRUE(name);
-    EXPECT_EQ(name.getName().str().substr(0, 7), "layers.");
+  for (auto [index, mix] : llvm::enumerate(opsOf<ir::MixOp>())) {
+    EXPECT_EQ(ir::layerOf(mix), int64_t(index));
+    for (mlir::Region &region : mix.getMixers())
+      region.walk([&](mlir::Operation *op) { EXPECT_EQ(ir::layerOf(op), int64_t(index)); });
   }
+  for (ir::EmbedOp embed : opsOf<ir::EmbedOp>())
+    EXPECT_EQ(ir::layerOf(embed), -1);
+  // Layers of one mode share it, so it belongs to none.
+  for (ir::ConstantModeOp mode : opsOf<ir::ConstantModeOp>())
+    EXPECT_EQ(ir::layerOf(mode), -1);
 }
 
 /// Every choice of every option, drawn at random: all build, verify and read back.

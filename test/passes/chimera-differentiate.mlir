@@ -108,7 +108,7 @@ func.func @rowwise(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chi
 // CHECK-NEXT: chimera.linear_input_grad %[[D16]], %[[W16]] : (tensor<?x4xbf16>, tensor<4x8xbf16>) -> tensor<?x8xf32>
 // CHECK-NEXT: %[[DW:.*]] = chimera.linear_weight_grad %[[D16]], %{{.*}} : (tensor<?x4xbf16>, tensor<?x8xbf16>, tensor<18xi32>) -> tensor<4x8xf32>
 // CHECK-NEXT: return %{{.*}}, %[[DW]], %[[DHEAD]]
-func.func @bf16(%x: tensor<?x8xf32> {chimera.step = "x"}, %rows: !chimera.rows {chimera.step = "rows"},
+func.func @bf16(%x: tensor<?x8xf32>, %rows: !chimera.rows {chimera.step = "rows"},
                 %targets: tensor<?xi32> {chimera.step = "targets"}, %hyper: tensor<16xf64> {chimera.step = "hyper"},
                 %prices: tensor<1x13xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
     -> (tensor<2xf64> {chimera.result = "loss"}) attributes {chimera.differentiate} {
@@ -257,7 +257,7 @@ func.func @soft(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chimer
 // CHECK: %[[GTAPS:.*]] = chimera.sum %[[DTAPS1]], %[[DTAPS0]]
 // CHECK-NEXT: %[[GBIAS:.*]] = chimera.sum %[[DBIAS1]], %[[DBIAS0]]
 // CHECK-NEXT: return %{{.*}}, %{{.*}}, %{{.*}}, %[[GTAPS]], %[[GBIAS]], %[[GA]], %[[GSKIP]], %[[GDTB]]
-func.func @mixers(%x: tensor<?x8xf32> {chimera.step = "x"}, %xbc: tensor<?x16xf32> {chimera.step = "xbc"}, %mode: tensor<?xi8> {chimera.step = "mode"}, %write: tensor<?xf32> {chimera.step = "write"},
+func.func @mixers(%x: tensor<?x8xf32>, %xbc: tensor<?x16xf32>, %mode: tensor<?xi8>, %write: tensor<?xf32>,
                   %rows: !chimera.rows {chimera.step = "rows"}, %targets: tensor<?xi32> {chimera.step = "targets"},
                   %hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<1x13xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
     -> (tensor<2xf64> {chimera.result = "loss"}) attributes {chimera.differentiate} {
@@ -298,7 +298,7 @@ func.func @mixers(%x: tensor<?x8xf32> {chimera.step = "x"}, %xbc: tensor<?x16xf3
 // CHECK-NEXT: %[[J:.*]] = chimera.join_columns %[[E]] at [2] : (tensor<16x4xf32>) -> tensor<16x8xf32>
 // CHECK-NEXT: %[[SUM:.*]] = chimera.sum %[[D]], %[[J]] : tensor<16x8xf32>
 // CHECK-NEXT: return %{{.*}}, %[[SUM]]
-func.func @parts(%x: tensor<?x4xf32> {chimera.step = "x"}, %y: tensor<?x8xf32> {chimera.step = "y"}, %rows: !chimera.rows {chimera.step = "rows"},
+func.func @parts(%x: tensor<?x4xf32>, %y: tensor<?x8xf32>, %rows: !chimera.rows {chimera.step = "rows"},
                  %targets: tensor<?xi32> {chimera.step = "targets"}, %hyper: tensor<16xf64> {chimera.step = "hyper"},
                  %prices: tensor<1x13xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
     -> (tensor<?x2xf64> {chimera.result = "scores"}) attributes {chimera.differentiate} {
@@ -325,7 +325,7 @@ func.func @unmarked(%x: tensor<?x8xf32>, %targets: tensor<?xi32>, %rows: !chimer
 
 // -----
 
-func.func @no_influence(%x: tensor<?x8xf32> {chimera.step = "x"}, %rows: !chimera.rows {chimera.step = "rows"}, %targets: tensor<?xi32> {chimera.step = "targets"},
+func.func @no_influence(%x: tensor<?x8xf32>, %rows: !chimera.rows {chimera.step = "rows"}, %targets: tensor<?xi32> {chimera.step = "targets"},
                         %hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<1x13xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
     -> tensor<?x2xf64> attributes {chimera.differentiate} {
   %head = chimera.param "head" : tensor<16x8xf32>
@@ -340,7 +340,7 @@ func.func @no_influence(%x: tensor<?x8xf32> {chimera.step = "x"}, %rows: !chimer
 // -----
 
 // Write weights of what has no rows have nothing to be put back into.
-func.func @weights_of_parameter(%x: tensor<?x8xf32> {chimera.step = "x"}, %rows: !chimera.rows {chimera.step = "rows"}, %targets: tensor<?xi32> {chimera.step = "targets"},
+func.func @weights_of_parameter(%x: tensor<?x8xf32>, %rows: !chimera.rows {chimera.step = "rows"}, %targets: tensor<?xi32> {chimera.step = "targets"},
                                 %hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<1x13xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
     -> tensor<?x2xf64> attributes {chimera.differentiate} {
   %head = chimera.param "head" : tensor<16x8xf32>
@@ -356,7 +356,7 @@ func.func @weights_of_parameter(%x: tensor<?x8xf32> {chimera.step = "x"}, %rows:
 
 // -----
 
-func.func @no_gradient(%x: tensor<?x8xf32> {chimera.step = "x"}, %rows: !chimera.rows {chimera.step = "rows"}, %targets: tensor<?xi32> {chimera.step = "targets"},
+func.func @no_gradient(%x: tensor<?x8xf32>, %rows: !chimera.rows {chimera.step = "rows"}, %targets: tensor<?xi32> {chimera.step = "targets"},
                        %hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<1x13xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
     -> tensor<?x2xf64> attributes {chimera.differentiate} {
   %head = chimera.param "head" : tensor<16x8xf32>

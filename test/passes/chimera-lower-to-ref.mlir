@@ -3,7 +3,7 @@
 // RUN: chimera-opt %s --split-input-file --chimera-lower-to-ref --verify-diagnostics | FileCheck %s
 // RUN: chimera-opt %s --split-input-file --chimera-lower-to-ref --verify-diagnostics | FileCheck %s --check-prefix=KERNELS
 
-// Row by row: of the rows only their starts are needed. The layer is the one that the location names.
+// Row by row: of the rows only their starts are needed. The layer is the one that chimera.layer names.
 // CHECK-LABEL: func.func @rowwise
 // CHECK-SAME: %[[TOKENS:[a-z0-9]+]]: tensor<?xi32> {{.*}}, %[[ROWS:[a-z0-9]+]]: !chimera.rows
 // CHECK-NEXT: %[[TABLE:.*]] = chimera.param "embed_tokens.weight" : tensor<16x8xf32>
@@ -30,7 +30,7 @@ func.func @rowwise(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chi
   %table = chimera.param "embed_tokens.weight" : tensor<16x8xf32>
   %w = chimera.param "norm.weight" : tensor<8xf32>
   %x = chimera.embed %tokens, %table rows %rows : tensor<?xi32>, tensor<16x8xf32> -> tensor<?x8xf32>
-  %h = chimera.norm rms %x, %w {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf32> loc("layers.3")
+  %h = chimera.norm rms %x, %w {eps = 1.0e-05 : f64, chimera.layer = 3 : i64} : tensor<?x8xf32>, tensor<8xf32>
   %g = chimera.norm layer %h, %w, %w {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>
   %l = chimera.linear %g, %table : tensor<?x8xf32>, tensor<16x8xf32> -> tensor<?x16xf32>
   %s = chimera.silu %l : tensor<?x16xf32>
@@ -73,7 +73,7 @@ func.func @rowwise(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chi
 // CHECK-SAME: -> tensor<?xf32>
 // CHECK-NEXT: %[[Z:.*]] = chimera.call @chimera_combine_f32_8_modes2_{{.*}}(%[[ROWS]], %[[ROUTE]]#0, %[[SORT]]#1, %[[X]], %[[ROUTE]]#1, %[[T]])
 // CHECK-NEXT: return %[[Z]], %[[STACK]], %[[WRITE]], %[[ROUTE]]#3
-func.func @routing(%l: tensor<?x2xf32> {chimera.step = "l"}, %x: tensor<?x8xf32> {chimera.step = "x"}, %rows: !chimera.rows {chimera.step = "rows"},
+func.func @routing(%l: tensor<?x2xf32>, %x: tensor<?x8xf32>, %rows: !chimera.rows {chimera.step = "rows"},
                    %forced: tensor<?x3xi8> {chimera.step = "forced"}, %counts: !counts)
     -> (tensor<?x8xf32>, tensor<?x3xi8>, tensor<?xf32>, !counts) attributes {chimera.limits = array<i64: 64, 64>} {
   %b = chimera.param "b" : tensor<2xf32>
@@ -111,8 +111,8 @@ func.func @routing(%l: tensor<?x2xf32> {chimera.step = "l"}, %x: tensor<?x8xf32>
 // CHECK-SAME: order = array<i64: 0, 1, 2, 3, 4, 5, 6, 7>, updated = array<i64: 6>}
 // CHECK-NEXT: %[[LTI1:.*]]:2 = chimera.call @chimera_lti_scan_f32_8_weighted(%[[ROWS]], %[[C]], %{{.*}}, %[[WRITE]], %[[LTI]])
 // CHECK-NEXT: return %[[SCAN]]#0, %[[LTI1]]#0, %[[LIST1]], %[[TAIL1]], %[[SCAN]]#1, %[[LTI1]]#1
-func.func @mixers(%x: tensor<?x8xf32> {chimera.step = "x"}, %xbc: tensor<?x14xf32> {chimera.step = "xbc"}, %dt: tensor<?x2xf32> {chimera.step = "dt"},
-                  %write: tensor<?xf32> {chimera.step = "write"}, %rows: !chimera.rows {chimera.step = "rows"},
+func.func @mixers(%x: tensor<?x8xf32>, %xbc: tensor<?x14xf32>, %dt: tensor<?x2xf32>,
+                  %write: tensor<?xf32>, %rows: !chimera.rows {chimera.step = "rows"},
                   %list: !list, %tail: !tail, %state: !state, %lti: !lti)
     -> (tensor<?x8xf32>, tensor<?x8xf32>, !list, !tail, !state, !lti) attributes {chimera.limits = array<i64: 64, 64>} {
   %taps = chimera.param "taps" : tensor<8x4xf32>
@@ -139,7 +139,7 @@ func.func @mixers(%x: tensor<?x8xf32> {chimera.step = "x"}, %xbc: tensor<?x14xf3
 // CHECK-LABEL: func.func @unforced
 // CHECK-SAME: %[[FORCED:[a-z0-9]+]]: tensor<?x8xi8>
 // CHECK: chimera.call @chimera_route_f32_modes23_{{[a-z0-9_]*}}(%{{[a-z0-9]*}}, %{{[a-z0-9]*}}, %{{[a-z0-9]*}}, %[[FORCED]], %{{[a-z0-9]*}}) {{.*}} {constants = array<i64: 7, 8>
-func.func @unforced(%l: tensor<?x2xf32> {chimera.step = "l"}, %rows: !chimera.rows {chimera.step = "rows"}, %forced: tensor<?x8xi8> {chimera.step = "forced"},
+func.func @unforced(%l: tensor<?x2xf32>, %rows: !chimera.rows {chimera.step = "rows"}, %forced: tensor<?x8xi8> {chimera.step = "forced"},
                     %counts: !counts) -> (tensor<?xi8>, !counts) attributes {chimera.limits = array<i64: 64, 64>} {
   %b = chimera.param "b" : tensor<2xf32>
   %mode, %gate, %p, %counts1 = chimera.route [full, identity] %l, %b counts %counts rows %rows
@@ -238,21 +238,6 @@ func.func @blocks(%rows: !chimera.rows {chimera.step = "rows"}) attributes {chim
 
 // -----
 
-// expected-error @+1 {{has no argument with chimera.step = "rows"}}
-func.func @rows_type(%rows: tensor<?xi32> {chimera.step = "rows"}) attributes {chimera.limits = array<i64: 64, 64>} {
-  return
-}
-
-// -----
-
-// expected-error @+1 {{its forced modes must be i8 [rows, layers], got 'tensor<?xi8>'}}
-func.func @forced_type(%rows: !chimera.rows {chimera.step = "rows"}, %forced: tensor<?xi8> {chimera.step = "forced"})
-    attributes {chimera.limits = array<i64: 64, 64>} {
-  return
-}
-
-// -----
-
 func.func @unknown_columns(%x: tensor<?x?xf32>, %rows: !chimera.rows {chimera.step = "rows"}) -> tensor<?x?xf32>
     attributes {chimera.limits = array<i64: 64, 64>} {
   // expected-error @+1 {{'chimera.silu' op needs a known number of columns, at least one, but has 'tensor<?x?xf32>'}}
@@ -305,7 +290,7 @@ func.func @no_columns(%x: tensor<?x0xf32>, %rows: !chimera.rows {chimera.step = 
 // CHECK-NEXT: chimera.call @chimera_seq_route_grad_f32_modes23_noise(%[[ROWS]], %[[V13]], %[[V0]], %[[HYPER]], %[[PRICES]], %[[V1]]#0, %[[NOISE]])
 // CHECK-SAME: {constants = array<i64: 0, 2>, layer = -1 : i64, op = "chimera.seq_route_grad", order = array<i64: 0, 1, 2, 3, 4, 5, 6, 7>, starts = array<i64: 0>}
 // CHECK-NEXT: return
-func.func @training_routing(%l: tensor<?x2xf32> {chimera.step = "l"}, %x: tensor<?x8xf32> {chimera.step = "x"}, %rows: !chimera.rows {chimera.step = "rows"},
+func.func @training_routing(%l: tensor<?x2xf32>, %x: tensor<?x8xf32>, %rows: !chimera.rows {chimera.step = "rows"},
                             %noise: tensor<?x8xf64> {chimera.step = "noise"}, %hyper: tensor<16xf64> {chimera.step = "hyper"}, %prices: tensor<2x13xf64> {chimera.step = "prices"})
     attributes {chimera.limits = array<i64: 64, 64>, chimera.training} {
   %b = chimera.param "b" : tensor<2xf32>
@@ -375,7 +360,7 @@ func.func @training_routing(%l: tensor<?x2xf32> {chimera.step = "l"}, %x: tensor
 // CHECK-NEXT: chimera.call @chimera_sum_f32(%[[V11]], %[[V13]])
 // CHECK-SAME: {constants = array<i64: 32>, layer = -1 : i64, op = "chimera.sum", order = array<i64: 0, 1, 2>}
 // CHECK-NEXT: return
-func.func @training_rowwise(%x: tensor<?x8xf32> {chimera.step = "x"}, %y: tensor<?x4xf32> {chimera.step = "y"}, %tokens: tensor<?xi32> {chimera.step = "tokens"},
+func.func @training_rowwise(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>, %tokens: tensor<?xi32> {chimera.step = "tokens"},
                             %rows: !chimera.rows {chimera.step = "rows"}, %outputs: !chimera.rows {chimera.step = "outputs"}, %targets: tensor<?xi32> {chimera.step = "targets"},
                             %hyper: tensor<16xf64> {chimera.step = "hyper"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
     attributes {chimera.limits = array<i64: 64, 64>, chimera.training} {
@@ -450,8 +435,8 @@ func.func @training_rowwise(%x: tensor<?x8xf32> {chimera.step = "x"}, %y: tensor
 // CHECK-NEXT: chimera.call @chimera_seq_lti_scan_grad_f32_8_masked(%[[ROWS]], %[[X]], %[[V1]], %[[MODE]], %[[V18]], %[[V16]]#1)
 // CHECK-SAME: {constants = array<i64: 0>, layer = -1 : i64, op = "chimera.seq_lti_scan_grad", order = array<i64: 0, 1, 2, 3, 4, 5, 6, 7>}
 // CHECK-NEXT: return
-func.func @training_mixers(%x: tensor<?x8xf32> {chimera.step = "x"}, %xbc: tensor<?x16xf32> {chimera.step = "xbc"}, %dt: tensor<?x2xf32> {chimera.step = "dt"},
-                           %write: tensor<?xf32> {chimera.step = "write"}, %mode: tensor<?xi8> {chimera.step = "mode"}, %rows: !chimera.rows {chimera.step = "rows"},
+func.func @training_mixers(%x: tensor<?x8xf32>, %xbc: tensor<?x16xf32>, %dt: tensor<?x2xf32>,
+                           %write: tensor<?xf32>, %mode: tensor<?xi8>, %rows: !chimera.rows {chimera.step = "rows"},
                            %leaves: tensor<18xi32> {chimera.step = "leaves"}) attributes {chimera.limits = array<i64: 64, 64>, chimera.training} {
   %taps = chimera.param "taps" : tensor<8x4xf32>
   %b = chimera.param "b" : tensor<8xf32>

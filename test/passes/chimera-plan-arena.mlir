@@ -337,9 +337,9 @@ func.func @decode(%rows: !chimera.rows {chimera.step = "rows"}, %c: !chimera.cou
 // -----
 
 // expected-error @+1 {{'func.func' op its result 'loss' must be the result of a launch}}
-func.func @foreign_result(%x: tensor<2xf64> {chimera.step = "x"}) -> (tensor<2xf64> {chimera.result = "loss"})
+func.func @foreign_result(%x: tensor<16xf64> {chimera.step = "hyper"}) -> (tensor<16xf64> {chimera.result = "loss"})
     attributes {chimera.limits = array<i64: 4, 4>, chimera.training} {
-  return %x : tensor<2xf64>
+  return %x : tensor<16xf64>
 }
 
 // -----

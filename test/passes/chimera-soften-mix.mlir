@@ -239,3 +239,42 @@ func.func @foreign_mode(%x: tensor<?x8xf32>, %rows: !chimera.rows {chimera.step 
   }
   return %z : tensor<?x8xf32>
 }
+
+// -----
+
+func.func @no_tentative_form(%x: tensor<?x8xf32>, %rows: !chimera.rows {chimera.step = "rows"}, %l: tensor<?x2xf32>, %b: tensor<2xf32>,
+                             %noise: tensor<?x4xf64>, %hyper: tensor<16xf64>) -> tensor<?x8xf32> attributes {chimera.soft} {
+  %mode, %wanted, %gate, %log_p = chimera.seq_route [full, identity] %l, %b noise %noise hyper %hyper rows %rows
+      {layer = 0 : i64, gate_kind = #chimera.gate_kind<one>, soft}
+      : (tensor<?x2xf32>, tensor<2xf32>, tensor<?x4xf64>, tensor<16xf64>, !chimera.rows) -> (tensor<?xi8>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
+  %z = chimera.mix [full] routed %x, %x by %mode gate %gate rows %rows {cache_counts = array<i64: 0>}
+      : tensor<?x8xf32> by tensor<?xi8> gate tensor<?xf32> {
+  ^bb0(%t: tensor<?x8xf32>, %seen: !chimera.rows, %own: !chimera.rows):
+    %taps = chimera.param "taps" : tensor<8x4xf32>
+    %bias = chimera.param "bias" : tensor<8xf32>
+    // expected-error @+1 {{'chimera.seq_conv_activation_grad' op looks back on other rows, and has no form for rows that are not kept}}
+    %y = chimera.seq_conv_activation_grad %t, %taps, %bias gradient %t rows %seen
+        : (tensor<?x8xf32>, tensor<8x4xf32>, tensor<8xf32>, tensor<?x8xf32>, !chimera.rows) -> tensor<?x8xf32>
+    chimera.yield %y : tensor<?x8xf32>
+  }
+  return %z : tensor<?x8xf32>
+}
+
+// -----
+
+func.func @says_nothing(%x: tensor<?x8xf32>, %rows: !chimera.rows {chimera.step = "rows"}, %l: tensor<?x2xf32>, %b: tensor<2xf32>,
+                        %noise: tensor<?x4xf64>, %hyper: tensor<16xf64>) -> tensor<?x8xf32> attributes {chimera.soft} {
+  %mode, %wanted, %gate, %log_p = chimera.seq_route [full, identity] %l, %b noise %noise hyper %hyper rows %rows
+      {layer = 0 : i64, gate_kind = #chimera.gate_kind<one>, soft}
+      : (tensor<?x2xf32>, tensor<2xf32>, tensor<?x4xf64>, tensor<16xf64>, !chimera.rows) -> (tensor<?xi8>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
+  %z = chimera.mix [full] routed %x, %x by %mode gate %gate rows %rows {cache_counts = array<i64: 0>}
+      : tensor<?x8xf32> by tensor<?xi8> gate tensor<?xf32> {
+  ^bb0(%t: tensor<?x8xf32>, %seen: !chimera.rows, %own: !chimera.rows):
+    %m = chimera.constant_mode full rows %seen : tensor<?xi8>
+    // expected-error @+1 {{'chimera.dispatch' op does not say how it looks back on other rows, so it cannot be in a mixer of soft routing}}
+    %inverse, %slice = chimera.dispatch [full] %m rows %seen : tensor<?xi8> -> tensor<?xi32>, !chimera.rows
+    %y = chimera.gather %t from %seen to %slice : tensor<?x8xf32> to tensor<?x8xf32>
+    chimera.yield %y : tensor<?x8xf32>
+  }
+  return %z : tensor<?x8xf32>
+}

@@ -104,7 +104,7 @@ func.func @model(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chime
 // CHECK: module attributes {chimera.parameters = [{name = "head", type = tensor<16x8xf32>}, {name = "taps", row_permutation = array<i64: 1, 0, 2, 3, 4, 5, 6, 7>, source = "disk.taps", type = tensor<8x4xf32>},
 // CHECK-SAME: {name = "b", type = tensor<8xf32>}, {name = "a", type = tensor<2xf32>}, {name = "unread", type = tensor<8xf32>}]}
 // CHECK-LABEL: func.func @train_hard(
-// CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<?x8xf32> {chimera.step = "x"}, %[[XBC:[a-z0-9]+]]: tensor<?x26xf32> {chimera.step = "xbc"}, %[[DT:[a-z0-9]+]]: tensor<?x2xf32> {chimera.step = "dt"}
+// CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<?x8xf32>, %[[XBC:[a-z0-9]+]]: tensor<?x26xf32>, %[[DT:[a-z0-9]+]]: tensor<?x2xf32>
 // CHECK-SAME: %[[ROWS:[a-z0-9]+]]: !chimera.rows {chimera.step = "rows"}, %[[OUTPUTS:[a-z0-9]+]]: !chimera.rows {chimera.step = "outputs"}
 // CHECK-SAME: tensor<?x0xf64> {chimera.step = "noise"}
 // CHECK-SAME: -> (tensor<2xf64> {chimera.result = "loss"})
@@ -124,7 +124,7 @@ func.func @model(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chime
 // CHECK-NOT: func.func @train_soft
 // CHECK-LABEL: func.func @evaluate_hard(
 // CHECK-NOT: func.func @evaluate_soft
-func.func @model(%x: tensor<?x8xf32> {chimera.step = "x"}, %xbc: tensor<?x26xf32> {chimera.step = "xbc"}, %dt: tensor<?x2xf32> {chimera.step = "dt"},
+func.func @model(%x: tensor<?x8xf32>, %xbc: tensor<?x26xf32>, %dt: tensor<?x2xf32>,
                  %rows: !chimera.rows {chimera.step = "rows"}, %outputs: !chimera.rows {chimera.step = "outputs"},
                  %list: !list, %ring: !ring, %tail: !tail, %state: !ssm) -> (tensor<?x16xf32>, tensor<?x1xi8>, !list, !ring, !tail, !ssm) {
   %head = chimera.param "head" : tensor<16x8xbf16>
@@ -161,7 +161,7 @@ func.func @model(%x: tensor<?x8xf32> {chimera.step = "x"}, %xbc: tensor<?x26xf32
 // CHECK: chimera.param "head" : tensor<16x8xf64>
 // CHECK-NEXT: chimera.cross_entropy
 // CHECK-SAME: -> (tensor<?x1xf64>, tensor<?x2xf64>)
-func.func @model(%x: tensor<?x8xf64> {chimera.step = "x"}, %m: tensor<?x1xi8> {chimera.step = "m"}, %rows: !chimera.rows {chimera.step = "rows"},
+func.func @model(%x: tensor<?x8xf64>, %m: tensor<?x1xi8>, %rows: !chimera.rows {chimera.step = "rows"},
                  %outputs: !chimera.rows {chimera.step = "outputs"}) -> (tensor<?x16xf64>, tensor<?x1xi8>) {
   %head = chimera.param "head" : tensor<16x8xf64>
   %logits = chimera.linear %x, %head : tensor<?x8xf64>, tensor<16x8xf64> -> tensor<?x16xf64>
@@ -213,27 +213,6 @@ func.func @model(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>, %rows: !chimera.rows {
 
 // -----
 
-// expected-error @+1 {{its forced modes must be i8 [rows, layers], got 'tensor<?xi8>'}}
-func.func @model(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>, %forced: tensor<?xi8> {chimera.step = "forced"}) -> (tensor<?x4xf32>, tensor<?x1xi8>) {
-  return %x, %m : tensor<?x4xf32>, tensor<?x1xi8>
-}
-
-// -----
-
-// expected-error @+1 {{its forced modes must be i8 [rows, layers], got 'tensor<?x?xi8>'}}
-func.func @model(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>, %forced: tensor<?x?xi8> {chimera.step = "forced"}) -> (tensor<?x4xf32>, tensor<?x1xi8>) {
-  return %x, %m : tensor<?x4xf32>, tensor<?x1xi8>
-}
-
-// -----
-
-// expected-error @+1 {{its forced modes must be i8 [rows, layers], got '!chimera.rows'}}
-func.func @model(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>, %forced: !chimera.rows {chimera.step = "forced"}) -> (tensor<?x4xf32>, tensor<?x1xi8>) {
-  return %x, %m : tensor<?x4xf32>, tensor<?x1xi8>
-}
-
-// -----
-
 // expected-error @+1 {{its logits must be a chimera.linear of no other use to be trained}}
 func.func @model(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>, %rows: !chimera.rows {chimera.step = "rows"},
                  %outputs: !chimera.rows {chimera.step = "outputs"}) -> (tensor<?x4xf32>, tensor<?x1xi8>) {
@@ -243,7 +222,7 @@ func.func @model(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>, %rows: !chimera.rows {
 // -----
 
 // expected-error @+1 {{its logits must be a chimera.linear of no other use to be trained}}
-func.func @model(%x: tensor<?x8xf32> {chimera.step = "x"}, %m: tensor<?x1xi8>, %rows: !chimera.rows {chimera.step = "rows"},
+func.func @model(%x: tensor<?x8xf32>, %m: tensor<?x1xi8>, %rows: !chimera.rows {chimera.step = "rows"},
                  %outputs: !chimera.rows {chimera.step = "outputs"}) -> (tensor<?x16xf32>, tensor<?x1xi8>, tensor<?x16xf32>) {
   %head = chimera.param "head" : tensor<16x8xf32>
   %logits = chimera.linear %x, %head : tensor<?x8xf32>, tensor<16x8xf32> -> tensor<?x16xf32>
@@ -256,7 +235,7 @@ func.func @model(%x: tensor<?x8xf32> {chimera.step = "x"}, %m: tensor<?x1xi8>, %
 !list = !chimera.list<heads = 2, dim = 4, element = f32, weights = none>
 
 // A cache that an op without a training form uses, outside a mix and inside.
-func.func @model(%x: tensor<?x8xf32> {chimera.step = "x"}, %m: tensor<?x1xi8>, %rows: !chimera.rows {chimera.step = "rows"},
+func.func @model(%x: tensor<?x8xf32>, %m: tensor<?x1xi8>, %rows: !chimera.rows {chimera.step = "rows"},
                  %outputs: !chimera.rows {chimera.step = "outputs"}, %list: !list) -> (tensor<?x16xf32>, tensor<?x1xi8>) {
   %head = chimera.param "head" : tensor<16x8xf32>
   // expected-error @+1 {{'chimera.call' op has no form for training}}
@@ -270,7 +249,7 @@ func.func @model(%x: tensor<?x8xf32> {chimera.step = "x"}, %m: tensor<?x1xi8>, %
 
 !list = !chimera.list<heads = 2, dim = 4, element = f32, weights = none>
 
-func.func @model(%x: tensor<?x8xf32> {chimera.step = "x"}, %m: tensor<?x1xi8>, %rows: !chimera.rows {chimera.step = "rows"},
+func.func @model(%x: tensor<?x8xf32>, %m: tensor<?x1xi8>, %rows: !chimera.rows {chimera.step = "rows"},
                  %outputs: !chimera.rows {chimera.step = "outputs"}, %list: !list) -> (tensor<?x16xf32>, tensor<?x1xi8>, !list) {
   %head = chimera.param "head" : tensor<16x8xf32>
   %z, %list1 = chimera.mix [full] routed %x, %x rows %rows caches %list {cache_counts = array<i64: 1>} : tensor<?x8xf32> caches !list {

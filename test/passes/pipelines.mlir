@@ -2,7 +2,7 @@
 // The pipelines take a whole model, with a routed layer and one of a single mode, to each level; each starts where the one before it stops.
 // RUN: chimera-compile %S/Inputs/routed.json --emit=chimera -o %t.mlir
 // RUN: FileCheck %s --check-prefix=MODEL < %t.mlir
-// RUN: chimera-opt %t.mlir --chimera-to-dispatched="max-tokens=32 max-seqs=4" --mlir-print-debuginfo -o %t.dispatched.mlir
+// RUN: chimera-opt %t.mlir --chimera-to-dispatched="max-tokens=32 max-seqs=4" -o %t.dispatched.mlir
 // RUN: FileCheck %s --check-prefix=DISPATCHED < %t.dispatched.mlir
 // RUN: chimera-opt %t.mlir --chimera-to-ref-calls="max-tokens=32 max-seqs=4" -o %t.calls.mlir
 // RUN: FileCheck %s --check-prefix=CALLS < %t.calls.mlir
@@ -10,6 +10,9 @@
 // RUN: FileCheck %s --check-prefix=PROGRAMS < %t.programs.mlir
 // RUN: chimera-opt %t.dispatched.mlir --chimera-lower-to-ref --chimera-plan-arena | diff %t.programs.mlir -
 // RUN: chimera-opt %t.programs.mlir | diff %t.programs.mlir -
+// RUN: chimera-opt %t.mlir --chimera-to-fused="max-tokens=32 max-seqs=4" | chimera-opt --chimera-lower-to-cpu --chimera-plan-arena -o %t.cpu.mlir
+// RUN: chimera-opt %t.mlir --chimera-to-cpu-programs="max-tokens=32 max-seqs=4" | diff %t.cpu.mlir -
+// RUN: FileCheck %s --check-prefix=LAYERS < %t.cpu.mlir
 // RUN: chimera-opt %t.mlir --chimera-to-dispatched | FileCheck %s --check-prefix=DEFAULT
 // RUN: chimera-opt %t.mlir --chimera-to-training="max-tokens=32 max-seqs=4" -o %t.training.mlir
 // RUN: FileCheck %s --check-prefix=TRAINING < %t.training.mlir
@@ -74,6 +77,17 @@
 // PROGRAMS-NOT: chimera.call
 // PROGRAMS: module @kernels {
 // PROGRAMS: func.func @chimera_embed_f32_f32_8(
+
+// A launch has the layer of the op that it came from, whatever text it went through; the embedding, the angles and the logits have none.
+// LAYERS: chimera.program @prefill
+// LAYERS: {layer = -1 : i64, op = "chimera.embed"}
+// LAYERS: layer = 0 : i64, op = "chimera.route"
+// LAYERS: layer = 0 : i64, op = "chimera.fused_attend"
+// LAYERS: layer = 1 : i64, op = "chimera.fused_attend"
+// LAYERS: layer = 1 : i64, op = "chimera.fused_linear"
+// LAYERS: layer = -1 : i64, op = "chimera.stack_modes"
+
+// LAYERS: chimera.program @decode
 
 // Training: programs without caches and regions. Routing sends rows to slices if it is hard, and weighs what all rows get if it is
 // soft; with the write gate there every row is kept. Each way ends in the same gradients, none of them of the balancer's bias.

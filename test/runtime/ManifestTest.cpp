@@ -67,11 +67,13 @@ TEST(Manifest, AWrongFieldIsNamed) {
       {"/parameters/1/name", "scale", "parameters: two are called 'scale'"},
       {"/parameters/0/shape", json::array({int64_t(1) << 30, int64_t(1) << 30}),
        "parameters[0].shape: has more than 2^41 elements"},
+      {"/parameters/0/shape", json::array({11, 0}), "parameters[0].shape[1]: must be in 1 .. 2199023255552, is 0"},
       {"/parameters/0/row_permutation", json::array({0, 0}),
        "parameters[0].row_permutation: must be a permutation of the rows"},
       {"/parameters/0/source_shape", json::array({12}),
        "parameters[0].source_shape: must have as many elements as shape"},
-      {"/pools/0/bytes_per_slot", -1, "pools[0].bytes_per_slot: must be in 0 .. 17592186044416, is -1"},
+      {"/pools/0/bytes_per_slot", -1, "pools[0].bytes_per_slot: must be in 1 .. 17592186044416, is -1"},
+      {"/pools/0/bytes_per_slot", 0, "pools[0].bytes_per_slot: must be in 1 .. 17592186044416, is 0"},
       {"/pools/0/bytes_per_slot", 12, "caches[0]: pool 0 has 12 bytes a slot, which its kind does not"},
       {"/caches/0/pools", json::array({0, 1}), "caches[0]: has 2 pools, which its kind does not"},
       {"/caches/4/pools", json::array({0}), "caches[4]: shares pool 0 with another cache"},
@@ -242,10 +244,16 @@ TEST(Manifest, OnlyABinaryForTrainingAloneHasNoPrefill) {
 }
 
 TEST(Manifest, WhatIsNotJsonIsAnError) {
-  EXPECT_EQ(parseError(""), "m.chm: the manifest is not JSON: byte 1");
+  EXPECT_EQ(parseError(""), "m.chm: bad manifest: not valid JSON at byte 1");
   EXPECT_NE(parseError("{\"format\": 1e999}"), "");
   EXPECT_NE(parseError(std::string(100000, '[')), "");
   EXPECT_NE(parseError(std::string("{\"format\": \"\xFF\"}")), "");
+}
+
+TEST(Manifest, AKeyIsThereOnce) {
+  std::string text = toy::manifest().dump();
+  text.insert(1, "\"target\": \"ref\", ");
+  EXPECT_EQ(parseError(text), "m.chm: bad manifest: the key 'target' occurs twice");
 }
 
 /// All places in a document.

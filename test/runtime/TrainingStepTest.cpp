@@ -46,7 +46,7 @@ std::vector<double> numbers(const StepReport &report) {
       all.push_back(value);
     for (const LayerStatistics &layer : kind->layers) {
       const double *first = reinterpret_cast<const double *>(&layer);
-      all.insert(all.end(), first, first + runtime::layerStatistics);
+      all.insert(all.end(), first, first + abi::routeStatistics);
     }
   }
   return all;

@@ -234,7 +234,7 @@ TrainerOptions options(int64_t batch, int64_t accumulate) {
 }
 
 std::vector<double> prices() {
-  std::vector<double> made(size_t(layers * runtime::pricesPerLayer), 0.0);
+  std::vector<double> made(size_t(layers * abi::pricesPerLayer), 0.0);
   made[CHIMERA_MODE_SSM] = 0.5;
   made[CHIMERA_MODE_FULL] = 0.25;
   return made;

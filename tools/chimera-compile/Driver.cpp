@@ -56,11 +56,11 @@ llvm::Error runStage(mlir::ModuleOp module, const Options &options, llvm::String
   return llvm::Error::success();
 }
 
-/// The module as text. Locations name an op's layer, so the level that can be read again has them.
-std::string printed(mlir::ModuleOp module, bool withLocations = false) {
+/// The module as text.
+std::string printed(mlir::ModuleOp module) {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  module.print(stream, mlir::OpPrintingFlags().enableDebugInfo(withLocations));
+  module.print(stream);
   stream << "\n";
   return text;
 }
@@ -231,7 +231,7 @@ llvm::Error dispatchWithin(mlir::ModuleOp module, const Options &options,
 /// The levels of IR from the model down, stopping where --emit says.
 llvm::Expected<std::string> emit(mlir::ModuleOp module, const Options &options) {
   if (options.emit == Emit::Chimera)
-    return printed(module, /*withLocations=*/true);
+    return printed(module);
   auto variants = chooseVariants(options);
   if (!variants)
     return variants.takeError();

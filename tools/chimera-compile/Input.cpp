@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-compile/Input.h"
+#include "dialect/IR/Attributes.h"
 #include "dialect/frontend/BuildModel.h"
 #include "dialect/frontend/Config.h"
 #include "mlir/IR/Verifier.h"
@@ -49,14 +50,12 @@ llvm::Expected<Buffer> readText(const Options &options) {
   return std::move(*buffer);
 }
 
-/// The dtype that the IR says it has; the passes hold it to that.
+/// The dtype that the IR says it has; the dialect holds it to that.
 llvm::Error checkDType(mlir::ModuleOp module, const Options &options) {
-  auto model = module->getAttrOfType<mlir::DictionaryAttr>("chimera.model");
+  auto model = module->getAttrOfType<mlir::DictionaryAttr>(ir::attrs::model);
   if (!model)
     return fault(options.input + ": the module has no attribute 'chimera.model'");
-  auto dtype = model.getAs<mlir::StringAttr>("dtype");
-  if (!dtype)
-    return fault(options.input + ": 'chimera.model' has no 'dtype'");
+  auto dtype = model.getAs<mlir::StringAttr>("dtype"); // verified to be there
   if (options.dtype && dtype.getValue() != *options.dtype)
     return fault(options.input + ": the model is " + dtype.getValue() + ", not " + *options.dtype);
   return llvm::Error::success();

@@ -24,8 +24,9 @@
 
 namespace chimera::train {
 
-/// Numbers a layer in `prices`: price, push and pull of each canonical mode, then the entropy's coefficient.
-inline constexpr size_t pricesPerLayer = 3 * numModes + 1;
+/// Numbers per layer in `prices`: price, push and pull of each canonical mode, then the entropy's coefficient.
+inline constexpr size_t pricesPerLayer = size_t(abi::pricesPerLayer);
+static_assert(numModes == abi::modeCount);
 
 /// What one step is to do.
 struct StepPlan {
