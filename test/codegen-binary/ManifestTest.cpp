@@ -197,8 +197,8 @@ Launch &launchOf(Manifest &manifest) {
   return manifest.variants[0].phases[0].launches[0];
 }
 
-// The reader of the runtime finds them: its own tests say more (test/runtime/ManifestTest.cpp). Here are those that only
-// a compiler makes, and one of each part.
+// The reader of the runtime finds them: its own tests say more (test/runtime/ManifestTest.cpp). Here are those that
+// only a compiler makes, and one of each part.
 const Fault faults[] = {
     {"ParameterOutOfRange", [](Manifest &m) { launchOf(m).buffers[1].index = 2; },
      "manifest: variants[0].phases.prefill.launches[0].buffers[1]: parameter 2 of 2"},

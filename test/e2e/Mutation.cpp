@@ -100,7 +100,8 @@ std::string withoutRounding(const std::string &ir, const std::string &weight) {
     std::string parameter = resultOf(lines[at]);
     for (size_t user = at + 1; user < endOfScope(lines, at); ++user) {
       std::smatch input;
-      if (!std::regex_search(lines[user], input, std::regex("chimera\\.linear (%[a-z0-9_]+), " + parameter + attributes)))
+      if (!std::regex_search(lines[user], input,
+                             std::regex("chimera\\.linear (%[a-z0-9_]+), " + parameter + attributes)))
         continue;
       std::string cast = definition(lines, user, input[1]);
       std::smatch source;
