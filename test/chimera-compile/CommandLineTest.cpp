@@ -267,7 +267,7 @@ TEST_F(CompileInput, NamesAnAttributeThatIsMissing) {
   std::string ir = output({write("config.json", smallConfig), "--emit=chimera"});
   ir.replace(ir.find("head_dim"), 8, "head_xyz");
   std::string error = errorOfIR(ir);
-  EXPECT_NE(error.find("model.mlir: chimera.model: 'head_dim' is missing"), std::string::npos) << error;
+  EXPECT_NE(error.find("model.mlir:1:1: chimera.model: 'head_dim' is missing"), std::string::npos) << error;
 }
 
 TEST_F(CompileInput, RefusesBytecode) {
@@ -292,7 +292,7 @@ TEST_F(CompileInput, RefusesTheNumberOfAResultThatNoOpHas) {
 
 TEST_F(CompileInput, BracketsInStringsAndCommentsDoNotNest) {
   std::string brackets(1000, '(');
-  std::string error = errorOfIR("// " + brackets + "\nmodule attributes {chimera.note = \"" + brackets + "\"} {}\n");
+  std::string error = errorOfIR("// " + brackets + "\nmodule attributes {note = \"" + brackets + "\"} {}\n");
   EXPECT_NE(error.find("chimera.model"), std::string::npos) << error;
 }
 

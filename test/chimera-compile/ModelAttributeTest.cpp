@@ -53,14 +53,25 @@ TEST_F(ModelAttribute, AModuleThatSaysThemWronglyIsOneLineOfError) {
   };
   const std::string first = "targets = [array<f64: 7.500000e-01, 2.500000e-01>";
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {with(first, "targets = [array<f64: 1.0>"), "'targets' must hold a share for each mode of each layer"},
-      {with("targets = [", "targets = [array<f64: 1.0>, "), "'targets' must hold one list of shares for each layer"},
-      {with(first, "targets = [array<f64: 0.75, 0.5>"), "target must be a share for each mode, their sum 1"},
-      {with(first, "targets = [array<f64: 1.75, -0.75>"), "target must be a share for each mode, their sum 1"},
-      {with(first, "targets = [array<f64: 0x7FF8000000000000, 0.5>"), "target must be a share for each mode"},
-      {with("eos_token_ids = array<i64: 7, 3>", "eos_token_ids = array<i64: 7, 20>"), "end token 20 is not a token"},
-      {with("eos_token_ids = array<i64: 7, 3>", "eos_token_ids = 7 : i64"), "'eos_token_ids' is missing or of another"},
-      {with("bos_token_id = 1", "bos_token_id = -1"), "bos_token_id -1 is not a token"},
+      {with(first, "targets = [array<f64: 1.0>"),
+       "'targets'[0] must be a share in 0 .. 1 for each of the layer's 2 modes"},
+      {with("targets = [", "targets = [array<f64: 1.0>, "),
+       "'targets' must hold one list of shares for each of the 3 layers, got 4"},
+      {with(first, "targets = [array<f64: 0.75, 0.5>"), "'targets'[0] must be a share in 0 .. 1"},
+      {with(first, "targets = [array<f64: 1.75, -0.75>"), "'targets'[0] must be a share in 0 .. 1"},
+      {with(first, "targets = [array<f64: 0x7FF8000000000000, 0.5>"), "'targets'[0] must be a share in 0 .. 1"},
+      {with("eos_token_ids = array<i64: 7, 3>", "eos_token_ids = array<i64: 7, 20>"),
+       "'eos_token_ids' must be in 0 .. 19, got 20"},
+      {with("eos_token_ids = array<i64: 7, 3>", "eos_token_ids = 7 : i64"), "'eos_token_ids' must be an array<i64>"},
+      {with("bos_token_id = 1", "bos_token_id = -1"), "'bos_token_id' must be in 0 .. 1048576, got -1"},
+      {with("num_attention_heads = 1", "num_attention_heads = -5"), "'num_attention_heads' must be in 0 .. 1048576"},
+      {with("vocab_size = 20", "vocab_size = 21"), "chimera.model's vocab_size is 21"},
+      {with("hidden_size = 8", "hidden_size = 9"), "chimera.model's hidden_size is 9"},
+      {with("head_dim = 8", "head_dim = 4"), "chimera.model's head_dim is 4"},
+      {with("window = 4 : i64}", "window = -1 : i64}"), "'window' must be in 0 .. 2147483648, got -1"},
+      {with("dtype = \"f32\"", "dtype = \"i64\""), "'dtype' must be one of f32, bf16, f64, got \"i64\""},
+      {with("mode = \"full\", name", "mode = \"foo\", name"),
+       "'mode' must be one of ssm, swa, full, token_conv, route"},
   };
   for (const auto &[text, message] : cases) {
     ProcessResult result = compileText("model.mlir", text);

@@ -49,7 +49,7 @@ module attributes {
     return %logits : tensor<?x16xf32>
   }
 
-  // CHECK: func.func @train_soft(%{{.*}}: tensor<?xi32> {chimera.step = "targets"}, %{{.*}}: tensor<?x8xf64> {chimera.step = "noise"}, %{{.*}}: tensor<16xf64> {chimera.step = "hyper"}, %{{.*}}: tensor<2x13xf64> {chimera.step = "prices"}, %{{.*}}: tensor<18xi32> {chimera.step = "leaves"}
+  // CHECK: func.func private @train_soft(tensor<?xi32> {chimera.step = "targets"}, tensor<?x8xf64> {chimera.step = "noise"}, tensor<16xf64> {chimera.step = "hyper"}, tensor<2x13xf64> {chimera.step = "prices"}, tensor<18xi32> {chimera.step = "leaves"}
   // CHECK-SAME: (tensor<2xf64> {chimera.result = "loss"}, tensor<14xf64> {chimera.result = "statistics.1"}, tensor<?x2xi8> {chimera.result = "modes"}, tensor<1xf64> {chimera.result = "norm"}, tensor<2x4xf32> {chimera.gradient = "w"})
   // CHECK-SAME: chimera.differentiate, chimera.limits = array<i64: 1, 1>, chimera.soft, chimera.training
   func.func private @train_soft(tensor<?xi32> {chimera.step = "targets"}, tensor<?x8xf64> {chimera.step = "noise"}, tensor<16xf64> {chimera.step = "hyper"},

@@ -21,10 +21,12 @@
 // CALLS-LABEL: func.func @update
 // CALLS-COUNT-5: chimera.training_state
 // CALLS-NOT: chimera.training_state
-// CALLS: %[[N0:.*]] = chimera.call @{{.*}} {{.*}}op = "chimera.squared_norm"
-// CALLS-NEXT: chimera.call @{{.*}} {{.*}}op = "chimera.accumulate"
-// CALLS-NEXT: %[[N1:.*]] = chimera.call @{{.*}} {{.*}}op = "chimera.squared_norm"
-// CALLS-NEXT: chimera.call @{{.*}} {{.*}}op = "chimera.adamw"
+// CALLS: %[[S0:.*]] = chimera.call @chimera_sum_squares_f32(
+// CALLS-NEXT: %[[N0:.*]] = chimera.call @chimera_sum_partials(%[[S0]])
+// CALLS-NEXT: chimera.call @chimera_accumulate_f32(
+// CALLS-NEXT: %[[S1:.*]] = chimera.call @chimera_sum_squares_f32(
+// CALLS-NEXT: %[[N1:.*]] = chimera.call @chimera_sum_partials(%[[S1]])
+// CALLS-NEXT: chimera.call @chimera_adamw_f32(%{{.*}}, %[[N0]],
 // CALLS-NEXT: return %[[N1]]
 func.func @update(%hyper: tensor<16xf64> {chimera.step = "hyper"}) -> (tensor<1xf64> {chimera.result = "norm"})
     attributes {chimera.limits = array<i64: 1, 1>, chimera.training} {

@@ -301,7 +301,7 @@ func.func @mixers(%x: tensor<?x8xf32>, %xbc: tensor<?x16xf32>, %mode: tensor<?xi
 func.func @parts(%x: tensor<?x4xf32>, %y: tensor<?x8xf32>, %rows: !chimera.rows {chimera.step = "rows"},
                  %targets: tensor<?xi32> {chimera.step = "targets"}, %hyper: tensor<16xf64> {chimera.step = "hyper"},
                  %prices: tensor<1x13xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
-    -> (tensor<?x2xf64> {chimera.result = "scores"}) attributes {chimera.differentiate} {
+    -> (tensor<?x2xf64> {chimera.result = "loss"}) attributes {chimera.differentiate} {
   %w = chimera.param "w" : tensor<16x8xf32>
   %part = chimera.columns %w at 2 : tensor<16x8xf32> to tensor<16x4xf32>
   %lse, %scores = chimera.cross_entropy %y, %w targets %targets rows %rows

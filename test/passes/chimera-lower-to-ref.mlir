@@ -5,7 +5,7 @@
 
 // Row by row: of the rows only their starts are needed. The layer is the one that chimera.layer names.
 // CHECK-LABEL: func.func @rowwise
-// CHECK-SAME: %[[TOKENS:[a-z0-9]+]]: tensor<?xi32> {{.*}}, %[[ROWS:[a-z0-9]+]]: !chimera.rows
+// CHECK-SAME: %[[TOKENS:[a-z0-9]+]]: tensor<?xi32>{{.*}}, %[[ROWS:[a-z0-9]+]]: !chimera.rows
 // CHECK-NEXT: %[[TABLE:.*]] = chimera.param "embed_tokens.weight" : tensor<16x8xf32>
 // CHECK-NEXT: %[[W:.*]] = chimera.param "norm.weight"
 // CHECK-NEXT: %[[X:.*]] = chimera.call @chimera_embed_f32_f32_8(%[[ROWS]], %[[TOKENS]], %[[TABLE]]) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
@@ -57,7 +57,7 @@ func.func @rowwise(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chi
 // Routing: the new counts are a result without a buffer; dispatch gives the permutation, the inverse and a start a mode, and a
 // slice of rows is put together from the first and one of the last.
 // CHECK-LABEL: func.func @routing
-// CHECK-SAME: %[[L:[a-z0-9]+]]: tensor<?x2xf32> {{[^%]*}}%[[X:[a-z0-9]+]]: tensor<?x8xf32> {{[^%]*}}%[[ROWS:[a-z0-9]+]]: !chimera.rows {{.*}}, %[[FORCED:[a-z0-9]+]]: tensor<?x3xi8> {{.*}}, %[[COUNTS:[a-z0-9]+]]: !chimera.counts
+// CHECK-SAME: %[[L:[a-z0-9]+]]: tensor<?x2xf32>{{[^%]*}}%[[X:[a-z0-9]+]]: tensor<?x8xf32>{{[^%]*}}%[[ROWS:[a-z0-9]+]]: !chimera.rows {{.*}}, %[[FORCED:[a-z0-9]+]]: tensor<?x3xi8>{{.*}}, %[[COUNTS:[a-z0-9]+]]: !chimera.counts
 // CHECK: %[[B:.*]] = chimera.param "b"
 // CHECK-NEXT: %[[ROUTE:.*]]:4 = chimera.call @chimera_route_f32_modes23_{{.*}}(%[[ROWS]], %[[L]], %[[B]], %[[FORCED]], %[[COUNTS]]) grid <tokens = 0, seqs = 1,
 // CHECK-SAME: {constants = array<i64: 1, 3>, layer = -1 : i64, op = "chimera.route", order = array<i64: 0, 1, 2, 3, 4, 5, 6, 7>, updated = array<i64: 4>}
@@ -98,7 +98,7 @@ func.func @routing(%l: tensor<?x2xf32>, %x: tensor<?x8xf32>, %rows: !chimera.row
 
 // Mixers: reads keep the cache, updates return its new version.
 // CHECK-LABEL: func.func @mixers
-// CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<?x8xf32> {{.*}}, %[[XBC:[a-z0-9]+]]: tensor<?x14xf32> {{.*}}, %[[DT:[a-z0-9]+]]: tensor<?x2xf32> {{.*}}, %[[WRITE:[a-z0-9]+]]: tensor<?xf32> {{.*}}, %[[ROWS:[a-z0-9]+]]: !chimera.rows
+// CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<?x8xf32>{{.*}}, %[[XBC:[a-z0-9]+]]: tensor<?x14xf32>{{.*}}, %[[DT:[a-z0-9]+]]: tensor<?x2xf32>{{.*}}, %[[WRITE:[a-z0-9]+]]: tensor<?xf32>{{.*}}, %[[ROWS:[a-z0-9]+]]: !chimera.rows
 // CHECK-SAME: %[[LIST:[a-z0-9]+]]: !chimera.list<{{[^>]*}}>, %[[TAIL:[a-z0-9]+]]: !chimera.tail<{{[^>]*}}>, %[[STATE:[a-z0-9]+]]: !chimera.state<{{[^>]*}}>, %[[LTI:[a-z0-9]+]]: !chimera.state<{{[^>]*}}>)
 // CHECK: %[[O:.*]] = chimera.call @chimera_attend_list_f32_f32_2x4_weighted_heads2_{{.*}}(%[[ROWS]], %[[ROWS]], %[[X]], %[[X]], %[[X]], %[[WRITE]], %[[LIST]])
 // CHECK-SAME: op = "chimera.attend", order = array<i64: 0, 1, 2, 3, 4, 5, 6, 7>}
@@ -259,9 +259,9 @@ func.func @no_columns(%x: tensor<?x0xf32>, %rows: !chimera.rows {chimera.step = 
 // Training. Routing reads the noise of its layer out of all of them; gradients take the rows of their logits; scatters take the batch's
 // starts, then rows and entries of each piece.
 // CHECK-LABEL: func.func @training_routing(
-// CHECK-SAME: %[[L:[a-z0-9]+]]: tensor<?x2xf32> {{[^%]*}}%[[X:[a-z0-9]+]]: tensor<?x8xf32> {{[^%]*}}
-// CHECK-SAME: %[[ROWS:[a-z0-9]+]]: !chimera.rows {{[^%]*}}%[[NOISE:[a-z0-9]+]]: tensor<?x8xf64> {{[^%]*}}
-// CHECK-SAME: %[[HYPER:[a-z0-9]+]]: tensor<16xf64> {{[^%]*}}%[[PRICES:[a-z0-9]+]]: tensor<2x13xf64>
+// CHECK-SAME: %[[L:[a-z0-9]+]]: tensor<?x2xf32>{{[^%]*}}%[[X:[a-z0-9]+]]: tensor<?x8xf32>{{[^%]*}}
+// CHECK-SAME: %[[ROWS:[a-z0-9]+]]: !chimera.rows {{[^%]*}}%[[NOISE:[a-z0-9]+]]: tensor<?x8xf64>{{[^%]*}}
+// CHECK-SAME: %[[HYPER:[a-z0-9]+]]: tensor<16xf64>{{[^%]*}}%[[PRICES:[a-z0-9]+]]: tensor<2x13xf64>
 // CHECK-NEXT: %[[V0:.*]] = chimera.param "b"
 // CHECK-NEXT: %[[V1:.*]]:4 = chimera.call @chimera_seq_route_f32_modes23_prob_admits(%[[ROWS]], %[[L]], %[[V0]], %[[NOISE]], %[[HYPER]])
 // CHECK-SAME: {constants = array<i64: 1, 2>, layer = -1 : i64, op = "chimera.seq_route", order = array<i64: 0, 1, 2, 3, 4, 5, 6, 7, 8>}
@@ -318,10 +318,10 @@ func.func @training_routing(%l: tensor<?x2xf32>, %x: tensor<?x8xf32>, %rows: !ch
 
 // Row by row, and sums over rows, whose first buffer is the leaves. The loss reads the targets by row.
 // CHECK-LABEL: func.func @training_rowwise(
-// CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<?x8xf32> {{[^%]*}}%[[Y:[a-z0-9]+]]: tensor<?x4xf32> {{[^%]*}}
-// CHECK-SAME: %[[TOKENS:[a-z0-9]+]]: tensor<?xi32> {{[^%]*}}%[[ROWS:[a-z0-9]+]]: !chimera.rows {{[^%]*}}
-// CHECK-SAME: %[[OUTPUTS:[a-z0-9]+]]: !chimera.rows {{[^%]*}}%[[TARGETS:[a-z0-9]+]]: tensor<?xi32> {{[^%]*}}
-// CHECK-SAME: %[[HYPER:[a-z0-9]+]]: tensor<16xf64> {{[^%]*}}%[[LEAVES:[a-z0-9]+]]: tensor<18xi32>
+// CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<?x8xf32>{{[^%]*}}%[[Y:[a-z0-9]+]]: tensor<?x4xf32>{{[^%]*}}
+// CHECK-SAME: %[[TOKENS:[a-z0-9]+]]: tensor<?xi32>{{[^%]*}}%[[ROWS:[a-z0-9]+]]: !chimera.rows {{[^%]*}}
+// CHECK-SAME: %[[OUTPUTS:[a-z0-9]+]]: !chimera.rows {{[^%]*}}%[[TARGETS:[a-z0-9]+]]: tensor<?xi32>{{[^%]*}}
+// CHECK-SAME: %[[HYPER:[a-z0-9]+]]: tensor<16xf64>{{[^%]*}}%[[LEAVES:[a-z0-9]+]]: tensor<18xi32>
 // CHECK-NEXT: %[[V0:.*]] = chimera.param "w"
 // CHECK-NEXT: %[[V1:.*]] = chimera.param "m"
 // CHECK-NEXT: %[[V2:.*]] = chimera.param "head"
@@ -395,9 +395,9 @@ func.func @training_rowwise(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>, %tokens: t
 // Mixers: the gradient by entries walks the keys' rows; kept rows come after the weights; a masked scan is told which mode it keeps, and
 // writes its states before its result.
 // CHECK-LABEL: func.func @training_mixers(
-// CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<?x8xf32> {{[^%]*}}%[[XBC:[a-z0-9]+]]: tensor<?x16xf32> {{[^%]*}}
-// CHECK-SAME: %[[DT:[a-z0-9]+]]: tensor<?x2xf32> {{[^%]*}}%[[WRITE:[a-z0-9]+]]: tensor<?xf32> {{[^%]*}}
-// CHECK-SAME: %[[MODE:[a-z0-9]+]]: tensor<?xi8> {{[^%]*}}%[[ROWS:[a-z0-9]+]]: !chimera.rows {{[^%]*}}
+// CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<?x8xf32>{{[^%]*}}%[[XBC:[a-z0-9]+]]: tensor<?x16xf32>{{[^%]*}}
+// CHECK-SAME: %[[DT:[a-z0-9]+]]: tensor<?x2xf32>{{[^%]*}}%[[WRITE:[a-z0-9]+]]: tensor<?xf32>{{[^%]*}}
+// CHECK-SAME: %[[MODE:[a-z0-9]+]]: tensor<?xi8>{{[^%]*}}%[[ROWS:[a-z0-9]+]]: !chimera.rows {{[^%]*}}
 // CHECK-SAME: %[[LEAVES:[a-z0-9]+]]: tensor<18xi32>
 // CHECK-NEXT: %[[V0:.*]] = chimera.param "taps"
 // CHECK-NEXT: %[[V1:.*]] = chimera.param "b"

@@ -100,13 +100,6 @@ func.func @no_results() attributes {chimera.limits = array<i64: 4, 4>} {
 
 // -----
 
-// expected-error @+1 {{is not a phase: it needs chimera.limits, the most rows and the most sequences of a step, each at least 1}}
-func.func @limits(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>) -> (tensor<?x4xf32>, tensor<?x1xi8>) attributes {chimera.limits = array<i64: 4>} {
-  return %x, %m : tensor<?x4xf32>, tensor<?x1xi8>
-}
-
-// -----
-
 // expected-error @+1 {{'func.func' op its result 'logits' must be the result of a launch}}
 func.func @no_launch_result(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>) -> (tensor<?x4xf32>, tensor<?x1xi8>) attributes {chimera.limits = array<i64: 4, 4>} {
   return %x, %m : tensor<?x4xf32>, tensor<?x1xi8>
@@ -133,13 +126,6 @@ func.func @too_large() -> (tensor<?x4611686018427387904xf32>, tensor<?x1xi8>) at
 
 // expected-error @+1 {{argument #0 is a cache without chimera.cache = {layer, mode, name}}}
 func.func @undescribed(%c: !chimera.counts<modes = 2>) attributes {chimera.limits = array<i64: 4, 4>} {
-  return
-}
-
-// -----
-
-// expected-error @+1 {{argument #0 is a cache without chimera.cache = {layer, mode, name}}}
-func.func @half_described(%c: !chimera.counts<modes = 2> {chimera.cache = {layer = 0 : i64}}) attributes {chimera.limits = array<i64: 4, 4>} {
   return
 }
 
@@ -184,13 +170,6 @@ func.func @unnamed_rows(%rows: !chimera.rows) -> (tensor<?x4xf32>, tensor<?x1xi8
 
 // expected-error @+1 {{is not a phase: it must have a body of one block, which ends in a return}}
 func.func private @declared() attributes {chimera.limits = array<i64: 4, 4>}
-
-// -----
-
-// expected-error @+1 {{is not a phase: it needs chimera.limits}}
-func.func @limits_type() attributes {chimera.limits = 3 : i64} {
-  return
-}
 
 // -----
 

@@ -8,7 +8,7 @@
 // SEQS: error: a step must hold at least one sequence, and a row for each: got max-tokens 4 and max-seqs 5
 // NONE: error: a step must hold at least one sequence, and a row for each: got max-tokens 0 and max-seqs 0
 
-// CHECK: module attributes {chimera.model = {dtype = "f32", head_dim = 4 : i64, hidden_size = 8 : i64, layers = [["ssm", "full"]], num_attention_heads = 2 : i64, num_key_value_heads = 1 : i64, vocab_size = 16 : i64, window = 4 : i64}}
+// CHECK: module attributes {chimera.model = {dtype = "f32", head_dim = 4 : i64, hidden_size = 8 : i64, layers = {{\[\[}}"ssm", "full"{{\]\]}}, num_attention_heads = 2 : i64, num_key_value_heads = 1 : i64, vocab_size = 16 : i64, window = 4 : i64}}
 // CHECK-NOT: @model
 // CHECK: func.func @prefill(%[[TOKENS:.*]]: tensor<?xi32> {chimera.step = "tokens"}, %[[ROWS:.*]]: !chimera.rows {chimera.step = "rows"}, %[[COUNTS:.*]]: !chimera.counts<modes = 2> {chimera.cache = {layer = 0 : i64, mode = "route", name = "counts"}}
 // CHECK-SAME: attributes {chimera.limits = array<i64: 32, 4>} {
