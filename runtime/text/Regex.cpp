@@ -42,18 +42,14 @@ io::Result<Regex> Regex::fromOniguruma(const std::string &pattern) {
 }
 
 Matcher::Matcher(const Regex &regex)
-    : regex(regex), data(pcre2_match_data_create(1, nullptr)), context(pcre2_match_context_create(nullptr)),
-      stack(pcre2_jit_stack_create(size_t(32) << 10, size_t(16) << 20, nullptr)) {
+    : regex(regex), data(pcre2_match_data_create(1, nullptr)), context(pcre2_match_context_create(nullptr)) {
   if (!context)
     return;
   pcre2_set_match_limit(context, stepLimit);
   pcre2_set_heap_limit(context, 64 << 10); // KiB
-  if (stack)
-    pcre2_jit_stack_assign(context, nullptr, stack);
 }
 
 Matcher::~Matcher() {
-  pcre2_jit_stack_free(stack);
   pcre2_match_context_free(context);
   pcre2_match_data_free(data);
 }
@@ -66,7 +62,8 @@ io::Result<std::optional<Span>> Matcher::find(std::string_view text, size_t from
                        PCRE2_NO_UTF_CHECK | options, data, context);
   };
   int result = match(0);
-  if (result == PCRE2_ERROR_JIT_STACKLIMIT) // the interpreter keeps its state on the heap
+  // Compiled code has 32 KiB of stack, which the expressions of tokenizers do not fill; the interpreter uses the heap.
+  if (result == PCRE2_ERROR_JIT_STACKLIMIT)
     result = match(PCRE2_NO_JIT);
   if (result == PCRE2_ERROR_NOMATCH)
     return std::optional<Span>();

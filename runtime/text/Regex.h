@@ -15,7 +15,6 @@
 struct pcre2_real_code_8;
 struct pcre2_real_match_data_8;
 struct pcre2_real_match_context_8;
-struct pcre2_real_jit_stack_8;
 
 namespace chimera::text {
 
@@ -57,7 +56,6 @@ private:
   Regex regex;
   pcre2_real_match_data_8 *data;
   pcre2_real_match_context_8 *context;
-  pcre2_real_jit_stack_8 *stack;
 };
 
 } // namespace chimera::text

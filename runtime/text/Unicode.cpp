@@ -105,6 +105,13 @@ void appendLower(std::string &out, uint32_t point) {
   append(out, listed ? found->end : uint32_t(utf8proc_tolower(utf8proc_int32_t(point))));
 }
 
+/// Characters that stay in every form, and which nothing is composed with or moved across: those that the reference
+/// does not know, and U+11A7. It lies before the first final consonant of Hangul, and utf8proc takes it for one that is
+/// silent.
+static bool isInert(uint32_t point) {
+  return point == 0x11A7 || (point >= 0x7FD && span(inert).contain(point));
+}
+
 /// Appends `part`, which holds no inert character, in a normal form.
 static void normalizePart(std::string &out, std::string_view part, NormalForm form) {
   bool composes = form == NormalForm::C || form == NormalForm::KC;
@@ -141,17 +148,17 @@ std::string normalize(std::string_view text, NormalForm form) {
     }
     size_t part = at < text.size() ? last : at;
     out += text.substr(begin, part - begin);
-    // The others, up to a character that the reference does not know: it stays and nothing is moved across it.
+    // The others, up to an inert one.
     while (at < text.size()) {
       size_t here = at;
       uint32_t point = next(text, at);
-      bool isInert = point >= 0x7FD && span(inert).contain(point);
-      if (point >= plain && !isInert)
+      bool stays = isInert(point);
+      if (point >= plain && !stays)
         continue;
       if (here > part)
         normalizePart(out, text.substr(part, here - part), form);
       part = at;
-      if (isInert) {
+      if (stays) {
         out += text.substr(here, at - here);
         continue;
       }

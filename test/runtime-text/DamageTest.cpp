@@ -43,14 +43,22 @@ static std::string changed(const std::string &pointer, const json &value) {
   return file.dump();
 }
 
+namespace {
+struct Case {
+  const char *pointer;
+  json value;
+  const char *message;
+};
+} // namespace
+
+static void expectRefused(const std::vector<Case> &cases) {
+  ASSERT_EQ(messageOf(changed("", nullptr)), "");
+  for (const Case &test : cases)
+    EXPECT_EQ(messageOf(changed(test.pointer, test.value)), test.message) << test.pointer << " " << test.value;
+}
+
 TEST(DamageTest, WhatIsNotSupportedIsNamed) {
-  json split = {{"type", "Split"}, {"pattern", {{"String", " "}}}, {"behavior", "Isolated"}, {"invert", false}};
-  auto with = [](json object, const char *key, const json &value) { return object[key] = value, object; };
-  struct Case {
-    const char *pointer;
-    json value;
-    const char *message;
-  } cases[] = {
+  expectRefused({
       {"/version", "2.0", "version: only the version 1.0 is known"},
       {"/colour", 1, "the field 'colour' is not known, and it may change the tokens"},
       {"/model/type", "Unigram", "model.type: the model 'Unigram' is not supported; BPE is"},
@@ -80,6 +88,13 @@ TEST(DamageTest, WhatIsNotSupportedIsNamed) {
       {"/added_tokens/0/id", -3, "added_tokens[0].id: must be an integer from 0 to 16777215"},
       {"/added_tokens/0/color", 1, "added_tokens[0]: the field 'color' is not known, and it may change the tokens"},
       {"/added_tokens", 1, "added_tokens: must be an array"},
+  });
+}
+
+TEST(DamageTest, StepsThatAreNotSupportedAreNamed) {
+  json split = {{"type", "Split"}, {"pattern", {{"String", " "}}}, {"behavior", "Isolated"}, {"invert", false}};
+  auto with = [](json object, const char *key, const json &value) { return object[key] = value, object; };
+  expectRefused({
       {"/normalizer", {{"type", "Precompiled"}}, "normalizer.type: the normalizer 'Precompiled' is not supported"},
       {"/normalizer",
        {{"type", "NFC"}, {"x", 1}},
@@ -105,10 +120,7 @@ TEST(DamageTest, WhatIsNotSupportedIsNamed) {
        "post_processor: 9 is the id of no token"},
       {"/decoder", {{"type", "WordPiece"}}, "decoder.type: the decoder 'WordPiece' is not supported"},
       {"/decoder", {{"type", "Sequence"}, {"decoders", {1}}}, "decoder.decoders[0]: must be an object"},
-  };
-  ASSERT_EQ(messageOf(changed("", nullptr)), "");
-  for (const Case &test : cases)
-    EXPECT_EQ(messageOf(changed(test.pointer, test.value)), test.message) << test.pointer << " " << test.value;
+  });
 }
 
 TEST(DamageTest, Texts) {

