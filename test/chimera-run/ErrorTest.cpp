@@ -89,10 +89,10 @@ TEST_F(ErrorTest, HelpAndVersionAreStatusZero) {
   ProcessResult help = runBare({"--help"});
   expectSuccess(help);
   for (const char *option :
-       {"--weights",     "--threads", "--tokens",        "--lengths",     "--schedule",       "--force-routing",
-        "--logits",      "--routing", "--prompt",        "--prompt-file", "--max-new-tokens", "--output-tokens",
-        "--temperature", "--top-k",   "--top-p",         "--seed",        "--tokenizer",      "--color",
-        "--color-layer", "--stats",   "--max-sequences", "--memory-limit"})
+       {"--weights",     "--threads", "--tokens",        "--lengths",      "--schedule",       "--force-routing",
+        "--logits",      "--routing", "--prompt",        "--prompt-file",  "--max-new-tokens", "--output-tokens",
+        "--temperature", "--top-k",   "--top-p",         "--seed",         "--tokenizer",      "--color",
+        "--color-layer", "--stats",   "--max-sequences", "--memory-limit", "--parse-special"})
     EXPECT_NE(help.out.find(option), std::string::npos) << option;
   ProcessResult version = runBare({"--version"});
   expectSuccess(version);
@@ -167,9 +167,7 @@ TEST_F(ErrorTest, TextNeedsByteTokens) {
   expectBad({"--prompt", "x"},
             "--prompt: bytes are tokens, which takes a vocab_size of at least 256; the model's is 11");
   expectBad({"--prompt", "x", "--tokenizer", folder.path()},
-            "--tokenizer: " + quote(folder.path()) +
-                ": this build reads no tokenizer files; give bytes, or give token ids "
-                "with --tokens");
+            quote(folder.path()) + ": holds neither tokenizer.json nor tokenizer.model");
 }
 
 /// Each file of a run, with bytes changed, cut or added: a valid run, or status 1 and one line.

@@ -74,17 +74,17 @@ TEST_F(PromptTest, AVocabularyThatIsNotBytesIsNotFedBytes) {
   const std::string advice =
       "; give token ids in a .npy file, or --tokenizer=bytes if each byte is meant to be a token "
       "(--tokens FILE takes the ids)\n";
-  writeFile(file("tokenizer.json"), "{}");
+  writeFile(file("vocab.json"), "{}");
   expectError(run({"--prompt", "hi"}), 1,
               "chimera-run: --prompt: the bytes of a text are not this model's tokens, for it has a tokenizer, " +
-                  quote(file("tokenizer.json")) + advice);
+                  quote(file("vocab.json")) + advice);
   ProcessResult result = run({"--prompt", "hi", "--max-new-tokens", "4", "--tokenizer=bytes"});
   expectSuccess(result);
   EXPECT_EQ(result.out, "hi" + continuation(bytesOf("hi"), 4, {}) + "\n");
 
   writeModel(nullptr, nlohmann::json::array(), 1000);
   writeWeights(1000);
-  std::filesystem::remove(file("tokenizer.json"));
+  std::filesystem::remove(file("vocab.json"));
   writeFile(file("p.txt"), "hi");
   expectError(
       run({"--prompt-file", file("p.txt")}), 1,

@@ -51,10 +51,10 @@ namespace {
 /// The one sequence of a text.
 class Text : public Sequences {
 public:
-  Text(std::vector<int32_t> tokens, int64_t skipped, const Tokenizer &tokenizer, const Engine &engine,
-       std::vector<bool> counted, TextOutput &out, TokenFile *file)
-      : tokens(std::move(tokens)), skipped(skipped), tokenizer(tokenizer), engine(engine), counted(std::move(counted)),
-        out(out), file(file) {}
+  Text(EncodedText given, const Tokenizer &tokenizer, const Engine &engine, std::vector<bool> counted, TextOutput &out,
+       TokenFile *file)
+      : given(std::move(given)), printed(tokenizer.stream()), engine(engine), counted(std::move(counted)), out(out),
+        file(file) {}
 
   int64_t count() const override { return 1; }
   bool wantsRouting() const override { return out.coloured(); }
@@ -66,25 +66,30 @@ public:
       if (counted[layer])
         modes |= chimera_model_layer_modes(engine.handle(), int64_t(layer));
     out.legend(modes);
-    return {tokens.data(), int64_t(tokens.size())};
+    return {given.tokens.data(), int64_t(given.tokens.size())};
   }
 
   Status fed(int64_t, int64_t first, int64_t count, const int8_t *routing) override {
     for (int64_t i = 0; i < count; ++i)
-      if (first + i >= skipped)
-        out.write(tokenizer.decode(tokens[size_t(first + i)]),
-                  routing ? majorityMode(routing + i * engine.info().layers, counted) : -1);
+      if (first + i >= given.unseen)
+        if (Status status = write(printed->push(given.tokens[size_t(first + i)]),
+                                  routing ? majorityMode(routing + i * engine.info().layers, counted) : -1);
+            !status)
+          return status;
     return out.flushComplete();
   }
 
   Status made(int64_t, int32_t token) override {
     if (file)
       newTokens.push_back(token);
-    out.write(tokenizer.decode(token));
+    if (Status status = write(printed->push(token)); !status)
+      return status;
     return out.flushComplete();
   }
 
   Status ended(int64_t) override {
+    if (Status status = write(printed->flush()); !status)
+      return status;
     out.write("\n");
     if (Status status = out.close(); !status || !file)
       return status;
@@ -92,9 +97,15 @@ public:
   }
 
 private:
-  std::vector<int32_t> tokens;
-  int64_t skipped; ///< The first tokens that are not printed.
-  const Tokenizer &tokenizer;
+  Status write(const Result<std::string> &part, int mode = -1) {
+    if (!part)
+      return part.error();
+    out.write(*part, mode);
+    return {};
+  }
+
+  EncodedText given;
+  std::unique_ptr<text::StreamDecoder> printed;
   const Engine &engine;
   std::vector<bool> counted;
   TextOutput &out;
@@ -117,19 +128,20 @@ static std::string nameOfPrompt(const Options &options) {
 }
 
 Status continueText(const Options &options, std::string text, Engine &engine) {
-  Result<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::open(options, engine.info().vocab_size);
+  Result<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::open(options, engine.info());
   if (!tokenizer)
     return tokenizer.error();
   Result<std::vector<bool>> counted = colouringLayers(options, engine);
   if (!counted)
     return counted.error();
-  int64_t bos = engine.info().bos_token_id, skipped = bos >= 0 ? 1 : 0;
-  std::vector<int32_t> tokens = (*tokenizer)->encode(text);
+  Result<EncodedText> encoded = (*tokenizer)->encode(text);
+  if (!encoded)
+    return Error{nameOfPrompt(options) + ": " + encoded.error().message};
   text = std::string(); // It may be long.
-  if (bos >= 0)
-    tokens.insert(tokens.begin(), int32_t(bos));
-  if (tokens.empty())
-    return Error{nameOfPrompt(options) + ": the text is empty and the model has no bos_token_id to start from"};
+  if (encoded->tokens.empty())
+    return Error{nameOfPrompt(options) + ": the text is empty and " +
+                 (engine.info().bos_token_id >= 0 ? "the tokenizer adds no token" : "the model has no bos_token_id") +
+                 " to start from"};
   std::optional<TokenFile> file;
   if (!options.outputTokens.empty()) {
     Result<TokenFile> created = TokenFile::create(options.outputTokens, 1, options.maxNewTokens);
@@ -140,7 +152,7 @@ Status continueText(const Options &options, std::string text, Engine &engine) {
   TextOutput out(stdout, options.color);
   if (out.coloured())
     resetColoursWhenInterrupted();
-  Text sequence(std::move(tokens), skipped, **tokenizer, engine, *counted, out, file ? &*file : nullptr);
+  Text sequence(std::move(*encoded), **tokenizer, engine, *counted, out, file ? &*file : nullptr);
   if (Status status = generate(options, engine, sequence); !status)
     return status;
   return file ? file->commit() : Status();

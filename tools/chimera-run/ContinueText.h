@@ -12,8 +12,8 @@ namespace chimera::run {
 /// The text of --prompt or --prompt-file, byte by byte as it is there. The error names the file that cannot be read.
 io::Result<std::string> readPrompt(const Options &options);
 
-/// Continues `text`, after the model's beginning-of-sequence token if it has one, as sequence 0 of `generate`. Prints
-/// the text on stdout as it is fed, then the new tokens as they come; writes them to --output-tokens at the end.
+/// Continues `text`, with the tokens that its tokenizer puts around it, as sequence 0 of `generate`. Prints the text on
+/// stdout as it is fed, then the new tokens as they come; writes them to --output-tokens at the end.
 io::Status continueText(const Options &options, std::string text, Engine &engine);
 
 } // namespace chimera::run

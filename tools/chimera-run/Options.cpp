@@ -76,7 +76,12 @@ static void addContinuationOptions(CLI::App &app, Options &options, RawOptions &
 
 static void addTextOptions(CLI::App &app, Options &options, RawOptions &raw) {
   app.add_option("--tokenizer", options.tokenizer,
-                 "bytes: each byte of the text is a token, whatever the vocabulary looks like")
+                 "a tokenizer.json, a tokenizer.model, or a folder with either; bytes: each byte of the text is a "
+                 "token. Without it the tokenizer beside the weights or the binary, or bytes")
+      ->type_name("FILE")
+      ->group("Text");
+  app.add_flag("--parse-special", options.parseSpecial,
+               "take special tokens that are written in the text, such as <|im_end|>, for those tokens")
       ->group("Text");
   app.add_option("--color", raw.color, "colour the prompt by the mode each token took: auto, always, never")
       ->check(CLI::IsMember({"auto", "always", "never"}).description(""))
@@ -144,7 +149,7 @@ static Status checkTogether(const CLI::App &app) {
            require(app, {"--lengths", "--force-routing", "--logits", "--routing"}, {"--tokens"}),
            require(app, {"--temperature", "--top-k", "--top-p", "--seed"},
                    {"--prompt", "--prompt-file", "--max-new-tokens", "--output-tokens"}),
-           require(app, {"--tokenizer", "--color", "--color-layer"}, {"--prompt", "--prompt-file"}),
+           require(app, {"--tokenizer", "--parse-special", "--color", "--color-layer"}, {"--prompt", "--prompt-file"}),
            exclude(app, {"--logits", "--max-new-tokens"}, why),
            exclude(app, {"--logits", "--output-tokens"}, why),
            exclude(app, {"--routing", "--max-new-tokens"}, why),

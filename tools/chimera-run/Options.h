@@ -36,7 +36,8 @@ struct Options {
 
   std::optional<std::string> prompt;
   std::optional<std::string> promptFile;
-  std::string tokenizer; ///< Empty: bytes are tokens where the model's vocabulary is one of bytes. "bytes": they are.
+  std::string tokenizer;     ///< A file or folder, or "bytes". Empty: see run::Tokenizer::open.
+  bool parseSpecial = false; ///< Special tokens that are written in the text count as those tokens.
   Color color = Color::Auto;
   std::optional<int64_t> colorLayer; ///< None: the majority over the layers.
 

@@ -4,6 +4,8 @@
 #ifndef CHIMERA_TOOLS_CHIMERARUN_TOKENIZER_H
 #define CHIMERA_TOOLS_CHIMERARUN_TOKENIZER_H
 
+#include "runtime/abi/chimera.h"
+#include "runtime/text/Tokenizer.h"
 #include "tools/chimera-run/Options.h"
 
 #include <cstdint>
@@ -13,17 +15,26 @@
 
 namespace chimera::run {
 
-/// A reversible map between texts and token ids.
+/// A text as tokens.
+struct EncodedText {
+  std::vector<int32_t> tokens;
+  int64_t unseen = 0; ///< The first tokens that are not printed.
+};
+
+/// A map between texts and token ids.
 class Tokenizer {
 public:
-  /// Bytes are tokens, where the model's vocabulary is one of bytes (runtime/io/Vocabulary.h, which looks beside the
-  /// weights and the binary) or --tokenizer=bytes insists. The error says what can be done instead.
-  static io::Result<std::unique_ptr<Tokenizer>> open(const Options &options, int64_t vocabSize);
+  /// The tokenizer of --tokenizer; without it the one that lies beside the weights or the binary (docs/tokenizers.md);
+  /// without that bytes are tokens, if the model's vocabulary is one of bytes (runtime/io/Vocabulary.h). The error says
+  /// what is damaged or not supported, or what can be done instead. `info` must live longer.
+  static io::Result<std::unique_ptr<Tokenizer>> open(const Options &options, const chimera_model_info &info);
 
   virtual ~Tokenizer() = default;
-  virtual std::vector<int32_t> encode(const std::string &text) const = 0;
-  /// The bytes of one token, which may be a part of a character.
-  virtual std::string decode(int32_t token) const = 0;
+  /// The tokens of `text` with those around it: what the tokenizer's files say, or, where bytes are tokens, the model's
+  /// bos_token_id. The error does not name the text.
+  virtual io::Result<EncodedText> encode(const std::string &text) const = 0;
+  /// Begins a text that is made from tokens. Where bytes are tokens, a part may end within a character.
+  virtual std::unique_ptr<text::StreamDecoder> stream() const = 0;
 };
 
 } // namespace chimera::run
