@@ -111,8 +111,6 @@ TEST_F(TrainRanks, AgreeBeforeTheyStart) {
   expectMismatch({}, {"--seed", "1"}, "chimera-train: rank 1: '--seed' is '0' on rank 0 and '1' on this one");
   expectMismatch({"--gradients", file("g")}, {}, "'--gradients' is ");
   expectMismatch({}, {"--resume"}, "'--resume' is 'false' on rank 0 and 'true' on this one");
-  expectMismatch({"--checkpoint-every", "1"}, {"--checkpoint-every", "2"}, "'config.json: training.checkpoint' is ");
-  expectMismatch({}, {"--mcpu", "avx2"}, "'--mcpu' is ");
   // Data of the same size, and other steps.
   std::string bytes(2000, '\1');
   writeFile(file("one.bin"), bytes);
