@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/text/SpecialTokens.h"
 
+#include "runtime/io/File.h"
 #include "runtime/io/Json.h"
-#include "runtime/io/MappedFile.h"
 
 #include <filesystem>
 
@@ -15,7 +15,7 @@ static io::Result<std::optional<json>> readObject(const std::string &path) {
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored))
     return std::optional<json>();
-  io::Result<io::MappedFile> file = io::MappedFile::open(path);
+  io::Result<std::string> file = io::readWhole(path);
   if (!file)
     return file.error();
   io::Result<json> value = io::parseJson(file->data(), file->size());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/text/Tokenizer.h"
 
-#include "runtime/io/MappedFile.h"
+#include "runtime/io/File.h"
 #include "runtime/text/SentencePiece.h"
 #include "runtime/text/SpecialTokens.h"
 #include "runtime/text/TokenizerJson.h"
@@ -32,7 +32,7 @@ io::Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const std::string &path) 
       return io::Error{io::quote(path) + ": holds neither " + jsonName + " nor " + modelName};
     name = *found;
   }
-  io::Result<io::MappedFile> file = io::MappedFile::open(name);
+  io::Result<std::string> file = io::readWhole(name);
   if (!file)
     return file.error();
   fs::path folder = fs::path(name).parent_path();
