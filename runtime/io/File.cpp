@@ -120,42 +120,43 @@ File::~File() {
   release();
 }
 
-/// Appends what `handle` gives up to its end, or until `text` has more than `most` bytes.
-static Status readToEnd(int handle, const std::string &path, uint64_t most, std::string &text) {
+/// All that `handle` gives up to its end, at most `most` bytes. `name`: what messages call it.
+static Result<std::string> readToEnd(int handle, const std::string &name, uint64_t most) {
+  struct stat info;
+  if (::fstat(handle, &info) != 0)
+    return Error{name + ": cannot read: " + std::strerror(errno)};
+  if (S_ISDIR(info.st_mode))
+    return Error{name + ": is a folder, not a file"};
+  std::string text;
+  if (S_ISREG(info.st_mode))
+    text.reserve(size_t(std::min<uint64_t>(uint64_t(info.st_size), most)));
   std::vector<char> piece(size_t(1) << 16);
   while (text.size() <= most) {
     ssize_t got = ::read(handle, piece.data(), piece.size());
-    if (got == 0)
-      return {};
     if (got > 0)
       text.append(piece.data(), size_t(got));
-    else if (errno != EINTR)
-      return Error{quote(path) + ": cannot read: " + std::strerror(errno)};
+    else if (got < 0 && errno != EINTR)
+      return Error{name + ": cannot read: " + std::strerror(errno)};
+    else if (got == 0 && S_ISREG(info.st_mode) && text.size() < uint64_t(info.st_size) && name != standardInputName)
+      return Error{name + ": was cut while it was read"};
+    else if (got == 0)
+      return text;
   }
-  return Error{quote(path) + ": is longer than " + std::to_string(most) + " bytes, the most that can be read"};
+  return Error{name + ": is longer than " + std::to_string(most) + " bytes, the most that can be read"};
 }
 
 Result<std::string> readWhole(const std::string &path, uint64_t most) {
   int handle = openForReading(path);
   if (handle < 0)
     return Error{quote(path) + ": cannot open: " + std::strerror(errno)};
-  struct stat info;
-  Status status;
-  std::string text;
-  if (::fstat(handle, &info) != 0) {
-    status = Error{quote(path) + ": cannot read: " + std::strerror(errno)};
-  } else if (S_ISDIR(info.st_mode)) {
-    status = Error{quote(path) + ": is a folder, not a file"};
-  } else {
-    ::fcntl(handle, F_SETFL, ::fcntl(handle, F_GETFL) & ~O_NONBLOCK); // A pipe's writer is waited for.
-    status = readToEnd(handle, path, most, text);
-    if (status && S_ISREG(info.st_mode) && text.size() < uint64_t(info.st_size))
-      status = Error{quote(path) + ": was cut while it was read"};
-  }
+  ::fcntl(handle, F_SETFL, ::fcntl(handle, F_GETFL) & ~O_NONBLOCK); // A pipe's writer is waited for.
+  Result<std::string> text = readToEnd(handle, quote(path), most);
   ::close(handle);
-  if (!status)
-    return status.error();
   return text;
+}
+
+Result<std::string> readStandardInput(uint64_t most) {
+  return readToEnd(STDIN_FILENO, standardInputName, most);
 }
 
 } // namespace chimera::io

@@ -64,6 +64,12 @@ private:
 /// All bytes of a small file, or of what comes through a pipe. Fails for a folder, and for more than `most` bytes.
 Result<std::string> readWhole(const std::string &path, uint64_t most = uint64_t(1) << 40);
 
+/// What messages call the standard input.
+inline constexpr char standardInputName[] = "<stdin>";
+
+/// All bytes of the standard input, from where it is; likewise.
+Result<std::string> readStandardInput(uint64_t most = uint64_t(1) << 40);
+
 } // namespace chimera::io
 
 #endif // CHIMERA_RUNTIME_IO_FILE_H

@@ -45,6 +45,8 @@ llvm::Expected<Buffer> readText(const Options &options) {
   if (!buffer)
     return fault(options.input + ": " + buffer.getError().message());
   llvm::StringRef text = (*buffer)->getBuffer();
+  if (text.trim().empty())
+    return fault(options.input + ": is empty; give a config.json or the text of a .mlir file");
   if (std::string kind = io::mistakenFile(io::Wanted::Config, text.data(), text.size()); !kind.empty())
     return fault(options.input + ": " + kind);
   return std::move(*buffer);
@@ -85,8 +87,6 @@ llvm::Expected<ModuleRef> fromStream(mlir::MLIRContext &context, const Options &
   if (!buffer)
     return buffer.takeError();
   llvm::StringRef text = (*buffer)->getBuffer(), begin = text.ltrim();
-  if (begin.empty())
-    return fault(options.input + ": is empty; give a config.json or the text of a .mlir file");
   if (begin.starts_with("{") && !begin.starts_with("{-#"))
     return fromConfig(context, options, parseConfig(text, options.input));
   return fromIR(context, options, std::move(*buffer));
