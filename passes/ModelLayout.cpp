@@ -124,7 +124,7 @@ LogicalResult ModelLayout::addPack(PackOp op) {
     }
   }
   if (!packedBytes(op)) {
-    return op.emitOpError("its weights are too large: they take more than 2^50 bytes");
+    return op.emitOpError("its weights are too large: a matrix has more than 2^41 elements");
   }
   packs.insert({packedEntry(op), static_cast<int64_t>(packs.size())});
   return success();

@@ -394,7 +394,7 @@ func.func private @declared(!chimera.rows) attributes {chimera.differentiate}
 
 // -----
 
-// expected-error @+1 {{is not in its training form}}
+// expected-error @+1 {{its argument 'hyper' (chimera.step) must be tensor<16xf64>}}
 func.func @hyper_type(%hyper: tensor<16xf32> {chimera.step = "hyper"}, %prices: tensor<1x13xf64> {chimera.step = "prices"},
                       %leaves: tensor<18xi32> {chimera.step = "leaves"}) attributes {chimera.differentiate} {
   return

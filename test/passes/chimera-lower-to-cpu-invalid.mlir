@@ -74,7 +74,7 @@ func.func @fused_f64(%x: tensor<?x8xf64>, %rows: !chimera.rows {chimera.step = "
 // CHECK-LABEL: func.func @f64(
 // CHECK: chimera.call @chimera_norm_rms_f64
 // CHECK: chimera.call @chimera_rope_f64
-func.func @f64(%x: tensor<?x8xf64> {chimera.step = "x"}, %rows: !chimera.rows {chimera.step = "rows"}) attributes {chimera.limits = array<i64: 64, 64>} {
+func.func @f64(%x: tensor<?x8xf64>, %rows: !chimera.rows {chimera.step = "rows"}) attributes {chimera.limits = array<i64: 64, 64>} {
   %w = chimera.param "w" : tensor<8xf64>
   %y = chimera.norm rms %x, %w {eps = 1.0e-05 : f64} : tensor<?x8xf64>, tensor<8xf64>
   %z = chimera.rope %y rows %rows {heads = 2 : i64, frequencies = array<f64: 1.0>} : tensor<?x8xf64>
@@ -86,7 +86,7 @@ func.func @f64(%x: tensor<?x8xf64> {chimera.step = "x"}, %rows: !chimera.rows {c
 // CHECK-LABEL: func.func @training_f64(
 // CHECK: chimera.call @chimera_silu_f64
 // CHECK: chimera.call @chimera_adamw_f64
-func.func @training_f64(%x: tensor<?x8xf64> {chimera.step = "x"}, %rows: !chimera.rows {chimera.step = "rows"}, %hyper: tensor<16xf64> {chimera.step = "hyper"})
+func.func @training_f64(%x: tensor<?x8xf64>, %rows: !chimera.rows {chimera.step = "rows"}, %hyper: tensor<16xf64> {chimera.step = "hyper"})
     attributes {chimera.limits = array<i64: 64, 64>, chimera.training} {
   %y = chimera.silu %x : tensor<?x8xf64>
   %g = chimera.training_state gradient "w" : tensor<8xf64>
@@ -103,7 +103,7 @@ func.func @training_f64(%x: tensor<?x8xf64> {chimera.step = "x"}, %rows: !chimer
 // Angles are of positions in the step's rows: where a program has none, the ref kernel takes those of the op.
 // CHECK-LABEL: func.func @rope_of_other_rows(
 // CHECK: chimera.call @chimera_rope_f32
-func.func @rope_of_other_rows(%x: tensor<?x8xf32> {chimera.step = "x"}, %rows: !chimera.rows) attributes {chimera.limits = array<i64: 64, 64>, chimera.training} {
+func.func @rope_of_other_rows(%x: tensor<?x8xf32>, %rows: !chimera.rows) attributes {chimera.limits = array<i64: 64, 64>, chimera.training} {
   %z = chimera.rope %x rows %rows {heads = 2 : i64, frequencies = array<f64: 1.0>} : tensor<?x8xf32>
   return
 }

@@ -567,7 +567,7 @@ func.func @join_unknown(%x: tensor<?x?xf32>, %rows: !chimera.rows {chimera.step 
 
 // -----
 
-// expected-error @+1 {{is not a phase: it needs chimera.limits, the most rows and the most sequences of a step, each at least 1}}
+// expected-error @+1 {{chimera.limits must be array<i64: rows, sequences>, both at least 1}}
 func.func @limits(%rows: !chimera.rows {chimera.step = "rows"}) attributes {chimera.limits = array<i64>} {
   return
 }

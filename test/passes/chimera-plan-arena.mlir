@@ -445,19 +445,19 @@ module attributes {chimera.parameters = [{name = "a", source = "disk.a", type = 
 
 // -----
 
-// expected-error @+1 {{chimera.parameters must list dictionaries with a name, got {type = tensor<4xf32>}}}
+// expected-error @+1 {{chimera.parameters[0]: 'name' is missing}}
 module attributes {chimera.parameters = [{type = tensor<4xf32>}]} {
 }
 
 // -----
 
-// expected-error @+1 {{chimera.parameters must list dictionaries with a name, got "w"}}
+// expected-error @+1 {{chimera.parameters[0] must be a dictionary, got "w"}}
 module attributes {chimera.parameters = ["w"]} {
 }
 
 // -----
 
-// expected-error @+1 {{is not a phase: it needs chimera.limits, the most rows and the most sequences of a step, each at least 1}}
+// expected-error @+1 {{chimera.limits must be array<i64: rows, sequences>, both at least 1}}
 func.func @no_rows() attributes {chimera.limits = array<i64: 0, 4>, chimera.training} {
   return
 }
@@ -510,14 +510,14 @@ func.func @region(%x: tensor<?x4xf32>, %c: i1) attributes {chimera.limits = arra
 
 func.func @packed() attributes {chimera.limits = array<i64: 4, 4>, chimera.training} {
   %w = chimera.param "w" : tensor<1x9007199254740992xf32>
-  // expected-error @+1 {{'chimera.pack' op its weights are too large: they take more than 2^50 bytes}}
+  // expected-error @+1 {{'chimera.pack' op its weights are too large: a matrix has more than 2^41 elements}}
   %p = chimera.pack %w {format = "f32", panel = 4096 : i64, group = 1 : i64} : tensor<1x9007199254740992xf32>
   return
 }
 
 // -----
 
-// expected-error @+1 {{chimera.cache_block must be the entries of a block, 1 to 4096, got 0 : i64}}
+// expected-error @+1 {{chimera.cache_block must be in 1 .. 1048576, got 0}}
 module attributes {chimera.cache_block = 0 : i64} {
   func.func @prefill(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>) -> (tensor<?x4xf32>, tensor<?x1xi8>) attributes {chimera.limits = array<i64: 4, 4>} {
     return %x, %m : tensor<?x4xf32>, tensor<?x1xi8>

@@ -2,14 +2,14 @@
 // What chimera-rematerialize asks of a function that is marked, when there is a limit to hold.
 // RUN: chimera-opt %s --split-input-file --chimera-rematerialize="memory-limit=1000" --verify-diagnostics
 
-// expected-error @+1 {{'func.func' op is not a phase: it needs chimera.limits, the most rows and the most sequences of a step, each at least 1}}
+// expected-error @+1 {{'func.func' op is not a phase: it needs chimera.limits, the most rows and the most sequences of a step}}
 func.func @no_limits(%x: tensor<?x8xf32>) -> tensor<?x8xf32> attributes {chimera.differentiate} {
   return %x : tensor<?x8xf32>
 }
 
 // -----
 
-// expected-error @+1 {{is not a phase: it needs chimera.limits}}
+// expected-error @+1 {{chimera.limits must be array<i64: rows, sequences>, both at least 1}}
 func.func @empty(%x: tensor<?x8xf32>) -> tensor<?x8xf32> attributes {chimera.differentiate, chimera.limits = array<i64>} {
   return %x : tensor<?x8xf32>
 }
