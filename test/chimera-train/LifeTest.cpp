@@ -107,7 +107,9 @@ TEST_F(RunLife, ALockOfADeadProcessStopsNobody) {
   pid_t first = startRun("out", {}, "2");
   ::kill(first, SIGKILL);
   statusOf(first);
-  pid_t second = startRun("out", {"--resume"}, "2");
+  pid_t second = startProcess(command("out", 1000000, {"--checkpoint-every", "2", "--eval-every", "0", "--resume"}),
+                              "/dev/null", file("said"));
+  waitUntil([&] { return readFile(file("said")).find("going on after step ") != std::string::npos; });
   ::kill(second, SIGTERM);
   EXPECT_EQ(statusOf(second), 0) << readFile(file("said"));
 }
