@@ -49,7 +49,7 @@ def check(opt, lot, flags, faults):
 
 def main():
     parser = arguments(__doc__)
-    parser.add_argument("--runs", type=int, default=80, help="how many runs a sample has")
+    parser.add_argument("--runs", type=int, default=50, help="how many runs a sample has")
     options = parser.parse_args()
     opt, rng = Opt(options.opt, options.slowness, options.memory), random.Random(options.seed)
     faults = Faults(options.keep, opt)
