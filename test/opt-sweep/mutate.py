@@ -5,7 +5,7 @@
   mutate.py --opt PATH --compile PATH --source DIR [--count N] [and the options of sweep.py]
 
 Takes the inputs of sweep.py, changes each a little (mutations.py), and runs the lot through a pass, a pair or a pipeline that is drawn
-by the seed. --count is the number of mutations: 600, and with --long 20000."""
+by the seed. --count is the number of mutations: 1000, and with --long 20000."""
 import collections
 import random
 import sys
@@ -34,7 +34,7 @@ def main():
                 zip(entries, opt.run(entries, ["--mlir-print-op-generic"])) if outcome.kind == "success"]
     runs = inputs.single_runs(options.source) + inputs.pair_runs(options.source) + 10 * inputs.compilation_runs()
     mutator = Mutator(rng, [entry.text for entry in entries])
-    count, kinds, valid = options.count or (20000 if options.long else 600), collections.Counter(), 0
+    count, kinds, valid = options.count or (20000 if options.long else 1000), collections.Counter(), 0
     for begin in range(0, count, LOT):
         lot = []
         while len(lot) < min(LOT, count - begin):

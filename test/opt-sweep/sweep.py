@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Every pass on every valid input: it succeeds, and what it gives is valid, or there is a line of error and status 1.
 
-  sweep.py --opt PATH --compile PATH --source DIR [--keep DIR] [--seed N] [--seconds N] [--long] [--slowness N]
+  sweep.py --opt PATH --compile PATH --source DIR [--keep DIR] [--seed N] [--runs N] [--long] [--slowness N]
 
 Inputs are the parts of test/dialect and test/passes that verify, and models of examples/ and bench/ at each level. Runs are
 each pass alone (with its defaults and with the options that tests give it), every ordered pair of passes, and the real
-pipelines. Without --long a sample, drawn by the seed, for about --seconds."""
+pipelines. Without --long a sample drawn by the seed: --runs of the runs, each on some of the inputs."""
 import argparse
 import os
 import random
@@ -27,7 +27,6 @@ def arguments(description):
     parser.add_argument("--source", required=True, help="the root of the sources")
     parser.add_argument("--keep", default="opt-sweep-faults", help="where inputs that show a fault are kept")
     parser.add_argument("--seed", type=int, default=int(os.environ.get("CHIMERA_SEED", "1")))
-    parser.add_argument("--seconds", type=float, default=30, help="how long a sample may take")
     parser.add_argument("--long", action="store_true", default=bool(os.environ.get("CHIMERA_LONG")))
     parser.add_argument("--slowness", type=float, default=1, help="how much longer than a release build the tool may take")
     parser.add_argument("--memory", type=int, default=8, help="GiB of addresses that it may take; 0: any number")
@@ -49,27 +48,27 @@ def check(opt, lot, flags, faults):
 
 
 def main():
-    options = arguments(__doc__).parse_args()
+    parser = arguments(__doc__)
+    parser.add_argument("--runs", type=int, default=50, help="how many runs a sample has")
+    options = parser.parse_args()
     opt, rng = Opt(options.opt, options.slowness, options.memory), random.Random(options.seed)
     faults = Faults(options.keep, opt)
     start = time.monotonic()
     parts = inputs.test_parts(options.source)
     entries = inputs.valid(opt, parts + inputs.models(options.compile, options.source, options.long))
     runs = inputs.single_runs(options.source) + inputs.pair_runs(options.source) + inputs.compilation_runs()
-    print(f"{len(parts)} parts of tests, {len(entries)} valid inputs, {len(runs)} runs, seed {options.seed}", flush=True)
     rng.shuffle(runs)
-    cases = succeeded = done = 0
+    runs = runs if options.long else runs[:options.runs]
+    print(f"{len(parts)} parts of tests, {len(entries)} valid inputs, {len(runs)} runs, seed {options.seed}", flush=True)
+    cases = succeeded = 0
     for flags in runs:
-        if not options.long and time.monotonic() - start > options.seconds:
-            break
         rng.shuffle(entries)
         # A sample takes some of the inputs for each run: more runs show more than more inputs.
         for lot in inputs.lots(entries if options.long else entries[:SAMPLE]):
             succeeded += check(opt, lot, flags, faults)
             cases += len(lot)
-        done += 1
     faults.summary()
-    print(f"{cases} cases of {done} runs, {succeeded} succeeded, {cases - succeeded - faults.found} ended in an error, "
+    print(f"{cases} cases of {len(runs)} runs, {succeeded} succeeded, {cases - succeeded - faults.found} ended in an error, "
           f"{faults.found} faults, {opt.processes} processes, {time.monotonic() - start:.0f} s")
     return 1 if faults.found or not cases else 0
 
