@@ -66,7 +66,8 @@ static void addConfigOptions(CLI::App &app, Options &options) {
 
 static void addMachineOptions(CLI::App &app, Options &options) {
   const char *group = "The machine";
-  app.add_option("--threads", options.threads, "worker threads of a rank; without it one for each CPU that the process may use")
+  app.add_option("--threads", options.threads,
+                 "worker threads of a rank; without it one for each CPU that the process may use")
       ->check(wholeNumber(1, 1024))
       ->group(group);
   app.add_option("--log-every", options.logEvery, "steps between lines of the log")
