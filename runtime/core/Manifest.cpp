@@ -134,7 +134,7 @@ static void readParameter(const JsonReader &json, Manifest &manifest) {
 
 static void readPool(const JsonReader &json, Manifest &manifest) {
   manifest.pools.push_back({json.at("name").string(), json.at("layer").integer(0, manifest.layers() - 1),
-                            readCacheMode(json.at("mode")), json.at("bytes_per_slot").integer(1, mostBytes)});
+                            readCacheMode(json.at("mode")), json.at("bytes_per_slot").integer(0, mostBytes)});
 }
 
 static void readCache(const JsonReader &json, Manifest &manifest) {

@@ -38,8 +38,22 @@ static bool isSafetensors(string_view text) {
          (text[9] == '"' || text[9] == '}');
 }
 
+/// Whether the bytes may be the beginning of a text in UTF-8: no control characters, and after a byte that begins a
+/// character of several as many as it says, or the end.
 static bool isText(string_view text) {
-  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c >= 0x20 || (c >= 9 && c <= 13); });
+  size_t following = 0;
+  for (unsigned char c : text) {
+    bool follows = (c & 0xC0) == 0x80;
+    if (follows != (following > 0))
+      return false;
+    if (follows)
+      --following;
+    else if (c >= 0xC0)
+      following = c < 0xE0 ? 1 : c < 0xF0 ? 2 : 3;
+    else if (c < 0x20 && (c < 9 || c > 13))
+      return false;
+  }
+  return true;
 }
 
 /// The name of a packed file's program.

@@ -245,7 +245,7 @@ const Fault faults[] = {
     {"CachePoolOutOfRange", [](Manifest &m) { m.caches[0].pools = {5}; },
      "manifest: caches[0].pools[0]: must be in 0 .. 1, is 5"},
     {"EmptyPool", [](Manifest &m) { m.pools[0].bytesPerSlot = 0; },
-     "manifest: pools[0].bytes_per_slot: must be in 1 .. 17592186044416, is 0"},
+     "manifest: caches[0]: pool 0 has 0 bytes a slot, which its kind does not"},
 };
 
 INSTANTIATE_TEST_SUITE_P(All, ManifestFault, testing::ValuesIn(faults),

@@ -67,7 +67,7 @@ std::vector<float> expectedGradient(const std::vector<float> &table, int64_t bat
   StepInput input = toy::input(0);
   std::vector<int32_t> tokens(size_t(batch * accumulate * 5)), targets(tokens.size());
   for (int64_t i = 0; i < batch * accumulate; ++i)
-    ASSERT_TRUE(input.read(i, tokens.data() + i * 5, targets.data() + i * 5));
+    EXPECT_TRUE(input.read(i, tokens.data() + i * 5, targets.data() + i * 5));
   for (int32_t target : targets)
     targetCount += target >= 0;
   std::vector<float> total(33, 0);
