@@ -21,14 +21,14 @@ static bool poolSizeFits(const CacheLayout &cache, size_t i, int64_t bytes) {
   bool last = i + 1 == cache.pools.size();
   switch (cache.kind) {
   case CacheKind::Counts:
-    return bytes % 8 == 0 && bytes <= 8 * CHIMERA_MODE_COUNT; // A mode that no token can take need not be counted.
+    return bytes > 0 && bytes % 8 == 0 && bytes <= 8 * CHIMERA_MODE_COUNT; // A mode that no token can take need not be counted.
   case CacheKind::List:
     return bytes == 8;
   case CacheKind::Ring:
-    return last ? bytes == 8 : cache.room > 0 && bytes % cache.room == 0;
+    return last ? bytes == 8 : cache.room > 0 && bytes % cache.room == 0 && (bytes > 0 || i > 0);
   case CacheKind::Tail:
   case CacheKind::State:
-    return true;
+    return bytes > 0;
   }
   return false;
 }

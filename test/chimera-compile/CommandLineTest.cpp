@@ -245,7 +245,8 @@ TEST_F(CompileInput, RefusesUnknownDialects) {
 
 TEST_F(CompileInput, RefusesAModuleWithoutAModel) {
   EXPECT_NE(errorOfIR("module {}\n").find("chimera.model"), std::string::npos);
-  EXPECT_NE(errorOfIR("").find("chimera.model"), std::string::npos);
+  EXPECT_NE(errorOfIR("// nothing\n").find("chimera.model"), std::string::npos);
+  EXPECT_NE(errorOfIR("").find("is empty; give a config.json or the text of a .mlir file"), std::string::npos);
   EXPECT_NE(errorOfIR("module attributes {chimera.model = {dtype = \"f32\"}} {}\n").find("model.mlir"),
             std::string::npos);
 }
@@ -292,7 +293,7 @@ TEST_F(CompileInput, RefusesTheNumberOfAResultThatNoOpHas) {
 
 TEST_F(CompileInput, BracketsInStringsAndCommentsDoNotNest) {
   std::string brackets(1000, '(');
-  std::string error = errorOfIR("// " + brackets + "\nmodule attributes {note = \"" + brackets + "\"} {}\n");
+  std::string error = errorOfIR("// " + brackets + "\nmodule attributes {test.note = \"" + brackets + "\"} {}\n");
   EXPECT_NE(error.find("chimera.model"), std::string::npos) << error;
 }
 

@@ -82,7 +82,7 @@ TEST_F(EvaluateTest, ArraysAndTheModelComeFromStreams) {
   expectSuccess(shell("shift 2; cat m.chm | " CHIMERA_RUN " - \"$@\"",
                       {"--tokens", file("t.npy"), "--lengths", file("n.npy"), "--logits", file("l.npy")}));
   EXPECT_EQ(readFile(file("l.npy")), readFile(file("expected.npy")));
-  expectError(shell("echo no | \"$@\"", {"--tokens", "-"}), 1, "<stdin>: not an .npy file");
+  expectError(shell("echo no | \"$@\"", {"--tokens", "-"}), 1, "<stdin>: is text, not an array");
   expectError(shell("\"$@\" <&-", {"--tokens", "-"}), 1, "<stdin>: cannot read: Bad file descriptor");
 }
 
