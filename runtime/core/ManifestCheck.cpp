@@ -21,7 +21,8 @@ static bool poolSizeFits(const CacheLayout &cache, size_t i, int64_t bytes) {
   bool last = i + 1 == cache.pools.size();
   switch (cache.kind) {
   case CacheKind::Counts:
-    return bytes > 0 && bytes % 8 == 0 && bytes <= 8 * CHIMERA_MODE_COUNT; // A mode that no token can take need not be counted.
+    // A mode that no token can take need not be counted.
+    return bytes > 0 && bytes % 8 == 0 && bytes <= 8 * CHIMERA_MODE_COUNT;
   case CacheKind::List:
     return bytes == 8;
   case CacheKind::Ring:
