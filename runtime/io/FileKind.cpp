@@ -50,7 +50,7 @@ static bool isText(string_view text) {
       --following;
     else if (c >= 0xC0)
       following = c < 0xE0 ? 1 : c < 0xF0 ? 2 : 3;
-    else if (c < 0x20 && (c < 9 || c > 13))
+    else if (c == 0x7F || (c < 0x20 && (c < 9 || c > 13)))
       return false;
   }
   return true;

@@ -141,13 +141,15 @@ TEST(Weights, TheDigestOfManyPiecesIsThatOfTheirNumbersInEveryForm) {
                            {"group", 1},
                            {"interleaved", false},
                            {"bytes", 3000 * 256 * 4}};
-  manifest["variants"][0]["packed"] = {packed};
+  manifest["variants"][0]["packed"] = nlohmann::json::array({packed});
   for (const char *phase : {"prefill", "decode"}) {
     nlohmann::json &buffers = manifest["variants"][0]["phases"][phase]["launches"][2]["buffers"];
     buffers.push_back({"param", 2});
     buffers.push_back({"packed", 0});
   }
-  std::shared_ptr<const Model> model = *Model::load("m", toy::binary(manifest.dump()));
+  Result<std::shared_ptr<const Model>> loaded = Model::load("m", toy::binary(manifest.dump()));
+  ASSERT_TRUE(bool(loaded)) << loaded.error().message;
+  std::shared_ptr<const Model> model = *loaded;
   std::vector<float> matrix(3000 * 256);
   for (size_t i = 0; i < matrix.size(); ++i)
     matrix[i] = float(i % 1013) - 500.0f;
