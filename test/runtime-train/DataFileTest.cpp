@@ -176,6 +176,9 @@ TEST_F(DataFile, RefusesWhatIsNeitherTextNorAnArray) {
 TEST_F(DataFile, TakesBytesOnlyWhereTheyAreTokens) {
   std::string text = folder.write("t.txt", std::string(100, 'x')), array = counting("a.npy", {100});
   DataOptions options{text, 10, 513, 1, 0.25};
+  options.isNew = true; // From nothing a model learns what its tokens are.
+  EXPECT_TRUE(bool(openDataset(options)));
+  options.isNew = false;
   io::Result<std::unique_ptr<Dataset>> data = openDataset(options);
   ASSERT_FALSE(bool(data));
   EXPECT_NE(data.error().message.find("t.txt': the bytes of a text are not this model's tokens"), std::string::npos)

@@ -90,7 +90,8 @@ Failure Run::openData() {
   DataOptions how{options.data,    options.length,
                   model.vocabSize, options.seed,
                   options.heldOut, options.tokenizer == "bytes",
-                  {options.model}, [this](const std::string &text) { warn(text); }};
+                  {options.model}, [this](const std::string &text) { warn(text); },
+                  !hasWeights()};
   io::Result<std::unique_ptr<Dataset>> opened = openDataset(how);
   if (!opened)
     return Error(opened.error());

@@ -65,6 +65,7 @@ struct DataOptions {
   bool bytesAreTokens = false;                   ///< The user says so: see io/Vocabulary.h.
   std::vector<std::string> places;               ///< Where the model lies.
   std::function<void(const std::string &)> warn; ///< Told, in one line, of bytes that look like something else.
+  bool isNew = false; ///< The model is trained from nothing, so bytes are its tokens however many ids it has.
 };
 
 /// Opens a dataset. `spec` is

@@ -42,7 +42,7 @@ static io::Result<io::NpyFile> openBytes(const std::string &path, const DataOpti
   if (std::string kind = io::mistakenFile(io::Wanted::Data, start->data(), start->size()); !kind.empty())
     return io::Error{io::quote(path) + ": " + kind};
   if (!options.bytesAreTokens) {
-    if (io::Status status = io::bytesAreTokens(options.places, options.vocabulary); !status)
+    if (io::Status status = io::bytesAreTokens(options.places, options.isNew ? 0 : options.vocabulary); !status)
       return io::Error{io::quote(path) + ": " + status.error().message};
     if (options.warn && looksLikeIds(*start, options.vocabulary))
       options.warn(io::quote(path) + ": looks like token ids of two or four bytes each, but its bytes are taken as " +
