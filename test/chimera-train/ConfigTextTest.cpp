@@ -56,6 +56,17 @@ TEST(Identity, HasWhatBitsDependOn) {
   EXPECT_NE(runIdentity(other, config, eightPairs), runIdentity(options, config, eightPairs));
 }
 
+TEST(Identity, HasTheTemperatureOfTheRouterUnlessAScheduleSetsIt) {
+  auto identityOf = [](const std::string &router, const std::string &training) {
+    return runIdentity({}, parsed("{" + router + R"("training": {)" + training + "}}"), eightPairs);
+  };
+  const std::string none, one = R"("router": {"temperature": 1.0}, )", two = R"("router": {"temperature": 2}, )",
+                          schedule = R"("temperature": [[0, 2], [1, 1]])";
+  EXPECT_NE(identityOf(one, ""), identityOf(two, ""));
+  EXPECT_EQ(identityOf(none, ""), identityOf(one, "")) << "the default, which a trained model's config.json has";
+  EXPECT_EQ(identityOf(none, schedule), identityOf(two, schedule)) << "what the schedule has reached";
+}
+
 TEST(Identity, HasWhatTheRunIsMadeFrom) {
   Options options;
   JsonValue config = parsed(R"({"vocab_size": 7, "training": {"checkpoint": {"every": 3}}})");

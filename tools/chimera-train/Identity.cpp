@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -52,6 +53,10 @@ static std::string textOf(const json &object) {
 static const char *const contentKey = "the content of the data", *const weightsKey = "the start weights",
                          *const kernelsKey = "the kernels";
 
+static bool isTemperature(const std::pair<std::string, JsonValue> &member) {
+  return member.first == "temperature";
+}
+
 static json identityOf(const Options &options, const JsonValue &config, const RunSources &sources) {
   json identity = {{"--data", options.data},
                    {"the data", sources.data},
@@ -68,12 +73,23 @@ static json identityOf(const Options &options, const JsonValue &config, const Ru
       identity[key] = *value;
   for (const auto &[key, value] : config.members) {
     if (key != "training") {
-      identity["config.json: " + key] = jsonText(value);
+      JsonValue setting = value;
+      if (key == "router")
+        setting.members.erase(std::remove_if(setting.members.begin(), setting.members.end(), isTemperature),
+                              setting.members.end());
+      if (key != "router" || !setting.members.empty())
+        identity["config.json: " + key] = jsonText(setting);
       continue;
     }
     for (const auto &[part, setting] : value.members)
       if (part != "checkpoint")
         identity["config.json: training." + part] = jsonText(setting);
+  }
+  // The trained model's config.json has the temperature that was reached: a run in its own folder finds it there.
+  const JsonValue *router = config.find("router"), *training = config.find("training");
+  if (!training || !training->find("temperature")) {
+    const JsonValue *temperature = router ? router->find("temperature") : nullptr;
+    identity["config.json: router.temperature"] = temperature ? temperature->number : 1.0;
   }
   return identity;
 }
