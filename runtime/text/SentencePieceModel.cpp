@@ -75,8 +75,9 @@ private:
 } // namespace
 
 /// Checks a precompiled_charsmap: the size of a double array (Darts) in bytes, the array, and the texts it leads to,
-/// each ended by a zero. From unit i a search goes to i ^ offset ^ byte, for any byte; a unit with the highest bit set
-/// holds the place of a text.
+/// each ended by a zero. From unit i a search goes to i ^ offset ^ byte, for any byte; a unit with the bit of a leaf
+/// has the place of a text in unit i ^ offset. No search comes by a unit with the highest bit, but it begins at the
+/// first.
 static bool isSafe(std::string_view map) {
   uint32_t size = 0;
   if (map.size() <= sizeof size)
@@ -86,12 +87,18 @@ static bool isSafe(std::string_view map) {
   if (size >= map.size() || size % 4 != 0 || map.back() != 0)
     return false;
   size_t units = size / 4, texts = map.size() - size;
-  for (size_t i = 0; i < units; ++i) {
+  auto unitAt = [&](size_t i) {
     uint32_t unit = 0;
     std::memcpy(&unit, map.data() + i * 4, sizeof unit);
-    bool isText = unit >> 31 != 0;
-    size_t offset = size_t(unit >> 10) << ((unit & (1u << 9)) >> 6);
-    if (isText ? (unit & 0x7FFFFFFF) >= texts : ((i ^ offset) | 0xFF) >= units)
+    return unit;
+  };
+  for (size_t i = 0; i < units; ++i) {
+    uint32_t unit = unitAt(i);
+    if (unit >> 31 != 0 && i > 0)
+      continue;
+    size_t offset = size_t(unit >> 10) << ((unit & (1u << 9)) >> 6), next = i ^ offset;
+    bool hasLeaf = (unit >> 8 & 1) != 0;
+    if ((next | 0xFF) >= units || (hasLeaf && (unitAt(next) & 0x7FFFFFFF) >= texts))
       return false;
   }
   return units >= 256;
