@@ -37,7 +37,7 @@ static SmallVector<CastOp> castsOf(Value value) {
 /// A norm and its casts become one op with a result for each type that is used.
 static void fuseNorm(IRRewriter &rewriter, NormOp op) {
   SmallVector<CastOp> casts = castsOf(op.getResult());
-  if (casts.empty()) {
+  if (casts.empty() || op.getGroups() != 1) {
     return;
   }
   bool exact = casts.size() < static_cast<size_t>(std::distance(op->use_begin(), op->use_end()));

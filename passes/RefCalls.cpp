@@ -20,7 +20,8 @@ using namespace chimera::ir;
 
 void RefCalls::lowerNorm(NormOp op) {
   auto kind = op.getKind() == NormKind::RMS ? ref::NormKind::RMS : ref::NormKind::Layer;
-  ref::NormSpec spec{columnsOf(op.getInput()), kind, op.getEps().convertToDouble(), scalarOf(op.getInput())};
+  ref::NormSpec spec{columnsOf(op.getInput()), kind, op.getEps().convertToDouble(), scalarOf(op.getInput()),
+                     int64_t(op.getGroups())};
   KernelCall(rewriter, op)
       .start(rowsOf(op.getInput()))
       .in({op.getInput(), op.getWeight()})
@@ -65,6 +66,13 @@ LogicalResult RefCalls::lowerRowwise(Operation *op) {
       })
       .Case([&](AddOp add) {
         elementwise(getOrEmit(kernels, ref::AddSpec{columnsOf(add.getLhs()), scalarOf(add.getLhs())}));
+      })
+      .Case([&](AddBiasOp add) {
+        elementwise(getOrEmit(kernels, ref::AddBiasSpec{columnsOf(add.getInput()), scalarOf(add.getInput())}));
+      })
+      .Case([&](ScaleOp scale) {
+        elementwise(getOrEmit(kernels, ref::ScaleSpec{columnsOf(scale.getInput()), scale.getFactor().convertToDouble(),
+                                                      scalarOf(scale.getInput())}));
       })
       .Case([&](SiluOp silu) {
         elementwise(getOrEmit(kernels, ref::SiluSpec{columnsOf(silu.getInput()), scalarOf(silu.getInput())}));

@@ -140,7 +140,7 @@ bool TrainingCalls::lowerRowwise(Operation *op) {
       .Case([&](NormGradOp grad) {
         auto kind = grad.getKind() == NormKind::RMS ? ref::NormKind::RMS : ref::NormKind::Layer;
         ref::NormGradSpec spec{columnsOf(grad.getInput()), kind, grad.getEps().convertToDouble(),
-                               scalarOf(grad.getInput())};
+                               scalarOf(grad.getInput()), int64_t(grad.getGroups())};
         return rowwise(grad.getInput(), getOrEmit(kernels, spec));
       })
       .Case([&](GatedNormGradOp grad) {

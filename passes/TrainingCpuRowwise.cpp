@@ -73,7 +73,8 @@ bool OpCalls::lowerNorm() const {
   return TypeSwitch<Operation *, bool>(op)
       .Case([&](NormGradOp grad) {
         auto kind = grad.getKind() == NormKind::RMS ? cpu::NormKind::RMS : cpu::NormKind::Layer;
-        cpu::NormGradSpec spec{columnsOf(grad.getInput()), kind, grad.getEps().convertToDouble()};
+        cpu::NormGradSpec spec{columnsOf(grad.getInput()), kind, grad.getEps().convertToDouble(),
+                               int64_t(grad.getGroups())};
         return rowwise(grad.getInput(), emit(spec));
       })
       .Case([&](GatedNormGradOp grad) {

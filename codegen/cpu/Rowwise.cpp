@@ -33,15 +33,15 @@ struct NormOutputs {
 static void emitRMSNorm(KernelBuilder &k, const Isa &isa, const NormSpec &spec) {
   Buffer start = k.buffer(Elem::I32), x = k.buffer(Elem::F32), w = k.buffer(Elem::F32);
   NormOutputs out(k, spec);
-  forEachRow(k, start, [&](Val row) {
-    Val first = row * spec.width;
+  int64_t size = spec.width / spec.groups;
+  auto normalise = [&](Val first) {
     Buffer in = x.at(first);
-    Val root =
-        rootMean(sumInLanes(k, in, spec.width, [](Val v, Val sums) { return fma(v, v, sums); }), spec.width, spec.eps);
-    forEachVector(k, spec.width, isa.lanes, [&](Val i, int64_t lanes) {
+    Val root = rootMean(sumInLanes(k, in, size, [](Val v, Val sums) { return fma(v, v, sums); }), size, spec.eps);
+    forEachVector(k, size, isa.lanes, [&](Val i, int64_t lanes) {
       out.store(first + i, in.loadVector(i, lanes) / splat(root, lanes) * w.loadVector(i, lanes));
     });
-  });
+  };
+  forEachRow(k, start, [&](Val row) { forEachGroup(k, row * spec.width, spec.groups, size, normalise); });
 }
 
 static void emitLayerNorm(KernelBuilder &k, const Isa &isa, const NormSpec &spec) {
@@ -66,8 +66,9 @@ static void emitLayerNorm(KernelBuilder &k, const Isa &isa, const NormSpec &spec
 
 Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const NormSpec &spec) {
   bool rms = spec.kind == NormKind::RMS;
-  std::string symbol = symbolOf({"cpu_norm", rms ? "rms" : "layer", std::to_string(spec.width),
-                                 "eps" + nameOf(spec.eps), spec.exact ? "f32" : "", spec.rounded ? "bf16" : ""});
+  std::string symbol =
+      symbolOf({"cpu_norm", rms ? "rms" : "layer", std::to_string(spec.width), "eps" + nameOf(spec.eps),
+                spec.exact ? "f32" : "", spec.rounded ? "bf16" : "", groupsName(spec.groups)});
   emitKernel(kernels, symbol, [&](KernelBuilder &k) { rms ? emitRMSNorm(k, isa, spec) : emitLayerNorm(k, isa, spec); });
   return {symbol, Grid{/*tokens=*/1}};
 }

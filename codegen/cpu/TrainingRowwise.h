@@ -43,10 +43,12 @@ Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const SwigluGradSpec &s
 
 /// With d = x - mean (x itself for RMS) and i = 1 / root, the sums being over a row:
 ///   dx = i (g - d c) (RMS),   dx = i ((g - mean(g)) - d c) (Layer),   c = i i (sum g d / width),   rows = dy d i.
+/// With groups: of each, the width being the group's.
 struct NormGradSpec {
   int64_t width;
   NormKind kind;
   double eps;
+  int64_t groups = 1;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const NormGradSpec &spec);
 

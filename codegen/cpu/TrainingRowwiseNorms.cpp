@@ -18,20 +18,26 @@ static Val meanOf(Val sum, int64_t count) {
 static void emitRMSNormGrad(KernelBuilder &k, const Isa &isa, const NormGradSpec &spec) {
   Buffer start = k.buffer(Elem::I32), x = k.buffer(Elem::F32), w = k.buffer(Elem::F32), dy = k.buffer(Elem::F32);
   Buffer dx = k.buffer(Elem::F32), rows = k.buffer(Elem::F32);
+  int64_t size = spec.width / spec.groups;
   forEachRow(k, start, [&](Val row) {
-    Val first = row * spec.width;
-    Buffer in = x.at(first), upstream = dy.at(first);
-    SmallVector<Val> sums = sumsInLanes(k, spec.width, 2, [&](LoadLanes load, ArrayRef<Val> carried) {
-      Val d = load(in);
-      return SmallVector<Val>{fma(d, d, carried[0]), fma(load(w) * load(upstream), d, carried[1])};
-    });
-    Val inverse = inverseRoot(sums[0], spec.width, spec.eps);
-    Val along = inverse * inverse * meanOf(sums[1], spec.width);
-    forEachVector(k, spec.width, isa.lanes, [&](Val i, int64_t lanes) {
-      Val d = in.loadVector(i, lanes), up = upstream.loadVector(i, lanes), scale = splat(inverse, lanes);
-      Val g = w.loadVector(i, lanes) * up;
-      dx.storeVector(first + i, scale * fma(-d, splat(along, lanes), g));
-      rows.storeVector(first + i, up * (d * scale));
+    Buffer toRows = rows.at(row * size);
+    if (spec.groups > 1)
+      forEachVector(k, size, isa.lanes,
+                    [&](Val i, int64_t lanes) { toRows.storeVector(i, splat(k.real(0, Scalar::F32), lanes)); });
+    forEachGroup(k, row * spec.width, spec.groups, size, [&](Val first) {
+      Buffer in = x.at(first), upstream = dy.at(first);
+      SmallVector<Val> sums = sumsInLanes(k, size, 2, [&](LoadLanes load, ArrayRef<Val> carried) {
+        Val d = load(in);
+        return SmallVector<Val>{fma(d, d, carried[0]), fma(load(w) * load(upstream), d, carried[1])};
+      });
+      Val inverse = inverseRoot(sums[0], size, spec.eps);
+      Val along = inverse * inverse * meanOf(sums[1], size);
+      forEachVector(k, size, isa.lanes, [&](Val i, int64_t lanes) {
+        Val d = in.loadVector(i, lanes), up = upstream.loadVector(i, lanes), scale = splat(inverse, lanes);
+        Val g = w.loadVector(i, lanes) * up, part = up * (d * scale);
+        dx.storeVector(first + i, scale * fma(-d, splat(along, lanes), g));
+        toRows.storeVector(i, spec.groups > 1 ? toRows.loadVector(i, lanes) + part : part);
+      });
     });
   });
 }
@@ -63,8 +69,8 @@ static void emitLayerNormGrad(KernelBuilder &k, const Isa &isa, const NormGradSp
 
 Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const NormGradSpec &spec) {
   bool rms = spec.kind == NormKind::RMS;
-  std::string symbol =
-      symbolOf({"cpu_norm_grad", rms ? "rms" : "layer", std::to_string(spec.width), "eps" + nameOf(spec.eps)});
+  std::string symbol = symbolOf({"cpu_norm_grad", rms ? "rms" : "layer", std::to_string(spec.width),
+                                 "eps" + nameOf(spec.eps), groupsName(spec.groups)});
   emitKernel(kernels, symbol,
              [&](KernelBuilder &k) { rms ? emitRMSNormGrad(k, isa, spec) : emitLayerNormGrad(k, isa, spec); });
   return {symbol, Grid{/*tokens=*/1}};

@@ -324,6 +324,12 @@ void forEachRow(KernelBuilder &k, const Buffer &start, function_ref<void(Val)> b
   k.forEach(k.begin(), min(k.end(), k.rowCount(start)), body);
 }
 
+void forEachGroup(KernelBuilder &k, Val first, int64_t groups, int64_t size, function_ref<void(Val)> body) {
+  if (groups == 1)
+    return body(first);
+  k.forEach(0, groups, [&](Val group) { body(first + group * size); });
+}
+
 // Symbols.
 
 std::string nameOf(Scalar type) {
@@ -342,6 +348,10 @@ std::string nameOf(double value) {
 
 std::string nameOf(ArrayRef<int> values) {
   return llvm::join(llvm::map_range(values, [](int v) { return std::to_string(v); }), "");
+}
+
+std::string groupsName(int64_t groups) {
+  return groups == 1 ? std::string() : "groups" + std::to_string(groups);
 }
 
 std::string symbolOf(std::initializer_list<std::string> pieces) {

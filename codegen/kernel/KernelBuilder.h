@@ -220,12 +220,18 @@ mlir::func::FuncOp emitInternal(mlir::ModuleOp module, const std::string &name, 
 /// A walk over the compact rows of [begin, end) that are there, for kernels whose grid is `tokens`.
 void forEachRow(KernelBuilder &k, const Buffer &start, llvm::function_ref<void(Val row)> body);
 
+/// Calls `body` with the first element of each of `groups` parts of `size` elements that follow each other from
+/// `first`.
+void forEachGroup(KernelBuilder &k, Val first, int64_t groups, int64_t size, llvm::function_ref<void(Val first)> body);
+
 // Pieces of symbols.
 std::string nameOf(Scalar type);
 /// A number with '-' spelled m, '.' spelled p and '+' left out.
 std::string nameOf(double value);
 std::string nameOf(llvm::ArrayRef<int> values);
-/// "chimera_" and the pieces, joined by '_'.
+/// "groupsN", or nothing for one group.
+std::string groupsName(int64_t groups);
+/// "chimera_" and the pieces that are not empty, joined by '_'.
 std::string symbolOf(std::initializer_list<std::string> pieces);
 
 } // namespace chimera::kernel

@@ -49,13 +49,15 @@ Kernel getOrEmit(mlir::ModuleOp kernels, const EmbedSpec &spec);
 enum class NormKind { RMS, Layer };
 
 /// RMS: x / sqrt(mean(x^2) + eps) * w. Layer: (x - mean) / sqrt(var + eps) * w + b, var the population variance around
-/// the mean. Sums ascend, by fma where a product is added. Buffers: start, x [., width], w [width], (b [width] if
-/// Layer), out [., width]; all T.
+/// the mean. Sums ascend, by fma where a product is added. With groups each of that many equal parts of a row is
+/// normalised alone (RMS), by the same w. Buffers: start, x [., width], w [width / groups], (b [width] if Layer), out
+/// [., width]; all T.
 struct NormSpec {
   int64_t width;
   NormKind kind;
   double eps;
   Scalar type;
+  int64_t groups = 1;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const NormSpec &spec);
 
@@ -72,6 +74,21 @@ struct AddSpec {
   Scalar type;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const AddSpec &spec);
+
+/// out = x + b. Buffers: start, x [., width], b [width], out [., width]; all T.
+struct AddBiasSpec {
+  int64_t width;
+  Scalar type;
+};
+Kernel getOrEmit(mlir::ModuleOp kernels, const AddBiasSpec &spec);
+
+/// out = x * factor, the factor rounded to T. Buffers: start, x, out; all [., width] of T.
+struct ScaleSpec {
+  int64_t width;
+  double factor;
+  Scalar type;
+};
+Kernel getOrEmit(mlir::ModuleOp kernels, const ScaleSpec &spec);
 
 /// out = x * sigmoid(x), rounded once. Buffers: start, x, out; all [., width] of T.
 struct SiluSpec {

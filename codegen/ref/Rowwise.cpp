@@ -36,6 +36,23 @@ Kernel getOrEmit(ModuleOp kernels, const AddSpec &spec) {
   return elementwise(kernels, "add", spec.width, spec.type, 2, [](ArrayRef<Val> x) { return x[0] + x[1]; });
 }
 
+Kernel getOrEmit(ModuleOp kernels, const AddBiasSpec &spec) {
+  std::string symbol = symbolOf({"add_bias", nameOf(spec.type), std::to_string(spec.width)});
+  emitKernel(kernels, symbol, [&](KernelBuilder &k) {
+    Buffer start = k.buffer(Elem::I32), x = k.buffer(spec.type), b = k.buffer(spec.type), out = k.buffer(spec.type);
+    forEachRow(k, start, [&](Val row) {
+      Buffer in = x.at(row * spec.width), to = out.at(row * spec.width);
+      k.forEach(0, spec.width, [&](Val c) { to.store(c, in.load(c) + b.load(c)); });
+    });
+  });
+  return {symbol, perRow};
+}
+
+Kernel getOrEmit(ModuleOp kernels, const ScaleSpec &spec) {
+  return elementwise(kernels, "scale_" + nameOf(spec.factor), spec.width, spec.type, 1,
+                     [&](ArrayRef<Val> x) { return x[0] * x[0].builder->real(spec.factor, x[0].value.getType()); });
+}
+
 Kernel getOrEmit(ModuleOp kernels, const SiluSpec &spec) {
   return elementwise(kernels, "silu", spec.width, spec.type, 1, [](ArrayRef<Val> x) { return silu(x[0]); });
 }
@@ -77,12 +94,14 @@ static Val rootMean(Val sum, int64_t count, double eps) {
 
 static void emitRMSNorm(KernelBuilder &k, const NormSpec &spec) {
   Buffer start = k.buffer(Elem::I32), x = k.buffer(spec.type), w = k.buffer(spec.type), out = k.buffer(spec.type);
-  forEachRow(k, start, [&](Val row) {
-    Buffer in = x.at(row * spec.width), to = out.at(row * spec.width);
-    Val sum = k.fold(0, spec.width, k.real(0, spec.type), [&](Val c, Val s) { return fma(in.load(c), in.load(c), s); });
-    Val root = rootMean(sum, spec.width, spec.eps);
-    k.forEach(0, spec.width, [&](Val c) { to.store(c, in.load(c) / root * w.load(c)); });
-  });
+  int64_t size = spec.width / spec.groups;
+  auto normalise = [&](Val first) {
+    Buffer in = x.at(first), to = out.at(first);
+    Val sum = k.fold(0, size, k.real(0, spec.type), [&](Val c, Val s) { return fma(in.load(c), in.load(c), s); });
+    Val root = rootMean(sum, size, spec.eps);
+    k.forEach(0, size, [&](Val c) { to.store(c, in.load(c) / root * w.load(c)); });
+  };
+  forEachRow(k, start, [&](Val row) { forEachGroup(k, row * spec.width, spec.groups, size, normalise); });
 }
 
 static void emitLayerNorm(KernelBuilder &k, const NormSpec &spec) {
@@ -104,8 +123,8 @@ static void emitLayerNorm(KernelBuilder &k, const NormSpec &spec) {
 
 Kernel getOrEmit(ModuleOp kernels, const NormSpec &spec) {
   bool rms = spec.kind == NormKind::RMS;
-  std::string symbol = symbolOf(
-      {"norm", rms ? "rms" : "layer", nameOf(spec.type), std::to_string(spec.width), "eps" + nameOf(spec.eps)});
+  std::string symbol = symbolOf({"norm", rms ? "rms" : "layer", nameOf(spec.type), std::to_string(spec.width),
+                                 "eps" + nameOf(spec.eps), groupsName(spec.groups)});
   emitKernel(kernels, symbol, [&](KernelBuilder &k) { rms ? emitRMSNorm(k, spec) : emitLayerNorm(k, spec); });
   return {symbol, perRow};
 }

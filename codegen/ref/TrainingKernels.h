@@ -128,12 +128,14 @@ Kernel getOrEmit(mlir::ModuleOp kernels, const ScatterColumnsSpec &spec);
 
 /// With n = x / root (RMS) or (x - mean) / root (Layer), root = sqrt(.. + eps) as in NormSpec, g = w dy:
 ///   dx = (g - n mean(g n)) / root (RMS),   dx = (g - mean(g) - n mean(g n)) / root (Layer),   rows = n dy.
-/// `rows` summed over rows is dw; dy summed is db. Buffers: start, x, w [width], dy, dx, rows; all T.
+/// `rows` summed over rows is dw; dy summed is db. With groups (RMS), as NormSpec has them, `rows` is the sum over the
+/// groups in their order, from +0. Buffers: start, x, w [width / groups], dy, dx, rows [., width / groups]; all T.
 struct NormGradSpec {
   int64_t width;
   NormKind kind;
   double eps;
   Scalar type;
+  int64_t groups = 1;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const NormGradSpec &spec);
 

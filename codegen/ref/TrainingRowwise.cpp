@@ -54,18 +54,24 @@ static void backThroughNorm(KernelBuilder &k, const Normalised &n, int64_t size,
 
 Kernel getOrEmit(ModuleOp kernels, const NormGradSpec &spec) {
   std::string symbol = symbolOf({"norm_grad", spec.kind == NormKind::RMS ? "rms" : "layer", nameOf(spec.type),
-                                 std::to_string(spec.width), "eps" + nameOf(spec.eps)});
+                                 std::to_string(spec.width), "eps" + nameOf(spec.eps), groupsName(spec.groups)});
+  int64_t size = spec.width / spec.groups;
   emitKernel(kernels, symbol, [&](KernelBuilder &k) {
     Buffer start = k.buffer(Elem::I32), x = k.buffer(spec.type), w = k.buffer(spec.type), dy = k.buffer(spec.type);
     Buffer dx = k.buffer(spec.type), rows = k.buffer(spec.type);
     forEachRow(k, start, [&](Val row) {
-      Val first = row * spec.width;
-      Buffer upstream = dy.at(first), toX = dx.at(first), toRows = rows.at(first);
-      Normalised n = normalise(k, x.at(first), spec.width, spec.kind, spec.eps, spec.type);
-      auto g = [&](Val c) { return w.load(c) * upstream.load(c); };
-      backThroughNorm(k, n, spec.width, spec.type, g, [&](Val c, Val gradient) {
-        toX.store(c, gradient);
-        toRows.store(c, n.at(c) * upstream.load(c));
+      Buffer toRows = rows.at(row * size);
+      if (spec.groups > 1)
+        k.forEach(0, size, [&](Val c) { toRows.store(c, k.real(0, spec.type)); });
+      forEachGroup(k, row * spec.width, spec.groups, size, [&](Val first) {
+        Buffer upstream = dy.at(first), toX = dx.at(first);
+        Normalised n = normalise(k, x.at(first), size, spec.kind, spec.eps, spec.type);
+        auto g = [&](Val c) { return w.load(c) * upstream.load(c); };
+        backThroughNorm(k, n, size, spec.type, g, [&](Val c, Val gradient) {
+          toX.store(c, gradient);
+          Val part = n.at(c) * upstream.load(c);
+          toRows.store(c, spec.groups > 1 ? toRows.load(c) + part : part);
+        });
       });
     });
   });

@@ -78,6 +78,13 @@ SmallVector<OpOperand *> ir::cacheOperandsOf(Operation *op) {
   return operands;
 }
 
+LogicalResult ir::checkGroups(Operation *op, int64_t groups, int64_t count, StringRef what) {
+  if (groups < 1 || count % groups != 0) {
+    return op->emitOpError() << "groups must divide the " << count << " " << what << ", got " << groups;
+  }
+  return success();
+}
+
 LogicalResult ir::checkPositive(Operation *op, StringRef name, const llvm::APFloat &value) {
   if (!value.isFinite() || value.isNegative() || value.isZero()) {
     return op->emitOpError() << name << " must be finite and above 0";

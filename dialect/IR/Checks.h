@@ -49,6 +49,9 @@ mlir::LogicalResult verifyModeList(mlir::Operation *op, mlir::ArrayAttr modes);
 /// The operands of `op` that are caches. Asks nothing of `op`: verifiers look at users that are not verified yet.
 llvm::SmallVector<mlir::OpOperand *> cacheOperandsOf(mlir::Operation *op);
 
+/// `groups` equal parts can be made of `count` columns or heads; `what` says which of them.
+mlir::LogicalResult checkGroups(mlir::Operation *op, int64_t groups, int64_t count, llvm::StringRef what);
+
 /// An attribute is finite and above zero.
 mlir::LogicalResult checkPositive(mlir::Operation *op, llvm::StringRef name, const llvm::APFloat &value);
 

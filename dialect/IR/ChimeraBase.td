@@ -18,16 +18,18 @@ def ChimeraDialect : Dialect {
     sliding window (`swa`), exact attention over a routed subset (`full`), or
     nothing (`identity`).
 
-    The dialect has three levels.
+    The dialect has five levels.
 
     1. **Model level**: tensors, caches as SSA values, and `chimera.mix` with
        one region a mode. One function, `@model`, says what the model computes.
     2. **Dispatched**: regions are gone; `chimera.dispatch` sorts the rows by
        mode once, each mode's ops run on its slice, `chimera.combine` puts
        the results back.
-    3. **Programs**: `chimera.call` is one launch of a kernel on tensors;
+    3. **Fused**: one op per launch, for targets with such kernels.
+    4. **Programs**: `chimera.call` is one launch of a kernel on tensors;
        `chimera.program` and `chimera.launch` are the same with every tensor
        mapped to a slice of the arena: the launch table of a model binary.
+    5. **Kernels**: functions in MLIR's own dialects.
 
     **Ragged batches.** A step works on N rows (tokens) of S sequences. A tensor
     whose first dimension is dynamic has one entry a row of some

@@ -120,8 +120,8 @@ Value FusedGatedNormOp::getRowSource() {
 
 LogicalResult FusedGatedNormOp::verify() {
   int64_t columns = columnsOf(getInput()), groups = static_cast<int64_t>(getGroups());
-  if (groups < 1 || columns % groups != 0) {
-    return emitOpError("groups must divide the ") << columns << " columns, got " << groups;
+  if (failed(checkGroups(*this, groups, columns, "columns"))) {
+    return failure();
   }
   if (failed(checkLength(*this, "weight", getWeight(), columns)) ||
       failed(checkColumns(*this, "result", getResult(), columns)) ||

@@ -39,7 +39,9 @@ void NormOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
   if (!d) {
     return;
   }
-  auto grad = builder.create<NormGradOp>(getLoc(), getKind(), getInput(), getWeight(), d, getEps());
+  Type rows = RankedTensorType::get({ShapedType::kDynamic, columnsOf(getInput()) / int64_t(getGroups())}, elementOf(d));
+  auto grad = builder.create<NormGradOp>(getLoc(), d.getType(), rows, getKind(), getInput(), getWeight(), d, getEps(),
+                                         getGroups());
   adjoints.add(getInput(), grad.getDinput());
   adjoints.add(getWeight(), adjoints.sumRows(getLoc(), grad.getDweightRows()));
   if (getBias()) {
@@ -68,6 +70,19 @@ void AddOp::buildGradient(OpBuilder &, Adjoints &adjoints) {
   if (Value d = adjoints.of(getResult())) {
     adjoints.add(getLhs(), d);
     adjoints.add(getRhs(), d);
+  }
+}
+
+void AddBiasOp::buildGradient(OpBuilder &, Adjoints &adjoints) {
+  if (Value d = adjoints.of(getResult())) {
+    adjoints.add(getInput(), d);
+    adjoints.add(getBias(), adjoints.sumRows(getLoc(), d));
+  }
+}
+
+void ScaleOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
+  if (Value d = adjoints.of(getResult())) {
+    adjoints.add(getInput(), builder.create<ScaleOp>(getLoc(), d.getType(), d, getFactor()));
   }
 }
 

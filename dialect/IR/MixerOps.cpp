@@ -105,8 +105,8 @@ SmallVector<OpOperand *> SsmScanOp::getConsumedCaches() {
 LogicalResult SsmScanOp::verify() {
   StateType state = getState().getType();
   int64_t heads = state.getHeads(), inner = heads * state.getDim(), groups = getGroups();
-  if (groups < 1 || heads % groups != 0) {
-    return emitOpError("groups must divide the ") << heads << " heads, got " << groups;
+  if (failed(checkGroups(*this, groups, heads, "heads"))) {
+    return failure();
   }
   if (failed(checkColumns(*this, "xbc", getXbc(), inner + 2 * groups * state.getSize())) ||
       failed(checkColumns(*this, "dt", getDt(), heads)) || failed(checkColumns(*this, "result", getResult(), inner)) ||
@@ -155,8 +155,8 @@ Value GatedNormOp::getRowSource() {
 
 LogicalResult GatedNormOp::verify() {
   int64_t width = columnsOf(getInput()), groups = getGroups();
-  if (groups < 1 || width % groups != 0) {
-    return emitOpError("groups must divide the ") << width << " columns, got " << groups;
+  if (failed(checkGroups(*this, groups, width, "columns"))) {
+    return failure();
   }
   if (failed(checkLength(*this, "weight", getWeight(), width))) {
     return failure();

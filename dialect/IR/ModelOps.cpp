@@ -77,10 +77,15 @@ Value NormOp::getRowSource() {
 
 LogicalResult NormOp::verify() {
   int64_t width = columnsOf(getInput());
-  if (failed(checkLength(*this, "weight", getWeight(), width))) {
+  int64_t groups = getGroups();
+  if (failed(checkGroups(*this, groups, width, "columns")) ||
+      failed(checkLength(*this, "weight", getWeight(), width / groups))) {
     return failure();
   }
   bool layer = getKind() == NormKind::Layer;
+  if (layer && groups != 1) {
+    return emitOpError("layer norm has no groups");
+  }
   if (layer != bool(getBias())) {
     return emitOpError(layer ? "layer norm needs a bias" : "rms norm takes no bias");
   }
@@ -123,6 +128,29 @@ LogicalResult CastOp::verify() {
 Value AddOp::getRowSource() {
   return getLhs();
 }
+Value AddBiasOp::getRowSource() {
+  return getInput();
+}
+
+LogicalResult AddBiasOp::verify() {
+  return checkLength(*this, "bias", getBias(), columnsOf(getInput()));
+}
+
+Value ScaleOp::getRowSource() {
+  return getInput();
+}
+
+OpFoldResult ScaleOp::fold(FoldAdaptor) {
+  return getFactor().isExactlyValue(1.0) ? OpFoldResult(getInput()) : OpFoldResult();
+}
+
+LogicalResult ScaleOp::verify() {
+  if (!getFactor().isFinite() || getFactor().isZero()) {
+    return emitOpError("factor must be finite and not zero");
+  }
+  return success();
+}
+
 Value SiluOp::getRowSource() {
   return getInput();
 }

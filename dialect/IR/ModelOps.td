@@ -76,14 +76,18 @@ def NormOp : Chimera_RowOp<"norm", [SameOperandsAndResultElementType, AllTypesMa
     `rms`: x / sqrt(mean(x^2) + eps) * weight (Zhang and Sennrich 2019). `layer`: (x - mean) / sqrt(var + eps) * weight + bias
     with the population variance (Ba et al. 2016). input and result [R, C] in T, weight and bias [C] in T.
 
+    With `groups`, rms alone, each of that many equal parts of a row is normalised for itself, and all have one weight
+    [C / groups]: the norm of query and key heads (Henry et al. 2020).
+
     Example:
     ```mlir
     %h = chimera.norm rms %x, %w {eps = 1.0e-05 : f64} : tensor<?x64xf32>, tensor<64xf32>
+    %q = chimera.norm rms %heads, %wq {groups = 4 : i64, eps = 1.0e-05 : f64} : tensor<?x64xf32>, tensor<16xf32>
     %g = chimera.norm layer %x, %w, %b {eps = 1.0e-05 : f64} : tensor<?x64xf32>, tensor<64xf32>, tensor<64xf32>
     ```
   }];
   let arguments = (ins NormKindAttr:$kind, AccMatrix:$input, WeightVector:$weight, Optional<WeightVector>:$bias,
-                       F64Attr:$eps);
+                       F64Attr:$eps, DefaultValuedAttr<I64Attr, "1">:$groups);
   let results = (outs AccMatrix:$result);
   let assemblyFormat = [{
     $kind $input `,` $weight (`,` $bias^)? attr-dict `:` type($input) `,` type($weight) (`,` type($bias)^)?
@@ -138,6 +142,40 @@ def AddOp : Chimera_RowOp<"add", [SameOperandsAndResultType, Commutative, Declar
   let arguments = (ins AccMatrix:$lhs, AccMatrix:$rhs);
   let results = (outs AccMatrix:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
+}
+
+def AddBiasOp : Chimera_RowOp<"add_bias", [SameOperandsAndResultElementType, AllTypesMatch<["input", "result"]>,
+                                           DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "a vector added to every row";
+  let description = [{
+    `result[r, c] = input[r, c] + bias[c]`: the bias of a linear layer. input and result [R, C] in T, bias [C] in T.
+
+    Example:
+    ```mlir
+    %q = chimera.add_bias %p, %b : tensor<?x64xf32>, tensor<64xf32>
+    ```
+  }];
+  let arguments = (ins AccMatrix:$input, WeightVector:$bias);
+  let results = (outs AccMatrix:$result);
+  let assemblyFormat = "$input `,` $bias attr-dict `:` type($input) `,` type($bias)";
+  let hasVerifier = 1;
+}
+
+def ScaleOp : Chimera_RowOp<"scale", [SameOperandsAndResultType, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "product with a constant";
+  let description = [{
+    `result = input * factor`, the factor rounded to T. [R, C] to [R, C]. The factor is finite and not zero.
+
+    Example:
+    ```mlir
+    %x = chimera.scale %e by 12.0 : tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins AccMatrix:$input, F64Attr:$factor);
+  let results = (outs AccMatrix:$result);
+  let assemblyFormat = "$input `by` $factor attr-dict `:` type($result)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
 }
 
 def SiluOp : Chimera_RowOp<"silu", [SameOperandsAndResultType, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {

@@ -247,8 +247,8 @@ template <typename Op> static LogicalResult checkSsm(Op op) {
   if (heads < 1 || dim < 1 || size < 1 || heads > most || dim > most || size > most) {
     return op.emitOpError("heads, dim and size must be in 1 .. ") << most;
   }
-  if (groups < 1 || heads % groups != 0) {
-    return op.emitOpError("groups must divide the ") << heads << " heads, got " << groups;
+  if (failed(checkGroups(op, groups, heads, "heads"))) {
+    return failure();
   }
   if (failed(checkColumns(op, "xbc", op.getXbc(), heads * dim + 2 * groups * size)) ||
       failed(checkColumns(op, "dt", op.getDt(), heads)) || failed(checkLength(op, "a_log", op.getALog(), heads)) ||

@@ -241,9 +241,16 @@ Value NormGradOp::getRowSource() {
 }
 
 LogicalResult NormGradOp::verify() {
-  if (failed(checkLength(*this, "weight", getWeight(), columnsOf(getInput()))) ||
-      failed(checkSameElement(*this, "input", getInput(), "weight", getWeight()))) {
+  int64_t width = columnsOf(getInput()), groups = getGroups();
+  if (failed(checkGroups(*this, groups, width, "columns")) ||
+      failed(checkLength(*this, "weight", getWeight(), width / groups)) ||
+      failed(checkColumns(*this, "dweight_rows", getDweightRows(), width / groups)) ||
+      failed(checkSameElement(*this, "input", getInput(), "weight", getWeight())) ||
+      failed(checkSameElement(*this, "input", getInput(), "dweight_rows", getDweightRows()))) {
     return failure();
+  }
+  if (getKind() == NormKind::Layer && groups != 1) {
+    return emitOpError("layer norm has no groups");
   }
   return checkPositive(*this, "eps", getEps());
 }
@@ -254,8 +261,8 @@ Value GatedNormGradOp::getRowSource() {
 
 LogicalResult GatedNormGradOp::verify() {
   int64_t width = columnsOf(getInput()), groups = getGroups();
-  if (groups < 1 || width % groups != 0) {
-    return emitOpError("groups must divide the ") << width << " columns, got " << groups;
+  if (failed(checkGroups(*this, groups, width, "columns"))) {
+    return failure();
   }
   if (failed(checkLength(*this, "weight", getWeight(), width)) ||
       failed(checkSameElement(*this, "input", getInput(), "weight", getWeight()))) {

@@ -210,20 +210,24 @@ def ScatterColumnsOp : Chimera_RowOp<"scatter_columns", [SameVariadicOperandSize
 // Row by row
 //===----------------------------------------------------------------------===//
 
-def NormGradOp : Chimera_RowOp<"norm_grad", [AllTypesMatch<["input", "dresult", "dinput", "dweight_rows"]>]> {
+def NormGradOp : Chimera_RowOp<"norm_grad", [AllTypesMatch<["input", "dresult", "dinput"]>]> {
   let summary = "gradients of a norm";
   let description = [{
     With n the normalised input and g = weight * dresult: `dinput = (g - n mean(g n)) / root` (rms), `(g - mean(g) - n mean(g n)) / root`
-    (layer); `dweight_rows = n dresult`, whose sum over rows is dweight; dbias is the sum of dresult. All [R, C] in T.
+    (layer); `dweight_rows = n dresult`, whose sum over rows is dweight; dbias is the sum of dresult. All [R, C] in T. With
+    `groups`, as `chimera.norm` has them, dweight_rows [R, C / groups] is the sum over the groups, in their order.
 
     Example:
     ```mlir
-    %dx, %dw = chimera.norm_grad rms %x, %w, %dy {eps = 1.0e-05 : f64} : tensor<?x64xf32>, tensor<64xf32>
+    %dx, %dw = chimera.norm_grad rms %x, %w, %dy {eps = 1.0e-05 : f64} : tensor<?x64xf32>, tensor<64xf32> -> tensor<?x64xf32>
     ```
   }];
-  let arguments = (ins NormKindAttr:$kind, AccMatrix:$input, WeightVector:$weight, AccMatrix:$dresult, F64Attr:$eps);
+  let arguments = (ins NormKindAttr:$kind, AccMatrix:$input, WeightVector:$weight, AccMatrix:$dresult, F64Attr:$eps,
+                       DefaultValuedAttr<I64Attr, "1">:$groups);
   let results = (outs AccMatrix:$dinput, AccMatrix:$dweight_rows);
-  let assemblyFormat = "$kind $input `,` $weight `,` $dresult attr-dict `:` type($input) `,` type($weight)";
+  let assemblyFormat = [{
+    $kind $input `,` $weight `,` $dresult attr-dict `:` type($input) `,` type($weight) `->` type($dweight_rows)
+  }];
   let hasVerifier = 1;
 }
 

@@ -6,8 +6,6 @@
 
 #include "llvm/ADT/TypeSwitch.h"
 
-#include <cmath>
-
 using namespace mlir;
 
 namespace chimera {
@@ -34,20 +32,23 @@ MixerOutput buildAttention(ModelBuilder &model, const MixerInput &in) {
   OpBuilder &builder = model.ops();
   Location loc = model.loc();
   std::vector<double> frequencies = ropeFrequencies(config);
-  auto rope = [&](Value x, Value rows, int64_t heads) -> Value {
-    return builder.create<ir::RopeOp>(loc, x.getType(), x, rows, model.i64(heads),
-                                      builder.getDenseF64ArrayAttr(frequencies), /*inverse=*/UnitAttr());
+  auto heads = [&](Value x, Value rows, int64_t count, StringRef norm) -> Value {
+    if (config.qkNorm)
+      x = model.norm(NormKind::Rms, x, norm, count);
+    if (config.rotates(model.getLayer()))
+      x = builder.create<ir::RopeOp>(loc, x.getType(), x, rows, model.i64(count),
+                                     builder.getDenseF64ArrayAttr(frequencies), /*inverse=*/UnitAttr());
+    return model.toOperand(x);
   };
   Value tokens = model.gather(in.tokens, in.seen, in.own);
-  Value query = model.toOperand(rope(model.linear(tokens, "attn.q_proj.weight"), in.own, config.numAttentionHeads));
-  Value key = model.toOperand(rope(model.linear(in.tokens, "attn.k_proj.weight"), in.seen, config.numKeyValueHeads));
-  Value value = model.toOperand(model.linear(in.tokens, "attn.v_proj.weight"));
-  double scale = 1.0 / std::sqrt(static_cast<double>(config.headDim));
+  Value query = heads(model.linear(tokens, "attn.q_proj"), in.own, config.numAttentionHeads, "attn.q_norm");
+  Value key = heads(model.linear(in.tokens, "attn.k_proj"), in.seen, config.numKeyValueHeads, "attn.k_norm");
+  Value value = model.toOperand(model.linear(in.tokens, "attn.v_proj"));
   Type type = model.rowsOfAccumulators(config.numAttentionHeads * config.headDim);
   Value attended = builder.create<ir::AttendOp>(loc, type, query, key, value, in.write, in.caches[0], in.own, in.seen,
-                                                model.f64(scale));
+                                                model.f64(config.attentionScale()));
   Value cache = builder.create<ir::AppendOp>(loc, in.caches[0].getType(), key, value, in.caches[0], in.seen, in.write);
-  return {model.linear(attended, "attn.o_proj.weight"), {cache}};
+  return {model.linear(attended, "attn.o_proj"), {cache}};
 }
 
 /// Mamba-2. The state advances on every seen row; the output is made for the own ones.
@@ -56,7 +57,7 @@ MixerOutput buildMamba2(ModelBuilder &model, const MixerInput &in) {
   OpBuilder &builder = model.ops();
   Location loc = model.loc();
   int64_t inner = config.ssmInner(), channels = config.ssmConvChannels(), heads = config.ssmHeads();
-  Value projected = model.linear(in.tokens, "ssm.in_proj.weight");
+  Value projected = model.linear(in.tokens, "ssm.in_proj");
   Value z = model.columns(projected, 0, inner);
   Value xbc = model.columns(projected, inner, channels);
   Value dt = model.columns(projected, inner + channels, heads);
@@ -79,17 +80,17 @@ MixerOutput buildMamba2(ModelBuilder &model, const MixerInput &in) {
   Value y = model.gather(scan.getResult(), in.seen, in.own), gate = model.gather(z, in.seen, in.own);
   Value normed = builder.create<ir::GatedNormOp>(loc, y.getType(), y, gate, model.parameter("ssm.norm.weight"),
                                                  model.i64(config.ssm.groups), model.f64(config.normEps));
-  out.output = model.linear(normed, "ssm.out_proj.weight");
+  out.output = model.linear(normed, "ssm.out_proj");
   return out;
 }
 
 MixerOutput buildLti(ModelBuilder &model, const MixerInput &in) {
-  Value u = model.linear(in.tokens, "ssm.in_proj.weight");
+  Value u = model.linear(in.tokens, "ssm.in_proj");
   Value state = in.caches[0];
   auto scan = model.ops().create<ir::LtiScanOp>(model.loc(), u.getType(), state.getType(), u,
                                                 model.parameter("ssm.decay"), state, in.seen, in.write);
   Value y = model.gather(scan.getResult(), in.seen, in.own);
-  return {model.linear(y, "ssm.out_proj.weight"), {scan.getStateOut()}};
+  return {model.linear(y, "ssm.out_proj"), {scan.getStateOut()}};
 }
 
 MixerOutput buildIdentity(ModelBuilder &model, const MixerInput &in) {
@@ -161,7 +162,7 @@ void buildMixer(ModelBuilder &model, Region &region, Mode mode, bool weighted) {
   MixerOutput out = buildMode(model, in, mode);
   SmallVector<Value> values;
   if (out.output)
-    values.push_back(out.output);
+    values.push_back(model.scale(out.output, model.getConfig().residualMultiplier));
   values.append(out.caches);
   builder.create<ir::YieldOp>(loc, values);
 }

@@ -158,11 +158,11 @@ FunctionBuilder::Routing FunctionBuilder::buildRoute(Value h) {
   const RouterConfig &router = config.router;
   Value u = model.norm(router.inputNorm, h, "router.norm"), logits;
   if (router.kind == RouterKind::Linear) {
-    logits = model.linear(u, "router.proj.weight");
+    logits = model.linear(u, "router.proj");
   } else {
-    Value hidden = model.linear(u, "router.fc1.weight");
+    Value hidden = model.linear(u, "router.fc1");
     hidden = builder.create<ir::SiluOp>(model.loc(), hidden.getType(), hidden);
-    logits = model.linear(hidden, "router.fc2.weight");
+    logits = model.linear(hidden, "router.fc2");
   }
   Value counts = caches[nextCache];
   auto gateKind = ir::GateKindAttr::get(builder.getContext(),
@@ -210,9 +210,10 @@ Value FunctionBuilder::buildFeedForward(Value z) {
     return z;
   OpBuilder &builder = model.ops();
   Value u = model.norm(config.norm, z, "ffn_norm");
-  Value gate = model.linear(u, "ffn.gate_proj.weight"), up = model.linear(u, "ffn.up_proj.weight");
+  Value gate = model.linear(u, "ffn.gate_proj"), up = model.linear(u, "ffn.up_proj");
   Value hidden = builder.create<ir::SwigluOp>(model.loc(), gate.getType(), gate, up);
-  return builder.create<ir::AddOp>(model.loc(), z.getType(), z, model.linear(hidden, "ffn.down_proj.weight"));
+  Value output = model.scale(model.linear(hidden, "ffn.down_proj"), config.residualMultiplier);
+  return builder.create<ir::AddOp>(model.loc(), z.getType(), z, output);
 }
 
 void FunctionBuilder::buildLayer(int64_t layer) {
@@ -238,13 +239,15 @@ void FunctionBuilder::build(ModuleOp module) {
   OpBuilder &builder = model.ops();
   Value table = model.parameter("embed_tokens.weight");
   x = builder.create<ir::EmbedOp>(model.loc(), model.rowsOfAccumulators(config.hiddenSize), tokens, table, rows);
+  x = model.scale(x, config.embeddingMultiplier);
   for (int64_t layer = 0; layer < config.numLayers; ++layer)
     buildLayer(layer);
   model.enterLayer(-1);
 
   Value last = model.norm(config.norm, model.gather(x, rows, outputs), "norm");
   Value head = config.tieWordEmbeddings ? table : model.parameter("lm_head.weight");
-  SmallVector<Value> results = {model.linear(last, head)};
+  // The scale comes before the product: as many logits as there are tokens of the vocabulary would be scaled after it.
+  SmallVector<Value> results = {model.linear(model.scale(last, 1.0 / config.logitsScaling), head)};
   Value routing = builder.create<ir::StackModesOp>(model.loc(), function.getFunctionType().getResult(1), layerRouting);
   results.push_back(routing);
   results.append(caches);

@@ -54,6 +54,16 @@ void readModes(ObjectReader &reader, ErrorSink &errors, Config &config) {
     config.layerModes[layer] = readModeList(modes->items[layer], "modes[" + std::to_string(layer) + "]", errors);
 }
 
+/// rope_layers: a list of one boolean for each layer.
+void readRopeLayers(ObjectReader &reader, Config &config) {
+  std::vector<bool> layers(static_cast<size_t>(config.numLayers), true);
+  if (readPerLayer(reader, "rope_layers", config, "true or false", [&](size_t layer, const JsonValue &entry) {
+        layers[layer] = entry.boolean;
+        return entry.kind == JsonValue::Kind::Bool;
+      }))
+    config.ropeLayers = std::move(layers);
+}
+
 /// The attention keys: needed with swa or full, checked whenever they are there.
 void readAttention(ObjectReader &reader, Config &config) {
   std::optional<int64_t> absent = config.usesAttention() ? std::nullopt : std::optional<int64_t>(0);
@@ -65,6 +75,12 @@ void readAttention(ObjectReader &reader, Config &config) {
   config.ropeTheta = reader.number("rope_theta", 10000.0, NumberRange::positive());
   config.partialRotaryFactor = reader.number("partial_rotary_factor", 1.0, {0.0, 1.0, true});
   readRopeScaling(reader, "rope_scaling", config.ropeScaling);
+  readRopeLayers(reader, config);
+  config.qkvBias = reader.boolean("qkv_bias", false);
+  config.attentionOutBias = reader.boolean("attention_out_bias", false);
+  config.qkNorm = reader.boolean("qk_norm", false);
+  if (reader.has("attention_multiplier"))
+    config.attentionMultiplier = reader.number("attention_multiplier", std::nullopt, NumberRange::positive());
   config.window = reader.integer("window", 512, 1, largestWindow);
 }
 
@@ -153,6 +169,15 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
                     "rope_theta",
                     "partial_rotary_factor",
                     "rope_scaling",
+                    "rope_layers",
+                    "qkv_bias",
+                    "attention_out_bias",
+                    "mlp_bias",
+                    "qk_norm",
+                    "attention_multiplier",
+                    "embedding_multiplier",
+                    "residual_multiplier",
+                    "logits_scaling",
                     "norm",
                     "norm_eps",
                     "token_conv_kernel",
@@ -169,6 +194,8 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
   readSizes(reader, config);
   readModes(reader, reader.sink(), config);
   config.intermediateSize = reader.integer("intermediate_size", std::nullopt, 0, largestSize);
+  config.mlpBias = reader.boolean("mlp_bias", false);
+  readMultipliers(reader, config);
   config.norm = reader.choice<NormKind>("norm", NormKind::Rms, {{"rms", NormKind::Rms}, {"layer", NormKind::Layer}});
   config.normEps = reader.number("norm_eps", 1e-5, NumberRange::positive());
   config.tokenConvKernel = reader.integer("token_conv_kernel", 0, 0, 16);

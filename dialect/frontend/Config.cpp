@@ -34,6 +34,10 @@ bool Config::layerHas(int64_t layer, Mode mode) const {
   return std::find(modes.begin(), modes.end(), mode) != modes.end();
 }
 
+double Config::attentionScale() const {
+  return attentionMultiplier.value_or(1.0 / std::sqrt(static_cast<double>(headDim)));
+}
+
 int64_t Config::rotaryDims() const {
   return std::llround(partialRotaryFactor * static_cast<double>(headDim));
 }
@@ -50,6 +54,10 @@ CheckpointStyle readStyle(ObjectReader &reader) {
                                         {{"chimera", CheckpointStyle::Chimera},
                                          {"llama", CheckpointStyle::Llama},
                                          {"mistral", CheckpointStyle::Mistral},
+                                         {"qwen2", CheckpointStyle::Qwen2},
+                                         {"qwen3", CheckpointStyle::Qwen3},
+                                         {"granite", CheckpointStyle::Granite},
+                                         {"smollm3", CheckpointStyle::SmolLM3},
                                          {"mamba2", CheckpointStyle::Mamba2},
                                          {"bamba", CheckpointStyle::Bamba},
                                          {"chimera-lm", CheckpointStyle::ChimeraLm}});

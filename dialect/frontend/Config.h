@@ -81,7 +81,19 @@ struct RouterConfig {
 };
 
 /// Which names and layouts the tensors of the checkpoint have.
-enum class CheckpointStyle : uint8_t { Chimera, Llama, Mistral, Mamba2, Bamba, MambaSsm, ChimeraLm };
+enum class CheckpointStyle : uint8_t {
+  Chimera,
+  Llama,
+  Mistral,
+  Qwen2,
+  Qwen3,
+  Granite,
+  SmolLM3,
+  Mamba2,
+  Bamba,
+  MambaSsm,
+  ChimeraLm
+};
 
 /// One model, as its config.json describes it. Sizes that the modes in use do not need are 0.
 struct Config {
@@ -93,6 +105,15 @@ struct Config {
   int64_t numKeyValueHeads = 0;  ///< Hkv
   int64_t headDim = 0;           ///< Dk
   int64_t intermediateSize = 0;  ///< of the feed-forward network; 0: none
+  bool qkvBias = false;          ///< q_proj, k_proj and v_proj have a bias
+  bool attentionOutBias = false; ///< o_proj has one
+  bool mlpBias = false;          ///< those of the feed-forward network have one
+  bool qkNorm = false;           ///< the heads of queries and keys are RMS-normalised before they are rotated
+  std::vector<bool> ropeLayers;  ///< [L]: whether a layer rotates; empty: all do
+  std::optional<double> attentionMultiplier; ///< of the scores; none: 1 / sqrt(headDim)
+  double embeddingMultiplier = 1.0;
+  double residualMultiplier = 1.0; ///< of what mixer and feed-forward network add to the residual stream
+  double logitsScaling = 1.0;      ///< divides the logits
   double ropeTheta = 10000.0;
   double partialRotaryFactor = 1.0;
   RopeScaling ropeScaling;
@@ -118,6 +139,10 @@ struct Config {
   /// Whether layer `layer` routes: it has more than one mode.
   bool hasRouter(int64_t layer) const { return layerModes[layer].size() > 1; }
 
+  /// Whether queries and keys of layer `layer` are rotated by their position.
+  bool rotates(int64_t layer) const { return ropeLayers.empty() || ropeLayers[static_cast<size_t>(layer)]; }
+  /// What attention scores are multiplied by.
+  double attentionScale() const;
   /// How many of a head's dimensions are rotated: partialRotaryFactor * headDim, even.
   int64_t rotaryDims() const;
   /// Mamba-2: E * D, the width of x and z.

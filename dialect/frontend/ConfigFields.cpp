@@ -86,6 +86,30 @@ void readRopeScaling(ObjectReader &parent, std::string_view key, RopeScaling &sc
     reader.error("high_freq_factor", "must be above low_freq_factor");
 }
 
+bool readPerLayer(ObjectReader &reader, std::string_view key, const Config &config, std::string_view what,
+                  const std::function<bool(size_t layer, const JsonValue &entry)> &take) {
+  const JsonValue *list = reader.find(key);
+  if (!list)
+    return false;
+  if (list->kind != JsonValue::Kind::Array || static_cast<int64_t>(list->items.size()) != config.numLayers) {
+    bool isList = list->kind == JsonValue::Kind::Array;
+    reader.error(key, "must be a list with an entry for each of the " + std::to_string(config.numLayers) +
+                          " layers, got " + (isList ? std::to_string(list->items.size()) : list->describe()));
+    return true;
+  }
+  for (size_t layer = 0; layer < list->items.size(); ++layer)
+    if (!take(layer, list->items[layer]))
+      reader.error(std::string(key) + "[" + std::to_string(layer) + "]",
+                   "must be " + std::string(what) + ", got " + list->items[layer].describe());
+  return true;
+}
+
+void readMultipliers(ObjectReader &reader, Config &config) {
+  config.embeddingMultiplier = reader.number("embedding_multiplier", 1.0, NumberRange::positive());
+  config.residualMultiplier = reader.number("residual_multiplier", 1.0, NumberRange::positive());
+  config.logitsScaling = reader.number("logits_scaling", 1.0, NumberRange::positive());
+}
+
 void readTimeStepLimit(ObjectReader &reader, std::string_view key, SsmConfig &ssm) {
   ssm.timeStepMin = 0.0;
   ssm.timeStepMax = std::numeric_limits<double>::infinity();

@@ -7,6 +7,8 @@
 #include "dialect/frontend/Config.h"
 #include "dialect/frontend/ObjectReader.h"
 
+#include <functional>
+
 namespace chimera {
 
 inline constexpr int64_t largestSize = int64_t{1} << 20; ///< of a hidden size, a vocabulary, a number of heads, ...
@@ -24,6 +26,14 @@ void readSizes(ObjectReader &reader, Config &config);
 /// that the object may have besides those of its type. Without `typeIsNeeded` an object without a type is unscaled.
 void readRopeScaling(ObjectReader &reader, std::string_view key, RopeScaling &scaling,
                      const std::vector<std::string_view> &others = {}, bool typeIsNeeded = true);
+
+/// Gives `take` the entry of each layer in the list at `key`, which has as many as there are layers. One that it
+/// refuses is an error: it must be `what`. False, and nothing taken, where the key is absent.
+bool readPerLayer(ObjectReader &reader, std::string_view key, const Config &config, std::string_view what,
+                  const std::function<bool(size_t layer, const JsonValue &entry)> &take);
+
+/// embedding_multiplier, residual_multiplier and logits_scaling: 1 where they are absent.
+void readMultipliers(ObjectReader &reader, Config &config);
 
 /// The pair at `key`: [low, high]; high may be `Infinity`, null or {"__float__": "Infinity"}. Default [0, infinity].
 void readTimeStepLimit(ObjectReader &reader, std::string_view key, SsmConfig &ssm);

@@ -12,17 +12,26 @@ namespace chimera {
 
 namespace {
 
-/// What llama and mistral have in common.
-void readDense(ObjectReader &reader, Config &config, std::optional<int64_t> keyValueHeads, int64_t intermediateSize) {
+/// What differs between the defaults of the families that are llama with something more.
+struct DenseDefaults {
+  std::optional<int64_t> keyValueHeads; ///< none: as many as there are heads
+  int64_t intermediateSize;
+  std::optional<int64_t> heads = 32, headDim; ///< headDim none: hidden_size / num_attention_heads
+  bool tiesEmbeddings = false;
+  double ropeTheta = 10000.0;
+};
+
+/// What llama and its relatives have in common.
+void readDense(ObjectReader &reader, Config &config, const DenseDefaults &defaults) {
   readSizes(reader, config);
   config.layerModes.assign(config.numLayers, {Mode::Full});
-  config.intermediateSize = reader.integer("intermediate_size", intermediateSize, 1, largestSize);
+  config.intermediateSize = reader.integer("intermediate_size", defaults.intermediateSize, 1, largestSize);
   config.normEps = reader.number("rms_norm_eps", 1e-6, NumberRange::positive());
-  config.tieWordEmbeddings = reader.boolean("tie_word_embeddings", false);
-  readAttention(reader, config, 32, keyValueHeads);
-  readRope(reader, config, 1.0);
+  config.tieWordEmbeddings = reader.boolean("tie_word_embeddings", defaults.tiesEmbeddings);
+  readAttention(reader, config, defaults.heads, defaults.keyValueHeads, defaults.headDim);
+  readRope(reader, config, 1.0, defaults.ropeTheta);
   requireSilu(reader);
-  requireBoolean(reader, "mlp_bias", false);
+  config.mlpBias = reader.boolean("mlp_bias", false);
 }
 
 /// The keys that readDense reads, and `others`.
@@ -52,17 +61,80 @@ std::vector<std::string_view> denseKeys(std::initializer_list<std::string_view> 
 
 void readLlama(ObjectReader &reader, Config &config) {
   checkForeignKeys(reader, denseKeys({}), {});
-  readDense(reader, config, std::nullopt, 11008);
+  readDense(reader, config, {std::nullopt, 11008});
 }
 
 /// llama whose layers all look back at the last sliding_window tokens, the current one included; null: at all.
 void readMistral(ObjectReader &reader, Config &config) {
   checkForeignKeys(reader, denseKeys({"sliding_window"}), {});
-  readDense(reader, config, 8, 14336);
+  readDense(reader, config, {8, 14336});
   if (reader.isNull("sliding_window"))
     return;
   config.window = reader.integer("sliding_window", 4096, 1, largestWindow);
   config.layerModes.assign(config.numLayers, {Mode::Swa});
+}
+
+/// Which layers look back through a window: those that layer_types says, or, where use_sliding_window is true, those
+/// from max_window_layers on. Without a window all look back at everything.
+void readWindowLayers(ObjectReader &reader, Config &config, int64_t windowByDefault, int64_t firstByDefault) {
+  bool used = reader.boolean("use_sliding_window", false);
+  int64_t first = reader.integer("max_window_layers", firstByDefault, 0, largestCount);
+  if (used) {
+    config.window = reader.integer("sliding_window", windowByDefault, 1, largestWindow);
+    for (int64_t layer = first; layer < config.numLayers; ++layer)
+      config.layerModes[layer] = {Mode::Swa};
+  }
+  readPerLayer(reader, "layer_types", config, "\"full_attention\" or, with use_sliding_window, \"sliding_attention\"",
+               [&](size_t layer, const JsonValue &entry) {
+                 bool slides = used && entry.kind == JsonValue::Kind::String && entry.text == "sliding_attention";
+                 config.layerModes[layer] = {slides ? Mode::Swa : Mode::Full};
+                 return slides || (entry.kind == JsonValue::Kind::String && entry.text == "full_attention");
+               });
+}
+
+/// llama with biases of q, k and v (Qwen2 technical report).
+void readQwen2(ObjectReader &reader, Config &config) {
+  checkForeignKeys(reader, denseKeys({"use_sliding_window", "sliding_window", "max_window_layers", "layer_types"}), {});
+  requireBoolean(reader, "attention_bias", true);
+  readDense(reader, config, {32, 22016});
+  readWindowLayers(reader, config, 4096, 28);
+  config.qkvBias = true;
+  config.attentionOutBias = false;
+}
+
+/// llama whose heads of queries and keys are normalised (Qwen3 technical report).
+void readQwen3(ObjectReader &reader, Config &config) {
+  checkForeignKeys(reader, denseKeys({"use_sliding_window", "sliding_window", "max_window_layers", "layer_types"}), {});
+  readDense(reader, config, {32, 22016, 32, 128});
+  readWindowLayers(reader, config, 4096, 28);
+  config.qkNorm = true;
+}
+
+/// llama with four multipliers (Granite 3.0 language models).
+void readGranite(ObjectReader &reader, Config &config) {
+  checkForeignKeys(
+      reader, denseKeys({"embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling"}), {});
+  readDense(reader, config, {std::nullopt, 11008});
+  readMultipliers(reader, config);
+  config.attentionMultiplier = reader.number("attention_multiplier", 1.0, NumberRange::positive());
+}
+
+/// llama of which some layers do not rotate (Yang et al. 2025, "Rope to Nope and back again"). In no_rope_layers 1
+/// stands for a layer that rotates; without it every layer but each no_rope_layer_interval-th does.
+void readSmolLM3(ObjectReader &reader, Config &config) {
+  checkForeignKeys(reader,
+                   denseKeys({"use_sliding_window", "sliding_window", "max_window_layers", "layer_types",
+                              "no_rope_layers", "no_rope_layer_interval"}),
+                   {});
+  readDense(reader, config, {4, 11008, 16, std::nullopt, true, 2000000.0});
+  readWindowLayers(reader, config, 4096, 0);
+  int64_t interval = reader.integer("no_rope_layer_interval", 4, 1, largestCount);
+  for (int64_t layer = 0; layer < config.numLayers; ++layer)
+    config.ropeLayers.push_back((layer + 1) % interval != 0);
+  readPerLayer(reader, "no_rope_layers", config, "0 or 1", [&](size_t layer, const JsonValue &entry) {
+    config.ropeLayers[layer] = entry.number != 0.0;
+    return entry.kind == JsonValue::Kind::Integer && (entry.integer == 0 || entry.integer == 1);
+  });
 }
 
 /// target_dist: identity, ssm, swa, full.
@@ -133,6 +205,14 @@ void readForeignConfig(ObjectReader &reader, Config &config) {
     return readLlama(reader, config);
   case CheckpointStyle::Mistral:
     return readMistral(reader, config);
+  case CheckpointStyle::Qwen2:
+    return readQwen2(reader, config);
+  case CheckpointStyle::Qwen3:
+    return readQwen3(reader, config);
+  case CheckpointStyle::Granite:
+    return readGranite(reader, config);
+  case CheckpointStyle::SmolLM3:
+    return readSmolLM3(reader, config);
   case CheckpointStyle::MambaSsm:
     return readMambaSsm(reader, config);
   case CheckpointStyle::Mamba2:

@@ -141,7 +141,7 @@ void requireSilu(ObjectReader &reader) {
   reader.choice<bool>("hidden_act", true, {{"silu", true}, {"swish", true}});
 }
 
-void readRope(ObjectReader &reader, Config &config, double factor) {
+void readRope(ObjectReader &reader, Config &config, double factor, double thetaByDefault) {
   config.partialRotaryFactor = factor;
   std::optional<double> theta;
   auto readThetaAndFactor = [&](ObjectReader &object) {
@@ -168,17 +168,17 @@ void readRope(ObjectReader &reader, Config &config, double factor) {
       reader.error(key, "differs from 'rope_scaling'");
     scaling = read;
   }
-  config.ropeTheta = theta.value_or(10000.0);
+  config.ropeTheta = theta.value_or(thetaByDefault);
   config.ropeScaling = scaling.value_or(RopeScaling());
 }
 
 void readAttention(ObjectReader &reader, Config &config, std::optional<int64_t> heads,
-                   std::optional<int64_t> keyValueHeads) {
+                   std::optional<int64_t> keyValueHeads, std::optional<int64_t> headDim) {
   config.numAttentionHeads = reader.integer("num_attention_heads", heads, 1, largestSize);
   config.numKeyValueHeads =
       reader.integer("num_key_value_heads", keyValueHeads.value_or(config.numAttentionHeads), 1, largestSize);
-  if (reader.has("head_dim"))
-    config.headDim = reader.integer("head_dim", std::nullopt, 1, largestSize);
+  if (reader.has("head_dim") || headDim)
+    config.headDim = reader.integer("head_dim", headDim, 1, largestSize);
   else if (config.hiddenSize % config.numAttentionHeads != 0)
     reader.error("num_attention_heads", "must divide hidden_size (" + std::to_string(config.hiddenSize) + "), got " +
                                             std::to_string(config.numAttentionHeads));
@@ -187,7 +187,7 @@ void readAttention(ObjectReader &reader, Config &config, std::optional<int64_t> 
   if (config.headDim % 2 != 0)
     reader.error(reader.has("head_dim") ? "head_dim" : "num_attention_heads",
                  "a head must have an even size, got " + std::to_string(config.headDim));
-  requireBoolean(reader, "attention_bias", false);
+  config.qkvBias = config.attentionOutBias = reader.boolean("attention_bias", false);
 }
 
 } // namespace chimera

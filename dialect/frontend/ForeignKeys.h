@@ -26,13 +26,14 @@ void requireBoolean(ObjectReader &reader, std::string_view key, bool supported);
 void requireSilu(ObjectReader &reader);
 
 /// rope_theta, rope_scaling and rope_parameters, which the library's fifth version has in their place; what stands in
-/// two places must agree. `factor`: the only partial_rotary_factor.
-void readRope(ObjectReader &reader, Config &config, double factor);
+/// two places must agree. `factor`: the only partial_rotary_factor; `thetaByDefault`: the library's rope_theta.
+void readRope(ObjectReader &reader, Config &config, double factor, double thetaByDefault = 10000.0);
 
-/// The attention of llama, mistral and bamba. A head's size is hidden_size / num_attention_heads unless head_dim says
-/// otherwise. `heads`, `keyValueHeads`: the library's defaults; without the latter as many as there are heads.
+/// The attention of llama, its relatives and bamba; attention_bias is about all four matrices. `heads`,
+/// `keyValueHeads`, `headDim`: the library's defaults; without the second there are as many as heads, without the last
+/// a head's size is hidden_size / num_attention_heads.
 void readAttention(ObjectReader &reader, Config &config, std::optional<int64_t> heads,
-                   std::optional<int64_t> keyValueHeads);
+                   std::optional<int64_t> keyValueHeads, std::optional<int64_t> headDim = std::nullopt);
 
 /// The configs of mamba2 and bamba in the transformers library, and of mamba_ssm.
 void readMamba2(ObjectReader &reader, Config &config);

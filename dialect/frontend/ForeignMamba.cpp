@@ -138,7 +138,7 @@ void readBamba(ObjectReader &reader, Config &config) {
                                         std::to_string(rotary));
   readBambaSsm(reader, config);
   requireSilu(reader);
-  requireBoolean(reader, "mlp_bias", false);
+  config.mlpBias = reader.boolean("mlp_bias", false);
 }
 
 namespace {

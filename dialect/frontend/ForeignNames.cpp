@@ -70,6 +70,10 @@ NameTable namesOf(CheckpointStyle style) {
   switch (style) {
   case CheckpointStyle::Llama:
   case CheckpointStyle::Mistral:
+  case CheckpointStyle::Qwen2:
+  case CheckpointStyle::Qwen3:
+  case CheckpointStyle::Granite:
+  case CheckpointStyle::SmolLM3:
     return llamaNames();
   case CheckpointStyle::Mamba2:
     return mamba2Names();

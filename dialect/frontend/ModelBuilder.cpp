@@ -31,8 +31,12 @@ Type ModelBuilder::rowsType() {
   return ir::RowsType::get(builder.getContext());
 }
 
+std::string ModelBuilder::fullName(StringRef name) const {
+  return (layer < 0 ? name : "layers." + Twine(layer) + "." + name).str();
+}
+
 Value ModelBuilder::parameter(StringRef name) {
-  std::string full = (layer < 0 ? name : "layers." + Twine(layer) + "." + name).str();
+  std::string full = fullName(name);
   auto found = specs.find(full);
   assert(found != specs.end() && "the list of parameters lacks one that the model uses");
   const ParameterSpec &spec = found->second;
@@ -47,14 +51,14 @@ Value ModelBuilder::parameter(StringRef name) {
                                      optional);
 }
 
-Value ModelBuilder::norm(NormKind kind, Value x, StringRef name) {
+Value ModelBuilder::norm(NormKind kind, Value x, StringRef name, int64_t groups) {
   if (kind == NormKind::None)
     return x;
   Value weight = parameter((name + ".weight").str());
   Value bias = kind == NormKind::Layer ? parameter((name + ".bias").str()) : Value();
   auto kindAttr =
       ir::NormKindAttr::get(builder.getContext(), kind == NormKind::Layer ? ir::NormKind::Layer : ir::NormKind::RMS);
-  return builder.create<ir::NormOp>(location, x.getType(), kindAttr, x, weight, bias, f64(config.normEps));
+  return builder.create<ir::NormOp>(location, x.getType(), kindAttr, x, weight, bias, f64(config.normEps), i64(groups));
 }
 
 static Value round(OpBuilder &builder, Location loc, Value x, Type element) {
@@ -72,6 +76,18 @@ Value ModelBuilder::linear(Value x, Value weight) {
   auto weightType = mlir::cast<RankedTensorType>(weight.getType());
   Value input = round(builder, location, x, weightType.getElementType());
   return builder.create<ir::LinearOp>(location, rowsOfAccumulators(weightType.getDimSize(0)), input, weight);
+}
+
+Value ModelBuilder::linear(Value x, StringRef name) {
+  std::string bias = (name + ".bias").str();
+  Value product = linear(x, parameter((name + ".weight").str()));
+  if (!specs.count(fullName(bias)))
+    return product;
+  return builder.create<ir::AddBiasOp>(location, product.getType(), product, parameter(bias));
+}
+
+Value ModelBuilder::scale(Value x, double factor) {
+  return factor == 1.0 ? x : Value(builder.create<ir::ScaleOp>(location, x.getType(), x, f64(factor)));
 }
 
 Value ModelBuilder::columns(Value x, int64_t offset, int64_t count) {

@@ -34,11 +34,14 @@ public:
 
   /// The parameter of that name, inside the current layer if there is one ("attn.q_proj.weight").
   mlir::Value parameter(llvm::StringRef name);
-  /// norm(x) with the parameters NAME.weight and, of a layer norm, NAME.bias.
-  mlir::Value norm(NormKind kind, mlir::Value x, llvm::StringRef name);
+  /// norm(x) with the parameters NAME.weight and, of a layer norm, NAME.bias. `groups`: as chimera.norm has them.
+  mlir::Value norm(NormKind kind, mlir::Value x, llvm::StringRef name, int64_t groups = 1);
   /// x [R, K] in T times `weight` [N, K]: x is rounded to the weight's type; the result is [R, N] in T.
   mlir::Value linear(mlir::Value x, mlir::Value weight);
-  mlir::Value linear(mlir::Value x, llvm::StringRef weightName) { return linear(x, parameter(weightName)); }
+  /// The same with the parameter NAME.weight, and NAME.bias added if the model has one.
+  mlir::Value linear(mlir::Value x, llvm::StringRef name);
+  /// x times a constant; x itself for 1.
+  mlir::Value scale(mlir::Value x, double factor);
   /// x rounded to U.
   mlir::Value toOperand(mlir::Value x);
   /// `count` columns of x from `offset`.
@@ -50,6 +53,8 @@ public:
   mlir::IntegerAttr i64(int64_t value) { return builder.getI64IntegerAttr(value); }
 
 private:
+  std::string fullName(llvm::StringRef name) const;
+
   const Config &config;
   ir::LayerListener layers;
   mlir::OpBuilder builder;

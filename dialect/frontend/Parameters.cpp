@@ -36,9 +36,9 @@ private:
       config.ssm.kind == SsmKind::Lti ? addLti() : addMamba2();
     if (config.intermediateSize > 0) {
       norm("ffn_norm", config.norm);
-      operand("ffn.gate_proj.weight", {config.intermediateSize, width});
-      operand("ffn.up_proj.weight", {config.intermediateSize, width});
-      operand("ffn.down_proj.weight", {width, config.intermediateSize});
+      linear("ffn.gate_proj", config.intermediateSize, width, config.mlpBias);
+      linear("ffn.up_proj", config.intermediateSize, width, config.mlpBias);
+      linear("ffn.down_proj", width, config.intermediateSize, config.mlpBias);
     }
     prefix.clear();
   }
@@ -58,10 +58,14 @@ private:
   void addAttention() {
     int64_t width = config.hiddenSize;
     int64_t queries = config.numAttentionHeads * config.headDim, keys = config.numKeyValueHeads * config.headDim;
-    operand("attn.q_proj.weight", {queries, width});
-    operand("attn.k_proj.weight", {keys, width});
-    operand("attn.v_proj.weight", {keys, width});
-    operand("attn.o_proj.weight", {width, queries});
+    linear("attn.q_proj", queries, width, config.qkvBias);
+    linear("attn.k_proj", keys, width, config.qkvBias);
+    linear("attn.v_proj", keys, width, config.qkvBias);
+    if (config.qkNorm) {
+      accumulator("attn.q_norm.weight", {config.headDim});
+      accumulator("attn.k_norm.weight", {config.headDim});
+    }
+    linear("attn.o_proj", width, queries, config.attentionOutBias);
   }
 
   void addMamba2() {
@@ -88,6 +92,11 @@ private:
     accumulator(name + ".weight", {config.hiddenSize});
     if (kind == NormKind::Layer)
       accumulator(name + ".bias", {config.hiddenSize});
+  }
+  void linear(const std::string &name, int64_t outputs, int64_t inputs, bool hasBias) {
+    operand(name + ".weight", {outputs, inputs});
+    if (hasBias)
+      accumulator(name + ".bias", {outputs});
   }
   void operand(const std::string &name, std::vector<int64_t> shape) {
     add(name, std::move(shape), false, ParameterKind::Operand);

@@ -83,7 +83,7 @@ Rule ruleFor(const Config &config, std::string_view name) {
     return uniformOverTaps(config.tokenConvKernel);
   if (endsWith(name, ".ssm.conv.weight") || endsWith(name, ".ssm.conv.bias"))
     return uniformOverTaps(config.ssm.convKernel);
-  if (endsWith(name, ".token_conv.bias") || endsWith(name, ".router.bias"))
+  if (endsWith(name, ".bias"))
     return constant(0.0);
   if (endsWith(name, ".ssm.D"))
     return constant(1.0);

@@ -130,6 +130,23 @@ TEST_P(CpuNorm, NoRowsWriteNothing) {
   }
 }
 
+TEST(CpuGroupedNorm, GivesTheBitsOfTheGroupsAsRows) {
+  for (auto [width, groups] : std::vector<std::pair<int64_t, int64_t>>{{6, 3}, {45, 5}, {512, 4}})
+    for (const Isa &isa : hostIsas()) {
+      int64_t size = width / groups;
+      NormCase c(NormKind::RMS, width);
+      c.w.resize(size_t(size));
+      Launch launch = launchOf(c, start);
+      size_t out = launch.add(std::vector<float>(c.x.size())), narrow = launch.add(std::vector<uint16_t>(c.x.size()));
+      runKernel(isa, NormSpec{width, NormKind::RMS, eps, true, true, groups}, launch, sizesOf(start));
+      NormCase parts = c;
+      parts.width = size;
+      NormResult expected = run(isa, parts, true, true, {0, int32_t(rows * groups)});
+      EXPECT_TRUE(launch.get<float>(out) == expected.exact) << isa.name << ", width " << width;
+      EXPECT_TRUE(launch.get<uint16_t>(narrow) == expected.rounded) << isa.name << ", width " << width;
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, CpuNorm, testing::Values(NormKind::RMS, NormKind::Layer),
                          [](const auto &info) { return info.param == NormKind::RMS ? "RMS" : "Layer"; });
 

@@ -129,6 +129,18 @@ TEST(CpuTrainingRowwise, GradientsOfNormsAreWithinTheRoundingsOfTheirSums) {
   }
 }
 
+TEST(CpuTrainingRowwise, GradientsOfNormsOfGroupsAreWithinTheRoundingsOfTheirSums) {
+  for (auto [width, groups] : std::vector<std::pair<int64_t, int64_t>>{{45, 3}, {128, 2}, {96, 12}}) {
+    int64_t size = width / groups;
+    std::vector<float> x = randomVector<float>(rows * width, 1), w = randomVector<float>(size, 2);
+    std::vector<float> dy = randomVector<float>(rows * width, 3);
+    x[2 * width] = std::numeric_limits<float>::quiet_NaN();
+    expectNearRef(ref::NormGradSpec{width, ref::NormKind::RMS, 1e-2, Scalar::F64, groups},
+                  NormGradSpec{width, NormKind::RMS, 1e-2, groups}, {x, w, dy}, {rows * width, rows * size},
+                  static_cast<double>(groups) * normTolerance(size));
+  }
+}
+
 TEST(CpuTrainingRowwise, GradientsOfGatedNormsAreWithinTheRoundingsOfTheirSums) {
   for (auto [width, groups] : std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {45, 1}, {45, 3}, {128, 2}}) {
     std::vector<float> y = randomVector<float>(rows * width, 1), z = randomVector<float>(rows * width, 2);

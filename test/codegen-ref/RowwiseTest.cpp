@@ -98,6 +98,42 @@ TYPED_TEST(RefRowwise, RMSNormDividesByTheRootMeanSquareOfTheRow) {
   EXPECT_EQ(launch.get<TypeParam>(out), expected);
 }
 
+TYPED_TEST(RefRowwise, NormsOfGroupsAreNormsOfTheGroupsAsRows) {
+  constexpr size_t width = 12, groups = 3, size = width / groups;
+  auto x = randomVector<TypeParam>(rows * width, 6), w = randomVector<TypeParam>(size, 7);
+  std::vector<TypeParam> results[2];
+  for (int grouped : {0, 1}) {
+    Launch launch;
+    launch.add(grouped ? start : std::vector<int32_t>{0, int32_t(rows * groups)});
+    launch.add(x);
+    launch.add(w);
+    size_t out = launch.add(std::vector<TypeParam>(x.size()));
+    NormSpec spec{grouped ? width : size, NormKind::RMS, 1e-5, scalarOf<TypeParam>};
+    spec.groups = grouped ? groups : 1;
+    runKernel(spec, launch, grouped ? sizes : StepSizes{rows * groups, 1});
+    results[grouped] = launch.get<TypeParam>(out);
+  }
+  EXPECT_EQ(results[1], results[0]);
+}
+
+TYPED_TEST(RefRowwise, ABiasIsAddedToEveryRowAndAScaleMultiplies) {
+  constexpr size_t width = 7;
+  auto x = randomVector<TypeParam>(rows * width, 21), b = randomVector<TypeParam>(width, 22);
+  Launch biased, scaled;
+  for (Launch *launch : {&biased, &scaled}) {
+    launch->add(start);
+    launch->add(x);
+  }
+  biased.add(b);
+  size_t sum = biased.add(x), product = scaled.add(x);
+  runKernel(AddBiasSpec{width, scalarOf<TypeParam>}, biased, sizes);
+  runKernel(ScaleSpec{width, -0.22, scalarOf<TypeParam>}, scaled, sizes);
+  for (size_t i = 0; i < x.size(); ++i) {
+    EXPECT_EQ(biased.get<TypeParam>(sum)[i], x[i] + b[i % width]);
+    EXPECT_EQ(scaled.get<TypeParam>(product)[i], x[i] * TypeParam(-0.22));
+  }
+}
+
 TYPED_TEST(RefRowwise, LayerNormCentresAndDividesByTheDeviationOfTheRow) {
   constexpr size_t width = 13;
   auto x = randomVector<TypeParam>(rows * width, 8), expected = x;

@@ -15,6 +15,14 @@ func.func @cast_to_itself(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
 }
 
 // A round trip through bf16 rounds: it must stay.
+// CHECK-LABEL: func.func @scale_by_one
+// CHECK-SAME: %[[X:.*]]: tensor
+// CHECK-NEXT: return %[[X]]
+func.func @scale_by_one(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  %y = chimera.scale %x by 1.0 : tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
 // CHECK-LABEL: func.func @cast_there_and_back
 // CHECK: chimera.cast
 // CHECK: chimera.cast

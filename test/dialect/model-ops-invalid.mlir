@@ -122,6 +122,70 @@ func.func @add(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>) {
 
 // -----
 
+func.func @norm_groups(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
+  // expected-error @+1 {{groups must divide the 8 columns, got 3}}
+  %y = chimera.norm rms %x, %w {eps = 1.0e-05 : f64, groups = 3 : i64} : tensor<?x8xf32>, tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @norm_no_groups(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
+  // expected-error @+1 {{groups must divide the 8 columns, got 0}}
+  %y = chimera.norm rms %x, %w {eps = 1.0e-05 : f64, groups = 0 : i64} : tensor<?x8xf32>, tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @norm_group_weight(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
+  // expected-error @+1 {{weight must have 4 elements, got 8}}
+  %y = chimera.norm rms %x, %w {eps = 1.0e-05 : f64, groups = 2 : i64} : tensor<?x8xf32>, tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @layer_norm_groups(%x: tensor<?x8xf32>, %w: tensor<4xf32>) {
+  // expected-error @+1 {{layer norm has no groups}}
+  %y = chimera.norm layer %x, %w, %w {eps = 1.0e-05 : f64, groups = 2 : i64} : tensor<?x8xf32>, tensor<4xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @add_bias(%x: tensor<?x8xf32>, %b: tensor<4xf32>) {
+  // expected-error @+1 {{bias must have 8 elements, got 4}}
+  %y = chimera.add_bias %x, %b : tensor<?x8xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @add_bias_type(%x: tensor<?x8xf32>, %b: tensor<8xf64>) {
+  // expected-error @+1 {{op requires the same element type for all operands and results}}
+  %y = chimera.add_bias %x, %b : tensor<?x8xf32>, tensor<8xf64>
+  return
+}
+
+// -----
+
+func.func @scale_by_zero(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{factor must be finite and not zero}}
+  %y = chimera.scale %x by 0.0 : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @scale_by_infinity(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{factor must be finite and not zero}}
+  %y = chimera.scale %x by 0x7FF0000000000000 : tensor<?x8xf32>
+  return
+}
+
+// -----
+
 func.func @silu(%x: tensor<?x8xbf16>) {
   // expected-error @+1 {{operand #0 must be 2D tensor of 64-bit float or 32-bit float values}}
   %z = chimera.silu %x : tensor<?x8xbf16>

@@ -22,8 +22,16 @@ func.func @model_ops(%tokens: tensor<?xi32>, %rows: !chimera.rows, %part: !chime
   %h16 = chimera.cast %g : tensor<?x8xf32> to tensor<?x8xbf16>
   // CHECK: %[[Y:.*]] = chimera.linear %[[H16]], %[[TABLE]] : tensor<?x8xbf16>, tensor<16x8xbf16> -> tensor<?x16xf32>
   %y = chimera.linear %h16, %table : tensor<?x8xbf16>, tensor<16x8xbf16> -> tensor<?x16xf32>
-  // CHECK: %[[S:.*]] = chimera.silu %[[Y]] : tensor<?x16xf32>
-  %s = chimera.silu %y : tensor<?x16xf32>
+  // CHECK: %[[N:.*]] = chimera.norm rms %[[Y]], %[[W]] {eps = 1.000000e-05 : f64, groups = 2 : i64} : tensor<?x16xf32>, tensor<8xf32>
+  %n = chimera.norm rms %y, %w {eps = 1.0e-05 : f64, groups = 2 : i64} : tensor<?x16xf32>, tensor<8xf32>
+  // CHECK: %[[V:.*]] = chimera.param "v" : tensor<16xf32>
+  %v = chimera.param "v" : tensor<16xf32>
+  // CHECK: %[[B:.*]] = chimera.add_bias %[[N]], %[[V]] : tensor<?x16xf32>, tensor<16xf32>
+  %b = chimera.add_bias %n, %v : tensor<?x16xf32>, tensor<16xf32>
+  // CHECK: %[[T:.*]] = chimera.scale %[[B]] by -2.500000e-01 : tensor<?x16xf32>
+  %t = chimera.scale %b by -0.25 : tensor<?x16xf32>
+  // CHECK: %[[S:.*]] = chimera.silu %[[T]] : tensor<?x16xf32>
+  %s = chimera.silu %t : tensor<?x16xf32>
   // CHECK: %[[U:.*]] = chimera.swiglu %[[S]], %[[Y]] : tensor<?x16xf32>
   %u = chimera.swiglu %s, %y : tensor<?x16xf32>
   // CHECK: %[[A:.*]] = chimera.add %[[U]], %[[Y]] : tensor<?x16xf32>

@@ -700,7 +700,7 @@ func.func @columns_type(%a: tensor<?xf32>, %ssm: !chimera.rows, %rows: !chimera.
 
 func.func @norm_grad_weight(%x: tensor<?x8xf32>, %w: tensor<4xf32>) {
   // expected-error @+1 {{'chimera.norm_grad' op weight must have 8 elements, got 4}}
-  %dx, %dw = chimera.norm_grad rms %x, %w, %x {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<4xf32>
+  %dx, %dw = chimera.norm_grad rms %x, %w, %x {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<4xf32> -> tensor<?x8xf32>
   return
 }
 
@@ -708,7 +708,7 @@ func.func @norm_grad_weight(%x: tensor<?x8xf32>, %w: tensor<4xf32>) {
 
 func.func @norm_grad_type(%x: tensor<?x8xf32>, %w: tensor<8xf64>) {
   // expected-error @+1 {{input and weight must have one element type, got 'f32' and 'f64'}}
-  %dx, %dw = chimera.norm_grad rms %x, %w, %x {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf64>
+  %dx, %dw = chimera.norm_grad rms %x, %w, %x {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf64> -> tensor<?x8xf32>
   return
 }
 
@@ -716,14 +716,14 @@ func.func @norm_grad_type(%x: tensor<?x8xf32>, %w: tensor<8xf64>) {
 
 func.func @norm_grad_eps(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
   // expected-error @+1 {{eps must be finite and above 0}}
-  %dx, %dw = chimera.norm_grad layer %x, %w, %x {eps = 0.0 : f64} : tensor<?x8xf32>, tensor<8xf32>
+  %dx, %dw = chimera.norm_grad layer %x, %w, %x {eps = 0.0 : f64} : tensor<?x8xf32>, tensor<8xf32> -> tensor<?x8xf32>
   return
 }
 
 // -----
 
 func.func @norm_grad_result(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
-  // expected-error @+1 {{failed to verify that all of {input, dresult, dinput, dweight_rows} have same type}}
+  // expected-error @+1 {{dweight_rows must have 8 columns, got 4}}
   %dx, %dw = "chimera.norm_grad"(%x, %w, %x) {kind = #chimera<norm_kind rms>, eps = 1.0e-05 : f64}
       : (tensor<?x8xf32>, tensor<8xf32>, tensor<?x8xf32>) -> (tensor<?x8xf32>, tensor<?x4xf32>)
   return

@@ -117,10 +117,13 @@ func.func @scatter(%x: tensor<?x8xf64>, %w: tensor<?xf64>, %ssm: !chimera.rows, 
 func.func @rowwise(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>, %w: tensor<8xf32>) {
   // CHECK: %[[DX:.*]], %[[DW:.*]] = chimera.norm_grad rms %[[X]], %[[W]], %[[X]] {eps = 1.000000e-05 : f64}
   // CHECK-SAME: : tensor<?x8xf32>, tensor<8xf32>
-  %dx, %dw = chimera.norm_grad rms %x, %w, %x {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf32>
+  %dx, %dw = chimera.norm_grad rms %x, %w, %x {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf32> -> tensor<?x8xf32>
   // CHECK: %[[DX2:.*]], %[[DW2:.*]] = chimera.norm_grad layer %[[DX]], %[[W]], %[[DW]] {eps = 1.000000e-03 : f64}
   // CHECK-SAME: : tensor<?x8xf32>, tensor<8xf32>
-  %dx2, %dw2 = chimera.norm_grad layer %dx, %w, %dw {eps = 1.0e-03 : f64} : tensor<?x8xf32>, tensor<8xf32>
+  %dx2, %dw2 = chimera.norm_grad layer %dx, %w, %dw {eps = 1.0e-03 : f64} : tensor<?x8xf32>, tensor<8xf32> -> tensor<?x8xf32>
+  // CHECK: chimera.norm_grad rms %[[X]], %{{.*}}, %[[X]] {eps = 1.000000e-05 : f64, groups = 2 : i64} : tensor<?x8xf32>, tensor<4xf32> -> tensor<?x4xf32>
+  %half = chimera.param "half" : tensor<4xf32>
+  %dxh, %dwh = chimera.norm_grad rms %x, %half, %x {eps = 1.0e-05 : f64, groups = 2 : i64} : tensor<?x8xf32>, tensor<4xf32> -> tensor<?x4xf32>
   // CHECK: %[[DI:.*]], %[[DZ:.*]], %[[DW3:.*]] = chimera.gated_norm_grad %[[X]], %[[DX2]], %[[W]], %[[DW2]] {eps = 1.000000e-05 : f64, groups = 2 : i64}
   // CHECK-SAME: : tensor<?x8xf32>, tensor<8xf32>
   %di, %dz, %dw3 = chimera.gated_norm_grad %x, %dx2, %w, %dw2 {eps = 1.0e-05 : f64, groups = 2 : i64}

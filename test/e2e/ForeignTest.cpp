@@ -179,6 +179,84 @@ TEST(Foreign, MistralLooksBackThroughItsWindow) {
   }
 }
 
+/// The keys that every config of the relatives of llama has here, and what an equivalent of ours says of them.
+const char *const denseKeys = R"("architectures": ["ForCausalLM"], "attention_dropout": 0.0, "bos_token_id": 1,
+  "eos_token_id": 2, "hidden_act": "silu", "hidden_size": 24, "initializer_range": 0.02, "intermediate_size": 40,
+  "max_position_embeddings": 32768, "num_attention_heads": 4, "num_key_value_heads": 2, "rms_norm_eps": 1e-05,
+  "rope_theta": 1000.0, "use_cache": true, "vocab_size": 41)";
+const char *const denseEquivalent = R"("model_type": "chimera", "vocab_size": 41, "hidden_size": 24,
+  "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 40, "rope_theta": 1000.0)";
+
+/// Biases of linear layers in both layers of a model that `llama` made: their names and sizes.
+void addBiases(ForeignModel &model, const std::string &theirs, const std::string &ours,
+               const std::vector<std::pair<std::string, int64_t>> &linears) {
+  for (std::string layer : {"0.", "1."})
+    for (const auto &[name, size] : linears)
+      model.add("model.layers." + layer + theirs + name + ".bias", {size}, "layers." + layer + ours + name + ".bias",
+                Values::Shift);
+}
+
+TEST(Foreign, Qwen2HasBiasesOfQueriesKeysAndValues) {
+  ForeignModel model = llama(std::string("{") + denseKeys + R"(, "model_type": "qwen2", "num_hidden_layers": 2,
+    "tie_word_embeddings": false, "use_sliding_window": false, "sliding_window": 4096, "max_window_layers": 1})",
+                             41, 24, 24, 12, 40);
+  addBiases(model, "self_attn.", "attn.", {{"q_proj", 24}, {"k_proj", 12}, {"v_proj", 12}});
+  expectSameAsOracle(model, std::string("{") + denseEquivalent + R"(, "num_hidden_layers": 2, "modes": ["full"],
+    "head_dim": 6, "qkv_bias": true})");
+}
+
+TEST(Foreign, Qwen2SlidesInItsLastLayersWhereItIsToldTo) {
+  ForeignModel model = llama(std::string("{") + denseKeys + R"(, "model_type": "qwen2", "num_hidden_layers": 2,
+    "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 1})",
+                             41, 24, 24, 12, 40);
+  addBiases(model, "self_attn.", "attn.", {{"q_proj", 24}, {"k_proj", 12}, {"v_proj", 12}});
+  EXPECT_EQ(expectSameAsOracle(model, std::string("{") + denseEquivalent + R"(, "num_hidden_layers": 2,
+    "modes": [["full"], ["swa"]], "window": 8, "head_dim": 6, "qkv_bias": true})"),
+            (std::set<int8_t>{kSwa, kFull}));
+}
+
+TEST(Foreign, Qwen3NormalisesTheHeadsOfQueriesAndKeys) {
+  ForeignModel model = llama(std::string("{") + denseKeys + R"(, "model_type": "qwen3", "num_hidden_layers": 2,
+    "head_dim": 16, "attention_bias": false, "rope_scaling": null, "sliding_window": null,
+    "layer_types": ["full_attention", "full_attention"], "use_sliding_window": false, "max_window_layers": 2})",
+                             41, 24, 64, 32, 40);
+  for (std::string layer : {"0.", "1."})
+    for (std::string name : {"q_norm.weight", "k_norm.weight"})
+      model.add("model.layers." + layer + "self_attn." + name, {16}, "layers." + layer + "attn." + name, Values::Scale);
+  expectSameAsOracle(model, std::string("{") + denseEquivalent + R"(, "num_hidden_layers": 2, "modes": ["full"],
+    "head_dim": 16, "qk_norm": true})");
+}
+
+TEST(Foreign, GraniteMultipliesInFourPlaces) {
+  ForeignModel model = llama(std::string("{") + denseKeys + R"(, "model_type": "granite", "num_hidden_layers": 2,
+    "attention_bias": true, "mlp_bias": true, "embedding_multiplier": 12.0, "residual_multiplier": 0.22,
+    "attention_multiplier": 0.3, "logits_scaling": 3.0, "tie_word_embeddings": true})",
+                             41, 24, 24, 12, 40);
+  model.ours.erase("lm_head.weight");
+  addBiases(model, "self_attn.", "attn.", {{"q_proj", 24}, {"k_proj", 12}, {"v_proj", 12}, {"o_proj", 24}});
+  addBiases(model, "mlp.", "ffn.", {{"gate_proj", 40}, {"up_proj", 40}, {"down_proj", 24}});
+  expectSameAsOracle(model, std::string("{") + denseEquivalent + R"(, "num_hidden_layers": 2, "modes": ["full"],
+    "head_dim": 6, "qkv_bias": true, "attention_out_bias": true, "mlp_bias": true, "embedding_multiplier": 12.0,
+    "residual_multiplier": 0.22, "attention_multiplier": 0.3, "logits_scaling": 3.0, "tie_word_embeddings": true})");
+}
+
+TEST(Foreign, SmolLM3DoesNotRotateInSomeLayers) {
+  // An entry of 1 stands for a layer that rotates; without the list every interval-th layer does not.
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {R"("no_rope_layers": [0, 1], "no_rope_layer_interval": 4)", "[false, true]"},
+      {R"("no_rope_layers": null, "no_rope_layer_interval": 2)", "[true, false]"}};
+  for (const auto &[keys, rotates] : cases) {
+    ForeignModel model = llama(std::string("{") + denseKeys + R"(, "model_type": "smollm3", "num_hidden_layers": 2,
+    "use_sliding_window": false, "layer_types": ["full_attention", "full_attention"], )" +
+                                   keys + "}",
+                               41, 24, 24, 12, 40);
+    model.ours.erase("lm_head.weight"); // tied unless it says otherwise
+    expectSameAsOracle(model, std::string("{") + denseEquivalent + R"(, "num_hidden_layers": 2, "modes": ["full"],
+    "head_dim": 6, "tie_word_embeddings": true, "rope_layers": )" +
+                                  rotates + "}");
+  }
+}
+
 /// `limit`: the time_step_limit as it stands in the config.
 ForeignModel mamba2(const std::string &limit, bool tied) {
   ForeignModel model(R"({
@@ -336,7 +414,6 @@ TEST(Foreign, WhatIsNotSupportedIsOneLineThatNamesTheKey) {
     return text.replace(text.find(from), from.size(), to);
   };
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"attention_bias", with(R"("attention_bias": false)", R"("attention_bias": true)")},
       {"quantization_config",
        with(R"("use_cache": true)", R"("quantization_config": {"bits": 4, "quant_method": "gptq"})")},
       {"hidden_act", with(R"("hidden_act": "silu")", R"("hidden_act": "gelu")")},

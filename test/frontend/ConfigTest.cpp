@@ -92,6 +92,29 @@ TEST(Config, MissingKeysAreNamed) {
   EXPECT_EQ(errorOf(withSsm("{}")), "key 'ssm.state_size': missing");
 }
 
+TEST(Config, AttentionMayHaveBiasesNormsMultipliersAndLayersWithoutRotation) {
+  Config plain = valid(small());
+  EXPECT_FALSE(plain.qkvBias || plain.attentionOutBias || plain.mlpBias || plain.qkNorm);
+  EXPECT_TRUE(plain.rotates(0));
+  EXPECT_EQ(plain.attentionScale(), 1.0 / std::sqrt(double(plain.headDim)));
+  Config config = valid(small(R"(, "qkv_bias": true, "attention_out_bias": true, "mlp_bias": true, "qk_norm": true,
+    "attention_multiplier": 0.25, "embedding_multiplier": 12, "residual_multiplier": 0.22, "logits_scaling": 8)"));
+  EXPECT_TRUE(config.qkvBias && config.attentionOutBias && config.mlpBias && config.qkNorm);
+  EXPECT_EQ(config.attentionScale(), 0.25);
+  EXPECT_EQ(config.embeddingMultiplier, 12.0);
+  EXPECT_EQ(config.residualMultiplier, 0.22);
+  EXPECT_EQ(config.logitsScaling, 8.0);
+  std::string one = small(R"(, "rope_layers": [false])");
+  std::string layers = "\"num_hidden_layers\": ";
+  one.replace(one.find(layers), layers.size() + 1, layers + "1");
+  EXPECT_FALSE(valid(one).rotates(0));
+  expectErrors({
+      {one.replace(one.find("[false]"), 7, "[0]    "), "key 'rope_layers[0]': must be true or false, got 0"},
+      {small(R"(, "qk_norm": 1)"), "key 'qk_norm': must be true or false, got 1"},
+      {small(R"(, "logits_scaling": 0)"), "key 'logits_scaling': must be > 0, got 0"},
+  });
+}
+
 TEST(Config, UnknownKeysAreNamedAtEveryLevel) {
   expectErrors({
       {small(R"(, "windwo": 3)"), "key 'windwo': unknown"},

@@ -312,6 +312,68 @@ TEST(ForeignConfig, WhatRotationSaysTwiceMustAgree) {
             "key 'rope_parameters': differs from 'rope_scaling'");
 }
 
+/// A config of the family with sizes alone, so that all else is the library's default.
+std::string sizesOf(const std::string &family, const std::string &more = "") {
+  return R"({"model_type": ")" + family + R"(", "vocab_size": 33, "hidden_size": 64, "num_hidden_layers": 5)" + more +
+         "}";
+}
+
+TEST(ForeignConfig, RelativesOfLlamaHaveTheirOwnDefaults) {
+  Config qwen2 = valid(sizesOf("qwen2"));
+  EXPECT_TRUE(qwen2.qkvBias);
+  EXPECT_FALSE(qwen2.attentionOutBias || qwen2.mlpBias || qwen2.qkNorm || qwen2.tieWordEmbeddings);
+  EXPECT_EQ(qwen2.numKeyValueHeads, 32);
+  EXPECT_EQ(qwen2.intermediateSize, 22016);
+  EXPECT_EQ(qwen2.headDim, 2);
+  EXPECT_EQ(qwen2.normEps, 1e-6);
+
+  Config qwen3 = valid(sizesOf("qwen3"));
+  EXPECT_TRUE(qwen3.qkNorm);
+  EXPECT_FALSE(qwen3.qkvBias);
+  EXPECT_EQ(qwen3.headDim, 128);
+  EXPECT_EQ(qwen3.layerModes, std::vector<std::vector<Mode>>(5, {Mode::Full}));
+
+  Config granite = valid(sizesOf("granite"));
+  EXPECT_EQ(granite.attentionMultiplier, 1.0); // of the library, not 1 / sqrt(head_dim)
+  EXPECT_EQ(granite.embeddingMultiplier, 1.0);
+  EXPECT_EQ(granite.intermediateSize, 11008);
+
+  Config smollm3 = valid(sizesOf("smollm3"));
+  EXPECT_EQ(smollm3.ropeLayers, (std::vector<bool>{true, true, true, false, true}));
+  EXPECT_EQ(smollm3.ropeTheta, 2e6);
+  EXPECT_EQ(smollm3.numAttentionHeads, 16);
+  EXPECT_EQ(smollm3.numKeyValueHeads, 4);
+  EXPECT_TRUE(smollm3.tieWordEmbeddings);
+}
+
+TEST(ForeignConfig, WindowsAreThoseOfTheLayersThatHaveThem) {
+  using Layers = std::vector<std::vector<Mode>>;
+  const std::vector<Mode> full = {Mode::Full}, swa = {Mode::Swa};
+  for (std::string family : {"qwen2", "qwen3", "smollm3"}) {
+    Config late =
+        valid(sizesOf(family, R"(, "use_sliding_window": true, "sliding_window": 12, "max_window_layers": 3)"));
+    EXPECT_EQ(late.layerModes, (Layers{full, full, full, swa, swa})) << family;
+    EXPECT_EQ(late.window, 12) << family;
+    Config listed = valid(sizesOf(family, R"(, "use_sliding_window": true, "sliding_window": 12, "layer_types":
+        ["sliding_attention", "full_attention", "full_attention", "sliding_attention", "full_attention"])"));
+    EXPECT_EQ(listed.layerModes, (Layers{swa, full, full, swa, full})) << family;
+    Config off = valid(sizesOf(family, R"(, "use_sliding_window": false, "sliding_window": 12)"));
+    EXPECT_EQ(off.layerModes, Layers(5, full)) << family;
+    EXPECT_EQ(errorOf(sizesOf(family, R"(, "layer_types": ["sliding_attention"])")),
+              "key 'layer_types': must be a list with an entry for each of the 5 layers, got 1");
+    EXPECT_EQ(
+        errorOf(sizesOf(family, R"(, "layer_types": ["full_attention", "full_attention", "full_attention",
+        "sliding_attention", "full_attention"])")),
+        "key 'layer_types[3]': must be \"full_attention\" or, with use_sliding_window, \"sliding_attention\", got "
+        "\"sliding_attention\"");
+  }
+  EXPECT_EQ(errorOf(sizesOf("smollm3", R"(, "no_rope_layers": [1, 1, 0, 2, 1])")),
+            "key 'no_rope_layers[3]': must be 0 or 1, got 2");
+  EXPECT_EQ(errorOf(sizesOf("qwen2", R"(, "attention_bias": false)")), "key 'attention_bias': only true is supported");
+  EXPECT_EQ(errorOf(sizesOf("granite", R"(, "residual_multiplier": 0)")),
+            "key 'residual_multiplier': must be > 0, got 0");
+}
+
 TEST(ForeignConfig, TheGenerationConfigDecidesOverTokenIds) {
   Config config = valid(llama);
   EXPECT_EQ(readGenerationConfig(R"({"eos_token_id": [1, 6], "temperature": 0.6})", "g.json", config), "");
@@ -328,8 +390,6 @@ TEST(ForeignConfig, TheGenerationConfigDecidesOverTokenIds) {
 TEST(ForeignConfig, UnsupportedValuesAndKeysAreNamed) {
   const std::string key = "not supported for this model_type";
   const std::vector<std::tuple<std::string, std::string, std::string, std::string>> cases = {
-      {llama, "attention_bias", "true", "key 'attention_bias': only false is supported"},
-      {llama, "mlp_bias", "true", "key 'mlp_bias': only false is supported"},
       {llama, "hidden_act", "\"gelu\"", "key 'hidden_act': must be one of \"silu\", \"swish\", got \"gelu\""},
       {llama, "quantization_config", "{}",
        "key 'quantization_config': quantised weights are not supported; take the checkpoint in bf16, f16 or f32"},

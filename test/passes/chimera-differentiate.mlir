@@ -96,6 +96,38 @@ func.func @rowwise(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chi
 
 // -----
 
+// A bias has the sum of the rows, a scale scales the gradient, and the weight of a norm of groups is the sum of the groups, then of
+// the rows.
+// CHECK-LABEL: func.func @biased(
+// CHECK: %[[N:.*]] = chimera.norm rms %[[X:.*]], %[[W:.*]] {
+// CHECK-NEXT: %[[A:.*]] = chimera.add_bias %[[N]], %[[B:.*]] :
+// CHECK-NEXT: %[[Y:.*]] = chimera.scale %[[A]] by 2.500000e-01
+// CHECK: %[[DY:.*]] = chimera.cross_entropy_input_grad %[[Y]]
+// CHECK-NEXT: chimera.cross_entropy_weight_grad
+// CHECK-NEXT: %[[DA:.*]] = chimera.scale %[[DY]] by 2.500000e-01 : tensor<?x8xf32>
+// CHECK-NEXT: %[[DB:.*]] = chimera.column_sum %[[DA]] leaves %{{.*}} -> tensor<8xf32>
+// CHECK-NEXT: %[[DX:.*]], %[[DWR:.*]] = chimera.norm_grad rms %[[X]], %[[W]], %[[DA]] {eps = 1.000000e-05 : f64, groups = 2 : i64} : tensor<?x8xf32>, tensor<4xf32> -> tensor<?x4xf32>
+// CHECK-NEXT: %[[DW:.*]] = chimera.column_sum %[[DWR]] leaves %{{.*}} -> tensor<4xf32>
+// CHECK: return %{{.*}}, %{{.*}}, %[[DW]], %[[DB]] : tensor<2xf64>, tensor<16x8xf32>, tensor<4xf32>, tensor<8xf32>
+func.func @biased(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chimera.rows {chimera.step = "rows"},
+                  %targets: tensor<?xi32> {chimera.step = "targets"}, %hyper: tensor<16xf64> {chimera.step = "hyper"},
+                  %prices: tensor<1x13xf64> {chimera.step = "prices"}, %leaves: tensor<18xi32> {chimera.step = "leaves"})
+    -> (tensor<2xf64> {chimera.result = "loss"}) attributes {chimera.differentiate} {
+  %table = chimera.param "embed" : tensor<16x8xf32>
+  %w = chimera.param "w" : tensor<4xf32>
+  %b = chimera.param "b" : tensor<8xf32>
+  %x = chimera.embed %tokens, %table rows %rows : tensor<?xi32>, tensor<16x8xf32> -> tensor<?x8xf32>
+  %n = chimera.norm rms %x, %w {groups = 2 : i64, eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<4xf32>
+  %a = chimera.add_bias %n, %b : tensor<?x8xf32>, tensor<8xf32>
+  %y = chimera.scale %a by 0.25 : tensor<?x8xf32>
+  %lse, %scores = chimera.cross_entropy %y, %table targets %targets rows %rows
+      : (tensor<?x8xf32>, tensor<16x8xf32>, tensor<?xi32>, !chimera.rows) -> (tensor<?x1xf32>, tensor<?x2xf64>)
+  %loss = chimera.column_sum %scores leaves %leaves : (tensor<?x2xf64>, tensor<18xi32>) -> tensor<2xf64>
+  return %loss : tensor<2xf64>
+}
+
+// -----
+
 // Products in bf16 multiply with the gradient rounded to bf16 and add up in f32; casts and rounded masters pass it on as it is. An
 // optional parameter without influence has no gradient.
 // CHECK-LABEL: func.func @bf16(

@@ -368,7 +368,7 @@ func.func @training_rowwise(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>, %tokens: t
   %m = chimera.param "m" : tensor<4x8xf32>
   %head = chimera.param "head" : tensor<16x8xf32>
   %r = chimera.round_param %m : tensor<4x8xf32> to tensor<4x8xbf16>
-  %dx, %dw = chimera.norm_grad layer %x, %w, %x {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf32>
+  %dx, %dw = chimera.norm_grad layer %x, %w, %x {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf32> -> tensor<?x8xf32>
   %gx, %gz, %gw = chimera.gated_norm_grad %dx, %dw, %w, %x {groups = 2 : i64, eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf32>
   %s = chimera.silu_grad %gx, %gz : tensor<?x8xf32>
   %dgate, %dup = chimera.swiglu_grad %s, %gw, %x : tensor<?x8xf32>

@@ -137,6 +137,13 @@ template <typename T> std::vector<T> add(const std::vector<T> &a, const std::vec
   return sum;
 }
 
+/// x * factor.
+template <typename T> std::vector<T> scaled(std::vector<T> x, double factor) {
+  for (T &value : x)
+    value *= factor;
+  return x;
+}
+
 /// ln sum exp(x_k).
 template <typename T> T logSumExp(const std::vector<T> &x) {
   using std::exp, std::log;

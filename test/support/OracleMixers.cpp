@@ -36,7 +36,7 @@ std::vector<T> advanceMamba2(const Config &config, const LayerParametersOf<T> &p
   size_t groupWidth = groups * stateSize, convolved = inner + 2 * groupWidth;
 
   // in_proj gives z, then what is convolved (x, B, C), then a dt for each head.
-  std::vector<T> projected = parameters.project("ssm.in_proj.weight", h);
+  std::vector<T> projected = parameters.project("ssm.in_proj", h);
   std::vector<T> z = slice(projected, 0, inner);
   std::vector<T> timeSteps = slice(projected, inner + convolved, heads);
   ssm.convolutionInputs.push_back(slice(projected, inner, convolved));
@@ -60,19 +60,19 @@ std::vector<T> advanceMamba2(const Config &config, const LayerParametersOf<T> &p
     for (size_t i = 0; i < headSize; ++i)
       gated.push_back(y[i] * silu(z[head * headSize + i]));
   }
-  return parameters.project("ssm.out_proj.weight",
+  return parameters.project("ssm.out_proj",
                             groupedRmsNorm(gated, parameters.vector("ssm.norm.weight"), config.normEps, groups));
 }
 
 template <typename T>
 std::vector<T> advanceLti(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
                           const T &weight, SsmStateOf<T> &ssm) {
-  std::vector<T> input = parameters.project("ssm.in_proj.weight", h);
+  std::vector<T> input = parameters.project("ssm.in_proj", h);
   if (ssm.state.empty())
     ssm.state.assign(config.ssm.stateSize, 0.0);
   for (size_t i = 0; i < ssm.state.size(); ++i)
     ssm.state[i] = sigmoid(parameters.vector("ssm.decay").at(i)) * ssm.state[i] + weight * input.at(i);
-  return parameters.project("ssm.out_proj.weight", ssm.state);
+  return parameters.project("ssm.out_proj", ssm.state);
 }
 
 //===-- Attention -----------------------------------------------------------------------------------------------===//
@@ -118,25 +118,39 @@ template <typename T> static void rotateHeads(const Config &config, std::vector<
     }
 }
 
+/// The heads of queries or keys as they are compared: normalised each by itself, rotated, rounded.
+template <typename T>
+static std::vector<T> headsOf(const Config &config, const LayerParametersOf<T> &parameters, const std::string &which,
+                              const std::vector<T> &h, int64_t position) {
+  std::vector<T> x = parameters.project("attn." + which + "_proj", h);
+  size_t size = config.headDim;
+  for (size_t head = 0; config.qkNorm && head < x.size(); head += size) {
+    std::vector<T> normed =
+        rmsNorm(slice(x, head, size), parameters.vector("attn." + which + "_norm.weight"), config.normEps);
+    std::copy(normed.begin(), normed.end(), x.begin() + static_cast<std::ptrdiff_t>(head));
+  }
+  if (config.ropeLayers.empty() || config.ropeLayers.at(parameters.index))
+    rotateHeads(config, x, position);
+  return parameters.operand(x);
+}
+
 template <typename T>
 EntryOf<T> makeEntry(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
                      int64_t position, const T &logWeight) {
-  std::vector<T> key = parameters.project("attn.k_proj.weight", h);
-  std::vector<T> value = parameters.project("attn.v_proj.weight", h);
-  rotateHeads(config, key, position);
-  return {parameters.operand(key), parameters.operand(value), logWeight};
+  return {headsOf(config, parameters, "k", h, position), parameters.operand(parameters.project("attn.v_proj", h)),
+          logWeight};
 }
 
 /// One query head's weighted mean of the values of KV head `kvHead` over entries first .. end.
 template <typename T>
 static std::vector<T> attendHead(const std::vector<T> &query, size_t kvHead, const std::vector<EntryOf<T>> &entries,
-                                 size_t first) {
+                                 size_t first, double scale) {
   using std::exp;
   size_t headSize = query.size();
   std::vector<T> scores;
   for (size_t e = first; e < entries.size(); ++e) {
     T score = dot(query.data(), &entries[e].key[kvHead * headSize], headSize);
-    scores.push_back(score / std::sqrt(static_cast<double>(headSize)) + entries[e].logWeight);
+    scores.push_back(score * scale + entries[e].logWeight);
   }
   T normalizer = logSumExp(scores);
   std::vector<T> mean(headSize, 0.0);
@@ -153,15 +167,15 @@ std::vector<T> attend(const Config &config, const LayerParametersOf<T> &paramete
                       int64_t position, const std::vector<EntryOf<T>> &entries, size_t reach) {
   size_t heads = config.numAttentionHeads, kvHeads = config.numKeyValueHeads, headSize = config.headDim;
   size_t first = entries.size() > reach ? entries.size() - reach : 0;
-  std::vector<T> queries = parameters.project("attn.q_proj.weight", h);
-  rotateHeads(config, queries, position);
-  queries = parameters.operand(queries);
+  double scale = config.attentionMultiplier ? *config.attentionMultiplier : 1.0 / std::sqrt(config.headDim);
+  std::vector<T> queries = headsOf(config, parameters, "q", h, position);
   std::vector<T> outputs;
   for (size_t head = 0; head < heads; ++head) {
-    std::vector<T> mean = attendHead(slice(queries, head * headSize, headSize), head * kvHeads / heads, entries, first);
+    std::vector<T> mean =
+        attendHead(slice(queries, head * headSize, headSize), head * kvHeads / heads, entries, first, scale);
     outputs.insert(outputs.end(), mean.begin(), mean.end());
   }
-  return parameters.project("attn.o_proj.weight", outputs);
+  return parameters.project("attn.o_proj", outputs);
 }
 
 //===-- For both scalars ----------------------------------------------------------------------------------------===//

@@ -18,15 +18,18 @@ namespace chimera::test::oracle {
 template <typename T> class LayerParametersOf {
 public:
   LayerParametersOf(const TensorMapOf<T> &all, size_t layer, OperandRounding rounding = OperandRounding::None)
-      : all(all), prefix("layers." + std::to_string(layer) + "."), rounding(rounding) {}
+      : index(layer), all(all), prefix("layers." + std::to_string(layer) + "."), rounding(rounding) {}
+
+  const size_t index; ///< the layer's number
 
   const TensorOf<T> &tensor(const std::string &name) const { return all.at(prefix + name); }
   const std::vector<T> &vector(const std::string &name) const { return tensor(name).values; }
   bool has(const std::string &name) const { return all.count(prefix + name) != 0; }
 
-  /// The linear layer of that name applied to `x`, whose elements are rounded as operands are.
+  /// The linear layer NAME applied to `x`, whose elements are rounded as operands are; with its bias if it has one.
   std::vector<T> project(const std::string &name, const std::vector<T> &x) const {
-    return linear(tensor(name), rounded(x, rounding));
+    std::vector<T> y = linear(tensor(name + ".weight"), rounded(x, rounding));
+    return has(name + ".bias") ? add(y, vector(name + ".bias")) : y;
   }
   /// `x` rounded as operands are.
   std::vector<T> operand(const std::vector<T> &x) const { return rounded(x, rounding); }

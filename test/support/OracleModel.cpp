@@ -28,14 +28,15 @@ std::vector<T> Evaluation<T>::step(int token, const std::vector<int8_t> *forced,
                                    std::vector<int8_t> &modes) {
   size_t width = config.hiddenSize;
   const TensorOf<T> &embedding = parameters.at("embed_tokens.weight");
-  std::vector<T> x = slice(embedding.values, static_cast<size_t>(token) * width, width);
+  std::vector<T> x =
+      scaled(slice(embedding.values, static_cast<size_t>(token) * width, width), config.embeddingMultiplier);
   modes.resize(layers.size());
   for (size_t layer = 0; layer < layers.size(); ++layer)
     x = runLayer(layer, x, forced ? forced->at(layer) : static_cast<int8_t>(kNotForced),
                  noise ? noise + layer * kModeCount : nullptr, modes[layer]);
   ++position;
   return linear(config.tieWordEmbeddings ? embedding : parameters.at("lm_head.weight"),
-                rounded(norm(config.norm, "norm", x), options.rounding));
+                rounded(scaled(norm(config.norm, "norm", x), 1.0 / config.logitsScaling), options.rounding));
 }
 
 template <typename T>
@@ -51,17 +52,17 @@ std::vector<T> Evaluation<T>::runLayer(size_t layer, const std::vector<T> &x, in
   Routing<T> routing = route(layer, h, forced, noise);
   mode = routing.mode;
   std::vector<T> z = mix(layer, x, h, routing);
-  return config.intermediateSize > 0 ? add(z, feedForward(layer, z)) : z;
+  return config.intermediateSize > 0 ? add(z, scaled(feedForward(layer, z), config.residualMultiplier)) : z;
 }
 
 template <typename T> std::vector<T> Evaluation<T>::feedForward(size_t layer, const std::vector<T> &z) const {
   LayerParametersOf<T> tensors = tensorsOf(layer);
   std::vector<T> u = normOfLayer(layer, "ffn_norm", z);
-  std::vector<T> gate = tensors.project("ffn.gate_proj.weight", u);
-  std::vector<T> up = tensors.project("ffn.up_proj.weight", u);
+  std::vector<T> gate = tensors.project("ffn.gate_proj", u);
+  std::vector<T> up = tensors.project("ffn.up_proj", u);
   for (size_t i = 0; i < gate.size(); ++i)
     up[i] *= silu(gate[i]);
-  return tensors.project("ffn.down_proj.weight", up);
+  return tensors.project("ffn.down_proj", up);
 }
 
 //===-- Routing -------------------------------------------------------------------------------------------------===//
@@ -247,7 +248,7 @@ std::vector<T> Evaluation<T>::mix(size_t layer, const std::vector<T> &x, const s
       continue;
     T share = options.soft ? exp(routing.logProbability[mode]) : routing.gate;
     for (size_t i = 0; i < z.size(); ++i)
-      z[i] += share * output[i];
+      z[i] += share * (config.residualMultiplier * output[i]);
   }
   return z;
 }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace chimera::test {
 namespace {
@@ -44,6 +45,10 @@ enum Option {
   BiasInGate,
   WriteGate,
   Capacity,
+  Biases,
+  HeadNorm,
+  Rotates,
+  Multipliers,
   OptionCount
 };
 
@@ -79,6 +84,8 @@ std::vector<int> levelsOfOptions() {
   levels[RouterNorm] = 3;
   levels[Temperature] = temperatures.size();
   levels[Capacity] = 4;
+  levels[Biases] = 4;
+  levels[Rotates] = 3;
   return levels;
 }
 
@@ -131,6 +138,19 @@ void addAttention(json &config, const std::vector<int> &row, Random &random) {
                               {"low_freq_factor", 1.0},
                               {"high_freq_factor", 4.0},
                               {"original_max_position_embeddings", 128}};
+  config["qkv_bias"] = row[Biases] == 1 || row[Biases] == 3;
+  config["attention_out_bias"] = row[Biases] >= 2;
+  config["qk_norm"] = row[HeadNorm] == 1 && headDim >= 8; // a norm over fewer channels magnifies rounding
+  for (int layer = 0; row[Rotates] > 0 && layer <= row[Layers]; ++layer)
+    config["rope_layers"].push_back(row[Rotates] == 1 && random.chance(0.5));
+  if (row[Multipliers])
+    config["attention_multiplier"] = random.uniform(0.2, 0.8) / std::sqrt(headDim);
+}
+
+void addMultipliers(json &config, Random &random) {
+  config["embedding_multiplier"] = random.uniform(0.5, 3.0);
+  config["residual_multiplier"] = random.uniform(0.3, 1.2);
+  config["logits_scaling"] = random.uniform(0.5, 4.0);
 }
 
 void addStateSpace(json &config, const std::vector<int> &row, int hidden, Random &random) {
@@ -195,6 +215,9 @@ std::string makeConfig(const std::vector<int> &row, Random random) {
   if (usesMode(config["modes"], "ssm"))
     addStateSpace(config, row, hidden, random);
   addRouter(config, row, random);
+  config["mlp_bias"] = row[Biases] >= 2;
+  if (row[Multipliers])
+    addMultipliers(config, random);
   return config.dump(1) + "\n";
 }
 

@@ -23,6 +23,12 @@ void addNorm(Shapes &shapes, const std::string &name, NormKind kind, int64_t wid
     shapes.emplace_back(name + ".bias", Shape{width});
 }
 
+void addLinear(Shapes &shapes, const std::string &name, int64_t outputs, int64_t inputs, bool hasBias) {
+  shapes.emplace_back(name + ".weight", Shape{outputs, inputs});
+  if (hasBias)
+    shapes.emplace_back(name + ".bias", Shape{outputs});
+}
+
 void addRouter(Shapes &shapes, const std::string &prefix, const Config &config, int64_t modes) {
   int64_t width = config.hiddenSize;
   addNorm(shapes, prefix + "norm", config.router.inputNorm, width);
@@ -38,10 +44,13 @@ void addRouter(Shapes &shapes, const std::string &prefix, const Config &config, 
 void addAttention(Shapes &shapes, const std::string &prefix, const Config &config) {
   int64_t width = config.hiddenSize, queries = config.numAttentionHeads * config.headDim,
           keys = config.numKeyValueHeads * config.headDim;
-  shapes.emplace_back(prefix + "q_proj.weight", Shape{queries, width});
-  shapes.emplace_back(prefix + "k_proj.weight", Shape{keys, width});
-  shapes.emplace_back(prefix + "v_proj.weight", Shape{keys, width});
-  shapes.emplace_back(prefix + "o_proj.weight", Shape{width, queries});
+  addLinear(shapes, prefix + "q_proj", queries, width, config.qkvBias);
+  addLinear(shapes, prefix + "k_proj", keys, width, config.qkvBias);
+  addLinear(shapes, prefix + "v_proj", keys, width, config.qkvBias);
+  addLinear(shapes, prefix + "o_proj", width, queries, config.attentionOutBias);
+  for (const char *name : {"q_norm", "k_norm"})
+    if (config.qkNorm)
+      shapes.emplace_back(prefix + name + ".weight", Shape{config.headDim});
 }
 
 void addStateSpace(Shapes &shapes, const std::string &prefix, const Config &config) {
@@ -66,9 +75,9 @@ void addStateSpace(Shapes &shapes, const std::string &prefix, const Config &conf
 void addFeedForward(Shapes &shapes, const std::string &layer, const Config &config) {
   int64_t width = config.hiddenSize, inner = config.intermediateSize;
   addNorm(shapes, layer + "ffn_norm", config.norm, width);
-  shapes.emplace_back(layer + "ffn.gate_proj.weight", Shape{inner, width});
-  shapes.emplace_back(layer + "ffn.up_proj.weight", Shape{inner, width});
-  shapes.emplace_back(layer + "ffn.down_proj.weight", Shape{width, inner});
+  addLinear(shapes, layer + "ffn.gate_proj", inner, width, config.mlpBias);
+  addLinear(shapes, layer + "ffn.up_proj", inner, width, config.mlpBias);
+  addLinear(shapes, layer + "ffn.down_proj", width, inner, config.mlpBias);
 }
 
 bool endsWith(const std::string &text, const std::string &end) {
