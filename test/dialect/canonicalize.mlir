@@ -14,7 +14,6 @@ func.func @cast_to_itself(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
   return %y : tensor<?x8xf32>
 }
 
-// A round trip through bf16 rounds: it must stay.
 // CHECK-LABEL: func.func @scale_by_one
 // CHECK-SAME: %[[X:.*]]: tensor
 // CHECK-NEXT: return %[[X]]
@@ -23,6 +22,7 @@ func.func @scale_by_one(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
   return %y : tensor<?x8xf32>
 }
 
+// A round trip through bf16 rounds: it must stay.
 // CHECK-LABEL: func.func @cast_there_and_back
 // CHECK: chimera.cast
 // CHECK: chimera.cast
