@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Every pass on every valid input: it succeeds, and what it gives is valid, or there is a line of error and status 1.
 
-  sweep.py --opt PATH --compile PATH --source DIR [--keep DIR] [--seed N] [--runs N] [--long] [--slowness N]
+  sweep.py --opt PATH --compile PATH --source DIR [--keep DIR] [--seed N] [--runs N] [--long] [--every-pair] [--slowness N]
 
 Inputs are the parts of test/dialect and test/passes that verify, and models of examples/ and bench/ at each level. Runs are
 each pass alone (with its defaults and with the options that tests give it), every ordered pair of passes, and the real
-pipelines. Without --long a sample drawn by the seed: --runs of the runs, each on some of the inputs."""
+pipelines. Without --long a sample drawn by the seed: --runs of the runs, each on some of the inputs. With --long all runs,
+each on all inputs, but pairs of different passes on some; with --every-pair these too on all, which takes hours."""
 import argparse
 import os
 import random
@@ -47,16 +48,23 @@ def check(opt, lot, flags, faults):
     return len(given)
 
 
+def is_mixed_pair(flags, pairs):
+    return flags in pairs and flags[0] != flags[1]
+
+
 def main():
     parser = arguments(__doc__)
+    parser.add_argument("--every-pair", action="store_true", help="each pair of passes on every input; implies --long")
     parser.add_argument("--runs", type=int, default=50, help="how many runs a sample has")
     options = parser.parse_args()
+    options.long |= options.every_pair
     opt, rng = Opt(options.opt, options.slowness, options.memory), random.Random(options.seed)
     faults = Faults(options.keep, opt)
     start = time.monotonic()
     parts = inputs.test_parts(options.source)
     entries = inputs.valid(opt, parts + inputs.models(options.compile, options.source, options.long))
-    runs = inputs.single_runs(options.source) + inputs.pair_runs(options.source) + inputs.compilation_runs()
+    pairs = inputs.pair_runs(options.source)
+    runs = inputs.single_runs(options.source) + pairs + inputs.compilation_runs()
     rng.shuffle(runs)
     runs = runs if options.long else runs[:options.runs]
     print(f"{len(parts)} parts of tests, {len(entries)} valid inputs, {len(runs)} runs, seed {options.seed}", flush=True)
@@ -64,7 +72,8 @@ def main():
     for flags in runs:
         rng.shuffle(entries)
         # A sample takes some of the inputs for each run: more runs show more than more inputs.
-        for lot in inputs.lots(entries if options.long else entries[:SAMPLE]):
+        all_inputs = options.every_pair or (options.long and not is_mixed_pair(flags, pairs))
+        for lot in inputs.lots(entries if all_inputs else entries[:SAMPLE]):
             succeeded += check(opt, lot, flags, faults)
             cases += len(lot)
     faults.summary()
