@@ -89,7 +89,8 @@ void readSsm(ObjectReader &parent, Config &config) {
   if (needed && !parent.has("ssm"))
     parent.error("ssm", "missing");
   ObjectReader reader = parent.child("ssm");
-  reader.allowOnly({"kind", "state_size", "head_dim", "expand", "n_groups", "conv_kernel", "time_step_limit"});
+  reader.allowOnly(
+      {"kind", "state_size", "head_dim", "expand", "n_groups", "conv_kernel", "time_step_limit", "proj_bias"});
   SsmConfig &ssm = config.ssm;
   ssm.kind = reader.choice<SsmKind>("kind", SsmKind::Mamba2, {{"mamba2", SsmKind::Mamba2}, {"lti", SsmKind::Lti}});
   ssm.stateSize = reader.integer("state_size", needed ? std::nullopt : std::optional<int64_t>(0), 1, largestSize);
@@ -97,6 +98,7 @@ void readSsm(ObjectReader &parent, Config &config) {
   ssm.expand = reader.integer("expand", 2, 1, largestSize);
   ssm.groups = reader.integer("n_groups", 1, 1, largestSize);
   ssm.convKernel = reader.integer("conv_kernel", 4, 1, 16);
+  ssm.projBias = reader.boolean("proj_bias", false);
   readTimeStepLimit(reader, "time_step_limit", ssm);
 }
 
@@ -173,6 +175,7 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
                     "qkv_bias",
                     "attention_out_bias",
                     "mlp_bias",
+                    "fused_gate_up",
                     "qk_norm",
                     "attention_multiplier",
                     "embedding_multiplier",
@@ -195,6 +198,7 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
   readModes(reader, reader.sink(), config);
   config.intermediateSize = reader.integer("intermediate_size", std::nullopt, 0, largestSize);
   config.mlpBias = reader.boolean("mlp_bias", false);
+  config.fusedGateUp = reader.boolean("fused_gate_up", false);
   readMultipliers(reader, config);
   config.norm = reader.choice<NormKind>("norm", NormKind::Rms, {{"rms", NormKind::Rms}, {"layer", NormKind::Layer}});
   config.normEps = reader.number("norm_eps", 1e-5, NumberRange::positive());

@@ -60,6 +60,7 @@ CheckpointStyle readStyle(ObjectReader &reader) {
                                          {"smollm3", CheckpointStyle::SmolLM3},
                                          {"mamba2", CheckpointStyle::Mamba2},
                                          {"bamba", CheckpointStyle::Bamba},
+                                         {"granitemoehybrid", CheckpointStyle::GraniteMoeHybrid},
                                          {"chimera-lm", CheckpointStyle::ChimeraLm}});
 }
 

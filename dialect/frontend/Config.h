@@ -59,6 +59,7 @@ struct SsmConfig {
   int64_t expand = 2;    ///< E
   int64_t groups = 1;    ///< G, divides the number of heads
   int64_t convKernel = 4;
+  bool projBias = false;    ///< in_proj and out_proj have a bias (mamba2)
   double timeStepMin = 0.0; ///< dt is clamped to [timeStepMin, timeStepMax]; the latter may be infinity
   double timeStepMax = 0.0;
 };
@@ -91,6 +92,7 @@ enum class CheckpointStyle : uint8_t {
   SmolLM3,
   Mamba2,
   Bamba,
+  GraniteMoeHybrid,
   MambaSsm,
   ChimeraLm
 };
@@ -108,6 +110,7 @@ struct Config {
   bool qkvBias = false;          ///< q_proj, k_proj and v_proj have a bias
   bool attentionOutBias = false; ///< o_proj has one
   bool mlpBias = false;          ///< those of the feed-forward network have one
+  bool fusedGateUp = false;      ///< its gate_proj and up_proj are one matrix, ffn.gate_up_proj [2 intermediateSize, D]
   bool qkNorm = false;           ///< the heads of queries and keys are RMS-normalised before they are rotated
   std::vector<bool> ropeLayers;  ///< [L]: whether a layer rotates; empty: all do
   std::optional<double> attentionMultiplier; ///< of the scores; none: 1 / sqrt(headDim)

@@ -219,6 +219,8 @@ void readForeignConfig(ObjectReader &reader, Config &config) {
     return readMamba2(reader, config);
   case CheckpointStyle::Bamba:
     return readBamba(reader, config);
+  case CheckpointStyle::GraniteMoeHybrid:
+    return readGraniteMoeHybrid(reader, config);
   case CheckpointStyle::ChimeraLm:
     return readChimeraLm(reader, config);
   case CheckpointStyle::Chimera:

@@ -35,9 +35,10 @@ void readRope(ObjectReader &reader, Config &config, double factor, double thetaB
 void readAttention(ObjectReader &reader, Config &config, std::optional<int64_t> heads,
                    std::optional<int64_t> keyValueHeads, std::optional<int64_t> headDim = std::nullopt);
 
-/// The configs of mamba2 and bamba in the transformers library, and of mamba_ssm.
+/// The configs of mamba2, bamba and granitemoehybrid in the transformers library, and of mamba_ssm.
 void readMamba2(ObjectReader &reader, Config &config);
 void readBamba(ObjectReader &reader, Config &config);
+void readGraniteMoeHybrid(ObjectReader &reader, Config &config);
 void readMambaSsm(ObjectReader &reader, Config &config);
 
 } // namespace chimera

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Configs of checkpoints with Mamba-2 that other programs wrote: mamba2 and bamba of the transformers library, and
-// those of mamba_ssm, the package of Mamba's authors, which have no model_type.
+// Configs of checkpoints with Mamba-2 that other programs wrote: mamba2, bamba and granitemoehybrid of the transformers
+// library, and those of mamba_ssm, the package of Mamba's authors, which have no model_type.
 #include "dialect/frontend/ForeignKeys.h"
 
 #include <algorithm>
@@ -46,7 +46,7 @@ void readMamba2(ObjectReader &reader, Config &config) {
       reader.integer("intermediate_size", std::nullopt, 1, int64_t{1} << 40) != config.ssmInner())
     reader.error("intermediate_size", "must be expand * hidden_size (" + std::to_string(config.ssmInner()) + ")");
   requireSilu(reader);
-  requireBoolean(reader, "use_bias", false);
+  ssm.projBias = reader.boolean("use_bias", false);
   requireBoolean(reader, "use_conv_bias", true);
   requireBoolean(reader, "rms_norm", true);
 }
@@ -87,58 +87,94 @@ void readBambaSsm(ObjectReader &reader, Config &config) {
   requireHeads(reader, "mamba_n_heads", config, heads);
   readTimeStepLimit(reader, "time_step_limit", ssm);
   requireBoolean(reader, "mamba_conv_bias", true);
-  requireBoolean(reader, "mamba_proj_bias", false);
+  ssm.projBias = reader.boolean("mamba_proj_bias", false);
+}
+
+/// The keys that readHybrid reads, and `others`.
+std::vector<std::string_view> hybridKeys(std::initializer_list<std::string_view> others) {
+  std::vector<std::string_view> keys = {"model_type",
+                                        "vocab_size",
+                                        "hidden_size",
+                                        "num_hidden_layers",
+                                        "num_attention_heads",
+                                        "num_key_value_heads",
+                                        "head_dim",
+                                        "hidden_act",
+                                        "rms_norm_eps",
+                                        "rope_theta",
+                                        "rope_scaling",
+                                        "rope_parameters",
+                                        "partial_rotary_factor",
+                                        "tie_word_embeddings",
+                                        "bos_token_id",
+                                        "eos_token_id",
+                                        "attention_bias",
+                                        "mamba_n_heads",
+                                        "mamba_d_head",
+                                        "mamba_n_groups",
+                                        "mamba_d_state",
+                                        "mamba_d_conv",
+                                        "mamba_expand",
+                                        "mamba_conv_bias",
+                                        "mamba_proj_bias",
+                                        "time_step_limit"};
+  keys.insert(keys.end(), others);
+  return keys;
+}
+
+/// What bamba and granitemoehybrid have in common, whose sizes and layers are known. `factor`: of rotation.
+void readHybrid(ObjectReader &reader, Config &config, std::optional<int64_t> keyValueHeads, double factor) {
+  config.tieWordEmbeddings = reader.boolean("tie_word_embeddings", false);
+  readAttention(reader, config, 32, keyValueHeads);
+  readRope(reader, config, factor);
+  readBambaSsm(reader, config);
+  requireSilu(reader);
 }
 
 } // namespace
 
 void readBamba(ObjectReader &reader, Config &config) {
-  checkForeignKeys(reader,
-                   {"model_type",
-                    "vocab_size",
-                    "hidden_size",
-                    "num_hidden_layers",
-                    "num_attention_heads",
-                    "num_key_value_heads",
-                    "head_dim",
-                    "intermediate_size",
-                    "hidden_act",
-                    "rms_norm_eps",
-                    "rope_theta",
-                    "rope_scaling",
-                    "rope_parameters",
-                    "partial_rotary_factor",
-                    "attn_rotary_emb",
-                    "tie_word_embeddings",
-                    "bos_token_id",
-                    "eos_token_id",
-                    "attention_bias",
-                    "mlp_bias",
-                    "attn_layer_indices",
-                    "mamba_n_heads",
-                    "mamba_d_head",
-                    "mamba_n_groups",
-                    "mamba_d_state",
-                    "mamba_d_conv",
-                    "mamba_expand",
-                    "mamba_conv_bias",
-                    "mamba_proj_bias",
-                    "time_step_limit"},
+  checkForeignKeys(reader, hybridKeys({"intermediate_size", "attn_rotary_emb", "mlp_bias", "attn_layer_indices"}),
                    {"mamba_chunk_size", "use_mamba_kernels", "time_step_min", "time_step_max"});
   readSizes(reader, config);
   readBambaLayers(reader, config);
   config.intermediateSize = reader.integer("intermediate_size", 14336, 1, largestSize);
   config.normEps = reader.number("rms_norm_eps", 1e-5, NumberRange::positive());
-  config.tieWordEmbeddings = reader.boolean("tie_word_embeddings", false);
-  readAttention(reader, config, 32, 8);
-  readRope(reader, config, 0.5); // fixed by the library
+  readHybrid(reader, config, 8, 0.5); // the factor is fixed by the library
   int64_t rotary = reader.integer("attn_rotary_emb", config.rotaryDims(), 1, largestSize);
   if (rotary != config.rotaryDims())
     reader.error("attn_rotary_emb", "must be half the head size (" + std::to_string(config.rotaryDims()) + "), got " +
                                         std::to_string(rotary));
-  readBambaSsm(reader, config);
-  requireSilu(reader);
   config.mlpBias = reader.boolean("mlp_bias", false);
+}
+
+/// Granite 4.0 H without experts: Mamba-2 in most layers, attention without rotation in some, the multipliers of
+/// granite, and a feed-forward network whose first two matrices are one.
+void readGraniteMoeHybrid(ObjectReader &reader, Config &config) {
+  checkForeignKeys(
+      reader,
+      hybridKeys({"shared_intermediate_size", "embedding_multiplier", "residual_multiplier", "attention_multiplier",
+                  "logits_scaling", "position_embedding_type", "layer_types", "num_local_experts"}),
+      {"mamba_chunk_size", "time_step_min", "time_step_max", "init_method", "normalization_function",
+       // Of the experts, which are not there.
+       "intermediate_size", "num_experts_per_tok", "output_router_logits", "router_aux_loss_coef"});
+  if (reader.integer("num_local_experts", 8, 0, largestCount) != 0)
+    reader.error("num_local_experts", "a mixture of experts is not supported; only 0 is");
+  readSizes(reader, config);
+  config.layerModes.assign(config.numLayers, {Mode::Ssm});
+  readPerLayer(reader, "layer_types", config, "\"mamba\" or \"attention\"", [&](size_t layer, const JsonValue &entry) {
+    bool attends = entry.kind == JsonValue::Kind::String && entry.text == "attention";
+    config.layerModes[layer] = {attends ? Mode::Full : Mode::Ssm};
+    return attends || (entry.kind == JsonValue::Kind::String && entry.text == "mamba");
+  });
+  config.intermediateSize = reader.integer("shared_intermediate_size", 1024, 1, largestSize);
+  config.fusedGateUp = true;
+  config.normEps = reader.number("rms_norm_eps", 1e-6, NumberRange::positive());
+  readHybrid(reader, config, std::nullopt, 1.0);
+  bool rotates = reader.choice<bool>("position_embedding_type", false, {{"nope", false}, {"rope", true}});
+  config.ropeLayers.assign(static_cast<size_t>(config.numLayers), rotates);
+  readMultipliers(reader, config);
+  config.attentionMultiplier = reader.number("attention_multiplier", 1.0, NumberRange::positive());
 }
 
 namespace {

@@ -49,6 +49,18 @@ NameTable bambaNames() {
            {"ffn.", "feed_forward."}}};
 }
 
+NameTable graniteMoeHybridNames() {
+  return {"model.layers.",
+          {{"embed_tokens.", "model.embed_tokens."}, {"norm.", "model.norm."}, {"lm_head.", "lm_head."}},
+          {{"input_norm.", "input_layernorm."},
+           {"attn.", "self_attn."},
+           {"ssm.conv.", "mamba.conv1d."},
+           {"ssm.", "mamba."},
+           {"ffn_norm.", "post_attention_layernorm."},
+           {"ffn.gate_up_proj.", "shared_mlp.input_linear."},
+           {"ffn.down_proj.", "shared_mlp.output_linear."}}};
+}
+
 NameTable chimeraLmNames() {
   return {"layers.",
           {{"embed_tokens.", "tok_embed."}, {"norm.", "norm_final."}, {"lm_head.", "unembed."}},
@@ -81,6 +93,8 @@ NameTable namesOf(CheckpointStyle style) {
     return mambaSsmNames();
   case CheckpointStyle::Bamba:
     return bambaNames();
+  case CheckpointStyle::GraniteMoeHybrid:
+    return graniteMoeHybridNames();
   case CheckpointStyle::ChimeraLm:
     return chimeraLmNames();
   case CheckpointStyle::Chimera:

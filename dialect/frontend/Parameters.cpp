@@ -36,8 +36,12 @@ private:
       config.ssm.kind == SsmKind::Lti ? addLti() : addMamba2();
     if (config.intermediateSize > 0) {
       norm("ffn_norm", config.norm);
-      linear("ffn.gate_proj", config.intermediateSize, width, config.mlpBias);
-      linear("ffn.up_proj", config.intermediateSize, width, config.mlpBias);
+      if (config.fusedGateUp) {
+        linear("ffn.gate_up_proj", 2 * config.intermediateSize, width, config.mlpBias);
+      } else {
+        linear("ffn.gate_proj", config.intermediateSize, width, config.mlpBias);
+        linear("ffn.up_proj", config.intermediateSize, width, config.mlpBias);
+      }
       linear("ffn.down_proj", width, config.intermediateSize, config.mlpBias);
     }
     prefix.clear();
@@ -70,14 +74,14 @@ private:
 
   void addMamba2() {
     int64_t heads = config.ssmHeads(), channels = config.ssmConvChannels();
-    operand("ssm.in_proj.weight", {config.ssmProjection(), config.hiddenSize});
+    linear("ssm.in_proj", config.ssmProjection(), config.hiddenSize, config.ssm.projBias);
     accumulator("ssm.conv.weight", {channels, config.ssm.convKernel});
     accumulator("ssm.conv.bias", {channels});
     accumulator("ssm.dt_bias", {heads});
     accumulator("ssm.A_log", {heads});
     accumulator("ssm.D", {heads});
     accumulator("ssm.norm.weight", {config.ssmInner()});
-    operand("ssm.out_proj.weight", {config.hiddenSize, config.ssmInner()});
+    linear("ssm.out_proj", config.hiddenSize, config.ssmInner(), config.ssm.projBias);
   }
 
   void addLti() {

@@ -355,6 +355,51 @@ TEST(Foreign, BambaRotatesHalfAHeadAndAttendsWhereItSays) {
   EXPECT_EQ(modes, (std::set<int8_t>{kSsm, kFull}));
 }
 
+TEST(Foreign, GraniteMoeHybridMixesMambaAndAttentionWithoutRotation) {
+  // As Granite 4.0 H has it: no experts, two matrices of the network in one.
+  for (bool rotates : {false, true}) {
+    ForeignModel model(std::string(R"({
+    "architectures": ["GraniteMoeHybridForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
+    "attention_multiplier": 0.4, "bos_token_id": 1, "embedding_multiplier": 12, "eos_token_id": 2,
+    "hidden_act": "silu", "hidden_size": 32, "init_method": "mup", "initializer_range": 0.1, "intermediate_size": 40,
+    "layer_types": ["mamba", "attention", "mamba"], "logits_scaling": 8, "mamba_chunk_size": 256,
+    "mamba_conv_bias": true, "mamba_d_conv": 4, "mamba_d_head": 16, "mamba_d_state": 6, "mamba_expand": 2,
+    "mamba_n_groups": 1, "mamba_n_heads": 4, "mamba_proj_bias": true, "max_position_embeddings": 131072,
+    "model_type": "granitemoehybrid", "normalization_function": "rmsnorm", "num_attention_heads": 4,
+    "num_experts_per_tok": 0, "num_hidden_layers": 3, "num_key_value_heads": 2, "num_local_experts": 0,
+    "output_router_logits": false, "residual_multiplier": 0.22, "rms_norm_eps": 1e-05, "rope_theta": 10000,
+    "router_aux_loss_coef": 0.01, "shared_intermediate_size": 24, "tie_word_embeddings": true, "use_cache": true,
+    "vocab_size": 43, "position_embedding_type": )") +
+                       (rotates ? "\"rope\"}" : "\"nope\"}"));
+    model.add("model.embed_tokens.weight", {43, 32}, "embed_tokens.weight", Values::Table);
+    for (int layer = 0; layer < 3; ++layer) {
+      std::string theirs = "model.layers." + std::to_string(layer) + ".",
+                  ours = "layers." + std::to_string(layer) + ".";
+      model.add(theirs + "input_layernorm.weight", {32}, ours + "input_norm.weight", Values::Scale);
+      if (layer == 1) {
+        addAttention(model, theirs + "self_attn.", ours + "attn.", 32, 32, 16);
+      } else {
+        addMamba2(model, theirs + "mamba.", ours + "ssm.", 32, 4, 16, 1, 6);
+        model.add(theirs + "mamba.in_proj.bias", {144}, ours + "ssm.in_proj.bias", Values::Shift);
+        model.add(theirs + "mamba.out_proj.bias", {32}, ours + "ssm.out_proj.bias", Values::Shift);
+      }
+      model.add(theirs + "post_attention_layernorm.weight", {32}, ours + "ffn_norm.weight", Values::Scale);
+      model.add(theirs + "shared_mlp.input_linear.weight", {48, 32}, ours + "ffn.gate_up_proj.weight", Values::Matrix);
+      model.add(theirs + "shared_mlp.output_linear.weight", {32, 24}, ours + "ffn.down_proj.weight", Values::Matrix);
+    }
+    model.add("model.norm.weight", {32}, "norm.weight", Values::Scale);
+    std::string layers = rotates ? "[true, true, true]" : "[false, false, false]";
+    std::set<int8_t> modes = expectSameAsOracle(model, R"({
+    "model_type": "chimera", "vocab_size": 43, "hidden_size": 32, "num_hidden_layers": 3,
+    "modes": [["ssm"], ["full"], ["ssm"]], "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
+    "intermediate_size": 24, "fused_gate_up": true, "attention_multiplier": 0.4, "embedding_multiplier": 12,
+    "residual_multiplier": 0.22, "logits_scaling": 8, "tie_word_embeddings": true, "rope_layers": )" +
+                                                           layers + R"(,
+    "ssm": {"state_size": 6, "head_dim": 16, "expand": 2, "n_groups": 1, "conv_kernel": 4, "proj_bias": true}})");
+    EXPECT_EQ(modes, (std::set<int8_t>{kSsm, kFull}));
+  }
+}
+
 /// One block of chimera-lm. Its router's rows are identity, ssm, swa, full: ours are its rows 1, 2, 3, 0.
 void addChimeraLmLayer(ForeignModel &model, int layer, int64_t width, int64_t state) {
   std::string name = "layers." + std::to_string(layer) + ".";

@@ -63,20 +63,23 @@ void addStateSpace(Shapes &shapes, const std::string &prefix, const Config &conf
   }
   int64_t inner = config.ssm.expand * width, heads = inner / config.ssm.headDim;
   int64_t convolved = inner + 2 * config.ssm.groups * state;
-  shapes.emplace_back(prefix + "in_proj.weight", Shape{inner + convolved + heads, width});
+  addLinear(shapes, prefix + "in_proj", inner + convolved + heads, width, config.ssm.projBias);
   shapes.emplace_back(prefix + "conv.weight", Shape{convolved, config.ssm.convKernel});
   shapes.emplace_back(prefix + "conv.bias", Shape{convolved});
   for (const char *name : {"dt_bias", "A_log", "D"})
     shapes.emplace_back(prefix + name, Shape{heads});
   shapes.emplace_back(prefix + "norm.weight", Shape{inner});
-  shapes.emplace_back(prefix + "out_proj.weight", Shape{width, inner});
+  addLinear(shapes, prefix + "out_proj", width, inner, config.ssm.projBias);
 }
 
 void addFeedForward(Shapes &shapes, const std::string &layer, const Config &config) {
   int64_t width = config.hiddenSize, inner = config.intermediateSize;
   addNorm(shapes, layer + "ffn_norm", config.norm, width);
-  addLinear(shapes, layer + "ffn.gate_proj", inner, width, config.mlpBias);
-  addLinear(shapes, layer + "ffn.up_proj", inner, width, config.mlpBias);
+  if (config.fusedGateUp)
+    addLinear(shapes, layer + "ffn.gate_up_proj", 2 * inner, width, config.mlpBias);
+  for (const char *name : {"gate_proj", "up_proj"})
+    if (!config.fusedGateUp)
+      addLinear(shapes, layer + "ffn." + name, inner, width, config.mlpBias);
   addLinear(shapes, layer + "ffn.down_proj", width, inner, config.mlpBias);
 }
 
