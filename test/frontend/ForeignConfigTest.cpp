@@ -346,6 +346,22 @@ TEST(ForeignConfig, RelativesOfLlamaHaveTheirOwnDefaults) {
   EXPECT_TRUE(smollm3.tieWordEmbeddings);
 }
 
+TEST(ForeignConfig, GraniteHybridsAreReadWithoutExperts) {
+  const std::string sizes = R"(, "mamba_n_heads": 8, "mamba_d_state": 4, "num_attention_heads": 4)";
+  auto with = [&](const std::string &more) { return sizesOf("granitemoehybrid", sizes + more); };
+  Config config = valid(with(R"(, "num_local_experts": 0)"));
+  EXPECT_EQ(config.layerModes, std::vector<std::vector<Mode>>(5, {Mode::Ssm}));
+  EXPECT_EQ(config.ssm.headDim, 16); // expand * hidden_size / mamba_n_heads
+  EXPECT_EQ(config.intermediateSize, 1024);
+  EXPECT_TRUE(config.fusedGateUp);
+  EXPECT_FALSE(config.rotates(0));
+  EXPECT_EQ(errorOf(with("")), "key 'num_local_experts': a mixture of experts is not supported; only 0 is");
+  EXPECT_EQ(errorOf(with(R"(, "num_local_experts": 0, "layer_types": ["mamba", "conv", "mamba", "mamba", "mamba"])")),
+            "key 'layer_types[1]': must be \"mamba\" or \"attention\", got \"conv\"");
+  EXPECT_EQ(errorOf(with(R"(, "num_local_experts": 0, "position_embedding_type": "alibi")")),
+            "key 'position_embedding_type': must be one of \"nope\", \"rope\", got \"alibi\"");
+}
+
 TEST(ForeignConfig, WindowsAreThoseOfTheLayersThatHaveThem) {
   using Layers = std::vector<std::vector<Mode>>;
   const std::vector<Mode> full = {Mode::Full}, swa = {Mode::Swa};
@@ -411,14 +427,12 @@ TEST(ForeignConfig, UnsupportedValuesAndKeysAreNamed) {
       {llama, "num_attention_heads", "16", "key 'num_attention_heads': a head must have an even size, got 1"},
       {llama, "num_key_value_heads", "3", "key 'num_key_value_heads': must divide num_attention_heads (4), got 3"},
       {llama, "modes", "[\"ssm\"]", "key 'modes': " + key},
-      {mamba2, "use_bias", "true", "key 'use_bias': only false is supported"},
       {mamba2, "use_conv_bias", "false", "key 'use_conv_bias': only true is supported"},
       {mamba2, "expand", "1.5", "key 'expand': must be a whole number from 1 to 1048576, got 1.5"},
       {mamba2, "num_heads", "5", "key 'num_heads': times the head size (8) must be the inner size (32), got 5"},
       {mamba2, "intermediate_size", "31", "key 'intermediate_size': must be expand * hidden_size (32)"},
       {mamba2, "rms_norm", "false", "key 'rms_norm': only true is supported"},
       {mamba2, "num_attention_heads", "2", "key 'num_attention_heads': " + key},
-      {bamba, "mamba_proj_bias", "true", "key 'mamba_proj_bias': only false is supported"},
       {bamba, "mamba_conv_bias", "false", "key 'mamba_conv_bias': only true is supported"},
       {bamba, "partial_rotary_factor", "1.0", "key 'partial_rotary_factor': must be 0.5"},
       {bamba, "attn_rotary_emb", "4", "key 'attn_rotary_emb': must be half the head size (2), got 4"},
