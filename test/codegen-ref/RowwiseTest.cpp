@@ -99,7 +99,7 @@ TYPED_TEST(RefRowwise, RMSNormDividesByTheRootMeanSquareOfTheRow) {
 }
 
 TYPED_TEST(RefRowwise, NormsOfGroupsAreNormsOfTheGroupsAsRows) {
-  constexpr size_t width = 12, groups = 3, size = width / groups;
+  constexpr int64_t width = 12, groups = 3, size = width / groups;
   auto x = randomVector<TypeParam>(rows * width, 6), w = randomVector<TypeParam>(size, 7);
   std::vector<TypeParam> results[2];
   for (int grouped : {0, 1}) {
