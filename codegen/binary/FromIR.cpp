@@ -97,6 +97,8 @@ llvm::Error readModel(ModuleOp module, Manifest &manifest) {
   model.numKeyValueHeads = description->numKeyValueHeads;
   model.bosTokenId = description->bosTokenId;
   model.eosTokenIds = description->eosTokenIds.vec();
+  model.maxPositionEmbeddings = description->maxPositionEmbeddings;
+  model.sampling = description->sampling;
   for (const ir::ModelDescription::Layer &layer : description->layers) {
     ModelLayer info;
     for (ir::Mode mode : layer.modes)

@@ -47,6 +47,13 @@ void writeModel(OStream &json, const ModelInfo &model) {
   json.attribute("num_key_value_heads", model.numKeyValueHeads);
   writeOptional(json, "bos_token_id", model.bosTokenId);
   writeList(json, "eos_token_ids", model.eosTokenIds);
+  writeOptional(json, "max_position_embeddings", model.maxPositionEmbeddings);
+  if (model.sampling)
+    json.attributeObject("sampling", [&] {
+      json.attribute("temperature", model.sampling->temperature);
+      json.attribute("top_k", model.sampling->topK);
+      json.attribute("top_p", model.sampling->topP);
+    });
   json.attributeArray("layers", [&] {
     for (const ModelLayer &layer : model.layers)
       json.object([&] {

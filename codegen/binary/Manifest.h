@@ -4,6 +4,7 @@
 #ifndef CHIMERA_CODEGEN_BINARY_MANIFEST_H
 #define CHIMERA_CODEGEN_BINARY_MANIFEST_H
 
+#include "runtime/abi/Layout.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include <cstdint>
@@ -160,6 +161,10 @@ struct ModelInfo {
   std::optional<int64_t> bosTokenId;
   /// The tokens that end a text; may be empty.
   std::vector<int64_t> eosTokenIds;
+  /// The longest sequence that the model was made for.
+  std::optional<int64_t> maxPositionEmbeddings;
+  /// How tokens are chosen unless the user says otherwise.
+  std::optional<abi::SamplingDefaults> sampling;
   std::vector<ModelLayer> layers;
 };
 

@@ -6,6 +6,7 @@
 #include "runtime/abi/Layout.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -70,6 +71,21 @@ std::string ir::checkIntegerIn(Attribute attr, int64_t low, int64_t high) {
   return ("must be in " + llvm::Twine(low) + " .. " + llvm::Twine(high) + ", got " + llvm::Twine(value)).str();
 }
 
+std::string ir::checkNumberIn(Attribute attr, double low, double high, bool open) {
+  auto number = dyn_cast<FloatAttr>(attr);
+  if (!number || !number.getType().isF64()) {
+    return mustBe("an f64", attr);
+  }
+  double value = number.getValueAsDouble();
+  if (value >= low && value <= high && !(open && value == low)) {
+    return {};
+  }
+  std::string range;
+  llvm::raw_string_ostream(range) << (open ? "above " : "in ") << llvm::format("%g", low)
+                                  << (open ? " and at most " : " .. ") << llvm::format("%g", high);
+  return mustBe(range, attr);
+}
+
 std::string ir::checkText(Attribute attr) {
   auto text = dyn_cast<StringAttr>(attr);
   bool fits = text && !text.getValue().empty() &&
@@ -99,6 +115,10 @@ std::string ir::checkUnit(Attribute attr) {
 
 std::string ir::checkArray(Attribute attr) {
   return isa<ArrayAttr>(attr) ? std::string() : mustBe("an array", attr);
+}
+
+std::string ir::checkDictionary(Attribute attr) {
+  return isa<DictionaryAttr>(attr) ? std::string() : mustBe("a dictionary", attr);
 }
 
 std::string ir::checkCacheMode(Attribute attr) {

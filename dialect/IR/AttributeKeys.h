@@ -37,6 +37,9 @@ template <int64_t low, int64_t high> std::string checkInteger(mlir::Attribute at
   return checkIntegerIn(attr, low, high);
 }
 
+/// An f64 in low .. high, and not `low` itself if that is `open`.
+std::string checkNumberIn(mlir::Attribute attr, double low, double high, bool open = false);
+
 /// A string that is not empty and has no control characters.
 std::string checkText(mlir::Attribute attr);
 /// One of the strings.
@@ -45,6 +48,7 @@ std::string checkOneOf(mlir::Attribute attr, llvm::ArrayRef<const char *> names)
 std::string checkIntegers(mlir::Attribute attr);
 std::string checkUnit(mlir::Attribute attr);
 std::string checkArray(mlir::Attribute attr);
+std::string checkDictionary(mlir::Attribute attr);
 std::string checkCacheMode(mlir::Attribute attr);
 std::string checkDtype(mlir::Attribute attr);
 

@@ -25,8 +25,24 @@ static const AttributeKey modelKeys[] = {
     {"num_key_value_heads", checkInteger<0, abi::mostSize>},
     {"bos_token_id", checkInteger<0, abi::mostSize>, /*optional=*/true},
     {"eos_token_ids", checkIntegers, /*optional=*/true},
+    {"max_position_embeddings", checkInteger<1, abi::mostPositions>, /*optional=*/true},
+    {"sampling", checkDictionary, /*optional=*/true},
     {"layers", checkArray},
     {"targets", checkArray, /*optional=*/true},
+};
+
+static std::string checkTemperature(Attribute attr) {
+  return checkNumberIn(attr, 0, abi::mostTemperature);
+}
+
+static std::string checkShare(Attribute attr) {
+  return checkNumberIn(attr, 0, 1, /*open=*/true);
+}
+
+static const AttributeKey samplingKeys[] = {
+    {"temperature", checkTemperature},
+    {"top_k", checkInteger<0, abi::mostPositions>},
+    {"top_p", checkShare},
 };
 
 /// The modes of each layer, by name, once each and in canonical order.
@@ -119,6 +135,10 @@ FailureOr<ModelDescription> ir::readModel(Attribute attr, EmitError emitError) {
     return failure();
   }
   auto dictionary = cast<DictionaryAttr>(attr);
+  auto sampling = dictionary.getAs<DictionaryAttr>("sampling");
+  if (sampling && failed(checkKeys(emitError, (attrs::model + ": 'sampling'").str(), sampling, samplingKeys))) {
+    return failure();
+  }
   auto number = [&](StringRef key) { return dictionary.getAs<IntegerAttr>(key).getInt(); };
   ModelDescription model;
   model.dtype = dictionary.getAs<StringAttr>("dtype").getValue();
@@ -133,6 +153,13 @@ FailureOr<ModelDescription> ir::readModel(Attribute attr, EmitError emitError) {
   }
   if (auto ends = dictionary.getAs<DenseI64ArrayAttr>("eos_token_ids")) {
     model.eosTokenIds = ends.asArrayRef();
+  }
+  if (dictionary.contains("max_position_embeddings")) {
+    model.maxPositionEmbeddings = number("max_position_embeddings");
+  }
+  if (sampling) {
+    auto real = [&](StringRef key) { return sampling.getAs<FloatAttr>(key).getValueAsDouble(); };
+    model.sampling = {real("temperature"), sampling.getAs<IntegerAttr>("top_k").getInt(), real("top_p")};
   }
   if (failed(readLayers(dictionary.getAs<ArrayAttr>("layers"), model, emitError))) {
     return failure();

@@ -6,6 +6,7 @@
 
 #include "dialect/IR/Attributes.h"
 #include "dialect/IR/Dialect.h"
+#include "runtime/abi/Layout.h"
 
 #include <vector>
 
@@ -27,6 +28,8 @@ struct ModelDescription {
   int64_t numKeyValueHeads = 0;
   std::optional<int64_t> bosTokenId;
   llvm::ArrayRef<int64_t> eosTokenIds;
+  std::optional<int64_t> maxPositionEmbeddings;
+  std::optional<abi::SamplingDefaults> sampling;
   std::vector<Layer> layers;
 };
 

@@ -290,6 +290,14 @@ DictionaryAttr describeModel(OpBuilder &builder, const Config &config, DType dty
     add("bos_token_id", *config.bosTokenId);
   if (!config.eosTokenIds.empty())
     list.append("eos_token_ids", builder.getDenseI64ArrayAttr(config.eosTokenIds));
+  if (config.maxPositionEmbeddings)
+    add("max_position_embeddings", *config.maxPositionEmbeddings);
+  if (config.sampling)
+    list.append("sampling",
+                builder.getDictionaryAttr(
+                    {builder.getNamedAttr("temperature", builder.getF64FloatAttr(config.sampling->temperature)),
+                     builder.getNamedAttr("top_k", builder.getI64IntegerAttr(config.sampling->topK)),
+                     builder.getNamedAttr("top_p", builder.getF64FloatAttr(config.sampling->topP))}));
   SmallVector<Attribute> layers, targets;
   for (const std::vector<Mode> &modes : config.layerModes) {
     SmallVector<Attribute> names;

@@ -187,6 +187,7 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
                     "tie_word_embeddings",
                     "bos_token_id",
                     "eos_token_id",
+                    "max_position_embeddings",
                     "window",
                     "cache_write",
                     "identity_output",
@@ -195,6 +196,7 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
                     "router"},
                    {"training"});
   readSizes(reader, config);
+  readMaxPositions(reader, config);
   readModes(reader, reader.sink(), config);
   config.intermediateSize = reader.integer("intermediate_size", std::nullopt, 0, largestSize);
   config.mlpBias = reader.boolean("mlp_bias", false);

@@ -90,6 +90,7 @@ ConfigOrError parseConfig(std::string_view text, std::string_view fileName) {
     } else {
       ObjectReader foreign(&json, "", errors, ObjectReader::Nulls::AreAbsent);
       readForeignConfig(foreign, config);
+      readMaxPositions(foreign, config);
     }
     if (!errors.failed())
       checkConfig(config, errors);
@@ -109,6 +110,7 @@ std::string readGenerationConfig(std::string_view text, std::string_view fileNam
       config.bosTokenId = ids.bosTokenId;
     if (reader.has("eos_token_id"))
       config.eosTokenIds = ids.eosTokenIds;
+    readSampling(reader, config.sampling);
   });
 }
 

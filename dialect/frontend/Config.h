@@ -5,6 +5,7 @@
 #ifndef CHIMERA_DIALECT_FRONTEND_CONFIG_H
 #define CHIMERA_DIALECT_FRONTEND_CONFIG_H
 
+#include "runtime/abi/Layout.h"
 #include "runtime/io/Result.h"
 
 #include <array>
@@ -125,8 +126,10 @@ struct Config {
   int64_t tokenConvKernel = 0; ///< 0: no token convolution
   bool tieWordEmbeddings = false;
   std::optional<int64_t> bosTokenId;
-  std::vector<int64_t> eosTokenIds; ///< empty, or the ids that end a text
-  int64_t window = 512;             ///< W, entries of the swa ring
+  std::vector<int64_t> eosTokenIds;              ///< empty, or the ids that end a text
+  std::optional<int64_t> maxPositionEmbeddings;  ///< the longest sequence that the model was made for
+  std::optional<abi::SamplingDefaults> sampling; ///< what generation_config.json says of it
+  int64_t window = 512;                          ///< W, entries of the swa ring
   CacheWrite cacheWrite = CacheWrite::Routed;
   IdentityOutput identityOutput = IdentityOutput::Zero;
   std::vector<std::vector<Mode>> layerModes; ///< [L]: each layer's modes, ascending, never empty
@@ -164,8 +167,8 @@ using ConfigOrError = std::variant<Config, std::string>;
 /// Reads the text of a config.json; `fileName` is only for messages ("config.json: key 'vocab_size': missing").
 ConfigOrError parseConfig(std::string_view text, std::string_view fileName);
 
-/// Puts the token ids of a generation_config.json's text, where it has them, in the place of those of `config`. What is
-/// wrong, or nothing; all its other keys are left alone.
+/// Puts the token ids of a generation_config.json's text, where it has them, in the place of those of `config`, and the
+/// sampling that it asks for into `config`. What is wrong, or nothing; all its other keys are left alone.
 std::string readGenerationConfig(std::string_view text, std::string_view fileName, Config &config);
 
 /// The text of a config, and the path of its file.
@@ -178,7 +181,7 @@ struct ConfigText {
 io::Result<ConfigText> readConfigText(const std::string &path);
 
 /// Reads the config in the file at `path`; a directory means the config.json in it. A generation_config.json beside it,
-/// as the transformers library writes it, decides over the token ids that start and end a text.
+/// as the transformers library writes it, decides over the token ids that start and end a text, and over sampling.
 ConfigOrError readConfig(const std::string &path);
 
 /// The inverse frequencies of the rotary embedding, [rotaryDims / 2], in f64 and with rope scaling applied: dimension

@@ -19,6 +19,13 @@ inline constexpr int64_t largestCount = int64_t{1} << 53; ///< of tokens
 /// bos_token_id and eos_token_id, an id or a list (null and absent: none). config.vocabSize is known.
 void readTokenIds(ObjectReader &reader, Config &config);
 
+/// max_position_embeddings, which any config may have (null and absent: none).
+void readMaxPositions(ObjectReader &reader, Config &config);
+
+/// do_sample, temperature, top_k and top_p, with the defaults of the transformers library; nothing where none is there.
+/// Without do_sample the largest logit is taken, as the library does.
+void readSampling(ObjectReader &reader, std::optional<abi::SamplingDefaults> &sampling);
+
 /// vocab_size, hidden_size, num_hidden_layers and the token ids.
 void readSizes(ObjectReader &reader, Config &config);
 

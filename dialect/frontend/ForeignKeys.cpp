@@ -14,7 +14,7 @@ constexpr std::string_view withoutEffect[] = {
     // The file and the program that wrote it.
     "architectures", "auto_map", "_name_or_path", "name_or_path", "base_model_name_or_path", "_commit_hash",
     "transformers_version", "unsloth_version", "unsloth_fixed", "transformers.js_config", "tokenizer_class", "prefix",
-    "is_llama_config", "model_max_length", "max_position_embeddings",
+    "is_llama_config", "model_max_length",
     // How it is executed.
     "torch_dtype", "dtype", "use_cache", "torchscript", "use_bfloat16", "return_dict", "return_dict_in_generate",
     "output_attentions", "output_hidden_states", "output_scores", "_attn_implementation", "attn_implementation",
@@ -121,7 +121,7 @@ void checkForeignKeys(ObjectReader &reader, const std::vector<std::string_view> 
   };
   for (const auto &[key, value] : reader.members()) {
     if (value.kind == JsonValue::Kind::Null || contains(read, key) || contains(ignored, key) ||
-        contains(withoutEffect, key) || isUnused(key))
+        contains(withoutEffect, key) || isUnused(key) || key == "max_position_embeddings")
       continue;
     const auto *known = std::find_if(std::begin(switches), std::end(switches),
                                      [&key = key](const Switch &entry) { return entry.key == key; });

@@ -10,7 +10,7 @@
 namespace chimera::abi {
 
 /// The version of the manifest's format.
-inline constexpr int64_t formatVersion = 6;
+inline constexpr int64_t formatVersion = 7;
 
 /// Offsets into an arena are multiples of so many bytes.
 inline constexpr int64_t arenaAlignment = 64;
@@ -63,6 +63,20 @@ inline constexpr int64_t mostGroup = scaleGroup;
 /// The most parameters in one packed form.
 inline constexpr int64_t mostStacked = 64;
 
+/// How a model's next tokens are chosen unless the user says otherwise. Neutral values say: the largest logit.
+struct SamplingDefaults {
+  double temperature = 0; ///< Divides the logits; 0: the largest logit.
+  int64_t topK = 0;       ///< How many of the largest logits are kept; 0: all.
+  double topP = 1;        ///< The probability that is kept, in (0, 1], after top-k.
+
+  bool operator==(const SamplingDefaults &other) const {
+    return temperature == other.temperature && topK == other.topK && topP == other.topP;
+  }
+};
+
+/// The greatest temperature that is taken for one.
+inline constexpr double mostTemperature = 1e6;
+
 // Bounds that no model reaches, chosen so that products of sizes cannot overflow 64 bits.
 
 inline constexpr int64_t mostTokens = int64_t(1) << 20;
@@ -75,6 +89,8 @@ inline constexpr int64_t mostElements = int64_t(1) << 41;
 inline constexpr int64_t mostItems = int64_t(1) << 20;
 inline constexpr int64_t mostGrid = int64_t(1) << 40;
 inline constexpr int64_t mostVariants = 64;
+/// Of a sequence.
+inline constexpr int64_t mostPositions = int64_t(1) << 53;
 /// Of the stack that a kernel may take.
 inline constexpr int64_t mostStack = int64_t(1) << 32;
 

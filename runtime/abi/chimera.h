@@ -144,6 +144,23 @@ CHIMERA_API const char *chimera_model_variant(const chimera_model *model);
 /* The tokens that end a text, by index from 0; -1 past the last. */
 CHIMERA_API int64_t chimera_model_eos_token(const chimera_model *model, size_t index);
 
+/* The longest sequence that the model was made for (max_position_embeddings of its config); -1: not known. Nothing
+ * stops a sequence there, but what follows is beyond what the model was trained on. */
+CHIMERA_API int64_t chimera_model_max_positions(const chimera_model *model);
+
+/* How the model's next tokens are meant to be chosen, from the generation_config.json beside its config. */
+typedef struct chimera_sampling {
+  size_t struct_size;
+  double temperature; /* divides the logits; 0: always the largest logit */
+  int64_t top_k;      /* how many of the largest logits are kept; 0: all */
+  double top_p;       /* in (0, 1]: the probability of the likeliest tokens that are kept, after top_k */
+} chimera_sampling;
+
+/* Fills the first sampling->struct_size bytes of *sampling. A model that says nothing has temperature 0, top_k 0 and
+ * top_p 1. */
+CHIMERA_API int32_t chimera_model_sampling(const chimera_model *model, chimera_sampling *sampling,
+                                           chimera_error **error);
+
 /* The modes of a layer as bits (1 << CHIMERA_MODE_*), and those of them that may be forced. 0 for no such layer. */
 CHIMERA_API uint32_t chimera_model_layer_modes(const chimera_model *model, int64_t layer);
 CHIMERA_API uint32_t chimera_model_layer_forceable(const chimera_model *model, int64_t layer);

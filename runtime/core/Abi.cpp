@@ -192,6 +192,24 @@ int64_t chimera_model_eos_token(const chimera_model *model, size_t index) {
   return model->model->manifest().model.eosTokenIds[index];
 }
 
+int64_t chimera_model_max_positions(const chimera_model *model) {
+  return model ? model->model->manifest().model.maxPositions : -1;
+}
+
+int32_t chimera_model_sampling(const chimera_model *model, chimera_sampling *sampling, chimera_error **error) {
+  return guarded(error, [&]() -> Failure {
+    if (!model || !sampling)
+      return nullArgument(model ? "sampling" : "model");
+    if (sampling->struct_size < sizeof(size_t))
+      return Error("sampling: struct_size is not set");
+    chimera::abi::SamplingDefaults defaults =
+        model->model->manifest().model.sampling.value_or(chimera::abi::SamplingDefaults());
+    chimera_sampling full{sampling->struct_size, defaults.temperature, defaults.topK, defaults.topP};
+    std::memcpy(sampling, &full, std::min(sampling->struct_size, sizeof full));
+    return std::nullopt;
+  });
+}
+
 static LayerModes layerOf(const chimera_model *model, int64_t layer) {
   if (!model || layer < 0 || layer >= model->model->manifest().layers())
     return {};

@@ -70,6 +70,16 @@ static void readLayer(const JsonReader &json, ModelShape &model) {
   model.layers.push_back(layer);
 }
 
+static abi::SamplingDefaults readSampling(const JsonReader &json) {
+  abi::SamplingDefaults sampling;
+  sampling.temperature = json.at("temperature").number(0, abi::mostTemperature);
+  sampling.topK = json.at("top_k").integer(0, abi::mostPositions);
+  sampling.topP = json.at("top_p").number(0, 1);
+  if (!json.failed() && sampling.topP == 0)
+    json.at("top_p").fail("must be above 0");
+  return sampling;
+}
+
 static void readModel(const JsonReader &json, ModelShape &model) {
   model.vocabSize = json.at("vocab_size").integer(1, mostSize);
   model.hiddenSize = json.at("hidden_size").integer(1, mostSize);
@@ -81,6 +91,10 @@ static void readModel(const JsonReader &json, ModelShape &model) {
   JsonReader bos = json.at("bos_token_id");
   model.bosTokenId = bos.isNull() ? -1 : bos.integer(0, model.vocabSize - 1);
   model.eosTokenIds = json.at("eos_token_ids").integers(0, model.vocabSize - 1, mostItems);
+  JsonReader positions = json.at("max_position_embeddings");
+  model.maxPositions = positions.isNull() ? -1 : positions.integer(1, abi::mostPositions);
+  if (json.has("sampling"))
+    model.sampling = readSampling(json.at("sampling"));
   json.at("layers").each([&](const JsonReader &layer) { readLayer(layer, model); }, mostLayers);
   if (model.layers.empty())
     json.at("layers").fail("must not be empty");

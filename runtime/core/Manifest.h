@@ -43,6 +43,8 @@ struct ModelShape {
   int64_t keyValueHeads = 0;
   int64_t bosTokenId = -1;          ///< -1: none.
   std::vector<int64_t> eosTokenIds; ///< The tokens that end a text.
+  int64_t maxPositions = -1;        ///< The longest sequence that the model was made for; -1: unknown.
+  std::optional<abi::SamplingDefaults> sampling;
   std::vector<LayerModes> layers;
 };
 

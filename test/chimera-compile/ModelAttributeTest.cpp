@@ -18,7 +18,8 @@ protected:
 
 const char *const config = R"({
   "model_type": "chimera", "vocab_size": 20, "hidden_size": 8, "num_hidden_layers": 3, "num_attention_heads": 1,
-  "head_dim": 8, "intermediate_size": 0, "window": 4, "bos_token_id": 1, "eos_token_id": [7, 3], "ssm": {"kind": "lti", "state_size": 4},
+  "head_dim": 8, "intermediate_size": 0, "window": 4, "bos_token_id": 1, "eos_token_id": [7, 3],
+  "max_position_embeddings": 4096, "ssm": {"kind": "lti", "state_size": 4},
   "modes": [["full", "ssm"], ["swa"], ["full", "identity"]],
   "router": {"target": {"ssm": 0.375, "swa": 0.25, "full": 0.125}}
 })";
@@ -27,8 +28,13 @@ TEST_F(ModelAttribute, TokensAndTargetsArriveInTheManifest) {
   ProcessResult result = compileText("config.json", config);
   ASSERT_EQ(result.status, 0) << result.describe();
   std::string bytes = readFile(binary());
+  EXPECT_EQ(bytes.find("\"sampling\""), std::string::npos);
+  write("generation_config.json", R"({"do_sample": true, "temperature": 0.5, "top_p": 0.75})");
+  ASSERT_EQ(compileText("config.json", config).status, 0);
+  bytes = readFile(binary());
   // The shares of each layer's modes in canonical order, renormalised.
-  for (const char *part : {R"("bos_token_id":1,"eos_token_ids":[7,3],)",
+  for (const char *part : {R"("bos_token_id":1,"eos_token_ids":[7,3],"max_position_embeddings":4096,)"
+                           R"("sampling":{"temperature":0.5,"top_k":50,"top_p":0.75},)",
                            R"({"modes":["ssm","full"],"forceable":["ssm","full"],"target":[0.75,0.25]})",
                            R"({"modes":["swa"],"forceable":["swa"],"target":[1]})",
                            R"({"modes":["full","identity"],"forceable":["full","identity"],"target":[1,0]})"})
@@ -45,7 +51,10 @@ TEST_F(ModelAttribute, SharesAreEqualWhereTheTargetIsZeroForAll) {
 }
 
 TEST_F(ModelAttribute, AModuleThatSaysThemWronglyIsOneLineOfError) {
+  write("generation_config.json", R"({"do_sample": true, "temperature": 0.5, "top_p": 0.75})");
   std::string good = output({write("config.json", config), "--emit=chimera"});
+  const std::string sampling =
+      "sampling = {temperature = 5.000000e-01 : f64, top_k = 50 : i64, top_p = 7.500000e-01 : f64}";
   auto with = [&](const std::string &from, const std::string &to) {
     std::string text = good;
     EXPECT_NE(text.find(from), std::string::npos) << from << " is missing in\n" << text.substr(0, 1000);
@@ -63,6 +72,13 @@ TEST_F(ModelAttribute, AModuleThatSaysThemWronglyIsOneLineOfError) {
       {with("eos_token_ids = array<i64: 7, 3>", "eos_token_ids = array<i64: 7, 20>"),
        "'eos_token_ids' must be in 0 .. 19, got 20"},
       {with("eos_token_ids = array<i64: 7, 3>", "eos_token_ids = 7 : i64"), "'eos_token_ids' must be an array<i64>"},
+      {with("max_position_embeddings = 4096", "max_position_embeddings = 0"),
+       "'max_position_embeddings' must be in 1 .. 9007199254740992, got 0"},
+      {with(sampling, "sampling = {}"), "chimera.model: 'sampling': 'temperature' is missing"},
+      {with(sampling, "sampling = []"), "'sampling' must be a dictionary, got []"},
+      {with("temperature = 5.000000e-01 : f64", "temperature = 1 : i64"), "'temperature' must be an f64, got 1 : i64"},
+      {with("temperature = 5.0", "temperature = -5.0"), "'temperature' must be in 0 .. 1e+06, got -5.000000e-01"},
+      {with("top_p = 7.500000e-01", "top_p = 0.0"), "'top_p' must be above 0 and at most 1, got 0"},
       {with("bos_token_id = 1", "bos_token_id = -1"), "'bos_token_id' must be in 0 .. 1048576, got -1"},
       {with("num_attention_heads = 1", "num_attention_heads = -5"), "'num_attention_heads' must be in 0 .. 1048576"},
       {with("vocab_size = 20", "vocab_size = 21"), "chimera.model's vocab_size is 21"},

@@ -35,12 +35,14 @@ void ByteModelTest::writeWeights(int64_t vocabulary, int64_t nanToken) const {
   ASSERT_TRUE(io::writeSafetensors(file("model.safetensors"), {view}));
 }
 
-void ByteModelTest::writeModel(const nlohmann::json &bos, const nlohmann::json &eos, int64_t vocabulary) const {
+void ByteModelTest::writeModel(const nlohmann::json &bos, const nlohmann::json &eos, int64_t vocabulary,
+                               const nlohmann::json &more) const {
   nlohmann::json manifest = toy::manifest();
   int64_t bytes = toy::maxTokens * vocabulary * 4;
   manifest["model"]["vocab_size"] = vocabulary;
   manifest["model"]["bos_token_id"] = bos;
   manifest["model"]["eos_token_ids"] = eos;
+  manifest["model"].update(more);
   for (nlohmann::json &parameter : manifest["parameters"])
     parameter["shape"] = {vocabulary};
   for (nlohmann::json &phase : manifest["variants"][0]["phases"]) {

@@ -16,8 +16,10 @@ protected:
 
   ByteModelTest();
 
-  /// Writes m.chm for a vocabulary of `vocabulary` tokens with these start and end tokens.
-  void writeModel(const nlohmann::json &bos, const nlohmann::json &eos, int64_t vocabulary = vocab) const;
+  /// Writes m.chm for a vocabulary of `vocabulary` tokens with these start and end tokens. `more`: other keys
+  /// of the manifest's model.
+  void writeModel(const nlohmann::json &bos, const nlohmann::json &eos, int64_t vocabulary = vocab,
+                  const nlohmann::json &more = nlohmann::json::object()) const;
   /// Writes weights for it as model.safetensors: letters are likelier than the rest. The logits of `nanToken` are NaN.
   void writeWeights(int64_t vocabulary = vocab, int64_t nanToken = -1) const;
 

@@ -19,12 +19,31 @@ TEST_F(InspectTest, SaysWhatTheModelIs) {
   ProcessResult result = ToolTest::inspect({file("m.chm")});
   expectSuccess(result);
   for (const char *text :
-       {"producer     toy, format 6", "target       ref\n", "variant      x86-64 with sse2\n",
+       {"producer     toy, format 7", "target       ref\n", "variant      x86-64 with sse2\n",
         "weights      88 bytes row by row\n", "dtype        f32, numerics invariant",
         "vocab_size 11, hidden_size 1, 2 layers", "layers 0-1   ssm, full (target in percent: 75, 25)",
         "bos token    1", "eos tokens   2, 9", "parameters   2 tensors, 22 elements, 88 bytes", "route 32",
         "pages        256 bytes hold 64", "prefill      3 launches", "decode       3 launches"})
     EXPECT_NE(result.out.find(text), std::string::npos) << text << "\n" << result.out;
+}
+
+TEST_F(InspectTest, SaysHowLongSequencesAreAndHowToSample) {
+  nlohmann::json manifest = toy::manifest();
+  auto inspected = [&](double temperature) {
+    manifest["model"]["max_position_embeddings"] = 8192;
+    manifest["model"]["sampling"] = {{"temperature", temperature}, {"top_k", 40}, {"top_p", 0.75}};
+    std::vector<uint8_t> bytes = toy::binary(manifest.dump());
+    writeFile(file("told.chm"), std::string(bytes.begin(), bytes.end()));
+    return ToolTest::inspect({file("told.chm")}).out;
+  };
+  std::string text = inspected(0.6);
+  EXPECT_NE(text.find("positions    made for at most 8192 tokens a sequence\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("sampling     temperature 0.6, top-k 40, top-p 0.75\n"), std::string::npos) << text;
+  text = inspected(0);
+  EXPECT_NE(text.find("temperature 0, top-k 40, top-p 0.75 (always the largest logit)\n"), std::string::npos) << text;
+  text = ToolTest::inspect({file("m.chm")}).out;
+  EXPECT_EQ(text.find("positions "), std::string::npos) << text;
+  EXPECT_EQ(text.find("sampling "), std::string::npos) << text;
 }
 
 TEST_F(InspectTest, PrintsParametersLaunchesAndTheManifest) {

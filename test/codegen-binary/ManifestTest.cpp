@@ -22,6 +22,8 @@ Manifest fullManifest() {
   manifest.model.numAttentionHeads = 2;
   manifest.model.numKeyValueHeads = 1;
   manifest.model.eosTokenIds = {3, 7};
+  manifest.model.maxPositionEmbeddings = 4096;
+  manifest.model.sampling = chimera::abi::SamplingDefaults{0.5, 40, 0.75};
   manifest.model.layers = {{{"ssm", "full"}, {"ssm"}, {0.75, 0.25}}};
   manifest.parameters = {
       {"embed_tokens.weight", {256, 32}, "bf16", false, "", {}, {}},
@@ -49,11 +51,12 @@ Manifest fullManifest() {
 
 TEST(Manifest, JsonIsAsDocumented) {
   const char *expected =
-      R"({"format":"chimera-model","version":6,"producer":"chimera-compile 0.1.0","target":"ref",)"
+      R"({"format":"chimera-model","version":7,"producer":"chimera-compile 0.1.0","target":"ref",)"
       R"("dtype":"bf16","numerics":"invariant",)"
       R"("limits":{"max_tokens":16,"max_seqs":4},)"
       R"("model":{"vocab_size":256,"hidden_size":32,"window":8,"head_dim":16,"num_attention_heads":2,)"
-      R"("num_key_value_heads":1,"bos_token_id":null,"eos_token_ids":[3,7],)"
+      R"("num_key_value_heads":1,"bos_token_id":null,"eos_token_ids":[3,7],"max_position_embeddings":4096,)"
+      R"("sampling":{"temperature":0.5,"top_k":40,"top_p":0.75},)"
       R"("layers":[{"modes":["ssm","full"],"forceable":["ssm"],"target":[0.75,0.25]}]},)"
       R"("parameters":[{"name":"embed_tokens.weight","shape":[256,32],"dtype":"bf16","optional":false},)"
       R"({"name":"layers.0.router.proj.weight","shape":[2,32],"dtype":"f32","optional":true,)"

@@ -161,6 +161,7 @@ TEST(Config, WholeNumbersAreCheckedAtTheirBounds) {
       {"token_conv_kernel", R"(, "token_conv_kernel": )", "", 0, 16},
       {"bos_token_id", R"(, "bos_token_id": )", "", 0, 16},
       {"eos_token_id", R"(, "eos_token_id": )", "", 0, 16},
+      {"max_position_embeddings", R"(, "max_position_embeddings": )", "", 1, int64_t{1} << 53},
       {"router.hidden_size", R"(, "router": {"kind": "mlp", "hidden_size": )", "}", 1, size},
       {"router.max_tokens.full", R"(, "router": {"max_tokens": {"full": )", "}}", 0, int64_t{1} << 53},
       {"ssm.state_size", R"({"head_dim": 4, "state_size": )", "}", 1, size, true},
@@ -444,6 +445,10 @@ TEST(Config, AGenerationConfigBesideItIsRead) {
     ASSERT_TRUE(std::holds_alternative<Config>(config)) << std::get<std::string>(config);
     EXPECT_EQ(std::get<Config>(config).eosTokenIds, (std::vector<int64_t>{1, 16}));
   }
+  std::ofstream(directory + "/generation_config.json") << R"({"do_sample": true, "top_k": 5})";
+  ConfigOrError sampled = readConfig(directory);
+  ASSERT_TRUE(std::holds_alternative<Config>(sampled)) << std::get<std::string>(sampled);
+  EXPECT_EQ(std::get<Config>(sampled).sampling, (chimera::abi::SamplingDefaults{1, 5, 1}));
   std::ofstream(directory + "/generation_config.json") << "{\"eos_token_id\": [1, 17]}";
   EXPECT_EQ(std::get<std::string>(readConfig(directory)),
             directory + "/generation_config.json: key 'eos_token_id[1]': must be a whole number from 0 to 16, got 17");

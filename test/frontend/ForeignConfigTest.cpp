@@ -403,6 +403,44 @@ TEST(ForeignConfig, TheGenerationConfigDecidesOverTokenIds) {
   EXPECT_EQ(readGenerationConfig("[1]", "g.json", config), "g.json: must be a JSON object, got a list");
 }
 
+TEST(ForeignConfig, TheGenerationConfigSaysHowToSample) {
+  auto sampling = [](const std::string &text) {
+    Config config = valid(llama);
+    EXPECT_EQ(readGenerationConfig(text, "g.json", config), "");
+    return config.sampling;
+  };
+  using Sampling = chimera::abi::SamplingDefaults;
+  EXPECT_EQ(sampling(R"({"eos_token_id": 1, "repetition_penalty": 1.1, "num_beams": 4})"), std::nullopt);
+  EXPECT_EQ(sampling(R"({"do_sample": null, "temperature": null})"), std::nullopt);
+  EXPECT_EQ(sampling(R"({"do_sample": true, "temperature": 0.6, "top_p": 0.9})"), (Sampling{0.6, 50, 0.9}));
+  EXPECT_EQ(sampling(R"({"do_sample": true, "top_k": null})"), (Sampling{1, 0, 1}));
+  EXPECT_EQ(sampling(R"({"do_sample": true, "top_k": 20})"), (Sampling{1, 20, 1}));
+  EXPECT_EQ(sampling(R"({"do_sample": true, "temperature": 0})"), (Sampling{0, 50, 1}));
+  // The library takes the largest logit unless it is told to sample.
+  EXPECT_EQ(sampling(R"({"temperature": 0.6, "top_p": 0.9})"), (Sampling{0, 0, 0.9}));
+  EXPECT_EQ(sampling(R"({"do_sample": false, "temperature": 0.6, "top_k": 7})"), (Sampling{0, 7, 1}));
+  Config config = valid(llama);
+  for (auto [text, error] : {std::pair(R"({"do_sample": 1})", "do_sample': must be true or false, got 1"),
+                             {R"({"temperature": -1})", "temperature': must be >= 0 and <= 1e+06, got -1"},
+                             {R"({"top_k": -1})", "top_k': must be a whole number from 0 to 9007199254740992, got -1"},
+                             {R"({"top_p": 0})", "top_p': must be > 0 and <= 1, got 0"}})
+    EXPECT_EQ(readGenerationConfig(text, "g.json", config), std::string("g.json: key '") + error);
+}
+
+TEST(ForeignConfig, MaxPositionsAreKept) {
+  for (std::string with : {llama, mistral, mamba2}) {
+    if (size_t at = with.find("\"max_position_embeddings\": "); at != std::string::npos)
+      with.replace(at, with.find(',', at) - at, "\"max_position_embeddings\": 77");
+    else
+      with.insert(with.find('{') + 1, "\"max_position_embeddings\": 77, ");
+    EXPECT_EQ(valid(with).maxPositionEmbeddings, 77);
+    with.replace(with.find("77"), 2, "null");
+    EXPECT_EQ(valid(with).maxPositionEmbeddings, std::nullopt);
+    with.replace(with.find("null"), 4, "0");
+    EXPECT_EQ(errorOf(with), "key 'max_position_embeddings': must be a whole number from 1 to 9007199254740992, got 0");
+  }
+}
+
 TEST(ForeignConfig, UnsupportedValuesAndKeysAreNamed) {
   const std::string key = "not supported for this model_type";
   const std::vector<std::tuple<std::string, std::string, std::string, std::string>> cases = {

@@ -88,6 +88,8 @@ TEST_F(Abi, AModelDescribesItself) {
   EXPECT_EQ(chimera_model_eos_token(model, 2), -1);
   EXPECT_EQ(chimera_model_eos_token(model, SIZE_MAX), -1);
   EXPECT_EQ(chimera_model_eos_token(nullptr, 0), -1);
+  EXPECT_EQ(chimera_model_max_positions(model), -1);
+  EXPECT_EQ(chimera_model_max_positions(nullptr), -1);
   EXPECT_EQ(chimera_model_layer_modes(model, 1), 1u << CHIMERA_MODE_SSM | 1u << CHIMERA_MODE_FULL);
   EXPECT_EQ(chimera_model_layer_forceable(model, 0), 1u << CHIMERA_MODE_SSM | 1u << CHIMERA_MODE_FULL);
   EXPECT_EQ(chimera_model_layer_modes(model, 2), 0u);
@@ -95,6 +97,37 @@ TEST_F(Abi, AModelDescribesItself) {
   size_t length = 0;
   const char *text = chimera_model_manifest(model, &length);
   EXPECT_EQ(nlohmann::json::parse(text, text + length), toy::manifest());
+}
+
+TEST_F(Abi, AModelSaysHowLongItsSequencesAreAndHowToSample) {
+  chimera_sampling sampling{sizeof sampling, -7, -7, -7};
+  ASSERT_EQ(chimera_model_sampling(model, &sampling, &error), CHIMERA_OK);
+  EXPECT_EQ(sampling.temperature, 0);
+  EXPECT_EQ(sampling.top_k, 0);
+  EXPECT_EQ(sampling.top_p, 1);
+
+  nlohmann::json manifest = toy::manifest();
+  manifest["model"]["max_position_embeddings"] = 8192;
+  manifest["model"]["sampling"] = {{"temperature", 0.5}, {"top_k", 40}, {"top_p", 0.75}};
+  std::vector<uint8_t> bytes = toy::binary(manifest.dump());
+  chimera_model *told = nullptr;
+  ASSERT_EQ(chimera_model_load_bytes(bytes.data(), bytes.size(), "told", &told, &error), CHIMERA_OK);
+  EXPECT_EQ(chimera_model_max_positions(told), 8192);
+  ASSERT_EQ(chimera_model_sampling(told, &sampling, &error), CHIMERA_OK);
+  EXPECT_EQ(sampling.temperature, 0.5);
+  EXPECT_EQ(sampling.top_k, 40);
+  EXPECT_EQ(sampling.top_p, 0.75);
+
+  sampling = {offsetof(chimera_sampling, top_p), -7, -7, -7};
+  ASSERT_EQ(chimera_model_sampling(told, &sampling, &error), CHIMERA_OK);
+  EXPECT_EQ(sampling.top_k, 40);
+  EXPECT_EQ(sampling.top_p, -7);
+  sampling.struct_size = 0;
+  EXPECT_EQ(chimera_model_sampling(told, &sampling, &error), CHIMERA_ERROR_INVALID);
+  EXPECT_EQ(take(error), "sampling: struct_size is not set");
+  EXPECT_EQ(chimera_model_sampling(nullptr, &sampling, &error), CHIMERA_ERROR_INVALID);
+  EXPECT_EQ(take(error), "model is null");
+  chimera_model_free(told);
 }
 
 TEST_F(Abi, AStructOfAnOlderCallerIsFilledOnlyAsFarAsItGoes) {

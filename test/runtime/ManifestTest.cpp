@@ -30,12 +30,24 @@ TEST(Manifest, FieldsArriveAsTheyAre) {
   EXPECT_EQ(parsed->model.layers[1].modes, 1u << CHIMERA_MODE_SSM | 1u << CHIMERA_MODE_FULL);
   EXPECT_EQ(parsed->model.bosTokenId, 1);
   EXPECT_EQ(parsed->model.eosTokenIds, (std::vector<int64_t>{2, 9}));
+  EXPECT_EQ(parsed->model.maxPositions, -1);
+  EXPECT_FALSE(parsed->model.sampling);
   EXPECT_EQ(parsed->model.layers[0].target, (std::array<double, 4>{0.75, 0, 0.25, 0}));
   EXPECT_EQ(parsed->caches[3].kind, CacheKind::List);
   EXPECT_EQ(parsed->caches[3].table, 0);
   EXPECT_EQ(parsed->parameters[0].source, "scale");
   EXPECT_EQ(parsed->variants[0].prefill.launches[2].grid.blocks(5, 2, 3), 3 * toy::vocab);
   EXPECT_EQ(parsed->variants[0].prefill.launches[0].buffers[9].kind, Buffer::Kind::Pages);
+}
+
+TEST(Manifest, PositionsAndSamplingAreKept) {
+  json manifest = toy::manifest();
+  manifest["model"]["max_position_embeddings"] = 8192;
+  manifest["model"]["sampling"] = {{"temperature", 0.5}, {"top_k", 40}, {"top_p", 1}};
+  Result<Manifest> parsed = parseManifest(manifest.dump(), "m.chm");
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->model.maxPositions, 8192);
+  EXPECT_EQ(parsed->model.sampling, (chimera::abi::SamplingDefaults{0.5, 40, 1}));
 }
 
 TEST(Manifest, AGridRoundsUp) {
@@ -49,7 +61,7 @@ TEST(Manifest, AWrongFieldIsNamed) {
   const char *begin = "m.chm: bad manifest: ";
   std::vector<std::tuple<std::string, json, std::string>> cases = {
       {"/format", "other", "format: must be chimera-model"},
-      {"/version", 1, "version: is 1; this runtime reads 6"},
+      {"/version", 1, "version: is 1; this runtime reads 7"},
       {"/dtype", "f16", "dtype: must be one of f32, bf16, f64, is 'f16'"},
       {"/limits/max_tokens", 0, "limits.max_tokens: must be in 1 .. 1048576, is 0"},
       {"/model/vocab_size", "11", "model.vocab_size: must be an integer"},
@@ -60,6 +72,20 @@ TEST(Manifest, AWrongFieldIsNamed) {
       {"/model/bos_token_id", 11, "model.bos_token_id: must be in 0 .. 10, is 11"},
       {"/model/eos_token_ids", 3, "model.eos_token_ids: must be an array"},
       {"/model/eos_token_ids/1", 11, "model.eos_token_ids[1]: must be in 0 .. 10, is 11"},
+      {"/model/max_position_embeddings", 0, "model.max_position_embeddings: must be in 1 .. 9007199254740992, is 0"},
+      {"/model/max_position_embeddings", "long", "model.max_position_embeddings: must be an integer"},
+      {"/model/sampling", json::object(), "model.sampling: lacks 'temperature'"},
+      {"/model/sampling", json::array(), "model.sampling: must be an object"},
+      {"/model/sampling",
+       {{"temperature", -0.5}, {"top_k", 0}, {"top_p", 1}},
+       "model.sampling.temperature: must be a number in 0 .. 1e+06"},
+      {"/model/sampling",
+       {{"temperature", 1}, {"top_k", -1}, {"top_p", 1}},
+       "model.sampling.top_k: must be in 0 .. 9007199254740992, is -1"},
+      {"/model/sampling", {{"temperature", 1}, {"top_k", 0}, {"top_p", 0}}, "model.sampling.top_p: must be above 0"},
+      {"/model/sampling",
+       {{"temperature", 1}, {"top_k", 0}, {"top_p", 1.5}},
+       "model.sampling.top_p: must be a number in 0 .. 1"},
       {"/model/layers/1/target", json::array({1}), "model.layers[1].target: must have a share for each of the modes"},
       {"/model/layers/1/target", json::array({0.75, 0.5}), "model.layers[1].target: the shares must sum to 1"},
       {"/model/layers/1/target/0", -0.25, "model.layers[1].target[0]: must be a number in 0 .. 1"},

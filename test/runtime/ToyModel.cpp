@@ -93,7 +93,7 @@ json manifest() {
   }
   json modes = {{"modes", {"ssm", "full"}}, {"forceable", {"ssm", "full"}}, {"target", {0.75, 0.25}}};
   return {{"format", "chimera-model"},
-          {"version", 6},
+          {"version", chimera::abi::formatVersion},
           {"producer", "toy"},
           {"target", "ref"},
           {"dtype", "f32"},
@@ -108,6 +108,7 @@ json manifest() {
             {"num_key_value_heads", 0},
             {"bos_token_id", 1},
             {"eos_token_ids", {2, 9}},
+            {"max_position_embeddings", nullptr},
             {"layers", {modes, modes}}}},
           {"parameters",
            {{{"name", "scale"}, {"shape", json::array({vocab})}, {"dtype", "f32"}, {"optional", false}},

@@ -122,7 +122,7 @@ json manifest(const std::string &dtype) {
        {"row_permutation", {2, 0, 3, 1}}},
       {{"name", "layers.0.router.bias"}, {"shape", json::array({2})}, {"dtype", dtype}, {"optional", true}}};
   return {{"format", "chimera-model"},
-          {"version", 6},
+          {"version", chimera::abi::formatVersion},
           {"producer", "toy"},
           {"target", "ref"},
           {"dtype", dtype},
@@ -137,6 +137,7 @@ json manifest(const std::string &dtype) {
             {"num_key_value_heads", 0},
             {"bos_token_id", nullptr},
             {"eos_token_ids", json::array()},
+            {"max_position_embeddings", nullptr},
             {"layers", {routed, full}}}},
           {"parameters", parameters},
           {"pools", json::array()},

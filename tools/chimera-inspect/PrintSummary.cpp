@@ -39,6 +39,14 @@ static std::string targetList(const runtime::LayerModes &layer) {
   return layer.modes & (layer.modes - 1) ? " (target in percent: " + text + ")" : "";
 }
 
+/// In the words of chimera-run's options.
+static std::string samplingText(const abi::SamplingDefaults &sampling) {
+  char text[96];
+  std::snprintf(text, sizeof text, "temperature %g, top-k %lld, top-p %g", sampling.temperature,
+                static_cast<long long>(sampling.topK), sampling.topP);
+  return sampling.temperature > 0 ? text : text + std::string(" (always the largest logit)");
+}
+
 /// Runs of layers that are alike on a line each.
 static void printLayers(const Manifest &manifest) {
   const auto &layers = manifest.model.layers;
@@ -146,6 +154,10 @@ void printSummary(const runtime::ModelFile &file, const Manifest &manifest) {
       ids += (ids.empty() ? "" : ", ") + number(id);
     line(model.eosTokenIds.size() == 1 ? "eos token" : "eos tokens", ids);
   }
+  if (model.maxPositions >= 0)
+    line("positions", "made for at most " + number(model.maxPositions) + " tokens a sequence");
+  if (model.sampling)
+    line("sampling", samplingText(*model.sampling));
   printLayers(manifest);
   double elements = 0, bytes = 0;
   for (const runtime::Parameter &parameter : manifest.parameters) {

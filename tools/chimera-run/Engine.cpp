@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-run/Engine.h"
 
+#include "tools/chimera-run/ModelDefaults.h"
 #include "tools/support/Streams.h"
 
 #include <chrono>
+#include <cstdio>
 
 namespace chimera::run {
 
@@ -129,7 +131,21 @@ Status Engine::step(const std::vector<chimera_step_item> &items, std::vector<uin
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   (decode ? spent.decodeTokens : spent.prefillTokens) += rows;
   (decode ? spent.decodeSeconds : spent.prefillSeconds) += seconds.count();
+  warnOfLength(items);
   return {};
+}
+
+void Engine::warnOfLength(const std::vector<chimera_step_item> &items) {
+  int64_t position = 0;
+  for (const chimera_step_item &item : items) {
+    if (warnedOfLength || chimera_sequence_position(session.get(), item.sequence, &position, nullptr))
+      return;
+    std::string warning = tooLong(model.get(), position);
+    if (warning.empty())
+      continue;
+    std::fprintf(stderr, "chimera-run: warning: %s\n", warning.c_str());
+    warnedOfLength = true;
+  }
 }
 
 Result<chimera_memory> Engine::memory() const {

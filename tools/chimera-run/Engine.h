@@ -53,6 +53,9 @@ public:
   size_t unusedTensors() const { return chimera_weights_unused_count(weights.get()); }
 
 private:
+  /// Says once, on stderr, that a sequence of the step is now longer than the model was made for.
+  void warnOfLength(const std::vector<chimera_step_item> &items);
+
   struct Free {
     void operator()(chimera_model *handle) const { chimera_model_free(handle); }
     void operator()(chimera_weights *handle) const { chimera_weights_free(handle); }
@@ -65,6 +68,7 @@ private:
   std::unique_ptr<chimera_weights, Free> weights;
   std::unique_ptr<chimera_session, Free> session;
   int64_t maxSequences = 0;
+  bool warnedOfLength = false;
   chimera_model_info about = {};
   StepTimes spent;
 };

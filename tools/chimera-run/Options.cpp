@@ -52,18 +52,18 @@ static void addContinuationOptions(CLI::App &app, Options &options, RawOptions &
       ->group("Continuation");
   // Their ranges are checkSamplerOptions' to say.
   auto finite = tools::realNumber(io::NumberRange::any());
-  app.add_option("--temperature", options.sampler.temperature, "0: always the largest logit")
+  app.add_option("--temperature", options.sampler.temperature,
+                 "0: always the largest logit; without this option what the model says, or 0")
       ->check(finite)
-      ->capture_default_str()
       ->group("Continuation");
-  app.add_option("--top-k", options.sampler.topK, "sample among the k largest logits; 0: all")
+  app.add_option("--top-k", options.sampler.topK,
+                 "sample among the k largest logits; 0: all; without this option what the model says, or all")
       ->check(tools::wholeNumber(INT64_MIN, INT64_MAX))
-      ->capture_default_str()
       ->group("Continuation");
   app.add_option("--top-p", options.sampler.topP,
-                 "sample among the fewest likeliest tokens that have this probability together; after top-k")
+                 "sample among the fewest likeliest tokens that have this probability together; after top-k; "
+                 "without this option what the model says, or all")
       ->check(finite)
-      ->capture_default_str()
       ->group("Continuation");
   app.add_option("--seed", raw.seed, "of the random numbers: 0 .. 2^64-1")
       ->capture_default_str()
@@ -211,6 +211,7 @@ static Status finish(const CLI::App &app, const RawOptions &raw, Options &option
   if (!seed)
     return seed.error();
   options.sampler.seed = *seed;
+  options.givenSampling = {app.count("--temperature") > 0, app.count("--top-k") > 0, app.count("--top-p") > 0};
   if (raw.memoryLimit) {
     io::Result<int64_t> bytes = tools::parseByteCount("--memory-limit", *raw.memoryLimit);
     if (!bytes)

@@ -44,6 +44,9 @@ struct Options {
   bool continues = false; ///< Whether new tokens are added, to the text or to each sequence of `tokens`.
   int64_t maxNewTokens = 64;
   SamplerOptions sampler;
+  struct {
+    bool temperature = false, topK = false, topP = false;
+  } givenSampling;          ///< Which of them the command line gave; the others are the model's own (ModelDefaults.h).
   std::string outputTokens; ///< Empty: none.
 
   /// How many sequences hold their caches at the same time: maxSequences, or `otherwise`, and no more than `count`.

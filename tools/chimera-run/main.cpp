@@ -2,6 +2,7 @@
 #include "tools/chimera-run/ContinueText.h"
 #include "tools/chimera-run/ContinueTokens.h"
 #include "tools/chimera-run/Evaluate.h"
+#include "tools/chimera-run/ModelDefaults.h"
 #include "tools/chimera-run/Options.h"
 #include "tools/chimera-run/Stats.h"
 #include "tools/support/Streams.h"
@@ -17,7 +18,7 @@ static io::Status work(const run::Options &options, std::string text, run::Engin
   return options.continues ? continueTokens(options, engine) : evaluate(options, engine);
 }
 
-static io::Status execute(const run::Options &options) {
+static io::Status execute(run::Options options) {
   // First, so that a wrong name is said at once, and not after a model of many gigabytes was read.
   io::Result<std::string> text = options.tokens ? std::string() : readPrompt(options);
   if (!text)
@@ -25,6 +26,7 @@ static io::Status execute(const run::Options &options) {
   io::Result<run::Engine> engine = run::Engine::open(options.model, options.weights);
   if (!engine)
     return engine.error();
+  run::takeSampling(engine->handle(), options);
   if (io::Status status = work(options, std::move(*text), *engine); !status)
     return status;
   return options.stats ? printStats(*engine, stderr) : io::Status();
