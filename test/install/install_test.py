@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 
-TOOLS = ["bench", "compile", "init", "inspect", "lsp-server", "opt", "run", "train"]
+TOOLS = ["bench", "compile", "init", "inspect", "lsp-server", "opt", "run", "train", "train-tokenizer"]
 PROMPT = "The quick brown fox"
 PASSED_ON = ["PATH", "HOME", "ASAN_OPTIONS", "ASAN_SYMBOLIZER_PATH", "UBSAN_OPTIONS"]
 CONFIG = {"model_type": "chimera", "vocab_size": 256, "hidden_size": 32, "num_hidden_layers": 2,
