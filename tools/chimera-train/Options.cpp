@@ -16,9 +16,10 @@ static constexpr int64_t mostSteps = (int64_t(1) << 31) - 1, mostSequences = int
 
 static void addRunOptions(CLI::App &app, Options &options, std::string &seed) {
   app.add_option("model", options.model, "a config.json, or a model directory whose weights are the start")->required();
-  app.add_option("--data", options.data,
-                 "mqar, copy or needle with options (mqar:pairs=8,queries=8), or files and patterns, separated by "
-                 "commas: token ids in .npy, the bytes of others")
+  app.add_option(
+         "--data", options.data,
+         "mqar, copy or needle with options (mqar:pairs=8,queries=8), or files and patterns, separated by "
+         "commas: token ids in .npy, in files of llm.c and after u16: or u32: (u16:train.bin), the bytes of others")
       ->required();
   app.add_option("--out", options.out, "the folder for the trained model, checkpoints, log and page")->required();
   app.add_option("--steps", options.steps, "how many steps")->check(wholeNumber(1, mostSteps));

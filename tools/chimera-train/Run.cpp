@@ -110,10 +110,13 @@ Failure Run::openData() {
 Failure Run::readSources() {
   sources.data = data->description();
   if (!isGenerator(options.data.substr(0, options.data.find(':')))) {
-    io::Result<std::vector<std::string>> files = expandFileNames(options.data);
+    io::Result<std::vector<DataFile>> files = expandFileNames(options.data);
     if (!files)
       return Error(files.error());
-    Result<std::string> digest = contentDigest(*files);
+    std::vector<std::string> paths;
+    for (const DataFile &file : *files)
+      paths.push_back(file.path);
+    Result<std::string> digest = contentDigest(paths);
     if (!digest)
       return digest.error();
     sources.content = *digest;

@@ -62,16 +62,16 @@ struct DataOptions {
   double heldOut = 0.05;  ///< The share of a file's windows, the last ones, that is held out; in [0, 1), 0: none.
 
   // Of files that are no .npy arrays.
-  bool bytesAreTokens = false;                   ///< The user says so: see io/Vocabulary.h.
-  std::vector<std::string> places;               ///< Where the model lies.
-  std::function<void(const std::string &)> warn; ///< Told, in one line, of bytes that look like something else.
+  bool bytesAreTokens = false;                        ///< The user says so: see io/Vocabulary.h.
+  std::vector<std::string> places = {};               ///< Where the model lies.
+  std::function<void(const std::string &)> warn = {}; ///< Told, in one line, of bytes that look like something else.
   bool isNew = false; ///< The model is trained from nothing, so bytes are its tokens however many ids it has.
 };
 
 /// Opens a dataset. `spec` is
 /// - `mqar`, `copy` or `needle`, with options: `mqar:pairs=8,queries=8`;
-/// - otherwise file names and patterns, separated by commas: token ids in .npy files ([T] or [B, T], whole numbers),
-///   the bytes of any others.
+/// - otherwise file names and patterns, separated by commas: token ids in .npy files ([T] or [B, T], whole numbers), in
+///   files with the header of llm.c and in those after `u16:` or `u32:`; the bytes of any others.
 /// Errors name the option, or the file and the position in it.
 io::Result<std::unique_ptr<Dataset>> openDataset(const DataOptions &options);
 
