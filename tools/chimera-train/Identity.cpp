@@ -58,19 +58,16 @@ static bool isTemperature(const std::pair<std::string, JsonValue> &member) {
 }
 
 static json identityOf(const Options &options, const JsonValue &config, const RunSources &sources) {
-  json identity = {{"--data", options.data},
-                   {"the data", sources.data},
-                   {"--held-out", options.heldOut},
-                   {"--steps", options.steps},
-                   {"--batch", options.batch},
-                   {"--seq", options.length},
-                   {"--accumulate", options.accumulate},
-                   {"--seed", options.seed},
-                   {"--dtype", options.dtype}};
-  for (auto [key, value] : {std::pair(contentKey, &sources.content), std::pair(weightsKey, &sources.weights),
+  json identity = {{"--data", options.data},   {"--held-out", options.heldOut}, {"--steps", options.steps},
+                   {"--batch", options.batch}, {"--seq", options.length},       {"--accumulate", options.accumulate},
+                   {"--seed", options.seed},   {"--dtype", options.dtype}};
+  for (auto [key, value] : {std::pair("the data", &sources.data), std::pair(contentKey, &sources.content),
+                            std::pair("the tokenizer", &sources.tokenizer), std::pair(weightsKey, &sources.weights),
                             std::pair(kernelsKey, &sources.kernels)})
     if (!value->empty())
       identity[key] = *value;
+  if (!sources.tokenizer.empty())
+    identity["--parse-special"] = options.parseSpecial;
   for (const auto &[key, value] : config.members) {
     if (key != "training") {
       JsonValue setting = value;

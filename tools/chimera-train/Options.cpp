@@ -19,7 +19,7 @@ static void addRunOptions(CLI::App &app, Options &options, std::string &seed) {
   app.add_option(
          "--data", options.data,
          "mqar, copy or needle with options (mqar:pairs=8,queries=8), or files and patterns, separated by "
-         "commas: token ids in .npy, in files of llm.c and after u16: or u32: (u16:train.bin), the bytes of others")
+         "commas: token ids in .npy, in files of llm.c and after u16: or u32: (u16:train.bin); any others are texts")
       ->required();
   app.add_option("--out", options.out, "the folder for the trained model, checkpoints, log and page")->required();
   app.add_option("--steps", options.steps, "how many steps")->check(wholeNumber(1, mostSteps));
@@ -39,8 +39,10 @@ static void addRunOptions(CLI::App &app, Options &options, std::string &seed) {
       ->check(realNumber({0, 1, false, true}))
       ->capture_default_str();
   app.add_option("--tokenizer", options.tokenizer,
-                 "bytes: the bytes of a text are the model's tokens, whatever its vocabulary and files say")
-      ->check(CLI::IsMember({"bytes"}).description(""));
+                 "a tokenizer.json, a tokenizer.model or the folder of one, to encode texts with; without it what lies "
+                 "beside the model. bytes: the bytes of a text are the model's tokens");
+  app.add_flag("--parse-special", options.parseSpecial,
+               "special tokens that are written in a text (<|endoftext|>) are those tokens");
   app.add_flag("--resume", options.resume, "go on from the newest good checkpoint in --out");
   app.add_option("--gradients", options.gradients,
                  "write the gradients of the mean cross entropy of the first step, and end");

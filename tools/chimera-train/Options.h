@@ -21,8 +21,9 @@ struct Options {
   int64_t accumulate = 1;
   uint64_t seed = 0;
   std::string dtype = "f32";
-  double heldOut = 0.05; ///< 0: nothing is held out.
-  std::string tokenizer; ///< "bytes": bytes are tokens; empty: if nothing speaks against it.
+  double heldOut = 0.05;     ///< 0: nothing is held out.
+  std::string tokenizer;     ///< A file or folder; "bytes": bytes are tokens; empty: what lies beside the model.
+  bool parseSpecial = false; ///< Special tokens that are written in a text are those tokens.
   bool resume = false;
   std::string gradients; ///< Empty: train.
 

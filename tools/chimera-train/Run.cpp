@@ -5,6 +5,7 @@
 #include "runtime/train/ContentDigest.h"
 #include "runtime/train/data/FileNames.h"
 #include "runtime/train/data/Generators.h"
+#include "runtime/train/data/Streams.h"
 #include "tools/chimera-train/Binary.h"
 #include "tools/chimera-train/ConfigText.h"
 #include "tools/chimera-train/Signals.h"
@@ -29,6 +30,8 @@ Result<std::unique_ptr<Run>> Run::open(const Options &options, Job &job) {
       [&] { return run->readSources(); },
       [&] { return job.compareWithFirst(rankIdentity(options, run->configText, run->sources)); },
       [&] { return run->readOutput(); },
+      [&] { return run->openEncoded(true); },
+      [&] { return run->openEncoded(false); },
       [&] { return run->compile(binary); },
       [&] { return run->load(binary); },
       [&] { return run->start(); },
@@ -83,19 +86,54 @@ Failure Run::readInput() {
     return Error(howTo.error());
   training = *howTo;
   plan.emplace(training, model, options.steps, tokensPerStep());
-  return openData();
+  if (Failure failure = findTexts())
+    return failure;
+  return encodes ? std::nullopt : openData();
+}
+
+/// Whether the data are texts that a tokenizer is to encode. Then they are opened when --out is there.
+Failure Run::findTexts() {
+  Result<std::optional<RunTokenizer>> found = RunTokenizer::find(options, model);
+  if (!found)
+    return found.error();
+  if (found->has_value())
+    tokenizer.emplace(std::move(**found));
+  if (!tokenizer || isGenerator(options.data.substr(0, options.data.find(':'))))
+    return std::nullopt;
+  io::Result<std::vector<DataFile>> files = expandFileNames(options.data);
+  if (!files)
+    return Error(files.error());
+  io::Result<std::vector<std::string>> texts = textsAmong(*files);
+  if (!texts)
+    return Error(texts.error());
+  encodes = !texts->empty();
+  return std::nullopt;
+}
+
+/// Opens data that are encoded first: the first rank makes the files that the others then find.
+Failure Run::openEncoded(bool first) {
+  return encodes && first == isFirst() ? openData() : std::nullopt;
 }
 
 Failure Run::openData() {
-  DataOptions how{options.data,    options.length,
-                  model.vocabSize, options.seed,
-                  options.heldOut, options.tokenizer == "bytes",
-                  {options.model}, [this](const std::string &text) { warn(text); },
-                  !hasWeights()};
+  DataOptions how{options.data, options.length, model.vocabSize, options.seed, options.heldOut};
+  how.bytesAreTokens = options.tokenizer == "bytes";
+  how.places = {options.model};
+  how.warn = [this](const std::string &text) { warn(text); };
+  how.isNew = !hasWeights();
+  if (encodes)
+    how.encode = [this](const std::vector<std::string> &texts) -> io::Result<std::string> {
+      auto say = [](const std::string &text) { std::fprintf(stderr, "chimera-train: %s\n", text.c_str()); };
+      Result<std::string> path = tokenizer->encode(texts, say);
+      if (!path)
+        return io::Error{path.error().message};
+      return *path;
+    };
   io::Result<std::unique_ptr<Dataset>> opened = openDataset(how);
   if (!opened)
     return Error(opened.error());
   data = std::move(*opened);
+  sources.data = data->description();
   if (data->heldOutSequences() > 0 || !training.budget)
     return std::nullopt;
   for (auto [key, needed] : {std::pair("start_accuracy", training.budget->startAccuracy > 0),
@@ -108,7 +146,8 @@ Failure Run::openData() {
 
 /// Digests of the files that the run is made from.
 Failure Run::readSources() {
-  sources.data = data->description();
+  if (encodes)
+    sources.tokenizer = tokenizer->digest();
   if (!isGenerator(options.data.substr(0, options.data.find(':')))) {
     io::Result<std::vector<DataFile>> files = expandFileNames(options.data);
     if (!files)
@@ -148,10 +187,11 @@ static void removeUnfinished(const std::string &folder) {
   std::error_code ignored;
   for (filesystem::directory_iterator at(folder, ignored), end; !ignored && at != end; at.increment(ignored)) {
     std::string name = at->path().filename().string();
-    bool isProgram = name.rfind("train-", 0) == 0 && at->path().extension() == ".part";
+    bool isUnfinished = name.rfind("train-", 0) == 0 && at->path().extension() == ".part";
+    isUnfinished |= name.rfind("tokens-", 0) == 0 && name.find(".bin.tmp-") != std::string::npos;
     for (const char *whole : {"config.json", "model.safetensors", "training.html", "profile.txt"})
-      isProgram |= name.rfind(std::string(whole) + ".tmp-", 0) == 0;
-    if (isProgram)
+      isUnfinished |= name.rfind(std::string(whole) + ".tmp-", 0) == 0;
+    if (isUnfinished)
       found.push_back(at->path());
   }
   for (const filesystem::path &path : found)
@@ -172,6 +212,8 @@ Failure Run::readOutput() {
     return taken.error();
   lock.emplace(std::move(*taken));
   removeUnfinished(options.out);
+  if (Failure failure = tokenizer ? tokenizer->checkOutput() : std::nullopt)
+    return failure;
   checkpoints->removeUnfinished();
   bool isBegun = !checkpoints->steps().empty();
   if (isBegun && !options.resume)

@@ -15,6 +15,7 @@
 #include "tools/chimera-train/Job.h"
 #include "tools/chimera-train/Journal.h"
 #include "tools/chimera-train/Options.h"
+#include "tools/chimera-train/RunTokenizer.h"
 
 #include <algorithm>
 #include <memory>
@@ -33,6 +34,8 @@ struct Run {
   std::string modelSettings; ///< Of a trained model that is gone on with: settingsOfModel.
   Config model;
   TrainingConfig training;
+  std::optional<RunTokenizer> tokenizer; ///< Beside the model, or named.
+  bool encodes = false;                  ///< Whether there are texts, which it encodes into --out.
   std::unique_ptr<Dataset> data;
   RunSources sources;
   std::string identity;
@@ -76,9 +79,11 @@ struct Run {
 
 private:
   Failure readInput();
+  Failure findTexts();
   Failure openData();
   Failure readSources();
   Failure readOutput();
+  Failure openEncoded(bool first);
   Failure compile(std::string &path);
   Failure load(const std::string &path);
   Failure start();

@@ -137,6 +137,8 @@ static Failure finish(Run &run, int64_t saved, const std::optional<Profile> &pro
     return std::nullopt;
   if (Failure failure = run.lock->check())
     return failure;
+  if (Failure failure = run.tokenizer ? run.tokenizer->copyFiles() : std::nullopt)
+    return failure;
   if (Failure failure = writeModel(*run.state, run.options.out, run.modelConfig()))
     return failure;
   if (profile)

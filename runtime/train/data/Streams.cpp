@@ -35,23 +35,80 @@ static bool looksLikeIds(const std::vector<uint8_t> &bytes, int64_t vocabulary) 
   return bytes.size() >= least;
 }
 
-/// Whether the bytes of a file that begins with `start` are tokens.
+/// What a file that is none of ids begins with. The error: it is evidently no text either.
+static io::Result<std::vector<uint8_t>> startOfText(const io::File &file) {
+  constexpr size_t sampleBytes = size_t(64) << 10;
+  io::Result<std::vector<uint8_t>> start = file.start(sampleBytes);
+  if (!start)
+    return start.error();
+  if (std::string kind = io::mistakenFile(io::Wanted::Data, start->data(), start->size()); !kind.empty())
+    return io::Error{io::quote(file.path()) + ": " + kind};
+  return start;
+}
+
+/// A .bin without a header, where bytes are not tokens.
+static io::Error widthNotSaid(const std::string &path) {
+  return io::Error{io::quote(path) +
+                   ": nothing says how wide its token ids are: u16:FILE or u32:FILE in --data does, " +
+                   "of raw ids of two or four bytes each"};
+}
+
+/// Whether the bytes of a text are the model's tokens.
 static io::Status checkBytes(const std::string &path, const std::vector<uint8_t> &start, const DataOptions &options) {
-  const std::string name = io::quote(path);
-  if (std::string kind = io::mistakenFile(io::Wanted::Data, start.data(), start.size()); !kind.empty())
-    return io::Error{name + ": " + kind};
   if (options.bytesAreTokens)
     return {};
   if (io::Status status = io::bytesAreTokens(options.places, options.isNew ? 0 : options.vocabulary); !status)
-    return io::Error{name + ": " +
-                     (endsWith(path, ".bin")
-                          ? "nothing says how wide its token ids are: u16:FILE or u32:FILE in --data "
-                            "does, of raw ids of two or four bytes each"
-                          : status.error().message)};
+    return endsWith(path, ".bin") ? widthNotSaid(path)
+                                  : io::Error{io::quote(path) + ": " + status.error().message +
+                                              " (--tokenizer PATH names a tokenizer to encode it with)"};
   if (options.warn && looksLikeIds(start, options.vocabulary))
-    options.warn(name + ": looks like token ids of two or four bytes each, but its bytes are taken as tokens; say " +
-                 "u16:FILE or u32:FILE, or --tokenizer=bytes");
+    options.warn(io::quote(path) + ": looks like token ids of two or four bytes each, but its bytes are taken as " +
+                 "tokens; say u16:FILE or u32:FILE, or --tokenizer=bytes");
   return {};
+}
+
+io::Result<std::vector<std::string>> textsAmong(const std::vector<DataFile> &files) {
+  std::vector<std::string> texts;
+  for (const DataFile &which : files) {
+    if (isNpy(which.path) || which.form != FileForm::ByName)
+      continue;
+    io::Result<io::File> file = io::File::open(which.path);
+    if (!file)
+      return file.error();
+    io::Result<bool> isBin = hasTokenHeader(*file);
+    if (!isBin)
+      return isBin.error();
+    if (*isBin)
+      continue;
+    if (io::Result<std::vector<uint8_t>> start = startOfText(*file); !start)
+      return start.error();
+    if (endsWith(which.path, ".bin"))
+      return widthNotSaid(which.path);
+    texts.push_back(which.path);
+  }
+  return texts;
+}
+
+/// The files, with one of token ids in the place of all texts.
+static io::Result<std::vector<DataFile>> encoded(const std::vector<DataFile> &files, const DataOptions &options) {
+  io::Result<std::vector<std::string>> texts = textsAmong(files);
+  if (!texts)
+    return texts.error();
+  if (texts->empty())
+    return files;
+  io::Result<std::string> path = options.encode(*texts);
+  if (!path)
+    return path.error();
+  std::vector<DataFile> list;
+  auto text = texts->begin();
+  for (const DataFile &which : files) {
+    bool isText = text != texts->end() && which.form == FileForm::ByName && which.path == *text;
+    if (!isText)
+      list.push_back(which);
+    else if (text++ == texts->begin())
+      list.push_back({*path, FileForm::ByName});
+  }
+  return list;
 }
 
 /// A file that is no .npy: ids of two or four bytes, or bytes that are tokens, as an array.
@@ -70,8 +127,7 @@ static io::Result<io::NpyFile> openOther(const DataFile &which, const DataOption
       options.warn(io::quote(which.path) + ": every second id is 0, as of ids of four bytes; u32:FILE reads those");
     return std::move(**ids);
   }
-  constexpr size_t sampleBytes = size_t(64) << 10;
-  io::Result<std::vector<uint8_t>> start = file->start(sampleBytes);
+  io::Result<std::vector<uint8_t>> start = startOfText(*file);
   if (!start)
     return start.error();
   if (io::Status status = checkBytes(which.path, *start, options); !status)
@@ -134,11 +190,14 @@ io::Status TokenFile::read(int64_t row, int64_t at, int64_t count, int32_t *out)
   return {};
 }
 
-io::Result<std::unique_ptr<Dataset>> Streams::open(const std::vector<DataFile> &files, const DataOptions &options) {
+io::Result<std::unique_ptr<Dataset>> Streams::open(const std::vector<DataFile> &given, const DataOptions &options) {
+  io::Result<std::vector<DataFile>> files = options.encode ? encoded(given, options) : given;
+  if (!files)
+    return files.error();
   std::unique_ptr<Streams> streams(new Streams);
   streams->length = options.length;
   streams->seed = options.seed;
-  for (const DataFile &which : files) {
+  for (const DataFile &which : *files) {
     io::Result<TokenFile> file = TokenFile::open(which, options);
     if (!file)
       return file.error();

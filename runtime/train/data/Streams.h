@@ -13,6 +13,10 @@
 
 namespace chimera::train {
 
+/// The files that hold text: neither .npy nor ids of two or four bytes. Errors: a file that is evidently something
+/// else, such as an archive; a .bin that does not say how wide its ids are.
+io::Result<std::vector<std::string>> textsAmong(const std::vector<DataFile> &files);
+
 /// The tokens of one file: rows of equal length, all ids checked when it was opened. They stay in the file.
 class TokenFile {
 public:
@@ -38,7 +42,8 @@ private:
 };
 
 /// Windows of T+1 tokens of the rows of files, the target of each token the one that follows. Windows of a row begin T
-/// apart, so that each token is a target once. The last share of all windows is held out. Those of training come in an
+/// apart, so that each token is a target once. Texts that are encoded are one row, in the place of the first of them.
+/// The last share of all windows is held out. Those of training come in an
 /// order of their own in every epoch (Permutation.h).
 class Streams : public Dataset {
 public:

@@ -15,6 +15,7 @@ struct Known {
   io::DType type;
 };
 constexpr Known known[] = {{20240520, 1, io::DType::U16}, {20240801, 7, io::DType::U32}};
+constexpr int64_t mostOfTwoBytes = int64_t(1) << 16;
 } // namespace
 
 static io::DType typeOf(FileForm form) {
@@ -50,6 +51,13 @@ static io::Result<std::optional<io::DType>> readHeader(const io::File &file) {
   return std::optional(found->type);
 }
 
+io::Result<bool> hasTokenHeader(const io::File &file) {
+  io::Result<std::optional<io::DType>> header = readHeader(file);
+  if (!header)
+    return header.error();
+  return header->has_value();
+}
+
 io::Result<std::optional<io::NpyFile>> openTokenBin(io::File &file, FileForm form, int64_t vocabulary) {
   io::Result<std::optional<io::DType>> header = readHeader(file);
   if (!header)
@@ -61,7 +69,6 @@ io::Result<std::optional<io::NpyFile>> openTokenBin(io::File &file, FileForm for
   if (form != FileForm::ByName && type != typeOf(form))
     return io::Error{name + ": its header says that it holds " + idsOf(type) + ", and --data says " +
                      idsOf(typeOf(form))};
-  constexpr int64_t mostOfTwoBytes = int64_t(1) << 16;
   if (type == io::DType::U16 && vocabulary > mostOfTwoBytes)
     return io::Error{name + ": holds ids of two bytes, which are too narrow for the model's vocabulary of " +
                      std::to_string(vocabulary)};
@@ -83,6 +90,44 @@ io::Result<bool> looksTwiceAsWide(const io::NpyFile &ids) {
     if (io::integerAt(ids.dtype, sample.data(), i) != 0)
       return false;
   return true;
+}
+
+/// A number as its bytes, the lowest first.
+static void putNumber(std::vector<uint8_t> &bytes, uint32_t number, int width) {
+  for (int i = 0; i < width; ++i)
+    bytes.push_back(uint8_t(number >> (8 * i)));
+}
+
+io::Result<TokenBinWriter> TokenBinWriter::create(const std::string &path, int64_t vocabulary) {
+  io::Result<io::AtomicFile> file = io::AtomicFile::create(path);
+  if (!file)
+    return file.error();
+  return TokenBinWriter(path, std::move(*file), vocabulary <= mostOfTwoBytes);
+}
+
+io::Status TokenBinWriter::append(const std::vector<int32_t> &ids) {
+  const int width = narrow ? 2 : 4;
+  if (count + ids.size() > UINT32_MAX)
+    return io::Error{io::quote(path) + ": more than " + std::to_string(UINT32_MAX) +
+                     " token ids of one source; take several (--data may be given again)"};
+  std::vector<uint8_t> bytes;
+  bytes.reserve(ids.size() * size_t(width));
+  for (int32_t id : ids)
+    putNumber(bytes, uint32_t(id), width);
+  uint64_t offset = headerBytes + count * uint64_t(width);
+  count += ids.size();
+  return file.write(offset, bytes.data(), bytes.size());
+}
+
+io::Status TokenBinWriter::commit() {
+  const Known &format = known[narrow ? 0 : 1];
+  std::vector<uint8_t> header;
+  for (uint32_t number : {format.magic, format.version, uint32_t(count)})
+    putNumber(header, number, 4);
+  header.resize(headerBytes);
+  if (io::Status status = file.write(0, header.data(), header.size()); !status)
+    return status;
+  return file.commit();
 }
 
 } // namespace chimera::train
