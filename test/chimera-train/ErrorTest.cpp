@@ -40,7 +40,7 @@ TEST_F(TrainError, NamesMisuse) {
   for (const char *number : {"nan", "0x10", "1e3", "3 ", "4294967296"})
     expectError(with({"--steps", number}), 2,
                 std::string("--steps: '") + number + "' is not a whole number from 1 to 2147483647");
-  expectError(with({"--steps", "1", "--tokenizer", "words"}), 2, "--tokenizer");
+  expectError(with({"--steps", "1", "--tokenizer", "words"}), 1, "words'");
   expectError(runWith({file("model"), "--data", file("t.txt"), "--out", file("out"), "--batch", "4", "--seq", "8",
                        "--steps", "1", "--held-out", "0", "--eval-every", "2"}),
               2, "--eval-every needs held-out sequences, of which --held-out 0 leaves none");
@@ -84,10 +84,10 @@ TEST_F(TrainError, NamesBadData) {
   expectError(withData(file("model")), 1, "is a folder; a pattern names its files");
   writeFile(file("pointer.txt"), "version https://git-lfs.github.com/spec/v1\n");
   expectError(withData(file("pointer.txt")), 1, "is a Git LFS pointer, not the file itself: run 'git lfs pull'");
-  writeFile(file("model/tokenizer.json"), "{}");
+  writeFile(file("model/vocab.txt"), "a");
   expectError(withData(file("short.txt")), 1,
               "the bytes of a text are not this model's tokens, for it has a tokenizer");
-  std::filesystem::remove(file("model/tokenizer.json"));
+  std::filesystem::remove(file("model/vocab.txt"));
 }
 
 TEST_F(TrainError, NamesAConfigThatIsAnotherFile) {

@@ -94,6 +94,43 @@ TEST_F(TrainRanks, ResumeWithAnotherNumber) {
   EXPECT_EQ(content("one", "model.safetensors"), content("two", "model.safetensors"));
 }
 
+TEST_F(TrainRanks, OneEncodesTheTexts) {
+  json model = {{"type", "BPE"}, {"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}, {" ", 3}}}, {"merges", {"a b"}}};
+  writeFile(file("model/tokenizer.json"), json{{"version", "1.0"}, {"model", model}}.dump());
+  std::string text;
+  for (int i = 0; i < 200; ++i)
+    text += i * i % 7 < 3 ? "ab" : i % 3 ? "a " : "ba";
+  writeFile(file("t.txt"), text);
+  auto words = [&](const std::string &out) {
+    std::vector<std::string> all = command(out, 5);
+    std::replace(all.begin(), all.end(), std::string("copy:data=2,symbols=3"), file("t.txt"));
+    return all;
+  };
+  ASSERT_EQ(runProcess(words("one"), 60).status, 0);
+  ProcessResult result = runCommands({{2, words("two")}});
+  ASSERT_EQ(result.status, 0) << result.describe();
+  EXPECT_EQ(content("one", "model.safetensors"), content("two", "model.safetensors"));
+  EXPECT_EQ(content("one", "tokenizer.json"), content("two", "tokenizer.json"));
+  writeFile(file("t.txt"), text + "\xFF");
+  result = runCommands({{2, words("bad")}});
+  EXPECT_FALSE(result.timedOut);
+  EXPECT_EQ(result.status, 1) << result.describe();
+  ASSERT_EQ(errors(result).size(), 1u) << result.err;
+}
+
+TEST_F(TrainRanks, MixAlike) {
+  std::string text;
+  for (int i = 0; i < 801; ++i)
+    text += char(i * i % 11);
+  writeFile(file("t.txt"), text);
+  const std::vector<std::string> more = {"--data", "2@" + file("t.txt")};
+  ASSERT_EQ(run("one", 6, more).status, 0);
+  ProcessResult result = runRanks(2, "two", 6, more);
+  ASSERT_EQ(result.status, 0) << result.describe();
+  EXPECT_EQ(content("one", "model.safetensors"), content("two", "model.safetensors"));
+  EXPECT_EQ(log("one").back()["sources"], log("two").back()["sources"]);
+}
+
 TEST_F(TrainRanks, FailTogether) {
   ProcessResult result = runRanks(2, "out", 5, {"--routing", "warm"});
   EXPECT_NE(result.status, 0);

@@ -218,6 +218,91 @@ TEST_F(DataFile, WarnsOfBytesThatLookLikeIds) {
   }
 }
 
+/// The bytes of numbers of type T.
+template <typename T> std::string bytesOf(const std::vector<int64_t> &numbers) {
+  std::string bytes;
+  for (int64_t number : numbers) {
+    T value = T(number);
+    bytes.append(reinterpret_cast<const char *>(&value), sizeof value);
+  }
+  return bytes;
+}
+
+/// A header of llm.c: 256 numbers of four bytes.
+std::string header(int64_t magic, int64_t version, int64_t count) {
+  std::vector<int64_t> numbers = {magic, version, count};
+  numbers.resize(256);
+  return bytesOf<int32_t>(numbers);
+}
+
+TEST_F(DataFile, ReadsIdsOfTwoAndFourBytes) {
+  // Ids of which each byte counts.
+  const std::vector<int64_t> narrow = {50256, 258, 7, 65535, 1}, wide = {128255, 66051, 7, 65536, 1};
+  auto expect = [&](const std::string &spec, const std::vector<int64_t> &ids, int64_t vocabulary) {
+    auto data = mustOpen(spec, 2, vocabulary);
+    auto window = [&](size_t at) {
+      return std::vector<int32_t>{int32_t(ids[at]), int32_t(ids[at + 1]), int32_t(ids[at + 2])};
+    };
+    EXPECT_EQ(tokens(*data, 2, Split::Train, 0), window(0));
+    EXPECT_EQ(tokens(*data, 2, Split::HeldOut, 0), window(2));
+    EXPECT_NE(data->description().find("5 tokens"), std::string::npos);
+  };
+  expect("u16:" + folder.write("raw16.bin", bytesOf<uint16_t>(narrow)), narrow, 65536);
+  expect("u32:" + folder.write("raw32.bin", bytesOf<uint32_t>(wide)), wide, 128256);
+  // The header is seen with and without a form, whatever the name.
+  for (const char *name : {"gpt2.bin", "gpt2.tokens"}) {
+    std::string file = folder.write(name, header(20240520, 1, 5) + bytesOf<uint16_t>(narrow));
+    expect(file, narrow, 65536);
+    expect("u16:" + file, narrow, 65536);
+  }
+  std::string llama = folder.write("llama3.bin", header(20240801, 7, 5) + bytesOf<uint32_t>(wide));
+  expect(llama, wide, 128256);
+  expect("u32:" + llama, wide, 128256);
+  // A form belongs to one name or pattern of the list.
+  folder.write("p1.bin", bytesOf<uint16_t>(narrow));
+  folder.write("p2.bin", bytesOf<uint16_t>(narrow));
+  auto data = mustOpen("u16:" + folder.file("p*.bin") + "," + counting("a.npy", {7}), 2, 65536, 0.0);
+  EXPECT_EQ(data->trainSequences(), 2u + 2u + 3u);
+}
+
+TEST_F(DataFile, RefusesIdsThatAreNotWhatIsSaid) {
+  std::string three = folder.write("three.bin", std::string("\1\0\2", 3));
+  expectError("u16:" + three, 1, 256, "three.bin': has 3 bytes, which is no whole number of ids of two bytes");
+  expectError("u32:" + three, 1, 256, "no whole number of ids of four bytes");
+  std::string ids = folder.write("ids.bin", bytesOf<uint16_t>({1, 2, 300, 4}));
+  expectError("u16:" + ids, 1, 256, "ids.bin': token 300 at position 2 is outside the vocabulary of 256");
+  expectError("u32:" + ids, 1, 50257, "ids.bin': token 131073 at position 0 is outside");
+  expectError("u16:" + ids, 1, 65537,
+              "holds ids of two bytes, which are too narrow for the model's vocabulary of 65537");
+  expectError("u16:" + counting("a.npy", {9}), 1, 256, "a.npy': says itself how wide its ids are");
+  expectError("u16:", 1, 256, "an empty file name");
+  expectError("u16:" + folder.file("none.bin"), 1, 256, "none.bin'");
+  std::string body = bytesOf<uint16_t>({1, 2, 3, 4});
+  expectError(folder.write("v.bin", header(20240520, 2, 4) + body), 1, 256,
+              "v.bin': is a token file of llm.c of version 2, and version 1 is known");
+  expectError(folder.write("n.bin", header(20240520, 1, 5) + body), 1, 256,
+              "its header says that 5 ids of two bytes follow, 1034 bytes with the header; the file has 1032");
+  expectError(folder.write("m.bin", header(20240520, 1, -1) + body), 1, 256, "the file has 1032");
+  std::string narrow = folder.write("g.bin", header(20240520, 1, 4) + body);
+  expectError("u32:" + narrow, 1, 256, "its header says that it holds ids of two bytes, and --data says ids of four");
+  expectError(narrow, 1, 70000, "too narrow for the model's vocabulary of 70000");
+}
+
+TEST_F(DataFile, ARawBinHasToSayItsWidth) {
+  std::string ids = folder.write("tokens.bin", bytesOf<uint16_t>({1, 2, 3, 4, 5, 6, 7, 8}));
+  expectError(ids, 1, 50257, "tokens.bin': nothing says how wide its token ids are: u16:FILE or u32:FILE");
+  std::vector<std::string> lines;
+  std::vector<int64_t> few(64, 9);
+  DataOptions options{"u16:" + folder.write("wide.bin", bytesOf<uint32_t>(few)), 10, 50257, 1, 0.25};
+  options.warn = [&](const std::string &line) { lines.push_back(line); };
+  EXPECT_TRUE(bool(openDataset(options)));
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_NE(lines[0].find("wide.bin': every second id is 0"), std::string::npos) << lines[0];
+  options.spec = "u32:" + folder.file("wide.bin");
+  EXPECT_TRUE(bool(openDataset(options)));
+  EXPECT_EQ(lines.size(), 1u);
+}
+
 TEST_F(DataFile, NothingMayBeHeldOut) {
   std::string file = counting("a.npy", {31});
   auto data = mustOpen(file, 10, 100, 0.0);

@@ -16,10 +16,11 @@ void applyOptions(const Options &options, JsonValue &config);
 
 /// What a run is made from besides its settings. What is not known, or there is not, is empty.
 struct RunSources {
-  std::string data;    ///< In words: what and how much.
-  std::string content; ///< The digest of the data's files.
-  std::string weights; ///< Where the weights come from: a digest, or in words.
-  std::string kernels; ///< The target and the instruction set that runs.
+  std::string data;           ///< In words: what and how much.
+  std::string content;        ///< The digest of the data's files.
+  std::string weights;        ///< Where the weights come from: a digest, or in words.
+  std::string kernels;        ///< The target and the instruction set that runs.
+  std::string tokenizer = {}; ///< The digest of the tokenizer that texts are encoded with.
 };
 
 /// What must be the same for a checkpoint to be gone on with, as a JSON object: the command line's numbers, what the

@@ -4,16 +4,19 @@
 #ifndef CHIMERA_TOOLS_CHIMERATRAIN_OPTIONS_H
 #define CHIMERA_TOOLS_CHIMERATRAIN_OPTIONS_H
 
+#include "runtime/train/data/Mixture.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace chimera::train {
 
 struct Options {
   std::string model; ///< A config.json, or a model directory whose weights are gone on with.
-  std::string data;
+  std::vector<SourceSpec> data;
   std::string out;
   int64_t steps = 0;
   int64_t batch = 0;
@@ -21,8 +24,9 @@ struct Options {
   int64_t accumulate = 1;
   uint64_t seed = 0;
   std::string dtype = "f32";
-  double heldOut = 0.05; ///< 0: nothing is held out.
-  std::string tokenizer; ///< "bytes": bytes are tokens; empty: if nothing speaks against it.
+  double heldOut = 0.05;     ///< 0: nothing is held out.
+  std::string tokenizer;     ///< A file or folder; "bytes": bytes are tokens; empty: what lies beside the model.
+  bool parseSpecial = false; ///< Special tokens that are written in a text are those tokens.
   bool resume = false;
   std::string gradients; ///< Empty: train.
 

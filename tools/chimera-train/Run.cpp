@@ -3,8 +3,7 @@
 
 #include "runtime/train/CheckpointFiles.h"
 #include "runtime/train/ContentDigest.h"
-#include "runtime/train/data/FileNames.h"
-#include "runtime/train/data/Generators.h"
+#include "runtime/train/data/Streams.h"
 #include "tools/chimera-train/Binary.h"
 #include "tools/chimera-train/ConfigText.h"
 #include "tools/chimera-train/Signals.h"
@@ -29,6 +28,8 @@ Result<std::unique_ptr<Run>> Run::open(const Options &options, Job &job) {
       [&] { return run->readSources(); },
       [&] { return job.compareWithFirst(rankIdentity(options, run->configText, run->sources)); },
       [&] { return run->readOutput(); },
+      [&] { return run->openEncoded(true); },
+      [&] { return run->openEncoded(false); },
       [&] { return run->compile(binary); },
       [&] { return run->load(binary); },
       [&] { return run->start(); },
@@ -83,20 +84,57 @@ Failure Run::readInput() {
     return Error(howTo.error());
   training = *howTo;
   plan.emplace(training, model, options.steps, tokensPerStep());
-  return openData();
+  if (Failure failure = findTexts())
+    return failure;
+  return encodes ? std::nullopt : openData();
+}
+
+/// Whether the data are texts that a tokenizer is to encode. Then they are opened when --out is there.
+Failure Run::findTexts() {
+  Result<std::optional<RunTokenizer>> found = RunTokenizer::find(options, model);
+  if (!found)
+    return found.error();
+  if (found->has_value())
+    tokenizer.emplace(std::move(**found));
+  if (!tokenizer)
+    return std::nullopt;
+  for (const SourceSpec &source : options.data) {
+    io::Result<std::vector<DataFile>> files = source.files();
+    if (!files)
+      return Error(files.error());
+    io::Result<std::vector<std::string>> texts = textsAmong(*files);
+    if (!texts)
+      return Error(texts.error());
+    encodes |= !texts->empty();
+  }
+  return std::nullopt;
+}
+
+/// Opens data that are encoded first: the first rank makes the files that the others then find.
+Failure Run::openEncoded(bool first) {
+  return encodes && first == isFirst() ? openData() : std::nullopt;
 }
 
 Failure Run::openData() {
-  DataOptions how{options.data,    options.length,
-                  model.vocabSize, options.seed,
-                  options.heldOut, options.tokenizer == "bytes",
-                  {options.model}, [this](const std::string &text) { warn(text); },
-                  !hasWeights()};
-  io::Result<std::unique_ptr<Dataset>> opened = openDataset(how);
+  DataOptions how{{}, options.length, model.vocabSize, options.seed, options.heldOut};
+  how.bytesAreTokens = options.tokenizer == "bytes";
+  how.places = {options.model};
+  how.warn = [this](const std::string &text) { warn(text); };
+  how.isNew = !hasWeights();
+  if (encodes)
+    how.encode = [this](const std::vector<std::string> &texts) -> io::Result<std::string> {
+      auto say = [](const std::string &text) { std::fprintf(stderr, "chimera-train: %s\n", text.c_str()); };
+      Result<std::string> path = tokenizer->encode(texts, say);
+      if (!path)
+        return io::Error{path.error().message};
+      return *path;
+    };
+  io::Result<std::unique_ptr<Mixture>> opened = Mixture::open(options.data, how);
   if (!opened)
     return Error(opened.error());
   data = std::move(*opened);
-  if (data->heldOutSequences() > 0 || !training.budget)
+  sources.data = data->description();
+  if (data->hasHeldOut() || !training.budget)
     return std::nullopt;
   for (auto [key, needed] : {std::pair("start_accuracy", training.budget->startAccuracy > 0),
                              std::pair("pause_gap", std::isfinite(training.budget->pauseGap))})
@@ -108,12 +146,18 @@ Failure Run::openData() {
 
 /// Digests of the files that the run is made from.
 Failure Run::readSources() {
-  sources.data = data->description();
-  if (!isGenerator(options.data.substr(0, options.data.find(':')))) {
-    io::Result<std::vector<std::string>> files = expandFileNames(options.data);
+  if (encodes)
+    sources.tokenizer = tokenizer->digest();
+  std::vector<std::string> paths;
+  for (const SourceSpec &source : options.data) {
+    io::Result<std::vector<DataFile>> files = source.files();
     if (!files)
       return Error(files.error());
-    Result<std::string> digest = contentDigest(*files);
+    for (const DataFile &file : *files)
+      paths.push_back(file.path);
+  }
+  if (!paths.empty()) {
+    Result<std::string> digest = contentDigest(paths);
     if (!digest)
       return digest.error();
     sources.content = *digest;
@@ -145,10 +189,11 @@ static void removeUnfinished(const std::string &folder) {
   std::error_code ignored;
   for (filesystem::directory_iterator at(folder, ignored), end; !ignored && at != end; at.increment(ignored)) {
     std::string name = at->path().filename().string();
-    bool isProgram = name.rfind("train-", 0) == 0 && at->path().extension() == ".part";
+    bool isUnfinished = name.rfind("train-", 0) == 0 && at->path().extension() == ".part";
+    isUnfinished |= name.rfind("tokens-", 0) == 0 && name.find(".bin.tmp-") != std::string::npos;
     for (const char *whole : {"config.json", "model.safetensors", "training.html", "profile.txt"})
-      isProgram |= name.rfind(std::string(whole) + ".tmp-", 0) == 0;
-    if (isProgram)
+      isUnfinished |= name.rfind(std::string(whole) + ".tmp-", 0) == 0;
+    if (isUnfinished)
       found.push_back(at->path());
   }
   for (const filesystem::path &path : found)
@@ -169,6 +214,8 @@ Failure Run::readOutput() {
     return taken.error();
   lock.emplace(std::move(*taken));
   removeUnfinished(options.out);
+  if (Failure failure = tokenizer ? tokenizer->checkOutput() : std::nullopt)
+    return failure;
   checkpoints->removeUnfinished();
   bool isBegun = !checkpoints->steps().empty();
   if (isBegun && !options.resume)
@@ -292,6 +339,13 @@ Failure Run::compareRanks() {
   return job.compareWithFirst(identity.dump());
 }
 
+static std::string sourcesText(const Options &options) {
+  std::string text;
+  for (const SourceSpec &source : options.data)
+    text += (text.empty() ? "" : " + ") + source.text();
+  return text;
+}
+
 /// The first line of the log: the settings.
 static nlohmann::json settingsLine(const Run &run, int64_t parameters) {
   const Options &options = run.options;
@@ -299,7 +353,7 @@ static nlohmann::json settingsLine(const Run &run, int64_t parameters) {
                          {"step", run.done},
                          {"model", options.model},
                          {"parameters", parameters},
-                         {"data", options.data + " (" + run.data->description() + ")"},
+                         {"data", sourcesText(options) + " (" + run.data->description() + ")"},
                          {"steps", options.steps},
                          {"batch", options.batch},
                          {"accumulate", options.accumulate},
@@ -340,7 +394,7 @@ StepInput Run::input(const StepPlan &step) const {
   input.step = uint32_t(done);
   int64_t first = done * options.accumulate * options.batch;
   input.read = [this, first](int64_t index, int32_t *tokens, int32_t *targets) {
-    return data->sequence(Split::Train, uint64_t(first + index), {tokens, targets, nullptr});
+    return data->train(uint64_t(first + index), {tokens, targets, nullptr});
   };
   input.hardShare = step.routing.hardShare;
   input.hardNoise = step.routing.hardNoise;

@@ -9,12 +9,13 @@
 #include "runtime/train/Checkpoint.h"
 #include "runtime/train/Step.h"
 #include "runtime/train/config/Plan.h"
-#include "runtime/train/data/Dataset.h"
+#include "runtime/train/data/Mixture.h"
 #include "tools/chimera-train/FolderLock.h"
 #include "tools/chimera-train/Identity.h"
 #include "tools/chimera-train/Job.h"
 #include "tools/chimera-train/Journal.h"
 #include "tools/chimera-train/Options.h"
+#include "tools/chimera-train/RunTokenizer.h"
 
 #include <algorithm>
 #include <memory>
@@ -33,7 +34,9 @@ struct Run {
   std::string modelSettings; ///< Of a trained model that is gone on with: settingsOfModel.
   Config model;
   TrainingConfig training;
-  std::unique_ptr<Dataset> data;
+  std::optional<RunTokenizer> tokenizer; ///< Beside the model, or named.
+  bool encodes = false;                  ///< Whether there are texts, which it encodes into --out.
+  std::unique_ptr<Mixture> data;
   RunSources sources;
   std::string identity;
   std::optional<Plan> plan;
@@ -76,9 +79,11 @@ struct Run {
 
 private:
   Failure readInput();
+  Failure findTexts();
   Failure openData();
   Failure readSources();
   Failure readOutput();
+  Failure openEncoded(bool first);
   Failure compile(std::string &path);
   Failure load(const std::string &path);
   Failure start();

@@ -20,7 +20,7 @@ io::Result<std::unique_ptr<Dataset>> openDataset(const DataOptions &options) {
       return spec.error();
     return makeGenerator(std::move(*spec), options);
   }
-  io::Result<std::vector<std::string>> files = expandFileNames(options.spec);
+  io::Result<std::vector<DataFile>> files = expandFileNames(options.spec);
   if (!files)
     return files.error();
   return Streams::open(*files, options);

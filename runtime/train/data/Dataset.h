@@ -61,17 +61,20 @@ struct DataOptions {
   uint64_t seed = 0;      ///< Of the generators, and of the order of windows.
   double heldOut = 0.05;  ///< The share of a file's windows, the last ones, that is held out; in [0, 1), 0: none.
 
-  // Of files that are no .npy arrays.
-  bool bytesAreTokens = false;                   ///< The user says so: see io/Vocabulary.h.
-  std::vector<std::string> places;               ///< Where the model lies.
-  std::function<void(const std::string &)> warn; ///< Told, in one line, of bytes that look like something else.
+  // Of texts.
+  bool bytesAreTokens = false;                        ///< The user says so: see io/Vocabulary.h.
+  std::vector<std::string> places = {};               ///< Where the model lies.
+  std::function<void(const std::string &)> warn = {}; ///< Told, in one line, of files that look like something else.
   bool isNew = false; ///< The model is trained from nothing, so bytes are its tokens however many ids it has.
+  /// Given the texts of a source, in their order, makes a file of token ids of them all, and says where it is. Empty:
+  /// the bytes of a text are its tokens.
+  std::function<io::Result<std::string>(const std::vector<std::string> &texts)> encode = {};
 };
 
 /// Opens a dataset. `spec` is
 /// - `mqar`, `copy` or `needle`, with options: `mqar:pairs=8,queries=8`;
-/// - otherwise file names and patterns, separated by commas: token ids in .npy files ([T] or [B, T], whole numbers),
-///   the bytes of any others.
+/// - otherwise file names and patterns, separated by commas: token ids in .npy files ([T] or [B, T], whole numbers), in
+///   files with the header of llm.c and in those after `u16:` or `u32:`; any others are texts.
 /// Errors name the option, or the file and the position in it.
 io::Result<std::unique_ptr<Dataset>> openDataset(const DataOptions &options);
 

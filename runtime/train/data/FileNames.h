@@ -4,14 +4,27 @@
 
 #include "runtime/io/Result.h"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace chimera::train {
 
-/// The files that a list of names and patterns (`a.txt,books/*.txt`) stands for: in the order of the list, those of a
-/// pattern sorted by name. Errors: an empty name, a pattern without files.
-io::Result<std::vector<std::string>> expandFileNames(const std::string &list);
+/// How the tokens of a file are written.
+enum class FileForm : uint8_t {
+  ByName, ///< As its name and its first bytes say.
+  U16,    ///< Ids of two bytes each, little endian.
+  U32,    ///< Of four bytes.
+};
+
+struct DataFile {
+  std::string path;
+  FileForm form;
+};
+
+/// The files that a list of names and patterns (`a.txt,books/*.txt,u16:train.bin`) stands for: in the order of the
+/// list, those of a pattern sorted by name. Errors: an empty name, a pattern without files.
+io::Result<std::vector<DataFile>> expandFileNames(const std::string &list);
 
 } // namespace chimera::train
 

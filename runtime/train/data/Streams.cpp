@@ -4,14 +4,19 @@
 #include "runtime/io/FileKind.h"
 #include "runtime/io/Vocabulary.h"
 #include "runtime/train/data/Permutation.h"
+#include "runtime/train/data/TokenBin.h"
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 namespace chimera::train {
 
+static bool endsWith(const std::string &path, std::string_view ending) {
+  return path.size() >= ending.size() && path.compare(path.size() - ending.size(), ending.size(), ending) == 0;
+}
 static bool isNpy(const std::string &path) {
-  return path.size() >= 4 && path.compare(path.size() - 4, 4, ".npy") == 0;
+  return endsWith(path, ".npy");
 }
 
 /// "T's position": [row, column] in an array with rows.
@@ -30,30 +35,112 @@ static bool looksLikeIds(const std::vector<uint8_t> &bytes, int64_t vocabulary) 
   return bytes.size() >= least;
 }
 
-/// A file whose bytes are tokens, as an array of them.
-static io::Result<io::NpyFile> openBytes(const std::string &path, const DataOptions &options) {
-  io::Result<io::File> file = io::File::open(path);
-  if (!file)
-    return file.error();
+/// What a file that is none of ids begins with. The error: it is evidently no text either.
+static io::Result<std::vector<uint8_t>> startOfText(const io::File &file) {
   constexpr size_t sampleBytes = size_t(64) << 10;
-  io::Result<std::vector<uint8_t>> start = file->start(sampleBytes);
+  io::Result<std::vector<uint8_t>> start = file.start(sampleBytes);
   if (!start)
     return start.error();
   if (std::string kind = io::mistakenFile(io::Wanted::Data, start->data(), start->size()); !kind.empty())
-    return io::Error{io::quote(path) + ": " + kind};
-  if (!options.bytesAreTokens) {
-    if (io::Status status = io::bytesAreTokens(options.places, options.isNew ? 0 : options.vocabulary); !status)
-      return io::Error{io::quote(path) + ": " + status.error().message};
-    if (options.warn && looksLikeIds(*start, options.vocabulary))
-      options.warn(io::quote(path) + ": looks like token ids of two or four bytes each, but its bytes are taken as " +
-                   "tokens; save ids as .npy (numpy.save), or say --tokenizer=bytes");
+    return io::Error{io::quote(file.path()) + ": " + kind};
+  return start;
+}
+
+/// A .bin without a header, where bytes are not tokens.
+static io::Error widthNotSaid(const std::string &path) {
+  return io::Error{io::quote(path) +
+                   ": nothing says how wide its token ids are: u16:FILE or u32:FILE in --data does, " +
+                   "of raw ids of two or four bytes each"};
+}
+
+/// Whether the bytes of a text are the model's tokens.
+static io::Status checkBytes(const std::string &path, const std::vector<uint8_t> &start, const DataOptions &options) {
+  if (options.bytesAreTokens)
+    return {};
+  if (io::Status status = io::bytesAreTokens(options.places, options.isNew ? 0 : options.vocabulary); !status)
+    return endsWith(path, ".bin") ? widthNotSaid(path)
+                                  : io::Error{io::quote(path) + ": " + status.error().message +
+                                              " (--tokenizer PATH names a tokenizer to encode it with)"};
+  if (options.warn && looksLikeIds(start, options.vocabulary))
+    options.warn(io::quote(path) + ": looks like token ids of two or four bytes each, but its bytes are taken as " +
+                 "tokens; say u16:FILE or u32:FILE, or --tokenizer=bytes");
+  return {};
+}
+
+io::Result<std::vector<std::string>> textsAmong(const std::vector<DataFile> &files) {
+  std::vector<std::string> texts;
+  for (const DataFile &which : files) {
+    if (isNpy(which.path) || which.form != FileForm::ByName)
+      continue;
+    io::Result<io::File> file = io::File::open(which.path);
+    if (!file)
+      return file.error();
+    io::Result<bool> isBin = hasTokenHeader(*file);
+    if (!isBin)
+      return isBin.error();
+    if (*isBin)
+      continue;
+    if (io::Result<std::vector<uint8_t>> start = startOfText(*file); !start)
+      return start.error();
+    if (endsWith(which.path, ".bin"))
+      return widthNotSaid(which.path);
+    texts.push_back(which.path);
   }
+  return texts;
+}
+
+/// The files, with one of token ids in the place of all texts.
+static io::Result<std::vector<DataFile>> encoded(const std::vector<DataFile> &files, const DataOptions &options) {
+  io::Result<std::vector<std::string>> texts = textsAmong(files);
+  if (!texts)
+    return texts.error();
+  if (texts->empty())
+    return files;
+  io::Result<std::string> path = options.encode(*texts);
+  if (!path)
+    return path.error();
+  std::vector<DataFile> list;
+  auto text = texts->begin();
+  for (const DataFile &which : files) {
+    bool isText = text != texts->end() && which.form == FileForm::ByName && which.path == *text;
+    if (!isText)
+      list.push_back(which);
+    else if (text++ == texts->begin())
+      list.push_back({*path, FileForm::ByName});
+  }
+  return list;
+}
+
+/// A file that is no .npy: ids of two or four bytes, or bytes that are tokens, as an array.
+static io::Result<io::NpyFile> openOther(const DataFile &which, const DataOptions &options) {
+  io::Result<io::File> file = io::File::open(which.path);
+  if (!file)
+    return file.error();
+  io::Result<std::optional<io::NpyFile>> ids = openTokenBin(*file, which.form, options.vocabulary);
+  if (!ids)
+    return ids.error();
+  if (*ids) {
+    io::Result<bool> suspicious = looksTwiceAsWide(**ids);
+    if (!suspicious)
+      return suspicious.error();
+    if (*suspicious && options.warn)
+      options.warn(io::quote(which.path) + ": every second id is 0, as of ids of four bytes; u32:FILE reads those");
+    return std::move(**ids);
+  }
+  io::Result<std::vector<uint8_t>> start = startOfText(*file);
+  if (!start)
+    return start.error();
+  if (io::Status status = checkBytes(which.path, *start, options); !status)
+    return status.error();
   auto size = int64_t(file->size());
   return io::NpyFile{std::move(*file), io::DType::U8, {size}, 0};
 }
 
-io::Result<TokenFile> TokenFile::open(const std::string &path, const DataOptions &options) {
-  io::Result<io::NpyFile> array = isNpy(path) ? io::openIntegers(path) : openBytes(path, options);
+io::Result<TokenFile> TokenFile::open(const DataFile &which, const DataOptions &options) {
+  const std::string &path = which.path;
+  if (isNpy(path) && which.form != FileForm::ByName)
+    return io::Error{io::quote(path) + ": says itself how wide its ids are; leave u16: or u32: out"};
+  io::Result<io::NpyFile> array = isNpy(path) ? io::openIntegers(path) : openOther(which, options);
   if (!array)
     return array.error();
   if (array->shape.size() != 1 && array->shape.size() != 2)
@@ -82,9 +169,10 @@ io::Status TokenFile::check() const {
       return status;
     for (int64_t i = 0; i < count; ++i)
       if (int64_t id = io::integerAt(type, piece.data(), i); id < 0 || id >= vocabulary)
-        return io::Error{io::quote(array.file.path()) + ": " + (isNpy(array.file.path()) ? "token " : "byte ") +
-                         std::to_string(id) + " at position " + place(array.shape, first + i) +
-                         " is outside the vocabulary of " + std::to_string(vocabulary)};
+        return io::Error{io::quote(array.file.path()) + ": " +
+                         (isByte && !isNpy(array.file.path()) ? "byte " : "token ") + std::to_string(id) +
+                         " at position " + place(array.shape, first + i) + " is outside the vocabulary of " +
+                         std::to_string(vocabulary)};
   }
   return {};
 }
@@ -102,12 +190,15 @@ io::Status TokenFile::read(int64_t row, int64_t at, int64_t count, int32_t *out)
   return {};
 }
 
-io::Result<std::unique_ptr<Dataset>> Streams::open(const std::vector<std::string> &paths, const DataOptions &options) {
+io::Result<std::unique_ptr<Dataset>> Streams::open(const std::vector<DataFile> &given, const DataOptions &options) {
+  io::Result<std::vector<DataFile>> files = options.encode ? encoded(given, options) : given;
+  if (!files)
+    return files.error();
   std::unique_ptr<Streams> streams(new Streams);
   streams->length = options.length;
   streams->seed = options.seed;
-  for (const std::string &path : paths) {
-    io::Result<TokenFile> file = TokenFile::open(path, options);
+  for (const DataFile &which : *files) {
+    io::Result<TokenFile> file = TokenFile::open(which, options);
     if (!file)
       return file.error();
     uint64_t windowsOfRow = uint64_t(std::max<int64_t>(file->rowLength() - 1, 0) / options.length);

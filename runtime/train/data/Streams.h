@@ -6,19 +6,25 @@
 
 #include "runtime/io/Npy.h"
 #include "runtime/train/data/Dataset.h"
+#include "runtime/train/data/FileNames.h"
 
 #include <string>
 #include <vector>
 
 namespace chimera::train {
 
+/// The files that hold text: neither .npy nor ids of two or four bytes. Errors: a file that is evidently something
+/// else, such as an archive; a .bin that does not say how wide its ids are.
+io::Result<std::vector<std::string>> textsAmong(const std::vector<DataFile> &files);
+
 /// The tokens of one file: rows of equal length, all ids checked when it was opened. They stay in the file.
 class TokenFile {
 public:
-  /// Opens a file: .npy arrays [T] or [B, T] of whole numbers; of any other file the bytes. Errors: unreadable, another
-  /// dtype or rank, an id outside the vocabulary (file, position, id); a file that is no text but an archive, a pointer
-  /// of Git LFS or the like; bytes, where they are not the model's tokens (io/Vocabulary.h).
-  static io::Result<TokenFile> open(const std::string &path, const DataOptions &options);
+  /// Opens a file: .npy arrays [T] or [B, T] of whole numbers; ids of two or four bytes (TokenBin.h); of any other file
+  /// the bytes. Errors: unreadable, another dtype or rank, an id outside the vocabulary (file, position, id); a file
+  /// that is no text but an archive, a pointer of Git LFS or the like; bytes, where they are not the model's tokens
+  /// (io/Vocabulary.h).
+  static io::Result<TokenFile> open(const DataFile &file, const DataOptions &options);
 
   int64_t rows() const { return rowCount; }
   int64_t rowLength() const { return length; }
@@ -36,12 +42,13 @@ private:
 };
 
 /// Windows of T+1 tokens of the rows of files, the target of each token the one that follows. Windows of a row begin T
-/// apart, so that each token is a target once. The last share of all windows is held out. Those of training come in an
+/// apart, so that each token is a target once. Texts that are encoded are one row, in the place of the first of them.
+/// The last share of all windows is held out. Those of training come in an
 /// order of their own in every epoch (Permutation.h).
 class Streams : public Dataset {
 public:
   /// Errors: those of TokenFile, and too few windows: two, or one if none is held out.
-  static io::Result<std::unique_ptr<Dataset>> open(const std::vector<std::string> &paths, const DataOptions &options);
+  static io::Result<std::unique_ptr<Dataset>> open(const std::vector<DataFile> &files, const DataOptions &options);
 
   io::Status sequence(Split split, uint64_t index, SequenceView out) const override;
   uint64_t heldOutSequences() const override { return heldOut; }
