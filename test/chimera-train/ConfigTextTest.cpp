@@ -39,7 +39,7 @@ TEST(ConfigText, SetsKeysInPlaceAndMakesThem) {
 
 TEST(Identity, HasWhatBitsDependOn) {
   Options options;
-  options.data = "mqar";
+  options.data = {{1, "mqar"}};
   options.steps = 10;
   JsonValue config = parsed(R"({"vocab_size": 7, "training": {"routing": "hard", "checkpoint": {"every": 3}}})");
   auto identity = nlohmann::json::parse(runIdentity(options, config, eightPairs));

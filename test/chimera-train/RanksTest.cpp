@@ -118,6 +118,19 @@ TEST_F(TrainRanks, OneEncodesTheTexts) {
   ASSERT_EQ(errors(result).size(), 1u) << result.err;
 }
 
+TEST_F(TrainRanks, MixAlike) {
+  std::string text;
+  for (int i = 0; i < 801; ++i)
+    text += char(i * i % 11);
+  writeFile(file("t.txt"), text);
+  const std::vector<std::string> more = {"--data", "2@" + file("t.txt")};
+  ASSERT_EQ(run("one", 6, more).status, 0);
+  ProcessResult result = runRanks(2, "two", 6, more);
+  ASSERT_EQ(result.status, 0) << result.describe();
+  EXPECT_EQ(content("one", "model.safetensors"), content("two", "model.safetensors"));
+  EXPECT_EQ(log("one").back()["sources"], log("two").back()["sources"]);
+}
+
 TEST_F(TrainRanks, FailTogether) {
   ProcessResult result = runRanks(2, "out", 5, {"--routing", "warm"});
   EXPECT_NE(result.status, 0);

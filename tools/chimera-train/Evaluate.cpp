@@ -2,6 +2,7 @@
 #include "tools/chimera-train/Evaluate.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace chimera::train {
 
@@ -50,14 +51,14 @@ private:
 
 } // namespace
 
-/// Held-out sequences 0 .. wanted-1. The program takes whole micro-steps: what is beyond has no targets.
-static EvaluationInput inputFor(const Run &run, int64_t wanted) {
+/// Held-out sequences 0 .. wanted-1 of a source. The program takes whole micro-steps: what is beyond has no targets.
+static EvaluationInput inputFor(const Run &run, const Dataset &source, int64_t wanted) {
   EvaluationInput input;
   input.sequences = (wanted + run.options.batch - 1) / run.options.batch * run.options.batch;
   input.temperature = run.temperature();
-  input.read = [&run, wanted](int64_t index, int32_t *tokens, int32_t *targets) {
+  input.read = [&run, &source, wanted](int64_t index, int32_t *tokens, int32_t *targets) {
     io::Status status =
-        run.data->sequence(Split::HeldOut, uint64_t(std::min(index, wanted - 1)), {tokens, targets, nullptr});
+        source.sequence(Split::HeldOut, uint64_t(std::min(index, wanted - 1)), {tokens, targets, nullptr});
     if (status && index >= wanted)
       std::fill_n(targets, run.options.length, ignoredTarget);
     return status;
@@ -69,28 +70,60 @@ static HeldOutRecord recordOf(const KindReport &report) {
   return {report.nll / double(report.targets), report.correct / double(report.targets)};
 }
 
+/// Counts the modes of a source's sequences 0 .. wanted-1.
+static std::function<void(int64_t, const int8_t *)> counter(const Run &run, const Dataset &source, int64_t wanted,
+                                                            ClassCounts &counts) {
+  return [&run, &source, wanted, &counts](int64_t index, const int8_t *modes) {
+    if (index >= wanted)
+      return;
+    std::vector<int32_t> tokens(size_t(run.options.length)), targets(tokens.size());
+    std::vector<PositionClass> classes(tokens.size());
+    // It could be read a moment ago.
+    if (source.sequence(Split::HeldOut, uint64_t(index), {tokens.data(), targets.data(), classes.data()}))
+      counts.add(classes, modes);
+  };
+}
+
+/// What one kind of routing gives on all sources, and, of a mixture, on each, which `note` is told. `counts` may be
+/// null.
+static Result<HeldOutRecord> evaluateSources(Run &run, RoutingKind kind, ClassCounts *counts,
+                                             const std::function<void(size_t, const KindReport &)> &note) {
+  const std::vector<Mixture::Source> &sources = run.data->sources();
+  std::vector<int64_t> wanted = run.data->heldOut(std::min<int64_t>(run.training.evaluateSequences, 1 << 20));
+  KindReport all;
+  for (size_t i = 0; i < sources.size(); ++i) {
+    if (wanted[i] == 0)
+      continue;
+    EvaluationInput input = inputFor(run, *sources[i].data, wanted[i]);
+    input.kind = kind;
+    if (counts)
+      input.modes = counter(run, *sources[i].data, wanted[i], *counts);
+    Result<KindReport> report = run.trainer->evaluate(input);
+    if (!report)
+      return report.error();
+    all.nll += report->nll;
+    all.correct += report->correct;
+    all.targets += report->targets;
+    report->sequences = wanted[i];
+    if (sources.size() > 1)
+      note(i, *report);
+  }
+  return recordOf(all);
+}
+
 Result<EvaluationRecord> evaluate(Run &run) {
-  int64_t wanted = std::min<int64_t>(run.training.evaluateSequences,
-                                     int64_t(std::min<uint64_t>(run.data->heldOutSequences(), 1 << 20)));
-  EvaluationInput input = inputFor(run, wanted);
   ClassCounts counts(run.model.layerModes.size());
-  std::vector<int32_t> tokens(size_t(run.options.length)), targets(tokens.size());
-  std::vector<PositionClass> classes(tokens.size());
   bool counting = run.programs->routes() && run.data->hasClasses();
-  if (counting)
-    input.modes = [&](int64_t index, const int8_t *modes) {
-      if (index >= wanted)
-        return;
-      // It could be read a moment ago.
-      if (run.data->sequence(Split::HeldOut, uint64_t(index), {tokens.data(), targets.data(), classes.data()}))
-        counts.add(classes, modes);
-    };
-  Result<KindReport> hard = run.trainer->evaluate(input);
-  if (!hard)
-    return hard.error();
   EvaluationRecord record;
   record.step = run.done;
-  record.hard = recordOf(*hard);
+  auto noteHard = [&](size_t source, const KindReport &report) {
+    record.sources.push_back(
+        {run.data->sources()[source].spec.text(), report.sequences, recordOf(report), std::nullopt});
+  };
+  Result<HeldOutRecord> hard = evaluateSources(run, RoutingKind::Hard, counting ? &counts : nullptr, noteHard);
+  if (!hard)
+    return hard.error();
+  record.hard = *hard;
   if (!run.programs->routes())
     return record;
   if (counting) {
@@ -98,12 +131,12 @@ Result<EvaluationRecord> evaluate(Run &run) {
       return *failure;
     record.classes = counts.shares(run.model);
   }
-  input.kind = RoutingKind::Soft;
-  input.modes = nullptr;
-  Result<KindReport> soft = run.trainer->evaluate(input);
+  size_t noted = 0;
+  auto noteSoft = [&](size_t, const KindReport &report) { record.sources[noted++].soft = recordOf(report); };
+  Result<HeldOutRecord> soft = evaluateSources(run, RoutingKind::Soft, nullptr, noteSoft);
   if (!soft)
     return soft.error();
-  record.soft = recordOf(*soft);
+  record.soft = *soft;
   return record;
 }
 

@@ -7,7 +7,7 @@
 namespace chimera::train {
 
 /// Loss and accuracy on the first held-out sequences, under hard routing and, for a model that routes, soft; and how
-/// the positions of each class were routed, hard. The same on every rank.
+/// the positions of each class were routed, hard; of a mixture also on each source. The same on every rank.
 Result<EvaluationRecord> evaluate(Run &run);
 
 } // namespace chimera::train

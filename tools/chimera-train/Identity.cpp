@@ -57,10 +57,20 @@ static bool isTemperature(const std::pair<std::string, JsonValue> &member) {
   return member.first == "temperature";
 }
 
+/// The sources as they are written: of one, whose weight says nothing, a text.
+static json dataOf(const Options &options) {
+  if (options.data.size() == 1)
+    return options.data[0].spec;
+  json sources = json::array();
+  for (const SourceSpec &source : options.data)
+    sources.push_back(source.text());
+  return sources;
+}
+
 static json identityOf(const Options &options, const JsonValue &config, const RunSources &sources) {
-  json identity = {{"--data", options.data},   {"--held-out", options.heldOut}, {"--steps", options.steps},
-                   {"--batch", options.batch}, {"--seq", options.length},       {"--accumulate", options.accumulate},
-                   {"--seed", options.seed},   {"--dtype", options.dtype}};
+  json identity = {{"--data", dataOf(options)}, {"--held-out", options.heldOut}, {"--steps", options.steps},
+                   {"--batch", options.batch},  {"--seq", options.length},       {"--accumulate", options.accumulate},
+                   {"--seed", options.seed},    {"--dtype", options.dtype}};
   for (auto [key, value] : {std::pair("the data", &sources.data), std::pair(contentKey, &sources.content),
                             std::pair("the tokenizer", &sources.tokenizer), std::pair(weightsKey, &sources.weights),
                             std::pair(kernelsKey, &sources.kernels)})

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-train/Options.h"
 
-#include "runtime/train/data/Generators.h"
 #include "tools/support/CommandLine.h"
 #include "tools/support/Numbers.h"
 
@@ -14,12 +13,19 @@ using tools::wholeNumber;
 
 static constexpr int64_t mostSteps = (int64_t(1) << 31) - 1, mostSequences = int64_t(1) << 20;
 
-static void addRunOptions(CLI::App &app, Options &options, std::string &seed) {
+/// What is given as texts and read in a second step.
+struct Texts {
+  std::vector<std::string> data;
+  std::string seed = "0";
+};
+
+static void addRunOptions(CLI::App &app, Options &options, Texts &texts) {
   app.add_option("model", options.model, "a config.json, or a model directory whose weights are the start")->required();
-  app.add_option(
-         "--data", options.data,
-         "mqar, copy or needle with options (mqar:pairs=8,queries=8), or files and patterns, separated by "
-         "commas: token ids in .npy, in files of llm.c and after u16: or u32: (u16:train.bin); any others are texts")
+  app.add_option("--data", texts.data,
+                 "mqar, copy or needle with options (mqar:pairs=8,queries=8), or files and patterns, separated by "
+                 "commas: token ids in .npy, in files of llm.c and after u16: or u32: (u16:train.bin); any others are "
+                 "texts. Given again, each with a weight (0.7@FILES) or without, the sources are mixed")
+      ->allow_extra_args(false)
       ->required();
   app.add_option("--out", options.out, "the folder for the trained model, checkpoints, log and page")->required();
   app.add_option("--steps", options.steps, "how many steps")->check(wholeNumber(1, mostSteps));
@@ -30,7 +36,8 @@ static void addRunOptions(CLI::App &app, Options &options, std::string &seed) {
   app.add_option("--accumulate", options.accumulate, "micro-steps of a step")
       ->check(wholeNumber(1, mostSequences))
       ->capture_default_str();
-  app.add_option("--seed", seed, "of the initial weights, the data and the noise: 0 .. 2^64-1")->capture_default_str();
+  app.add_option("--seed", texts.seed, "of the initial weights, the data and the noise: 0 .. 2^64-1")
+      ->capture_default_str();
   app.add_option("--dtype", options.dtype, "f32, bf16 (with f32 parameters) or f64")
       ->check(CLI::IsMember({"f32", "bf16", "f64"}).description(""))
       ->capture_default_str();
@@ -88,10 +95,10 @@ static void addMachineOptions(CLI::App &app, Options &options) {
 
 std::variant<Options, int> parseOptions(int argc, char **argv) {
   Options options;
-  std::string seed = "0";
+  Texts texts;
   CLI::App app("Trains a model. docs/training.md says more.", "chimera-train");
   app.set_version_flag("--version", "chimera-train " CHIMERA_VERSION);
-  addRunOptions(app, options, seed);
+  addRunOptions(app, options, texts);
   addConfigOptions(app, options);
   addMachineOptions(app, options);
   if (std::optional<int> ended = tools::parseCommandLine(app, argc, argv))
@@ -100,10 +107,17 @@ std::variant<Options, int> parseOptions(int argc, char **argv) {
     return tools::misuse(app.get_name(), "--steps is required");
   if (options.resume && !options.gradients.empty())
     return tools::misuse(app.get_name(), "--gradients excludes --resume");
-  bool isFiles = !isGenerator(options.data.substr(0, options.data.find(':')));
+  bool isFiles = true;
+  for (const std::string &text : texts.data) {
+    io::Result<SourceSpec> source = SourceSpec::parse(text);
+    if (!source)
+      return tools::misuse(app.get_name(), source.error().message);
+    isFiles &= !source->isGenerated();
+    options.data.push_back(*source);
+  }
   if (isFiles && options.heldOut == 0 && options.evaluateEvery.value_or(0) > 0)
     return tools::misuse(app.get_name(), "--eval-every needs held-out sequences, of which --held-out 0 leaves none");
-  io::Result<uint64_t> parsed = tools::parseSeed(seed);
+  io::Result<uint64_t> parsed = tools::parseSeed(texts.seed);
   if (!parsed)
     return tools::misuse(app.get_name(), parsed.error().message);
   options.seed = *parsed;

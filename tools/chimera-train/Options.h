@@ -4,16 +4,19 @@
 #ifndef CHIMERA_TOOLS_CHIMERATRAIN_OPTIONS_H
 #define CHIMERA_TOOLS_CHIMERATRAIN_OPTIONS_H
 
+#include "runtime/train/data/Mixture.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace chimera::train {
 
 struct Options {
   std::string model; ///< A config.json, or a model directory whose weights are gone on with.
-  std::string data;
+  std::vector<SourceSpec> data;
   std::string out;
   int64_t steps = 0;
   int64_t batch = 0;

@@ -3,8 +3,6 @@
 
 #include "runtime/train/CheckpointFiles.h"
 #include "runtime/train/ContentDigest.h"
-#include "runtime/train/data/FileNames.h"
-#include "runtime/train/data/Generators.h"
 #include "runtime/train/data/Streams.h"
 #include "tools/chimera-train/Binary.h"
 #include "tools/chimera-train/ConfigText.h"
@@ -98,15 +96,17 @@ Failure Run::findTexts() {
     return found.error();
   if (found->has_value())
     tokenizer.emplace(std::move(**found));
-  if (!tokenizer || isGenerator(options.data.substr(0, options.data.find(':'))))
+  if (!tokenizer)
     return std::nullopt;
-  io::Result<std::vector<DataFile>> files = expandFileNames(options.data);
-  if (!files)
-    return Error(files.error());
-  io::Result<std::vector<std::string>> texts = textsAmong(*files);
-  if (!texts)
-    return Error(texts.error());
-  encodes = !texts->empty();
+  for (const SourceSpec &source : options.data) {
+    io::Result<std::vector<DataFile>> files = source.files();
+    if (!files)
+      return Error(files.error());
+    io::Result<std::vector<std::string>> texts = textsAmong(*files);
+    if (!texts)
+      return Error(texts.error());
+    encodes |= !texts->empty();
+  }
   return std::nullopt;
 }
 
@@ -116,7 +116,7 @@ Failure Run::openEncoded(bool first) {
 }
 
 Failure Run::openData() {
-  DataOptions how{options.data, options.length, model.vocabSize, options.seed, options.heldOut};
+  DataOptions how{{}, options.length, model.vocabSize, options.seed, options.heldOut};
   how.bytesAreTokens = options.tokenizer == "bytes";
   how.places = {options.model};
   how.warn = [this](const std::string &text) { warn(text); };
@@ -129,12 +129,12 @@ Failure Run::openData() {
         return io::Error{path.error().message};
       return *path;
     };
-  io::Result<std::unique_ptr<Dataset>> opened = openDataset(how);
+  io::Result<std::unique_ptr<Mixture>> opened = Mixture::open(options.data, how);
   if (!opened)
     return Error(opened.error());
   data = std::move(*opened);
   sources.data = data->description();
-  if (data->heldOutSequences() > 0 || !training.budget)
+  if (data->hasHeldOut() || !training.budget)
     return std::nullopt;
   for (auto [key, needed] : {std::pair("start_accuracy", training.budget->startAccuracy > 0),
                              std::pair("pause_gap", std::isfinite(training.budget->pauseGap))})
@@ -148,13 +148,15 @@ Failure Run::openData() {
 Failure Run::readSources() {
   if (encodes)
     sources.tokenizer = tokenizer->digest();
-  if (!isGenerator(options.data.substr(0, options.data.find(':')))) {
-    io::Result<std::vector<DataFile>> files = expandFileNames(options.data);
+  std::vector<std::string> paths;
+  for (const SourceSpec &source : options.data) {
+    io::Result<std::vector<DataFile>> files = source.files();
     if (!files)
       return Error(files.error());
-    std::vector<std::string> paths;
     for (const DataFile &file : *files)
       paths.push_back(file.path);
+  }
+  if (!paths.empty()) {
     Result<std::string> digest = contentDigest(paths);
     if (!digest)
       return digest.error();
@@ -337,6 +339,13 @@ Failure Run::compareRanks() {
   return job.compareWithFirst(identity.dump());
 }
 
+static std::string sourcesText(const Options &options) {
+  std::string text;
+  for (const SourceSpec &source : options.data)
+    text += (text.empty() ? "" : " + ") + source.text();
+  return text;
+}
+
 /// The first line of the log: the settings.
 static nlohmann::json settingsLine(const Run &run, int64_t parameters) {
   const Options &options = run.options;
@@ -344,7 +353,7 @@ static nlohmann::json settingsLine(const Run &run, int64_t parameters) {
                          {"step", run.done},
                          {"model", options.model},
                          {"parameters", parameters},
-                         {"data", options.data + " (" + run.data->description() + ")"},
+                         {"data", sourcesText(options) + " (" + run.data->description() + ")"},
                          {"steps", options.steps},
                          {"batch", options.batch},
                          {"accumulate", options.accumulate},
@@ -385,7 +394,7 @@ StepInput Run::input(const StepPlan &step) const {
   input.step = uint32_t(done);
   int64_t first = done * options.accumulate * options.batch;
   input.read = [this, first](int64_t index, int32_t *tokens, int32_t *targets) {
-    return data->sequence(Split::Train, uint64_t(first + index), {tokens, targets, nullptr});
+    return data->train(uint64_t(first + index), {tokens, targets, nullptr});
   };
   input.hardShare = step.routing.hardShare;
   input.hardNoise = step.routing.hardNoise;

@@ -9,7 +9,7 @@
 #include "runtime/train/Checkpoint.h"
 #include "runtime/train/Step.h"
 #include "runtime/train/config/Plan.h"
-#include "runtime/train/data/Dataset.h"
+#include "runtime/train/data/Mixture.h"
 #include "tools/chimera-train/FolderLock.h"
 #include "tools/chimera-train/Identity.h"
 #include "tools/chimera-train/Job.h"
@@ -36,7 +36,7 @@ struct Run {
   TrainingConfig training;
   std::optional<RunTokenizer> tokenizer; ///< Beside the model, or named.
   bool encodes = false;                  ///< Whether there are texts, which it encodes into --out.
-  std::unique_ptr<Dataset> data;
+  std::unique_ptr<Mixture> data;
   RunSources sources;
   std::string identity;
   std::optional<Plan> plan;

@@ -63,7 +63,7 @@ static bool isDue(int64_t every, int64_t done) {
 /// Whether to evaluate after the steps done: there must be something held out.
 static bool isEvaluationDue(const Run &run) {
   bool now = isDue(run.training.evaluateEvery, run.done) || run.done == run.options.steps;
-  return now && run.data->heldOutSequences() > 0;
+  return now && run.data->hasHeldOut();
 }
 
 static Failure evaluateAndRecord(Run &run) {

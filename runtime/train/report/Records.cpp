@@ -45,6 +45,12 @@ json toJson(const EvaluationRecord &record) {
     line["soft"] = toJson(*record.soft);
     line["gap"] = record.soft->accuracy - record.hard.accuracy;
   }
+  for (const SourceRecord &source : record.sources) {
+    json part = {{"source", source.source}, {"sequences", source.sequences}, {"hard", toJson(source.hard)}};
+    if (source.soft)
+      part["soft"] = toJson(*source.soft);
+    line["sources"].push_back(std::move(part));
+  }
   for (const ClassRouting &routing : record.classes)
     line["classes"].push_back({{"layer", routing.layer},
                                {"positions", routing.positions},

@@ -51,11 +51,20 @@ struct ClassRouting {
   int64_t tokens = 0;
 };
 
+/// The same on those of one source of a mixture.
+struct SourceRecord {
+  std::string source;    ///< As --data has it.
+  int64_t sequences = 0; ///< Of the evaluation.
+  HeldOutRecord hard;
+  std::optional<HeldOutRecord> soft;
+};
+
 /// One evaluation on held-out sequences.
 struct EvaluationRecord {
   int64_t step = 0; ///< Steps done.
   HeldOutRecord hard;
   std::optional<HeldOutRecord> soft; ///< Of a model that routes.
+  std::vector<SourceRecord> sources; ///< Of a mixture.
   std::vector<ClassRouting> classes; ///< Of data that has classes, and a model that routes.
 };
 
