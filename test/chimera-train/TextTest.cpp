@@ -114,6 +114,12 @@ TEST_F(TrainText, IsEncodedOnce) {
   std::filesystem::remove(tokens);
   ASSERT_EQ(train("out", both(), {"--resume"}, 8).status, 0);
   EXPECT_EQ(readFile(tokens), bytes);
+  // One that was cut is made again too.
+  writeFile(tokens, bytes.substr(0, bytes.size() - 2));
+  result = train("out", both(), {"--resume"}, 8);
+  ASSERT_EQ(result.status, 0) << result.describe();
+  EXPECT_NE(result.err.find(".bin': is damaged and is made again\n"), std::string::npos) << result.err;
+  EXPECT_EQ(readFile(tokens), bytes);
   // A changed text has another.
   writeFile(file("b.txt"), repeated("bad", 40));
   EXPECT_EQ(train("new", both()).status, 0);

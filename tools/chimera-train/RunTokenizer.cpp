@@ -8,6 +8,7 @@
 #include "runtime/text/Tokenizer.h"
 #include "runtime/train/CheckpointFiles.h"
 #include "runtime/train/data/TextEncoder.h"
+#include "runtime/train/data/TokenBin.h"
 #include "tools/chimera-train/Signals.h"
 
 #include <filesystem>
@@ -75,6 +76,15 @@ static std::string sizeText(uint64_t bytes) {
   return std::to_string((bytes + 500000) / 1000000) + " MB of text";
 }
 
+/// Whether a file of ids that is there is as long as it says.
+static bool isWhole(const std::string &path) {
+  io::Result<io::File> file = io::File::open(path);
+  if (!file)
+    return false;
+  io::Result<bool> hasHeader = hasTokenHeader(*file);
+  return hasHeader && *hasHeader;
+}
+
 Result<std::string> RunTokenizer::encode(const std::vector<std::string> &texts,
                                          const std::function<void(const std::string &)> &say) const {
   nlohmann::json key = {"1", content, vocabulary, options.parseSpecial, end ? *end : -1};
@@ -88,8 +98,11 @@ Result<std::string> RunTokenizer::encode(const std::vector<std::string> &texts,
   }
   std::string out = options.out + "/tokens-" + digestText(key.dump()).substr(0, 16) + ".bin";
   std::error_code ignored;
-  if (filesystem::exists(out, ignored))
-    return out;
+  if (filesystem::exists(out, ignored)) {
+    if (isWhole(out))
+      return out;
+    say(io::quote(out) + ": is damaged and is made again");
+  }
   constexpr uint64_t muchText = uint64_t(16) << 20;
   if (bytes >= muchText)
     say("encoding " + sizeText(bytes) + " with " + io::quote(path));

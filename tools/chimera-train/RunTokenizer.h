@@ -25,7 +25,8 @@ public:
   /// A digest of all that decides which ids a text has.
   const std::string &digest() const { return content; }
 
-  /// The file of ids of these texts. It is made when it is not there; `say` is told when that takes long.
+  /// The file of ids of these texts. It is made when it is not there, or not whole; `say` is told that,
+  /// and when it takes long.
   runtime::Result<std::string> encode(const std::vector<std::string> &texts,
                                       const std::function<void(const std::string &)> &say) const;
 
