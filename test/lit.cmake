@@ -9,7 +9,8 @@ add_test(NAME lit COMMAND ${Python3_EXECUTABLE} ${CHIMERA_LIT} -v ${CMAKE_BINARY
 add_custom_target(check-lit
   COMMAND ${Python3_EXECUTABLE} ${CHIMERA_LIT} -sv ${CMAKE_BINARY_DIR}/test/lit
   USES_TERMINAL VERBATIM)
-foreach(tool chimera-opt chimera-bench chimera-compile chimera-run chimera-inspect chimera-init chimera-train-tokenizer)
+foreach(tool chimera-opt chimera-bench chimera-compile chimera-run chimera-inspect chimera-init chimera-train
+        chimera-train-tokenizer)
   if(TARGET ${tool})
     add_dependencies(check-lit ${tool})
   endif()
