@@ -88,8 +88,10 @@ Status Generation::choose(Active &sequence, const uint8_t *row) {
     sequence.ended = true;
     return {};
   }
-  sequence.ended = ++sequence.made == options.maxNewTokens;
-  return sequences.made(sequence.number, *token);
+  if (Status status = sequences.made(sequence.number, *token); !status)
+    return status;
+  sequence.ended = ++sequence.made == options.maxNewTokens || sequences.stops(sequence.number);
+  return {};
 }
 
 /// Takes what a step made of the `count` tokens of a sequence. `row`: the logits after the last of them, if wanted.
@@ -101,6 +103,10 @@ Status Generation::takeRows(Active &sequence, int64_t count, const int8_t *modes
     sequence.chunkLeft -= count;
     if (Status status = sequences.fed(sequence.number, first, count, modes); !status)
       return status;
+  }
+  if (began && sequences.stops(sequence.number)) {
+    sequence.ended = true;
+    return {};
   }
   if (row)
     return choose(sequence, row);

@@ -38,6 +38,9 @@ public:
   /// A new token was chosen.
   virtual io::Status made(int64_t sequence, int32_t token) = 0;
 
+  /// Whether the sequence ends here, whatever else may come; asked after `fed` and after `made`.
+  virtual bool stops(int64_t) const { return false; }
+
   /// The sequence has all the new tokens that it gets.
   virtual io::Status ended(int64_t sequence) = 0;
 
