@@ -94,8 +94,8 @@ TEST_F(StopTest, TheBeginningOfAStringIsPrintedWhenTheTextEnds) {
 
 TEST_F(StopTest, TheTokensOfTheStringAreAmongTheNewOnes) {
   std::vector<int32_t> tokens = chosen(bytesOf("x"), 6, {});
-  expectSuccess(run({"--prompt", "x", "--max-new-tokens", "6", "--stop", textOf({tokens[3]}), "--output-tokens",
-                     file("o.npy")}));
+  expectSuccess(
+      run({"--prompt", "x", "--max-new-tokens", "6", "--stop", textOf({tokens[3]}), "--output-tokens", file("o.npy")}));
   size_t count = size_t(std::find(tokens.begin(), tokens.end(), tokens[3]) - tokens.begin()) + 1;
   tokens.resize(count);
   tokens.resize(6, -1);
@@ -104,6 +104,6 @@ TEST_F(StopTest, TheTokensOfTheStringAreAmongTheNewOnes) {
 
 TEST_F(StopTest, WhatCannotBeIsMisuse) {
   expectError(run({"--tokens", "t.npy", "--max-new-tokens", "4", "--stop", "x"}), 2,
-              "chimera-run: --stop requires --prompt or --prompt-file\n");
+              "chimera-run: --stop requires --prompt, --prompt-file, --chat or --messages\n");
   expectError(run({"--prompt", "x", "--stop", ""}), 2, "chimera-run: --stop: the string is empty\n");
 }

@@ -56,10 +56,14 @@ private:
 /// Fills the session up with sequences that wait.
 Status Generation::start() {
   while (int64_t(active.size()) < resident && waiting < sequences.count()) {
-    Result<chimera_sequence> handle = engine.addSequence();
+    chimera_sequence resumed = sequences.resumed(waiting);
+    Result<chimera_sequence> handle = resumed ? Result<chimera_sequence>(resumed) : engine.addSequence();
     if (!handle)
       return handle.error();
-    active.push_back({waiting, *handle, sequences.begin(waiting)});
+    Result<int64_t> fed = engine.position(*handle);
+    if (!fed)
+      return fed.error();
+    active.push_back({waiting, *handle, sequences.begin(waiting), *fed});
     ++waiting;
   }
   return {};
@@ -166,8 +170,9 @@ Status Generation::endSequences() {
 
 Status Generation::run() {
   resident = options.residentSequences(sequences.count(), engine.info().max_seqs);
-  if (Status status = engine.start(options, resident); !status)
-    return status;
+  if (!engine.started())
+    if (Status status = engine.start(options, resident); !status)
+      return status;
   while (true) {
     if (Status status = start(); !status)
       return status;

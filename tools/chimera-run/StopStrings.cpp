@@ -18,7 +18,8 @@ std::string StopStrings::push(std::string_view part) {
     held += byte;
     size_t longest = 0;
     for (const std::string &string : strings)
-      if (held.size() >= string.size() && beginsWith(std::string_view(held).substr(held.size() - string.size()), string))
+      if (held.size() >= string.size() &&
+          beginsWith(std::string_view(held).substr(held.size() - string.size()), string))
         longest = std::max(longest, string.size());
     if (longest) {
       complete = true;
@@ -36,6 +37,8 @@ std::string StopStrings::push(std::string_view part) {
   return passed;
 }
 
-std::string StopStrings::flush() { return std::exchange(held, {}); }
+std::string StopStrings::flush() {
+  return std::exchange(held, {});
+}
 
 } // namespace chimera::run
