@@ -15,8 +15,8 @@ namespace chimera::text {
 /// The object in a file, or nothing if there is no such file. The error names the file.
 io::Result<std::optional<nlohmann::json>> readConfigFile(const std::string &path);
 
-/// The token in the field `name` of an object that came from `path`: a string, or an object with its content. Null and a
-/// missing field give nothing.
+/// The token in the field `name` of an object that came from `path`: a string, or an object with its content. Null and
+/// a missing field give nothing.
 io::Result<std::optional<std::string>> tokenIn(const nlohmann::json &object, const std::string &path,
                                                const std::string &name);
 

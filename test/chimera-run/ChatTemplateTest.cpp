@@ -42,7 +42,8 @@ TEST_F(ChatTemplateTest, TheFilesThatHaveOne) {
   expectRendered("json x");
   writeConfig("config {{ messages[0].content }}");
   expectRendered("config x");
-  writeConfig(json::array({{{"name", "tool_use"}, {"template", "tools"}}, {{"name", "default"}, {"template", "list"}}}));
+  writeConfig(
+      json::array({{{"name", "tool_use"}, {"template", "tools"}}, {{"name", "default"}, {"template", "list"}}}));
   expectRendered("list");
   writeFile(file("chat_template.jinja"), "jinja {{ messages[0].content }}");
   expectRendered("jinja x");
@@ -117,8 +118,9 @@ TEST_F(ChatTemplateTest, HostileTemplatesEndWithOneLine) {
 TEST_F(ChatTemplateTest, WhatIsMissingIsSaid) {
   std::filesystem::create_directory(file("fake"));
   writeFile(file("fake/jinja2.py"), "raise ImportError(\"No module named 'jinja2'\")\n");
-  expectFails("chat templates are rendered by python3 with jinja2: No module named 'jinja2'; apt install python3-jinja2\n",
-              "PYTHONPATH='" + file("fake") + "'");
+  expectFails(
+      "chat templates are rendered by python3 with jinja2: No module named 'jinja2'; apt install python3-jinja2\n",
+      "PYTHONPATH='" + file("fake") + "'");
   std::filesystem::create_directory(file("empty"));
   expectFails("chat templates are rendered by python3, which cannot be started: No such file or directory; "
               "apt install python3-jinja2\n",

@@ -192,6 +192,10 @@ static std::string readUntil(int terminal, const std::string &text) {
 }
 
 TEST_F(ChatTest, OnATerminalCtrlCEndsAnAnswerAndThenTheProgram) {
+  setTemplate(
+      std::string("{% if messages[-1].content == 'loop' %}{% for i in range(99999) %}{% for j in range(99999) %}"
+                  "{% endfor %}{% endfor %}{% endif %}") +
+      chatMl);
   std::vector<std::string> words = command({"--chat", "--max-new-tokens", "1000000000"});
   std::vector<char *> arguments;
   for (std::string &word : words)
@@ -207,6 +211,9 @@ TEST_F(ChatTest, OnATerminalCtrlCEndsAnAnswerAndThenTheProgram) {
   }
   EXPECT_NE(readUntil(terminal, "> ").find("> "), std::string::npos);
   auto type = [&](const std::string &text) { EXPECT_EQ(::write(terminal, text.data(), text.size()), text.size()); };
+  type("loop\n");
+  EXPECT_NE(readUntil(terminal, "takes too long").find("takes too long"), std::string::npos);
+  EXPECT_NE(readUntil(terminal, "> ").find("> "), std::string::npos) << "an error does not end the conversation";
   type("hi\n");
   std::string start = answerTo(chatMlOf({"user", "hi"}), 8);
   EXPECT_NE(readUntil(terminal, start).find(start), std::string::npos);

@@ -116,8 +116,9 @@ static Status answerMessage(Conversation &conversation, const std::string &messa
 static Status converse(Conversation &conversation, const json &beginning) {
   bool terminal = ::isatty(STDIN_FILENO) != 0;
   if (terminal)
-    std::fprintf(stderr, "chimera-run: a line that ends in \\ goes on in the next; Ctrl-C ends an answer, /reset begins "
-                         "anew, Ctrl-D or /exit ends\n");
+    std::fprintf(stderr,
+                 "chimera-run: a line that ends in \\ goes on in the next; Ctrl-C ends an answer, /reset begins "
+                 "anew, Ctrl-D or /exit ends\n");
   MessageReader reader(terminal);
   while (true) {
     Result<std::optional<std::string>> message = reader.next();

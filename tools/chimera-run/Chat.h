@@ -18,8 +18,8 @@ public:
   /// Reads the chat template and --messages, so that what is wrong with them is said before a model is loaded.
   static io::Result<Chat> prepare(const Options &options);
 
-  /// Answers the messages of --messages; or has the conversation of --chat: reads messages from the standard input, one a
-  /// line, and prints the answers on the standard output. On a terminal an error takes the last message back and the
+  /// Answers the messages of --messages; or has the conversation of --chat: reads messages from the standard input, one
+  /// a line, and prints the answers on the standard output. On a terminal an error takes the last message back and the
   /// conversation goes on.
   io::Status run(const Options &options, Engine &engine);
 

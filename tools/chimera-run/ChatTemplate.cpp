@@ -141,13 +141,20 @@ Result<ChatTemplate> ChatTemplate::open(const Options &options) {
                  "chat_template in tokenizer_config.json or chat_template.json; --chat-template FILE takes one"};
   if (std::optional<size_t> at = text::findIllFormed(source->text))
     return Error{source->name + ": is not UTF-8 at byte " + std::to_string(*at)};
-  Result<HelperProcess> helper = startHelper();
-  if (!helper)
-    return helper.error();
-  ChatTemplate made(std::move(*helper), std::move(*source), std::move(variables));
-  if (Result<json> answer = made.ask({{"template", made.text}}); !answer)
-    return answer.error();
+  ChatTemplate made(std::move(*source), std::move(variables));
+  if (io::Status status = made.start(); !status)
+    return status.error();
   return made;
+}
+
+/// Starts the process and gives it the template.
+io::Status ChatTemplate::start() {
+  Result<HelperProcess> started = startHelper();
+  if (!started)
+    return started.error();
+  helper.emplace(std::move(*started));
+  Result<json> answer = ask({{"template", text}});
+  return answer ? io::Status() : answer.error();
 }
 
 std::optional<std::string> ChatTemplate::token(const std::string &name) const {
@@ -159,11 +166,13 @@ Result<json> ChatTemplate::ask(const json &request) {
   // The process limits itself; this is for one that does not work at all.
   constexpr double seconds = 300;
   constexpr size_t mostBytes = size_t(256) << 20;
-  Result<std::string> line = helper.ask(request.dump(), seconds, mostBytes);
-  if (!line)
-    return Error{helper.endedBy() == SIGPROF
-                     ? name + ": rendering it takes too long"
-                     : "the python3 that renders the chat template does not answer: " + line.error().message};
+  Result<std::string> line = helper->ask(request.dump(), seconds, mostBytes);
+  if (!line) {
+    bool late = helper->endedBy() == SIGPROF;
+    helper.reset();
+    return Error{late ? name + ": rendering it takes too long"
+                      : "the python3 that renders the chat template does not answer: " + line.error().message};
+  }
   Result<json> answer = io::parseJson(line->data(), line->size());
   if (!answer || !answer->is_object())
     return Error{"the python3 that renders the chat template answers with something else than JSON"};
@@ -176,6 +185,9 @@ Result<json> ChatTemplate::ask(const json &request) {
 }
 
 Result<std::string> ChatTemplate::render(const json &messages) {
+  if (!helper)
+    if (io::Status status = start(); !status)
+      return status.error();
   Result<json> answer = ask({{"messages", messages}, {"variables", variables}});
   if (!answer)
     return answer.error();

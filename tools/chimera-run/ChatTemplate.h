@@ -38,13 +38,13 @@ private:
     std::string name, text;
   };
 
-  ChatTemplate(HelperProcess helper, Source source, nlohmann::json variables)
-      : helper(std::move(helper)), name(std::move(source.name)), text(std::move(source.text)),
-        variables(std::move(variables)) {}
+  ChatTemplate(Source source, nlohmann::json variables)
+      : name(std::move(source.name)), text(std::move(source.text)), variables(std::move(variables)) {}
   static io::Result<std::optional<Source>> find(const std::string &folder);
+  io::Status start();
   io::Result<nlohmann::json> ask(const nlohmann::json &request);
 
-  HelperProcess helper;
+  std::optional<HelperProcess> helper; ///< None after one has failed.
   std::string name, text;
   nlohmann::json variables; ///< The special tokens by their names.
 };

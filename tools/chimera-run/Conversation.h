@@ -56,8 +56,8 @@ private:
   TextOutput &out;
   nlohmann::json messages = nlohmann::json::array();
 
-  chimera_sequence sequence = 0;   ///< 0: none.
-  std::vector<int32_t> consumed;   ///< What it was fed.
+  chimera_sequence sequence = 0; ///< 0: none.
+  std::vector<int32_t> consumed; ///< What it was fed.
 
   // Of the answer that is made now.
   std::vector<int32_t> tokens, newTokens;

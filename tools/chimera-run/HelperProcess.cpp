@@ -55,7 +55,9 @@ Result<HelperProcess> HelperProcess::start(const std::vector<std::string> &comma
 HelperProcess::HelperProcess(HelperProcess &&other) noexcept
     : process(std::exchange(other.process, -1)), socket(std::exchange(other.socket, -1)), signal(other.signal) {}
 
-HelperProcess::~HelperProcess() { kill(); }
+HelperProcess::~HelperProcess() {
+  kill();
+}
 
 void HelperProcess::kill() {
   if (socket >= 0)
@@ -80,8 +82,9 @@ Error HelperProcess::ended() {
   }
   process = -1;
   signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-  return Error{signal ? std::string("it was ended by signal ") + std::to_string(signal) + " (" + ::strsignal(signal) + ")"
-                      : "it ended with status " + std::to_string(WEXITSTATUS(status))};
+  return Error{signal
+                   ? std::string("it was ended by signal ") + std::to_string(signal) + " (" + ::strsignal(signal) + ")"
+                   : "it ended with status " + std::to_string(WEXITSTATUS(status))};
 }
 
 Result<std::string> HelperProcess::ask(std::string line, double seconds, size_t mostBytes) {

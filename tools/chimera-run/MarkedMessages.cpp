@@ -26,7 +26,8 @@ static Status eachString(json &value, const std::function<Status(std::string &)>
 
 /// A character for private use that `text` does not contain; empty if there is none.
 static std::string unusedCharacter(const std::string &text) {
-  for (auto [first, last] : {std::pair(0xE000u, 0xF8FFu), std::pair(0xF0000u, 0xFFFFDu), std::pair(0x100000u, 0x10FFFDu)})
+  for (auto [first, last] :
+       {std::pair(0xE000u, 0xF8FFu), std::pair(0xF0000u, 0xFFFFDu), std::pair(0x100000u, 0x10FFFDu)})
     for (uint32_t point = first; point <= last; ++point) {
       std::string character;
       text::append(character, point);

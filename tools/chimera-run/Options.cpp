@@ -262,9 +262,10 @@ static Status finish(const CLI::App &app, const RawOptions &raw, Options &option
 std::variant<Options, int> parseOptions(int argc, char **argv) {
   Options options;
   RawOptions raw;
-  CLI::App app("Runs a compiled model: evaluates token arrays, or continues a text or token arrays. A file to be read "
-               "may be -, the standard input.",
-               "chimera-run");
+  CLI::App app(
+      "Runs a compiled model: evaluates token arrays, continues a text or token arrays, or has a conversation. A "
+      "file to be read may be -, the standard input.",
+      "chimera-run");
   app.set_version_flag("--version", "chimera-run " CHIMERA_VERSION);
   addRunOptions(app, options, raw);
   addInputOptions(app, options);
