@@ -109,6 +109,14 @@ Status Engine::dropSequence(chimera_sequence sequence) {
   return {};
 }
 
+Result<int64_t> Engine::position(chimera_sequence sequence) const {
+  ErrorSlot error;
+  int64_t position = 0;
+  if (chimera_sequence_position(session.get(), sequence, &position, error))
+    return error.take();
+  return position;
+}
+
 Status Engine::step(const std::vector<chimera_step_item> &items, std::vector<uint8_t> &logits,
                     std::vector<int8_t> *routing) {
   int64_t rows = 0, outputs = 0;

@@ -40,8 +40,13 @@ public:
   /// Bytes of one row of logits.
   int64_t logitsRowBytes() const { return about.vocab_size * io::sizeOf(logitsType()); }
 
+  bool started() const { return session != nullptr; }
+
   io::Result<chimera_sequence> addSequence();
   io::Status dropSequence(chimera_sequence sequence);
+
+  /// How many tokens a sequence was fed.
+  io::Result<int64_t> position(chimera_sequence sequence) const;
 
   /// One step; `logits` and `routing` are sized to what it gives. `routing` may be null.
   io::Status step(const std::vector<chimera_step_item> &items, std::vector<uint8_t> &logits,

@@ -56,10 +56,14 @@ private:
 /// Fills the session up with sequences that wait.
 Status Generation::start() {
   while (int64_t(active.size()) < resident && waiting < sequences.count()) {
-    Result<chimera_sequence> handle = engine.addSequence();
+    chimera_sequence resumed = sequences.resumed(waiting);
+    Result<chimera_sequence> handle = resumed ? Result<chimera_sequence>(resumed) : engine.addSequence();
     if (!handle)
       return handle.error();
-    active.push_back({waiting, *handle, sequences.begin(waiting)});
+    Result<int64_t> fed = engine.position(*handle);
+    if (!fed)
+      return fed.error();
+    active.push_back({waiting, *handle, sequences.begin(waiting), *fed});
     ++waiting;
   }
   return {};
@@ -88,8 +92,10 @@ Status Generation::choose(Active &sequence, const uint8_t *row) {
     sequence.ended = true;
     return {};
   }
-  sequence.ended = ++sequence.made == options.maxNewTokens;
-  return sequences.made(sequence.number, *token);
+  if (Status status = sequences.made(sequence.number, *token); !status)
+    return status;
+  sequence.ended = ++sequence.made == options.maxNewTokens || sequences.stops(sequence.number);
+  return {};
 }
 
 /// Takes what a step made of the `count` tokens of a sequence. `row`: the logits after the last of them, if wanted.
@@ -101,6 +107,10 @@ Status Generation::takeRows(Active &sequence, int64_t count, const int8_t *modes
     sequence.chunkLeft -= count;
     if (Status status = sequences.fed(sequence.number, first, count, modes); !status)
       return status;
+  }
+  if (began && sequences.stops(sequence.number)) {
+    sequence.ended = true;
+    return {};
   }
   if (row)
     return choose(sequence, row);
@@ -160,8 +170,9 @@ Status Generation::endSequences() {
 
 Status Generation::run() {
   resident = options.residentSequences(sequences.count(), engine.info().max_seqs);
-  if (Status status = engine.start(options, resident); !status)
-    return status;
+  if (!engine.started())
+    if (Status status = engine.start(options, resident); !status)
+      return status;
   while (true) {
     if (Status status = start(); !status)
       return status;

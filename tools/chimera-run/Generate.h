@@ -29,6 +29,10 @@ public:
   /// The tokens of a sequence that starts now; valid until it has ended.
   virtual Beginning begin(int64_t sequence) = 0;
 
+  /// A sequence of the session that goes on as this one, having been fed the first tokens of its beginning, but not
+  /// all; 0: it is a new one.
+  virtual chimera_sequence resumed(int64_t) const { return 0; }
+
   /// Whether `fed` wants to know the modes that the tokens were admitted to.
   virtual bool wantsRouting() const { return false; }
 
@@ -37,6 +41,9 @@ public:
 
   /// A new token was chosen.
   virtual io::Status made(int64_t sequence, int32_t token) = 0;
+
+  /// Whether the sequence ends here, whatever else may come; asked after `fed` and after `made`.
+  virtual bool stops(int64_t) const { return false; }
 
   /// The sequence has all the new tokens that it gets.
   virtual io::Status ended(int64_t sequence) = 0;
@@ -48,7 +55,8 @@ public:
 /// Feeds each sequence's beginning, cut by the schedule, then new tokens one by one, until there are
 /// `options.maxNewTokens` or one of the model's end-of-sequence tokens is chosen, which is not added. The tokens of a
 /// sequence depend on its beginning, its number, the seed and the other options of sampling alone. Starts the engine's
-/// session, which holds at most `options.residentSequences` at once; when one ends, the next one takes its place.
+/// session unless it has started, which holds at most `options.residentSequences` at once; when one ends, the next one
+/// takes its place.
 io::Status generate(const Options &options, Engine &engine, Sequences &sequences);
 
 } // namespace chimera::run

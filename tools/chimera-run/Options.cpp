@@ -29,6 +29,10 @@ static void addInputOptions(CLI::App &app, Options &options) {
   };
   add("--prompt", options.prompt, "text to continue; - reads it from the standard input");
   add("--prompt-file", options.promptFile, "a file with the text to continue");
+  app.add_flag("--chat", options.chat, "have a conversation: each line of the standard input is a message")
+      ->group("Input");
+  add("--messages", options.messages,
+      "a file with the messages of a conversation to answer: JSON, [{role, content}, ...]");
   add("--tokens", options.tokens,
       "token ids to evaluate, or with --max-new-tokens to continue: .npy, whole numbers, [T] or [B,T]");
   add("--lengths", options.lengths, "how many tokens of each sequence count: .npy, whole numbers, [B]");
@@ -46,7 +50,9 @@ static void addEvaluationOptions(CLI::App &app, Options &options) {
 }
 
 static void addContinuationOptions(CLI::App &app, Options &options, RawOptions &raw) {
-  app.add_option("--max-new-tokens", options.maxNewTokens, "the most tokens to add to the text or to each sequence")
+  app.add_option(
+         "--max-new-tokens", options.maxNewTokens,
+         "the most tokens to add to the text or to each sequence; without it 4096 for an answer of a conversation")
       ->check(tools::wholeNumber(0, int64_t(1) << 40))
       ->capture_default_str()
       ->group("Continuation");
@@ -82,6 +88,19 @@ static void addTextOptions(CLI::App &app, Options &options, RawOptions &raw) {
       ->group("Text");
   app.add_flag("--parse-special", options.parseSpecial,
                "take special tokens that are written in the text, such as <|im_end|>, for those tokens")
+      ->group("Text");
+  app.add_option("--system", options.system, "the system's message, with which a chat begins")
+      ->type_name("TEXT")
+      ->group("Text");
+  app.add_option("--chat-template", options.chatTemplate,
+                 "a file with a chat template (Jinja); without it the one beside the tokenizer")
+      ->type_name("FILE")
+      ->group("Text");
+  app.add_option("--stop", options.stop, "end the text before this string of the new text; may be given several times")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("STRING")
       ->group("Text");
   app.add_option("--color", raw.color, "colour the prompt by the mode each token took: auto, always, never")
       ->check(CLI::IsMember({"auto", "always", "never"}).description(""))
@@ -141,15 +160,23 @@ static Status exclude(const CLI::App &app, std::initializer_list<const char *> n
 
 /// Which options go together.
 static Status checkTogether(const CLI::App &app) {
-  if (!app.count("--tokens") && !app.count("--prompt") && !app.count("--prompt-file"))
-    return Error{"one of --prompt, --prompt-file and --tokens is required (--prompt - reads the standard input)"};
+  if (!app.count("--tokens") && !app.count("--prompt") && !app.count("--prompt-file") && !app.count("--chat") &&
+      !app.count("--messages"))
+    return Error{"one of --prompt, --prompt-file, --chat, --messages and --tokens is required (--prompt - reads the "
+                 "standard input)"};
   const std::string why = ": evaluate the tokens with the new ones at their end (the logits and modes are the same)";
   for (const Status &status : {
-           exclude(app, {"--tokens", "--prompt", "--prompt-file"}),
+           exclude(app, {"--tokens", "--prompt", "--prompt-file", "--chat", "--messages"}),
            require(app, {"--lengths", "--force-routing", "--logits", "--routing"}, {"--tokens"}),
            require(app, {"--temperature", "--top-k", "--top-p", "--seed"},
-                   {"--prompt", "--prompt-file", "--max-new-tokens", "--output-tokens"}),
-           require(app, {"--tokenizer", "--parse-special", "--color", "--color-layer"}, {"--prompt", "--prompt-file"}),
+                   {"--prompt", "--prompt-file", "--chat", "--messages", "--max-new-tokens", "--output-tokens"}),
+           require(app, {"--tokenizer", "--parse-special", "--stop"},
+                   {"--prompt", "--prompt-file", "--chat", "--messages"}),
+           require(app, {"--color", "--color-layer"}, {"--prompt", "--prompt-file"}),
+           require(app, {"--system"}, {"--chat"}),
+           require(app, {"--chat-template"}, {"--chat", "--messages"}),
+           exclude(app, {"--chat", "--output-tokens"}),
+           exclude(app, {"--messages", "--output-tokens"}),
            exclude(app, {"--logits", "--max-new-tokens"}, why),
            exclude(app, {"--logits", "--output-tokens"}, why),
            exclude(app, {"--routing", "--max-new-tokens"}, why),
@@ -163,9 +190,13 @@ static Status checkTogether(const CLI::App &app) {
 /// The names of files: one reader of the standard input, and outputs that are two files.
 static Status checkFiles(const Options &options) {
   const char *reader = nullptr;
+  const std::string standardInput = tools::standardInput;
   const std::pair<const char *, const std::string *> inputs[] = {
       {"the model", &options.model},
       {"--tokens", options.tokens ? &*options.tokens : nullptr},
+      {"--chat", options.chat ? &standardInput : nullptr},
+      {"--messages", options.messages ? &*options.messages : nullptr},
+      {"--chat-template", &options.chatTemplate},
       {"--lengths", &options.lengths},
       {"--force-routing", &options.forceRouting},
       {"--prompt-file", options.promptFile ? &*options.promptFile : nullptr}};
@@ -203,6 +234,11 @@ static Status finish(const CLI::App &app, const RawOptions &raw, Options &option
   if (Status status = checkFiles(options); !status)
     return status;
   options.continues = !options.tokens || app.count("--max-new-tokens") || app.count("--output-tokens");
+  constexpr int64_t answerTokens = 4096;
+  if (options.chats() && !app.count("--max-new-tokens"))
+    options.maxNewTokens = answerTokens;
+  if (std::find(options.stop.begin(), options.stop.end(), "") != options.stop.end())
+    return Error{"--stop: the string is empty"};
   io::Result<Schedule> schedule = Schedule::parse(raw.schedule);
   if (!schedule)
     return Error{"--schedule: " + schedule.error().message};
@@ -227,9 +263,10 @@ static Status finish(const CLI::App &app, const RawOptions &raw, Options &option
 std::variant<Options, int> parseOptions(int argc, char **argv) {
   Options options;
   RawOptions raw;
-  CLI::App app("Runs a compiled model: evaluates token arrays, or continues a text or token arrays. A file to be read "
-               "may be -, the standard input.",
-               "chimera-run");
+  CLI::App app(
+      "Runs a compiled model: evaluates token arrays, continues a text or token arrays, or has a conversation. A "
+      "file to be read may be -, the standard input.",
+      "chimera-run");
   app.set_version_flag("--version", "chimera-run " CHIMERA_VERSION);
   addRunOptions(app, options, raw);
   addInputOptions(app, options);

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace chimera::run {
 
@@ -36,8 +37,13 @@ struct Options {
 
   std::optional<std::string> prompt;
   std::optional<std::string> promptFile;
-  std::string tokenizer;     ///< A file or folder, or "bytes". Empty: see run::Tokenizer::open.
-  bool parseSpecial = false; ///< Special tokens that are written in the text count as those tokens.
+  bool chat = false;                   ///< Messages come from the standard input.
+  std::optional<std::string> messages; ///< A file with messages.
+  std::string chatTemplate;            ///< Empty: the model's own.
+  std::optional<std::string> system;   ///< The first message of a chat.
+  std::string tokenizer;               ///< A file or folder, or "bytes". Empty: see run::Tokenizer::open.
+  bool parseSpecial = false;           ///< Special tokens that are written in the text count as those tokens.
+  std::vector<std::string> stop;       ///< The new text ends before the first of these; none is empty.
   Color color = Color::Auto;
   std::optional<int64_t> colorLayer; ///< None: the majority over the layers.
 
@@ -48,6 +54,13 @@ struct Options {
     bool temperature = false, topK = false, topP = false;
   } givenSampling;          ///< Which of them the command line gave; the others are the model's own (ModelDefaults.h).
   std::string outputTokens; ///< Empty: none.
+
+  /// Whether a chat template makes the text.
+  bool chats() const { return chat || messages; }
+  /// The option that gives a text.
+  const char *textSource() const {
+    return prompt ? "--prompt" : promptFile ? "--prompt-file" : chat ? "--chat" : "--messages";
+  }
 
   /// How many sequences hold their caches at the same time: maxSequences, or `otherwise`, and no more than `count`.
   int64_t residentSequences(int64_t count, int64_t otherwise) const {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "tools/chimera-run/Chat.h"
 #include "tools/chimera-run/ContinueText.h"
 #include "tools/chimera-run/ContinueTokens.h"
 #include "tools/chimera-run/Evaluate.h"
@@ -9,10 +10,14 @@
 
 #include <cstdio>
 #include <new>
+#include <optional>
 
 using namespace chimera;
 
-static io::Status work(const run::Options &options, std::string text, run::Engine &engine) {
+static io::Status work(const run::Options &options, std::optional<run::Chat> &chat, std::string text,
+                       run::Engine &engine) {
+  if (chat)
+    return chat->run(options, engine);
   if (!options.tokens)
     return continueText(options, std::move(text), engine);
   return options.continues ? continueTokens(options, engine) : evaluate(options, engine);
@@ -20,14 +25,21 @@ static io::Status work(const run::Options &options, std::string text, run::Engin
 
 static io::Status execute(run::Options options) {
   // First, so that a wrong name is said at once, and not after a model of many gigabytes was read.
-  io::Result<std::string> text = options.tokens ? std::string() : readPrompt(options);
+  std::optional<run::Chat> chat;
+  if (options.chats()) {
+    io::Result<run::Chat> prepared = run::Chat::prepare(options);
+    if (!prepared)
+      return prepared.error();
+    chat.emplace(std::move(*prepared));
+  }
+  io::Result<std::string> text = options.tokens || chat ? std::string() : readPrompt(options);
   if (!text)
     return text.error();
   io::Result<run::Engine> engine = run::Engine::open(options.model, options.weights);
   if (!engine)
     return engine.error();
   run::takeSampling(engine->handle(), options);
-  if (io::Status status = work(options, std::move(*text), *engine); !status)
+  if (io::Status status = work(options, chat, std::move(*text), *engine); !status)
     return status;
   return options.stats ? printStats(*engine, stderr) : io::Status();
 }
