@@ -153,9 +153,12 @@ Status continueText(const Options &options, std::string text, Engine &engine) {
   if (out.coloured())
     resetColoursWhenInterrupted();
   Text sequence(std::move(*encoded), **tokenizer, engine, *counted, out, file ? &*file : nullptr);
-  if (Status status = generate(options, engine, sequence); !status)
+  PromptCache cache(options.promptCache);
+  if (Status status = generate(options, engine, sequence, options.promptCache.empty() ? nullptr : &cache); !status)
     return status;
-  return file ? file->commit() : Status();
+  if (Status status = file ? file->commit() : Status(); !status)
+    return status;
+  return cache.written();
 }
 
 } // namespace chimera::run

@@ -72,6 +72,10 @@ static void addContinuationOptions(CLI::App &app, Options &options, RawOptions &
                  "write the new tokens: .npy, int32 [B, max-new-tokens], -1 past the last of a sequence")
       ->type_name("FILE")
       ->group("Continuation");
+  app.add_option("--prompt-cache", options.promptCache,
+                 "keep what the model makes of the prompt in this file, and begin from it where a prompt begins alike")
+      ->type_name("FILE")
+      ->group("Continuation");
 }
 
 static void addTextOptions(CLI::App &app, Options &options, RawOptions &raw) {
@@ -145,6 +149,8 @@ static Status checkTogether(const CLI::App &app) {
     return Error{"one of --prompt, --prompt-file and --tokens is required (--prompt - reads the standard input)"};
   const std::string why = ": evaluate the tokens with the new ones at their end (the logits and modes are the same)";
   for (const Status &status : {
+           require(app, {"--prompt-cache"}, {"--prompt", "--prompt-file", "--max-new-tokens", "--output-tokens"}),
+           exclude(app, {"--prompt-cache", "--force-routing"}, ": the cache would not know the modes"),
            exclude(app, {"--tokens", "--prompt", "--prompt-file"}),
            require(app, {"--lengths", "--force-routing", "--logits", "--routing"}, {"--tokens"}),
            require(app, {"--temperature", "--top-k", "--top-p", "--seed"},
@@ -183,12 +189,19 @@ static Status checkFiles(const Options &options) {
   for (auto [name, path] : outputs)
     if (path == tools::standardInput)
       return Error{std::string(name) + ": an array cannot go to the standard output, as it is not written in order"};
+  if (options.promptCache == tools::standardInput)
+    return Error{"--prompt-cache: a file is needed, as it is read and written"};
   auto place = [](const std::string &path) {
     std::error_code ignored;
     return std::filesystem::weakly_canonical(std::filesystem::absolute(path, ignored), ignored);
   };
-  if (!options.logits.empty() && !options.routing.empty() && place(options.logits) == place(options.routing))
+  auto same = [&](const std::string &a, const std::string &b) {
+    return !a.empty() && !b.empty() && place(a) == place(b);
+  };
+  if (same(options.logits, options.routing))
     return Error{"--logits and --routing name the same file"};
+  if (same(options.outputTokens, options.promptCache))
+    return Error{"--output-tokens and --prompt-cache name the same file"};
   return {};
 }
 

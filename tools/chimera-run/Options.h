@@ -44,7 +44,8 @@ struct Options {
   bool continues = false; ///< Whether new tokens are added, to the text or to each sequence of `tokens`.
   int64_t maxNewTokens = 64;
   SamplerOptions sampler;
-  std::string outputTokens; ///< Empty: none.
+  std::string outputTokens; ///< Empty: none, as the next.
+  std::string promptCache;
 
   /// How many sequences hold their caches at the same time: maxSequences, or `otherwise`, and no more than `count`.
   int64_t residentSequences(int64_t count, int64_t otherwise) const {

@@ -25,9 +25,11 @@ static io::Status execute(const run::Options &options) {
   io::Result<run::Engine> engine = run::Engine::open(options.model, options.weights);
   if (!engine)
     return engine.error();
-  if (io::Status status = work(options, std::move(*text), *engine); !status)
+  io::Status status = work(options, std::move(*text), *engine);
+  if (!options.stats || !engine->started())
     return status;
-  return options.stats ? printStats(*engine, stderr) : io::Status();
+  io::Status printed = printStats(*engine, stderr);
+  return status ? printed : status;
 }
 
 int main(int argc, char **argv) {
