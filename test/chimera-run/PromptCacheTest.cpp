@@ -64,8 +64,8 @@ TEST_F(PromptCacheTest, AnyScheduleAndAnyLongerPromptGivesTheSameTokens) {
 }
 
 TEST_F(PromptCacheTest, SampledTokensAreTheSame) {
-  std::vector<std::string> arguments = {"--prompt", prompt, "--max-new-tokens", "30", "--temperature", "3000", "--seed",
-                                        "5"};
+  std::vector<std::string> arguments = {"--prompt",      prompt, "--max-new-tokens", "30",
+                                        "--temperature", "3000", "--seed",           "5"};
   std::string plain = run(arguments).out;
   arguments.insert(arguments.end(), {"--prompt-cache", cache});
   for (int i = 0; i < 2; ++i) {
@@ -80,8 +80,7 @@ TEST_F(PromptCacheTest, AFileOfAnotherPromptIsMadeAgain) {
   const std::string again = "is made again: " + quote(cache) + ": ";
   expectText("The quiet brown fox", 0, again + "is of another prompt: token 7 is 99 there, 101 here\n");
   expectText("The quiet brown fox", 18);
-  expectText("The quiet", 0,
-             again + "is of a longer prompt: it has 18 tokens, of which at most 8 can be used here\n");
+  expectText("The quiet", 0, again + "is of a longer prompt: it has 18 tokens, of which at most 8 can be used here\n");
   expectText("The quiet", 8);
   expectText("The quiet brown fox", 8);
 }
@@ -133,8 +132,8 @@ TEST_F(PromptCacheTest, AFileOfAnotherKindStaysAsItIs) {
 
 TEST_F(PromptCacheTest, AFileThatCannotBeWrittenIsSaidAtTheEnd) {
   for (const std::string &place : {file("none/c"), folder.path()}) {
-    ProcessResult result = run({"--prompt", prompt, "--max-new-tokens", "8", "--prompt-cache", place, "--output-tokens",
-                                file("new.npy")});
+    ProcessResult result =
+        run({"--prompt", prompt, "--max-new-tokens", "8", "--prompt-cache", place, "--output-tokens", file("new.npy")});
     EXPECT_EQ(result.status, 1) << result.describe();
     EXPECT_EQ(result.out, continued(prompt));
     EXPECT_EQ(load<int32_t>("new.npy", DType::I32, {1, 8}), chosen(bytesOf(prompt), 8, {}));
@@ -150,8 +149,7 @@ TEST_F(PromptCacheTest, OneSequenceOfIds) {
   std::vector<int32_t> ids = bytesOf(prompt);
   std::string one = npy("t.npy", DType::I32, {int64_t(ids.size())}, ids);
   for (int i = 0; i < 2; ++i) {
-    ProcessResult result =
-        run(with({"--tokens", one, "--max-new-tokens", "8", "--output-tokens", file("new.npy")}));
+    ProcessResult result = run(with({"--tokens", one, "--max-new-tokens", "8", "--output-tokens", file("new.npy")}));
     EXPECT_EQ(result.status, 0) << result.describe();
     EXPECT_EQ(load<int32_t>("new.npy", DType::I32, {1, 8}), chosen(ids, 8, {}));
     EXPECT_EQ(result.err.find("prompt cache: 18 tokens\n") != std::string::npos, i == 1) << result.err;
@@ -185,7 +183,7 @@ TEST_F(PromptCacheTest, MisuseIsStatusTwo) {
   expectError(run({"--tokens", ids, "--force-routing", ids, "--max-new-tokens", "1", "--prompt-cache", cache}), 2,
               "--prompt-cache excludes --force-routing");
   expectError(run({"--prompt", "a", "--prompt-cache", "-"}), 2, "--prompt-cache: a file is needed");
-  expectError(run({"--prompt", "a", "--prompt-cache", cache, "--output-tokens", file("../") +
-                   std::filesystem::path(folder.path()).filename().string() + "/c"}),
+  expectError(run({"--prompt", "a", "--prompt-cache", cache, "--output-tokens",
+                   file("../") + std::filesystem::path(folder.path()).filename().string() + "/c"}),
               2, "--output-tokens and --prompt-cache name the same file");
 }

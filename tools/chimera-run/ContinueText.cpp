@@ -3,6 +3,7 @@
 
 #include "tools/chimera-run/Generate.h"
 #include "tools/chimera-run/Interrupt.h"
+#include "tools/chimera-run/StopStrings.h"
 #include "tools/chimera-run/TextOutput.h"
 #include "tools/chimera-run/TokenOutput.h"
 #include "tools/chimera-run/Tokenizer.h"
@@ -52,12 +53,13 @@ namespace {
 class Text : public Sequences {
 public:
   Text(EncodedText given, const Tokenizer &tokenizer, const Engine &engine, std::vector<bool> counted, TextOutput &out,
-       TokenFile *file)
+       const std::vector<std::string> &stop, TokenFile *file)
       : given(std::move(given)), printed(tokenizer.stream()), engine(engine), counted(std::move(counted)), out(out),
-        file(file) {}
+        stop(stop), file(file) {}
 
   int64_t count() const override { return 1; }
   bool wantsRouting() const override { return out.coloured(); }
+  bool stops(int64_t) const override { return stop.found(); }
   std::string nameOf(int64_t) const override { return {}; }
 
   Beginning begin(int64_t) override {
@@ -70,26 +72,32 @@ public:
   }
 
   Status fed(int64_t, int64_t first, int64_t count, const int8_t *routing) override {
-    for (int64_t i = 0; i < count; ++i)
-      if (first + i >= given.unseen)
-        if (Status status = write(printed->push(given.tokens[size_t(first + i)]),
-                                  routing ? majorityMode(routing + i * engine.info().layers, counted) : -1);
-            !status)
-          return status;
+    for (int64_t i = 0; i < count; ++i) {
+      if (first + i < given.unseen)
+        continue;
+      Result<std::string> part = printed->push(given.tokens[size_t(first + i)]);
+      if (!part)
+        return part.error();
+      out.write(*part, routing ? majorityMode(routing + i * engine.info().layers, counted) : -1);
+    }
     return out.flushComplete();
   }
 
   Status made(int64_t, int32_t token) override {
     if (file)
       newTokens.push_back(token);
-    if (Status status = write(printed->push(token)); !status)
-      return status;
+    Result<std::string> part = printed->push(token);
+    if (!part)
+      return part.error();
+    out.write(stop.push(*part));
     return out.flushComplete();
   }
 
   Status ended(int64_t) override {
-    if (Status status = write(printed->flush()); !status)
-      return status;
+    Result<std::string> part = printed->flush();
+    if (!part)
+      return part.error();
+    out.write(stop.push(*part) + stop.flush());
     out.write("\n");
     if (Status status = out.close(); !status || !file)
       return status;
@@ -97,18 +105,12 @@ public:
   }
 
 private:
-  Status write(const Result<std::string> &part, int mode = -1) {
-    if (!part)
-      return part.error();
-    out.write(*part, mode);
-    return {};
-  }
-
   EncodedText given;
   std::unique_ptr<text::StreamDecoder> printed;
   const Engine &engine;
   std::vector<bool> counted;
   TextOutput &out;
+  StopStrings stop;
   TokenFile *file; ///< Null: none.
   std::vector<int32_t> newTokens;
 };
@@ -152,7 +154,7 @@ Status continueText(const Options &options, std::string text, Engine &engine) {
   TextOutput out(stdout, options.color);
   if (out.coloured())
     resetColoursWhenInterrupted();
-  Text sequence(std::move(*encoded), **tokenizer, engine, *counted, out, file ? &*file : nullptr);
+  Text sequence(std::move(*encoded), **tokenizer, engine, *counted, out, options.stop, file ? &*file : nullptr);
   PromptCache cache(options.promptCache);
   if (Status status = generate(options, engine, sequence, options.promptCache.empty() ? nullptr : &cache); !status)
     return status;

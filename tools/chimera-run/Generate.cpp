@@ -117,9 +117,10 @@ Status Generation::choose(Active &sequence, const uint8_t *row) {
     sequence.ended = true;
     return {};
   }
-  Status status = sequences.made(sequence.number, *token);
-  sequence.ended = ++sequence.made == sequence.continuation.maxNewTokens || !sequences.goesOn(sequence.number);
-  return status;
+  if (Status status = sequences.made(sequence.number, *token); !status)
+    return status;
+  sequence.ended = ++sequence.made == sequence.continuation.maxNewTokens || sequences.stops(sequence.number);
+  return {};
 }
 
 /// Takes what a step made of the `count` tokens of a sequence. `row`: the logits after the last of them, if wanted.
@@ -133,6 +134,10 @@ Status Generation::takeRows(Active &sequence, int64_t count, const int8_t *modes
       return status;
     if (sequence.fed == sequence.saveAt)
       cache->save(engine, sequence.handle, sequence.beginning.tokens, sequence.fed);
+  }
+  if (began && sequences.stops(sequence.number)) {
+    sequence.ended = true;
+    return {};
   }
   if (row)
     return choose(sequence, row);

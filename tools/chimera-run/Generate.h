@@ -57,8 +57,8 @@ public:
   /// A new token was chosen.
   virtual io::Status made(int64_t sequence, int32_t token) = 0;
 
-  /// Whether the sequence goes on after the tokens that were made.
-  virtual bool goesOn(int64_t /*sequence*/) const { return true; }
+  /// Whether the sequence ends here, whatever else may come; asked after `fed` and after `made`.
+  virtual bool stops(int64_t) const { return false; }
 
   /// No token could be chosen: the sequence ends without a call of `ended`, or with this error everything does.
   virtual io::Status failed(int64_t sequence, const io::Error &error) {

@@ -87,6 +87,12 @@ static void addTextOptions(CLI::App &app, Options &options, RawOptions &raw) {
   app.add_flag("--parse-special", options.parseSpecial,
                "take special tokens that are written in the text, such as <|im_end|>, for those tokens")
       ->group("Text");
+  app.add_option("--stop", options.stop, "end the text before this string of the new text; may be given several times")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("STRING")
+      ->group("Text");
   app.add_option("--color", raw.color, "colour the prompt by the mode each token took: auto, always, never")
       ->check(CLI::IsMember({"auto", "always", "never"}).description(""))
       ->capture_default_str()
@@ -155,7 +161,8 @@ static Status checkTogether(const CLI::App &app) {
            require(app, {"--lengths", "--force-routing", "--logits", "--routing"}, {"--tokens"}),
            require(app, {"--temperature", "--top-k", "--top-p", "--seed"},
                    {"--prompt", "--prompt-file", "--max-new-tokens", "--output-tokens"}),
-           require(app, {"--tokenizer", "--parse-special", "--color", "--color-layer"}, {"--prompt", "--prompt-file"}),
+           require(app, {"--tokenizer", "--parse-special", "--stop", "--color", "--color-layer"},
+                   {"--prompt", "--prompt-file"}),
            exclude(app, {"--logits", "--max-new-tokens"}, why),
            exclude(app, {"--logits", "--output-tokens"}, why),
            exclude(app, {"--routing", "--max-new-tokens"}, why),
@@ -216,6 +223,8 @@ static Status finish(const CLI::App &app, const RawOptions &raw, Options &option
   if (Status status = checkFiles(options); !status)
     return status;
   options.continues = !options.tokens || app.count("--max-new-tokens") || app.count("--output-tokens");
+  if (std::find(options.stop.begin(), options.stop.end(), "") != options.stop.end())
+    return Error{"--stop: the string is empty"};
   io::Result<Schedule> schedule = Schedule::parse(raw.schedule);
   if (!schedule)
     return Error{"--schedule: " + schedule.error().message};

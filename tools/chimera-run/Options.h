@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace chimera::run {
 
@@ -36,8 +37,9 @@ struct Options {
 
   std::optional<std::string> prompt;
   std::optional<std::string> promptFile;
-  std::string tokenizer;     ///< A file or folder, or "bytes". Empty: see run::Tokenizer::open.
-  bool parseSpecial = false; ///< Special tokens that are written in the text count as those tokens.
+  std::string tokenizer;         ///< A file or folder, or "bytes". Empty: see run::Tokenizer::open.
+  bool parseSpecial = false;     ///< Special tokens that are written in the text count as those tokens.
+  std::vector<std::string> stop; ///< The new text ends before the first of these; none is empty.
   Color color = Color::Auto;
   std::optional<int64_t> colorLayer; ///< None: the majority over the layers.
 
