@@ -26,7 +26,8 @@ protected:
 TEST_F(ErrorTest, MisuseIsStatusTwoAndOneLine) {
   expectError(runBare({}), 2, "chimera-run: model is required\n");
   expectError(runBare({"m.chm"}), 2, "chimera-run: --weights is required\n");
-  expectMisuse({}, "one of --prompt, --prompt-file and --tokens is required (--prompt - reads the standard input)");
+  expectMisuse(
+      {}, "one of --prompt, --prompt-file, --jsonl and --tokens is required (--prompt - reads the standard input)");
   expectMisuse({"--tokens", "t", "--prompt", "x"}, "--tokens excludes --prompt");
   expectMisuse({"--prompt-file", "t", "--prompt", "x"}, "--prompt excludes --prompt-file");
   expectMisuse({"--tokens", "t", "--prompt-file", "x"}, "--tokens excludes --prompt-file");
@@ -37,10 +38,12 @@ TEST_F(ErrorTest, MisuseIsStatusTwoAndOneLine) {
   expectMisuse({"--prompt", "x", "--lengths", "l"}, "--lengths requires --tokens");
   for (const char *option : {"--temperature", "--top-k", "--top-p", "--seed"})
     expectMisuse({"--tokens", "t", option, "1"},
-                 option + std::string(" requires --prompt, --prompt-file, --max-new-tokens or --output-tokens"));
-  for (const char *option : {"--tokenizer", "--color-layer"})
-    expectMisuse({"--tokens", "t", "--max-new-tokens", "1", option, "1"},
-                 option + std::string(" requires --prompt or --prompt-file"));
+                 option +
+                     std::string(" requires --prompt, --prompt-file, --jsonl, --max-new-tokens or --output-tokens"));
+  expectMisuse({"--tokens", "t", "--max-new-tokens", "1", "--tokenizer", "1"},
+               "--tokenizer requires --prompt, --prompt-file or --jsonl");
+  expectMisuse({"--tokens", "t", "--max-new-tokens", "1", "--color-layer", "1"},
+               "--color-layer requires --prompt or --prompt-file");
   for (const char *output : {"--logits", "--routing"})
     for (const char *option : {"--max-new-tokens", "--output-tokens"})
       expectMisuse({"--tokens", "t", option, "1", output, "x"},

@@ -29,6 +29,7 @@ static void addInputOptions(CLI::App &app, Options &options) {
   };
   add("--prompt", options.prompt, "text to continue; - reads it from the standard input");
   add("--prompt-file", options.promptFile, "a file with the text to continue");
+  add("--jsonl", options.jsonl, "many texts or token ids to continue: a JSON object on each line");
   add("--tokens", options.tokens,
       "token ids to evaluate, or with --max-new-tokens to continue: .npy, whole numbers, [T] or [B,T]");
   add("--lengths", options.lengths, "how many tokens of each sequence count: .npy, whole numbers, [B]");
@@ -47,7 +48,7 @@ static void addEvaluationOptions(CLI::App &app, Options &options) {
 
 static void addContinuationOptions(CLI::App &app, Options &options, RawOptions &raw) {
   app.add_option("--max-new-tokens", options.maxNewTokens, "the most tokens to add to the text or to each sequence")
-      ->check(tools::wholeNumber(0, int64_t(1) << 40))
+      ->check(tools::wholeNumber(0, mostNewTokens))
       ->capture_default_str()
       ->group("Continuation");
   // Their ranges are checkSamplerOptions' to say.
@@ -70,6 +71,10 @@ static void addContinuationOptions(CLI::App &app, Options &options, RawOptions &
       ->group("Continuation");
   app.add_option("--output-tokens", options.outputTokens,
                  "write the new tokens: .npy, int32 [B, max-new-tokens], -1 past the last of a sequence")
+      ->type_name("FILE")
+      ->group("Continuation");
+  app.add_option("--output", options.output,
+                 "write the answers to the lines of --jsonl here, not to the standard output")
       ->type_name("FILE")
       ->group("Continuation");
   app.add_option("--prompt-cache", options.promptCache,
@@ -151,18 +156,22 @@ static Status exclude(const CLI::App &app, std::initializer_list<const char *> n
 
 /// Which options go together.
 static Status checkTogether(const CLI::App &app) {
-  if (!app.count("--tokens") && !app.count("--prompt") && !app.count("--prompt-file"))
-    return Error{"one of --prompt, --prompt-file and --tokens is required (--prompt - reads the standard input)"};
+  if (!app.count("--tokens") && !app.count("--prompt") && !app.count("--prompt-file") && !app.count("--jsonl"))
+    return Error{
+        "one of --prompt, --prompt-file, --jsonl and --tokens is required (--prompt - reads the standard input)"};
   const std::string why = ": evaluate the tokens with the new ones at their end (the logits and modes are the same)";
   for (const Status &status : {
+           exclude(app, {"--jsonl", "--prompt-cache"}, ": it holds one sequence"),
            require(app, {"--prompt-cache"}, {"--prompt", "--prompt-file", "--max-new-tokens", "--output-tokens"}),
            exclude(app, {"--prompt-cache", "--force-routing"}, ": the cache would not know the modes"),
-           exclude(app, {"--tokens", "--prompt", "--prompt-file"}),
+           exclude(app, {"--tokens", "--prompt", "--prompt-file", "--jsonl"}),
+           exclude(app, {"--jsonl", "--output-tokens"}, ": the answers have the tokens"),
+           require(app, {"--output"}, {"--jsonl"}),
            require(app, {"--lengths", "--force-routing", "--logits", "--routing"}, {"--tokens"}),
            require(app, {"--temperature", "--top-k", "--top-p", "--seed"},
-                   {"--prompt", "--prompt-file", "--max-new-tokens", "--output-tokens"}),
-           require(app, {"--tokenizer", "--parse-special", "--stop", "--color", "--color-layer"},
-                   {"--prompt", "--prompt-file"}),
+                   {"--prompt", "--prompt-file", "--jsonl", "--max-new-tokens", "--output-tokens"}),
+           require(app, {"--tokenizer", "--parse-special", "--stop"}, {"--prompt", "--prompt-file", "--jsonl"}),
+           require(app, {"--color", "--color-layer"}, {"--prompt", "--prompt-file"}),
            exclude(app, {"--logits", "--max-new-tokens"}, why),
            exclude(app, {"--logits", "--output-tokens"}, why),
            exclude(app, {"--routing", "--max-new-tokens"}, why),
@@ -181,7 +190,8 @@ static Status checkFiles(const Options &options) {
       {"--tokens", options.tokens ? &*options.tokens : nullptr},
       {"--lengths", &options.lengths},
       {"--force-routing", &options.forceRouting},
-      {"--prompt-file", options.promptFile ? &*options.promptFile : nullptr}};
+      {"--prompt-file", options.promptFile ? &*options.promptFile : nullptr},
+      {"--jsonl", options.jsonl ? &*options.jsonl : nullptr}};
   for (auto [name, path] : inputs) {
     if (!path || *path != tools::standardInput)
       continue;

@@ -19,7 +19,10 @@ namespace chimera::run {
 /// When text is coloured: `Auto` when it goes to a terminal and NO_COLOR is not set.
 enum class Color { Auto, Always, Never };
 
-/// What to do. Exactly one of `tokens`, `prompt` and `promptFile` is set.
+/// The most that --max-new-tokens can be.
+inline constexpr int64_t mostNewTokens = int64_t(1) << 40;
+
+/// What to do. Exactly one of `tokens`, `prompt`, `promptFile` and `jsonl` is set.
 struct Options {
   std::string model; ///< "-": the standard input, as for every other file that is read but the weights.
   std::string weights;
@@ -37,6 +40,8 @@ struct Options {
 
   std::optional<std::string> prompt;
   std::optional<std::string> promptFile;
+  std::optional<std::string> jsonl;
+  std::string output;            ///< For the answers to `jsonl`; empty: the standard output.
   std::string tokenizer;         ///< A file or folder, or "bytes". Empty: see run::Tokenizer::open.
   bool parseSpecial = false;     ///< Special tokens that are written in the text count as those tokens.
   std::vector<std::string> stop; ///< The new text ends before the first of these; none is empty.

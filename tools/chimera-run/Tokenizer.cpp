@@ -67,6 +67,14 @@ private:
 };
 } // namespace
 
+io::Status checkStart(const EncodedText &encoded, const chimera_model_info &info) {
+  if (!encoded.tokens.empty())
+    return {};
+  return io::Error{std::string("the text is empty and ") +
+                   (info.bos_token_id >= 0 ? "the tokenizer adds no token" : "the model has no bos_token_id") +
+                   " to start from"};
+}
+
 static io::Result<std::unique_ptr<Tokenizer>> openFile(const std::string &path, const Options &options,
                                                        const chimera_model_info &info) {
   io::Result<std::unique_ptr<text::Tokenizer>> tokenizer = text::Tokenizer::open(path);
@@ -85,13 +93,14 @@ static std::string folderOf(const std::string &place) {
 }
 
 io::Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const Options &options, const chimera_model_info &info) {
-  const std::string source = options.prompt ? "--prompt: " : "--prompt-file: ";
+  const std::string source = options.jsonl ? "" : options.prompt ? "--prompt: " : "--prompt-file: ";
   if (options.tokenizer.empty()) {
     for (const std::string &place : {options.weights, options.model})
       if (std::optional<std::string> found = text::findTokenizer(folderOf(place)))
         return openFile(*found, options, info);
     if (io::Status status = io::bytesAreTokens({options.weights, options.model}, info.vocab_size); !status)
-      return io::Error{source + status.error().message + " (--tokens FILE takes the ids)"};
+      return io::Error{source + status.error().message +
+                       (options.jsonl ? " (the key tokens takes the ids)" : " (--tokens FILE takes the ids)")};
   } else if (options.tokenizer != "bytes") {
     return openFile(options.tokenizer, options, info);
   }
