@@ -52,8 +52,12 @@ protected:
   static json expected(int64_t index, const std::vector<int32_t> &tokens, size_t count, const SamplerOptions &options,
                        uint64_t number) {
     std::vector<int32_t> made = chosen(tokens, count, options, number);
-    return {{"index", index},          {"text", textOf(made)},   {"tokens", made}, {"prompt_tokens", tokens.size()},
-            {"new_tokens", made.size()}, {"finish_reason", "length"}};
+    return {{"index", index},
+            {"text", textOf(made)},
+            {"tokens", made},
+            {"prompt_tokens", tokens.size()},
+            {"new_tokens", made.size()},
+            {"finish_reason", "length"}};
   }
 };
 } // namespace
@@ -73,10 +77,12 @@ TEST_F(JsonLinesTest, EachLineFollowsTheDefinitionHoweverTheWorkIsCut) {
       " \t\r",
       R"({"prompt": "nothing", "max_new_tokens": 0})",
       R"({"max_new_tokens": 9, "prompt": "The quick brown fox"})"};
-  std::vector<json> wanted = {
-      expected(0, bytesOf("The quick brown fox"), 12, given, 0), expected(1, {97, 98, 299}, 40, given, 1),
-      expected(3, bytesOf("ab"), 12, own, 0),                    expected(4, bytesOf("greedy"), 3, {}, 4),
-      expected(6, bytesOf("nothing"), 0, {}, 6),                 expected(7, bytesOf("The quick brown fox"), 9, given, 7)};
+  std::vector<json> wanted = {expected(0, bytesOf("The quick brown fox"), 12, given, 0),
+                              expected(1, {97, 98, 299}, 40, given, 1),
+                              expected(3, bytesOf("ab"), 12, own, 0),
+                              expected(4, bytesOf("greedy"), 3, {}, 4),
+                              expected(6, bytesOf("nothing"), 0, {}, 6),
+                              expected(7, bytesOf("The quick brown fox"), 9, given, 7)};
   wanted[1]["id"] = json::parse(R"({"b": [1, null, "\u00e9"], "a": 1.5})");
   wanted[2]["id"] = nullptr;
   for (const std::vector<std::string> &how : std::vector<std::vector<std::string>>{
@@ -87,8 +93,8 @@ TEST_F(JsonLinesTest, EachLineFollowsTheDefinitionHoweverTheWorkIsCut) {
            {"--max-sequences", "2", "--schedule", "chunks:4"},
            {"--max-sequences", "1000"},
        }) {
-    std::vector<std::string> arguments = {"--max-new-tokens", "12", "--temperature", "3000", "--top-k", "40", "--seed",
-                                          "7"};
+    std::vector<std::string> arguments = {"--max-new-tokens", "12", "--temperature", "3000",
+                                          "--top-k",          "40", "--seed",        "7"};
     arguments.insert(arguments.end(), how.begin(), how.end());
     EXPECT_EQ(answers(lines, arguments), wanted) << (how.empty() ? "" : how.back());
   }
@@ -96,12 +102,14 @@ TEST_F(JsonLinesTest, EachLineFollowsTheDefinitionHoweverTheWorkIsCut) {
 
 TEST_F(JsonLinesTest, ALineWithASeedGivesTheSameWhereverItStandsAndAsAPromptDoes) {
   const std::string line = R"({"prompt": "abc", "seed": 5, "temperature": 3000, "top_k": 9, "max_new_tokens": 20})";
-  ProcessResult alone = run({"--prompt", "abc", "--seed", "5", "--temperature", "3000", "--top-k", "9", "--max-new-tokens", "20"});
+  ProcessResult alone =
+      run({"--prompt", "abc", "--seed", "5", "--temperature", "3000", "--top-k", "9", "--max-new-tokens", "20"});
   std::vector<json> all = answers({line, R"({"prompt": "other"})", line, R"({"tokens": [1]})", line});
   ASSERT_EQ(all.size(), 5u);
   for (size_t i : {0, 2, 4})
     EXPECT_EQ("abc" + all[i]["text"].get<std::string>() + "\n", alone.out);
-  std::vector<json> unseeded = answers({R"({"prompt": "abc", "temperature": 3000})", R"({"prompt": "abc", "temperature": 3000})"});
+  std::vector<json> unseeded =
+      answers({R"({"prompt": "abc", "temperature": 3000})", R"({"prompt": "abc", "temperature": 3000})"});
   EXPECT_NE(unseeded[0]["text"], unseeded[1]["text"]) << "lines without a seed are different sequences";
 }
 
@@ -109,11 +117,11 @@ TEST_F(JsonLinesTest, ItIsSaidWhyALineEnds) {
   std::vector<int32_t> made = chosen(bytesOf("the way"), 40, {});
   std::string text = textOf(made), stop = textOf({made.begin() + 9, made.begin() + 12});
   auto line = [](const json &value) { return value.dump(); };
-  std::vector<json> all = answers({line({{"prompt", "the way"}, {"stop", stop}}),
-                                   line({{"prompt", "the way"}, {"stop", {"never", stop}}}),
-                                   line({{"prompt", "the way"}, {"max_new_tokens", 40}, {"stop", json::array()}}),
-                                   line({{"tokens", bytesOf("the way")}})},
-                                  {"--stop", stop});
+  std::vector<json> all =
+      answers({line({{"prompt", "the way"}, {"stop", stop}}), line({{"prompt", "the way"}, {"stop", {"never", stop}}}),
+               line({{"prompt", "the way"}, {"max_new_tokens", 40}, {"stop", json::array()}}),
+               line({{"tokens", bytesOf("the way")}})},
+              {"--stop", stop});
   for (size_t i : {0, 1, 3}) {
     EXPECT_EQ(all[i]["text"], text.substr(0, text.find(stop))) << i;
     EXPECT_EQ(all[i]["finish_reason"], "stop");
@@ -169,7 +177,8 @@ TEST_F(JsonLinesTest, ABadLineIsAnsweredByAnErrorAndStopsNoOther) {
   }
   ProcessResult result = answer(lines);
   EXPECT_EQ(result.status, 1);
-  EXPECT_EQ(result.err, "chimera-run: " + quote(file("in")) + ": 30 of 60 lines could not be continued; the first is line 1: "
+  EXPECT_EQ(result.err, "chimera-run: " + quote(file("in")) +
+                            ": 30 of 60 lines could not be continued; the first is line 1: "
                             "not valid JSON at byte 2\n");
   std::vector<json> all = parsed(result.out);
   ASSERT_EQ(all.size(), lines.size());
@@ -181,7 +190,8 @@ TEST_F(JsonLinesTest, ABadLineIsAnsweredByAnErrorAndStopsNoOther) {
 }
 
 TEST_F(JsonLinesTest, AnyBytesGiveALineOfJson) {
-  const std::string whole = R"({"id": "x", "prompt": "ab", "max_new_tokens": 2, "seed": 1, "stop": ["q"], "top_p": 0.5})";
+  const std::string whole =
+      R"({"id": "x", "prompt": "ab", "max_new_tokens": 2, "seed": 1, "stop": ["q"], "top_p": 0.5})";
   uint32_t state = 1;
   auto random = [&](size_t below) { return size_t((state = state * 1664525 + 1013904223) >> 8) % below; };
   std::vector<std::string> lines;
@@ -227,11 +237,12 @@ TEST_F(JsonLinesTest, ALineThatIsTooLongIsNotKept) {
 }
 
 TEST_F(JsonLinesTest, AnswersComeWhileTheInputIsOpen) {
-  ProcessResult result = shell("mkfifo p; \"$@\" < p > out & exec 3> p\n"
-                               "for prompt in a b c; do echo \"{\\\"prompt\\\": \\\"$prompt\\\"}\" >&3\n"
-                               "while [ \"$(tail -n 1 out)\" = \"$last\" ]; do sleep 0.02; done; last=$(tail -n 1 out); done\n"
-                               "printf '{\"prompt\": \"half' >&3; sleep 0.1; printf ' of it\"}' >&3; exec 3>&-; wait $!; echo $?; cat out",
-                               {"--jsonl", "-", "--max-new-tokens", "3"});
+  ProcessResult result =
+      shell("mkfifo p; \"$@\" < p > out & exec 3> p\n"
+            "for prompt in a b c; do echo \"{\\\"prompt\\\": \\\"$prompt\\\"}\" >&3\n"
+            "while [ \"$(tail -n 1 out)\" = \"$last\" ]; do sleep 0.02; done; last=$(tail -n 1 out); done\n"
+            "printf '{\"prompt\": \"half' >&3; sleep 0.1; printf ' of it\"}' >&3; exec 3>&-; wait $!; echo $?; cat out",
+            {"--jsonl", "-", "--max-new-tokens", "3"});
   expectSuccess(result);
   EXPECT_EQ(result.out.substr(0, 2), "0\n");
   std::vector<json> all = parsed(result.out.substr(2)), wanted;
@@ -252,8 +263,8 @@ TEST_F(JsonLinesTest, ASlowLineHoldsTheOrderAndNotEndlessMemory) {
 
 TEST_F(JsonLinesTest, WithoutATokenizerThereAreIdsAlone) {
   writeFile(file("vocab.json"), "{}");
-  ProcessResult result = answer({R"({"tokens": [97, 98], "max_new_tokens": 3})", R"({"prompt": "ab"})",
-                                 R"({"tokens": [97], "stop": "x"})"});
+  ProcessResult result = answer(
+      {R"({"tokens": [97, 98], "max_new_tokens": 3})", R"({"prompt": "ab"})", R"({"tokens": [97], "stop": "x"})"});
   EXPECT_EQ(result.status, 1) << result.describe();
   std::vector<json> all = parsed(result.out);
   ASSERT_EQ(all.size(), 3u);
@@ -270,7 +281,8 @@ TEST_F(JsonLinesTest, WithoutATokenizerThereAreIdsAlone) {
 TEST_F(JsonLinesTest, BytesThatAreNoTextAreReplaced) {
   SamplerOptions options;
   options.temperature = 1e6; // Any byte.
-  std::vector<json> all = answers({R"({"prompt": "ab", "seed": 0})"}, {"--temperature", "1e6", "--max-new-tokens", "40"});
+  std::vector<json> all =
+      answers({R"({"prompt": "ab", "seed": 0})"}, {"--temperature", "1e6", "--max-new-tokens", "40"});
   EXPECT_EQ(all[0]["tokens"], json(chosen(bytesOf("ab"), 40, options)));
   EXPECT_NE(all[0]["text"].get<std::string>().find("\uFFFD"), std::string::npos);
 }
@@ -293,12 +305,18 @@ TEST_F(JsonLinesTest, AnswersGoToAFile) {
   EXPECT_NE(result.err.find("prefill: 2 tokens in "), std::string::npos) << result.err;
   EXPECT_EQ(parsed(readFile(file("out"))), std::vector<json>{expected(0, bytesOf("ab"), 4, {}, 0)});
   std::string before = readFile(file("in"));
-  expectError(run({"--jsonl", file("in"), "--output", file("in")}), 1, "--output: it is the file that is read");
-  expectError(shell("\"$@\" < in", {"--jsonl", "-", "--output", file("in")}), 1, "--output: it is the file that is read");
+  expectError(run({"--jsonl", file("in"), "--output", file("in")}), 1,
+              quote(file("in")) + ": is the file that --jsonl reads");
+  expectError(shell("\"$@\" < in", {"--jsonl", "-", "--output", file("in")}), 1,
+              quote(file("in")) + ": is the file that --jsonl reads");
+  expectError(shell("\"$@\" >> in", {"--jsonl", file("in")}), 1, "<stdout>: is the file that --jsonl reads");
   EXPECT_EQ(readFile(file("in")), before);
-  expectError(run({"--jsonl", file("in"), "--output", file("none/out")}), 1, quote(file("none/out")) + ": cannot write");
-  expectError(shell("\"$@\" > /dev/full", {"--jsonl", file("in")}), 1, "<stdout>: cannot write: No space left on device");
-  expectError(runBare({file("no.chm"), "--weights", file("no"), "--jsonl", file("none")}), 1, quote(file("none")) + ": cannot open");
+  expectError(run({"--jsonl", file("in"), "--output", file("none/out")}), 1,
+              quote(file("none/out")) + ": cannot write");
+  expectError(shell("\"$@\" > /dev/full", {"--jsonl", file("in")}), 1,
+              "<stdout>: cannot write: No space left on device");
+  expectError(runBare({file("no.chm"), "--weights", file("no"), "--jsonl", file("none")}), 1,
+              quote(file("none")) + ": cannot open");
   expectError(run({"--jsonl", folder.path()}), 1, quote(folder.path()) + ": is a folder, not a file");
   expectSuccess(answer({}));
   EXPECT_EQ(answer({}).out, "");
@@ -307,7 +325,8 @@ TEST_F(JsonLinesTest, AnswersGoToAFile) {
 TEST_F(JsonLinesTest, ASignalLeavesWholeLines) {
   std::string lines;
   for (int i = 0; i < 20000; ++i)
-    lines += R"({"prompt": "ab", "max_new_tokens": 30})" "\n";
+    lines += R"({"prompt": "ab", "max_new_tokens": 30})"
+             "\n";
   writeFile(file("in"), lines);
   pid_t child = startProcess(command({"--jsonl", file("in")}), file("out"), file("err"));
   auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);

@@ -135,7 +135,9 @@ TEST_F(LinesTest, ASecondSignalAndOneBetweenLinesEndAtOnce) {
   ASSERT_EQ(::pipe(ends), 0);
   auto [between, some] = ending(start([&] {
     run::letInterruptsWait();
-    { run::InterruptsWait wait; }
+    {
+      run::InterruptsWait wait;
+    }
     put("x");
     ::raise(SIGHUP);
     put("y");

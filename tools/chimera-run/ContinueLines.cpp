@@ -8,6 +8,7 @@
 #include "tools/chimera-run/LineWriter.h"
 #include "tools/chimera-run/StopStrings.h"
 #include "tools/chimera-run/Tokenizer.h"
+#include "tools/support/Streams.h"
 
 #include <algorithm>
 #include <deque>
@@ -185,9 +186,9 @@ Status Lines::ended(int64_t sequence) {
   content["tokens"] = std::move(answer.tokens);
   content["prompt_tokens"] = answer.request.tokens.size();
   content["new_tokens"] = made;
-  content["finish_reason"] = answer.stop.found()                                        ? "stop"
+  content["finish_reason"] = answer.stop.found()                                ? "stop"
                              : made == answer.request.continuation.maxNewTokens ? "length"
-                                                                                        : "eos";
+                                                                                : "eos";
   answerBy(answer, std::move(content));
   return print();
 }
@@ -242,8 +243,9 @@ Status continueLines(const Options &options, LineReader &reader, Engine &engine)
   // Lines of ids do not need one.
   if (!tokenizer && (!options.tokenizer.empty() || !options.stop.empty()))
     return tokenizer.error();
-  if (reader.reads(options.output))
-    return Error{"--output: it is the file that is read, " + reader.name()};
+  bool printed = options.output.empty() || options.output == tools::standardInput;
+  if (reader.reads(printed ? "/dev/stdout" : options.output))
+    return Error{(printed ? "<stdout>" : io::quote(options.output)) + ": is the file that --jsonl reads"};
   Result<std::unique_ptr<LineWriter>> writer = LineWriter::open(options.output);
   if (!writer)
     return writer.error();

@@ -36,7 +36,8 @@ public:
   /// Whether it is the regular file at `path`.
   bool reads(const std::string &path) const;
 
-  /// Takes the next line; the last need not end in a newline. Later: it is not there yet, which never is so with `wait`.
+  /// Takes the next line; the last need not end in a newline. Later: it is not there yet, which never is so with
+  /// `wait`.
   io::Result<State> next(Line &line, bool wait);
 
 private:
