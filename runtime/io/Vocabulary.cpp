@@ -13,11 +13,17 @@ static constexpr const char *tokenizerNames[] = {
     "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
     "vocab.json",     "vocab.txt",       "merges.txt",   "tekken.json"};
 
+std::string folderOf(const std::string &place) {
+  std::error_code ignored;
+  if (filesystem::is_directory(place, ignored))
+    return place;
+  std::string folder = filesystem::path(place).parent_path().string();
+  return folder.empty() ? "." : folder;
+}
+
 std::string findTokenizer(const std::string &place) {
   std::error_code ignored;
-  filesystem::path folder(place);
-  if (!filesystem::is_directory(folder, ignored))
-    folder = folder.parent_path();
+  filesystem::path folder(folderOf(place));
   for (const char *name : tokenizerNames)
     if (filesystem::exists(folder / name, ignored))
       return (folder / name).string();

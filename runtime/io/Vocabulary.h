@@ -21,6 +21,9 @@ inline constexpr int64_t mostByteVocabulary = 512;
 /// nothing would tell. Not to be asked when the user says --tokenizer=bytes, which the error names.
 Status bytesAreTokens(const std::vector<std::string> &places, int64_t vocabSize);
 
+/// `place` if it is a folder, otherwise the folder of the file there.
+std::string folderOf(const std::string &place);
+
 /// The path of a tokenizer's file in the folder at `place`, or beside the file at `place`; empty when there is none.
 std::string findTokenizer(const std::string &place);
 

@@ -26,13 +26,20 @@ public:
     int id = pieces.PieceToId(token); // the unknown token's for what is none
     return id >= 0 && id < vocabSize() && pieces.IdToPiece(id) == token ? std::optional(int32_t(id)) : std::nullopt;
   }
+  std::vector<std::string> specialTokens() const override {
+    std::vector<std::string> contents;
+    for (int id = 0; id < pieces.GetPieceSize(); ++id)
+      if (pieces.IsControl(id))
+        contents.push_back(pieces.IdToPiece(id));
+    return contents;
+  }
   int64_t vocabSize() const override { return pieces.GetPieceSize(); }
 
   const sentencepiece::SentencePieceProcessor &processor() const { return pieces; }
   const SentencePieceModel &settings() const { return model; }
 
 private:
-  io::Status encodeText(std::string_view text, std::vector<int32_t> &ids) const;
+  io::Status encodeText(std::string_view text, std::string_view mark, std::vector<int32_t> &ids) const;
 
   sentencepiece::SentencePieceProcessor pieces;
   SentencePieceModel model;
@@ -157,7 +164,9 @@ io::Status PieceTokenizer::load(std::string_view bytes, SpecialTokens special) {
   return special.apply(frame, [this](const std::string &token) { return idOf(token); });
 }
 
-io::Status PieceTokenizer::encodeText(std::string_view text, std::vector<int32_t> &ids) const {
+io::Status PieceTokenizer::encodeText(std::string_view part, std::string_view mark, std::vector<int32_t> &ids) const {
+  std::string text(part);
+  erase(text, mark);
   std::vector<int> found;
   io::Status status = guarded("libsentencepiece", [&] { return pieces.Encode({text.data(), text.size()}, &found); });
   ids.insert(ids.end(), found.begin(), found.end());
@@ -177,12 +186,12 @@ io::Result<std::vector<int32_t>> PieceTokenizer::encode(std::string_view text, E
       ++at;
       continue;
     }
-    if (io::Status status = encodeText(text.substr(open, at - open), ids); !status)
+    if (io::Status status = encodeText(text.substr(open, at - open), options.mark, ids); !status)
       return status.error();
     ids.push_back(int32_t(control->first));
     open = at = control->second;
   }
-  if (io::Status status = encodeText(text.substr(open), ids); !status)
+  if (io::Status status = encodeText(text.substr(open), options.mark, ids); !status)
     return status.error();
   if (options.addSpecial)
     ids.insert(ids.end(), frame.behind.begin(), frame.behind.end());

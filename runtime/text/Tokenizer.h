@@ -22,6 +22,9 @@ struct EncodeOptions {
   /// Take special tokens that are written in the text for those tokens. Otherwise they are text like any other: what a
   /// user typed cannot end a turn or begin another.
   bool parseSpecial = false;
+  /// A character that is left out of the text after added tokens were looked for, in UTF-8; empty: none. So what would
+  /// be a token is text if this stands in it, and the other tokens are those of the text without it.
+  std::string_view mark = {};
 };
 
 struct DecodeOptions {
@@ -62,6 +65,8 @@ public:
   /// The token with that id as the file writes it; nothing if there is none.
   virtual std::optional<std::string> tokenOf(int64_t id) const = 0;
   virtual std::optional<int32_t> idOf(const std::string &token) const = 0;
+  /// The special tokens as the file writes them.
+  virtual std::vector<std::string> specialTokens() const = 0;
   /// One more than the largest id. A model's vocab_size must be at least that.
   virtual int64_t vocabSize() const = 0;
 

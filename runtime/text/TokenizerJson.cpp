@@ -31,6 +31,7 @@ public:
   std::unique_ptr<StreamDecoder> stream(DecodeOptions options) const override;
   std::optional<std::string> tokenOf(int64_t id) const override;
   std::optional<int32_t> idOf(const std::string &token) const override;
+  std::vector<std::string> specialTokens() const override;
   int64_t vocabSize() const override { return std::max(parts.bpe->largestId(), parts.added.largestId()) + 1; }
 
   /// What decoding takes for an id: the token as it stands in normalized text.
@@ -44,7 +45,9 @@ protected:
   std::unique_ptr<StreamDecoder> whole(DecodeOptions options) const override;
 
 private:
-  io::Status encodeSection(Section section, bool special, Bpe::Scratch &scratch, std::vector<int32_t> &ids) const;
+  io::Result<std::string> normalized(std::string_view mark) const;
+  io::Status encodeSection(Section section, const EncodeOptions &options, Bpe::Scratch &scratch,
+                           std::vector<int32_t> &ids) const;
 
   Parts parts;
 };
@@ -75,17 +78,28 @@ private:
 };
 } // namespace
 
-io::Status JsonTokenizer::encodeSection(Section section, bool special, Bpe::Scratch &scratch,
+/// A mark as it stands in normalized text: bytes may have become characters there.
+io::Result<std::string> JsonTokenizer::normalized(std::string_view mark) const {
+  Section section{std::string(mark), false};
+  if (parts.normalizer && !mark.empty())
+    if (io::Status status = parts.normalizer->apply(section); !status)
+      return status.error();
+  return section.text.find(mark) == std::string::npos ? section.text : std::string(mark);
+}
+
+io::Status JsonTokenizer::encodeSection(Section section, const EncodeOptions &options, Bpe::Scratch &scratch,
                                         std::vector<int32_t> &ids) const {
   if (parts.normalizer)
     if (io::Status status = parts.normalizer->apply(section); !status)
       return status;
-  for (const TokenOrText &part : parts.added.find(section.text, true, special)) {
+  for (const TokenOrText &part : parts.added.find(section.text, true, options.parseSpecial)) {
     if (part.token) {
       ids.push_back(part.token->id);
       continue;
     }
-    Pieces pieces({section.text.substr(part.begin, part.end - part.begin), section.atStart && part.begin == 0});
+    std::string text = section.text.substr(part.begin, part.end - part.begin);
+    erase(text, options.mark);
+    Pieces pieces({std::move(text), section.atStart && part.begin == 0});
     if (parts.preTokenizer)
       if (io::Status status = parts.preTokenizer->apply(pieces); !status)
         return status;
@@ -102,13 +116,17 @@ io::Result<std::vector<int32_t>> JsonTokenizer::encode(std::string_view text, En
   if (options.addSpecial)
     ids = parts.frame.before;
   Bpe::Scratch scratch;
+  io::Result<std::string> mark = normalized(options.mark);
+  if (!mark)
+    return mark.error();
+  options.mark = *mark;
   for (const TokenOrText &part : parts.added.find(text, false, options.parseSpecial)) {
     if (part.token) {
       ids.push_back(part.token->id);
       continue;
     }
     Section section{std::string(text.substr(part.begin, part.end - part.begin)), part.begin == 0};
-    if (io::Status status = encodeSection(std::move(section), options.parseSpecial, scratch, ids); !status)
+    if (io::Status status = encodeSection(std::move(section), options, scratch, ids); !status)
       return status.error();
   }
   if (options.addSpecial)
@@ -141,6 +159,14 @@ std::optional<int32_t> JsonTokenizer::idOf(const std::string &token) const {
   if (const AddedToken *added = parts.added.byContent(token))
     return added->id;
   return parts.bpe->idOf(token);
+}
+
+std::vector<std::string> JsonTokenizer::specialTokens() const {
+  std::vector<std::string> contents;
+  for (const AddedToken &token : parts.added.all())
+    if (token.isSpecial)
+      contents.push_back(token.content);
+  return contents;
 }
 
 io::Status JsonTokenizer::frame(const SpecialTokens &special) {

@@ -63,6 +63,16 @@ std::vector<uint32_t> pointsOf(std::string_view text) {
   return points;
 }
 
+void erase(std::string &text, std::string_view part) {
+  if (part.empty() || text.find(part) == std::string::npos)
+    return;
+  std::string rest;
+  size_t at = 0;
+  for (size_t found; (found = text.find(part, at)) != std::string::npos; at = found + part.size())
+    rest.append(text, at, found - at);
+  text = rest.append(text, at, std::string::npos);
+}
+
 void LossyDecoder::push(std::string_view bytes, std::string &out) {
   held += bytes;
   size_t at = 0;

@@ -25,6 +25,9 @@ Scan scan(std::string_view text, size_t at);
 /// The place of the first byte that is in no character, or nothing if all of `text` is UTF-8.
 std::optional<size_t> findIllFormed(std::string_view text);
 
+/// Takes every occurrence of `part` out of `text`, from left to right; nothing where `part` is empty.
+void erase(std::string &text, std::string_view part);
+
 /// Reads the character at `at` of well-formed text and moves `at` behind it.
 inline uint32_t next(std::string_view text, size_t &at) {
   auto byte = [&](size_t i) { return uint32_t(uint8_t(text[at + i])); };

@@ -26,8 +26,8 @@ protected:
 TEST_F(ErrorTest, MisuseIsStatusTwoAndOneLine) {
   expectError(runBare({}), 2, "chimera-run: model is required\n");
   expectError(runBare({"m.chm"}), 2, "chimera-run: --weights is required\n");
-  expectMisuse(
-      {}, "one of --prompt, --prompt-file, --jsonl and --tokens is required (--prompt - reads the standard input)");
+  expectMisuse({}, "one of --prompt, --prompt-file, --jsonl, --chat, --messages and --tokens is required (--prompt - "
+                   "reads the standard input)");
   expectMisuse({"--tokens", "t", "--prompt", "x"}, "--tokens excludes --prompt");
   expectMisuse({"--prompt-file", "t", "--prompt", "x"}, "--prompt excludes --prompt-file");
   expectMisuse({"--tokens", "t", "--prompt-file", "x"}, "--tokens excludes --prompt-file");
@@ -39,9 +39,10 @@ TEST_F(ErrorTest, MisuseIsStatusTwoAndOneLine) {
   for (const char *option : {"--temperature", "--top-k", "--top-p", "--seed"})
     expectMisuse({"--tokens", "t", option, "1"},
                  option +
-                     std::string(" requires --prompt, --prompt-file, --jsonl, --max-new-tokens or --output-tokens"));
+                     std::string(" requires --prompt, --prompt-file, --jsonl, --chat, --messages, --max-new-tokens or "
+                                 "--output-tokens"));
   expectMisuse({"--tokens", "t", "--max-new-tokens", "1", "--tokenizer", "1"},
-               "--tokenizer requires --prompt, --prompt-file or --jsonl");
+               "--tokenizer requires --prompt, --prompt-file, --jsonl, --chat or --messages");
   expectMisuse({"--tokens", "t", "--max-new-tokens", "1", "--color-layer", "1"},
                "--color-layer requires --prompt or --prompt-file");
   for (const char *output : {"--logits", "--routing"})

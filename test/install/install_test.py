@@ -83,8 +83,8 @@ def tree(test):
     abi = re.search(r"CHIMERA_ABI_VERSION (\d+)", (test.prefix / "include/chimera.h").read_text()).group(1)
     lib = test.lib
     expected = {"include/chimera.h", f"{lib}/libchimera.so", f"{lib}/libchimera.so.{abi}",
-                f"{lib}/pkgconfig/chimera.pc", f"{lib}/cmake/chimera/chimera-config.cmake",
-                f"{lib}/cmake/chimera/chimera-config-version.cmake",
+                f"{lib}/pkgconfig/chimera.pc", "libexec/chimera/render-chat.py",
+                f"{lib}/cmake/chimera/chimera-config.cmake", f"{lib}/cmake/chimera/chimera-config-version.cmake",
                 "share/doc/chimera/LICENSE", "share/doc/chimera/CHANGELOG.md", "share/doc/chimera/SECURITY.md",
                 "share/doc/chimera/docs/model.md", "share/doc/chimera/examples/embed/embed.c"}
     for tool in TOOLS:
@@ -157,6 +157,12 @@ def tools(test):
         check("--help" in out, f"chimera-{tool} --help prints {out[:200]}")
     check(test.continuation(test.bin / "chimera-run").startswith(PROMPT.encode()), "chimera-run continues the prompt")
     check("ssm" in test.run(test.bin / "chimera-inspect", test.model / "m.chm"), "chimera-inspect names the modes")
+    (test.work / "messages.json").write_text(json.dumps([{"role": "user", "content": PROMPT}]))
+    (test.work / "chat.jinja").write_text("{{ messages[0].content }}")
+    answer = test.run(test.bin / "chimera-run", test.model / "m.chm", "--weights", test.model / "model.safetensors",
+                      "--messages", test.work / "messages.json", "--chat-template", test.work / "chat.jinja",
+                      "--max-new-tokens", "12", text=False)
+    check(PROMPT.encode() + answer == test.continuation(test.bin / "chimera-run"), f"chimera-run answers {answer}")
     program = test.run(test.bin / "chimera-compile", test.model, "--emit=chimera", "-o", "-")
     (test.work / "model.mlir").write_text(program)
     check("chimera.mix" in test.run(test.bin / "chimera-opt", test.work / "model.mlir"), "chimera-opt prints the model")

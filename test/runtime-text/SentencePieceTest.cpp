@@ -69,6 +69,9 @@ TEST(SentencePieceTest, ControlTokensInATextAreTextUnlessAskedFor) {
   EXPECT_EQ(parsed, Ids({262, 3, 262}));
   EXPECT_EQ(*(*tokenizer)->decode(parsed), "a a");
   EXPECT_EQ(*(*tokenizer)->decode(parsed, {false}), "a<turn> a");
+  EXPECT_EQ(*(*tokenizer)->encode("a<\uE000turn>a", {false, true, "\uE000"}), plain);
+  std::vector<std::string> special = (*tokenizer)->specialTokens();
+  EXPECT_EQ(std::count(special.begin(), special.end(), "<turn>"), 1);
 }
 
 TEST(SentencePieceTest, AStreamGivesCompleteCharacters) {

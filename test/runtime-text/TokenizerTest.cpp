@@ -59,6 +59,44 @@ TEST_F(TokenizerTest, NamesAndSizes) {
     }
 }
 
+TEST_F(TokenizerTest, AMarkKeepsWhatItStandsInFromBeingAToken) {
+  const std::string mark = "\uE000";
+  for (auto [marked, plain, parsed] : {std::tuple("a<\uE000s>b", "a<s>b", ""), std::tuple("<s>a", "", "<s>a"),
+                                       std::tuple("th\uE000e", "the", ""), std::tuple("\uE000", "", "")}) {
+    auto ids = tokenizer->encode(marked, {false, true, mark});
+    ASSERT_TRUE(bool(ids));
+    EXPECT_EQ(*ids, *tokenizer->encode(*parsed ? parsed : plain, {false, *parsed != 0})) << marked;
+  }
+  Ids ids = *tokenizer->encode("<\uE000s></s>", {false, true, mark}), text = *tokenizer->encode("<s>", {false, false});
+  text.push_back(*tokenizer->idOf("</s>"));
+  EXPECT_EQ(ids, text);
+}
+
+/// Special tokens that are looked for in normalized text, and a normalizer that makes characters of bytes.
+TEST(TokenizerMarkTest, NormalizersKeepTheMark) {
+  for (const json &normalizer : {json{{"type", "ByteLevel"}}, json{{"type", "NFKC"}}}) {
+    json file = test::tokenizerFile("bytes", {}, test::byteParts());
+    file["normalizer"] = normalizer;
+    if (normalizer["type"] == "ByteLevel")
+      file["pre_tokenizer"] = nullptr;
+    for (json &token : file["added_tokens"])
+      token["normalized"] = true;
+    auto tokenizer = test::mustOpen(file);
+    Ids parsed = *tokenizer->encode("x<s>y", {false, true}), plain = *tokenizer->encode("x<s>y", {false, false});
+    EXPECT_NE(parsed, plain);
+    EXPECT_EQ(*tokenizer->encode("x<\uE000s>y", {false, true, "\uE000"}), plain);
+    plain.push_back(*tokenizer->idOf("<s>"));
+    plain.push_back(*tokenizer->idOf("y"));
+    EXPECT_EQ(*tokenizer->encode("x<\uE000s>y<s>y", {false, true, "\uE000"}), plain);
+  }
+}
+
+TEST_F(TokenizerTest, SpecialTokensAreNamed) {
+  std::vector<std::string> tokens = tokenizer->specialTokens();
+  std::sort(tokens.begin(), tokens.end());
+  EXPECT_EQ(tokens, (std::vector<std::string>{"</s>", "<s>"}));
+}
+
 TEST_F(TokenizerTest, WhatIsNoTokenDecodesToNothing) {
   EXPECT_EQ(*tokenizer->decode({-1, tool + 7, encode("x")[0], 1 << 30}), "x");
 }

@@ -107,6 +107,14 @@ Status Engine::dropSequence(chimera_sequence sequence) {
   return {};
 }
 
+Result<int64_t> Engine::position(chimera_sequence sequence) const {
+  ErrorSlot error;
+  int64_t position = 0;
+  if (chimera_sequence_position(session.get(), sequence, &position, error))
+    return error.take();
+  return position;
+}
+
 Status Engine::appendSnapshot(chimera_sequence sequence, std::string &bytes) const {
   ErrorSlot error;
   void *snapshot = nullptr;
@@ -118,20 +126,20 @@ Status Engine::appendSnapshot(chimera_sequence sequence, std::string &bytes) con
   return {};
 }
 
-Result<chimera_sequence> Engine::restoreSequence(std::string_view snapshot, int64_t position) {
+Result<chimera_sequence> Engine::restoreSequence(std::string_view snapshot, int64_t tokens) {
   ErrorSlot error;
   chimera_sequence sequence = 0;
   if (int32_t status = chimera_sequence_restore(session.get(), snapshot.data(), snapshot.size(), &sequence, error))
     return limitError(error, status, maxSequences);
-  int64_t restored = 0;
-  if (chimera_sequence_position(session.get(), sequence, &restored, error))
-    return error.take();
-  if (restored != position) {
+  Result<int64_t> restored = position(sequence);
+  if (!restored)
+    return restored.error();
+  if (*restored != tokens) {
     if (Status status = dropSequence(sequence); !status)
       return status.error();
-    return io::Error{"the snapshot is of " + std::to_string(restored) + " tokens, not of " + std::to_string(position)};
+    return io::Error{"the snapshot is of " + std::to_string(*restored) + " tokens, not of " + std::to_string(tokens)};
   }
-  spent.restoredTokens += position;
+  spent.restoredTokens += tokens;
   return sequence;
 }
 

@@ -47,10 +47,13 @@ public:
   io::Result<chimera_sequence> addSequence();
   io::Status dropSequence(chimera_sequence sequence);
 
+  /// How many tokens a sequence was fed.
+  io::Result<int64_t> position(chimera_sequence sequence) const;
+
   /// Appends a sequence's snapshot to `bytes`.
   io::Status appendSnapshot(chimera_sequence sequence, std::string &bytes) const;
-  /// Starts a sequence from a snapshot. The error: it is not this model's, or not one after `position` tokens.
-  io::Result<chimera_sequence> restoreSequence(std::string_view snapshot, int64_t position);
+  /// Starts a sequence from a snapshot. The error: it is not this model's, or not one after so many `tokens`.
+  io::Result<chimera_sequence> restoreSequence(std::string_view snapshot, int64_t tokens);
 
   /// One step; `logits` and `routing` are sized to what it gives. `routing` may be null.
   io::Status step(const std::vector<chimera_step_item> &items, std::vector<uint8_t> &logits,

@@ -57,8 +57,17 @@ private:
 };
 } // namespace
 
-/// Gives the sequence a place in the session, with what the prompt cache holds of its beginning.
+/// Gives the sequence a place in the session, with what is there of its beginning: in the session, or in the prompt
+/// cache.
 Status Generation::enter(Active &sequence) {
+  if (chimera_sequence resumed = sequences.resumed(sequence.number)) {
+    Result<int64_t> fed = engine.position(resumed);
+    if (!fed)
+      return fed.error();
+    sequence.handle = resumed;
+    sequence.fed = *fed;
+    return {};
+  }
   const Beginning &beginning = sequence.beginning;
   if (cache && cache->restore(engine, beginning.tokens, beginning.count, sequence.handle, sequence.fed))
     return sequences.fed(sequence.number, 0, sequence.fed, nullptr);
@@ -197,8 +206,9 @@ Status Generation::endSequences() {
 
 Status Generation::run() {
   resident = options.residentSequences(sequences.count(), engine.info().max_seqs);
-  if (Status status = engine.start(options, resident); !status)
-    return status;
+  if (!engine.started())
+    if (Status status = engine.start(options, resident); !status)
+      return status;
   while (true) {
     if (Status status = start(); !status)
       return status;

@@ -47,6 +47,10 @@ public:
     return {options.maxNewTokens, options.sampler, uint64_t(sequence)};
   }
 
+  /// A sequence of the session that goes on as this one, having been fed the first tokens of its beginning, but not
+  /// all; 0: it is a new one.
+  virtual chimera_sequence resumed(int64_t) const { return 0; }
+
   /// Whether `fed` wants to know the modes that the tokens were admitted to.
   virtual bool wantsRouting() const { return false; }
 
@@ -74,9 +78,9 @@ public:
 
 /// Feeds each sequence's beginning, cut by the schedule, then new tokens one by one, until there are
 /// as many as it gets or one of the model's end-of-sequence tokens is chosen, which is not added. The tokens of a
-/// sequence depend on its beginning and its continuation alone. Starts the engine's session, which holds at most
-/// `options.residentSequences` at once; when one ends, the next one takes its place. With a `cache`, which is for one
-/// sequence, tokens that it holds are not fed again.
+/// sequence depend on its beginning and its continuation alone. Starts the engine's session unless it has started,
+/// which holds at most `options.residentSequences` at once; when one ends, the next one takes its place. With a
+/// `cache`, which is for one sequence, tokens that it holds are not fed again.
 io::Status generate(const Options &options, Engine &engine, Sequences &sequences, PromptCache *cache = nullptr);
 
 } // namespace chimera::run

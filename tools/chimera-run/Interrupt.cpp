@@ -60,4 +60,26 @@ InterruptsWait::~InterruptsWait() {
     ::raise(signal);
 }
 
+static volatile std::sig_atomic_t wasInterrupted = 0;
+
+InterruptWatch::InterruptWatch() {
+  wasInterrupted = 0;
+  ::sigaction(SIGINT, nullptr, &before);
+  if (before.sa_handler == SIG_IGN)
+    return;
+  struct sigaction action = {};
+  action.sa_handler = [](int) { wasInterrupted = 1; };
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  ::sigaction(SIGINT, &action, nullptr);
+}
+
+InterruptWatch::~InterruptWatch() {
+  ::sigaction(SIGINT, &before, nullptr);
+}
+
+bool InterruptWatch::interrupted() const {
+  return wasInterrupted != 0;
+}
+
 } // namespace chimera::run

@@ -4,6 +4,8 @@
 #ifndef CHIMERA_TOOLS_CHIMERARUN_INTERRUPT_H
 #define CHIMERA_TOOLS_CHIMERARUN_INTERRUPT_H
 
+#include <csignal>
+
 namespace chimera::run {
 
 /// From now on such a signal turns the colours of the standard output off first, so that the terminal does not keep
@@ -20,6 +22,20 @@ public:
   ~InterruptsWait();
   InterruptsWait(const InterruptsWait &) = delete;
   InterruptsWait &operator=(const InterruptsWait &) = delete;
+};
+
+/// While one of these lives, SIGINT does not end the program but is remembered, unless it was ignored before.
+class InterruptWatch {
+public:
+  InterruptWatch();
+  ~InterruptWatch();
+  InterruptWatch(const InterruptWatch &) = delete;
+  InterruptWatch &operator=(const InterruptWatch &) = delete;
+
+  bool interrupted() const;
+
+private:
+  struct sigaction before = {};
 };
 
 } // namespace chimera::run

@@ -30,6 +30,10 @@ static void addInputOptions(CLI::App &app, Options &options) {
   add("--prompt", options.prompt, "text to continue; - reads it from the standard input");
   add("--prompt-file", options.promptFile, "a file with the text to continue");
   add("--jsonl", options.jsonl, "many texts or token ids to continue: a JSON object on each line");
+  app.add_flag("--chat", options.chat, "have a conversation: each line of the standard input is a message")
+      ->group("Input");
+  add("--messages", options.messages,
+      "a file with the messages of a conversation to answer: JSON, [{role, content}, ...]");
   add("--tokens", options.tokens,
       "token ids to evaluate, or with --max-new-tokens to continue: .npy, whole numbers, [T] or [B,T]");
   add("--lengths", options.lengths, "how many tokens of each sequence count: .npy, whole numbers, [B]");
@@ -47,7 +51,9 @@ static void addEvaluationOptions(CLI::App &app, Options &options) {
 }
 
 static void addContinuationOptions(CLI::App &app, Options &options, RawOptions &raw) {
-  app.add_option("--max-new-tokens", options.maxNewTokens, "the most tokens to add to the text or to each sequence")
+  app.add_option(
+         "--max-new-tokens", options.maxNewTokens,
+         "the most tokens to add to the text or to each sequence; without it 4096 for an answer of a conversation")
       ->check(tools::wholeNumber(0, mostNewTokens))
       ->capture_default_str()
       ->group("Continuation");
@@ -91,6 +97,13 @@ static void addTextOptions(CLI::App &app, Options &options, RawOptions &raw) {
       ->group("Text");
   app.add_flag("--parse-special", options.parseSpecial,
                "take special tokens that are written in the text, such as <|im_end|>, for those tokens")
+      ->group("Text");
+  app.add_option("--system", options.system, "the system's message, with which a chat begins")
+      ->type_name("TEXT")
+      ->group("Text");
+  app.add_option("--chat-template", options.chatTemplate,
+                 "a file with a chat template (Jinja); without it the one beside the tokenizer")
+      ->type_name("FILE")
       ->group("Text");
   app.add_option("--stop", options.stop, "end the text before this string of the new text; may be given several times")
       ->expected(1)
@@ -156,22 +169,30 @@ static Status exclude(const CLI::App &app, std::initializer_list<const char *> n
 
 /// Which options go together.
 static Status checkTogether(const CLI::App &app) {
-  if (!app.count("--tokens") && !app.count("--prompt") && !app.count("--prompt-file") && !app.count("--jsonl"))
+  if (!app.count("--tokens") && !app.count("--prompt") && !app.count("--prompt-file") && !app.count("--jsonl") &&
+      !app.count("--chat") && !app.count("--messages"))
     return Error{
-        "one of --prompt, --prompt-file, --jsonl and --tokens is required (--prompt - reads the standard input)"};
+        "one of --prompt, --prompt-file, --jsonl, --chat, --messages and --tokens is required (--prompt - reads the "
+        "standard input)"};
   const std::string why = ": evaluate the tokens with the new ones at their end (the logits and modes are the same)";
   for (const Status &status : {
            exclude(app, {"--jsonl", "--prompt-cache"}, ": it holds one sequence"),
            require(app, {"--prompt-cache"}, {"--prompt", "--prompt-file", "--max-new-tokens", "--output-tokens"}),
            exclude(app, {"--prompt-cache", "--force-routing"}, ": the cache would not know the modes"),
-           exclude(app, {"--tokens", "--prompt", "--prompt-file", "--jsonl"}),
            exclude(app, {"--jsonl", "--output-tokens"}, ": the answers have the tokens"),
            require(app, {"--output"}, {"--jsonl"}),
+           exclude(app, {"--tokens", "--prompt", "--prompt-file", "--jsonl", "--chat", "--messages"}),
            require(app, {"--lengths", "--force-routing", "--logits", "--routing"}, {"--tokens"}),
-           require(app, {"--temperature", "--top-k", "--top-p", "--seed"},
-                   {"--prompt", "--prompt-file", "--jsonl", "--max-new-tokens", "--output-tokens"}),
-           require(app, {"--tokenizer", "--parse-special", "--stop"}, {"--prompt", "--prompt-file", "--jsonl"}),
+           require(
+               app, {"--temperature", "--top-k", "--top-p", "--seed"},
+               {"--prompt", "--prompt-file", "--jsonl", "--chat", "--messages", "--max-new-tokens", "--output-tokens"}),
+           require(app, {"--tokenizer", "--parse-special", "--stop"},
+                   {"--prompt", "--prompt-file", "--jsonl", "--chat", "--messages"}),
            require(app, {"--color", "--color-layer"}, {"--prompt", "--prompt-file"}),
+           require(app, {"--system"}, {"--chat"}),
+           require(app, {"--chat-template"}, {"--chat", "--messages"}),
+           exclude(app, {"--chat", "--output-tokens"}),
+           exclude(app, {"--messages", "--output-tokens"}),
            exclude(app, {"--logits", "--max-new-tokens"}, why),
            exclude(app, {"--logits", "--output-tokens"}, why),
            exclude(app, {"--routing", "--max-new-tokens"}, why),
@@ -185,9 +206,13 @@ static Status checkTogether(const CLI::App &app) {
 /// The names of files: one reader of the standard input, and outputs that are two files.
 static Status checkFiles(const Options &options) {
   const char *reader = nullptr;
+  const std::string standardInput = tools::standardInput;
   const std::pair<const char *, const std::string *> inputs[] = {
       {"the model", &options.model},
       {"--tokens", options.tokens ? &*options.tokens : nullptr},
+      {"--chat", options.chat ? &standardInput : nullptr},
+      {"--messages", options.messages ? &*options.messages : nullptr},
+      {"--chat-template", &options.chatTemplate},
       {"--lengths", &options.lengths},
       {"--force-routing", &options.forceRouting},
       {"--prompt-file", options.promptFile ? &*options.promptFile : nullptr},
@@ -233,6 +258,9 @@ static Status finish(const CLI::App &app, const RawOptions &raw, Options &option
   if (Status status = checkFiles(options); !status)
     return status;
   options.continues = !options.tokens || app.count("--max-new-tokens") || app.count("--output-tokens");
+  constexpr int64_t answerTokens = 4096;
+  if (options.chats() && !app.count("--max-new-tokens"))
+    options.maxNewTokens = answerTokens;
   if (std::find(options.stop.begin(), options.stop.end(), "") != options.stop.end())
     return Error{"--stop: the string is empty"};
   io::Result<Schedule> schedule = Schedule::parse(raw.schedule);

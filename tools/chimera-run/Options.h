@@ -22,7 +22,7 @@ enum class Color { Auto, Always, Never };
 /// The most that --max-new-tokens can be.
 inline constexpr int64_t mostNewTokens = int64_t(1) << 40;
 
-/// What to do. Exactly one of `tokens`, `prompt`, `promptFile` and `jsonl` is set.
+/// What to do. Exactly one of `tokens`, `prompt`, `promptFile`, `jsonl`, `chat` and `messages` is set.
 struct Options {
   std::string model; ///< "-": the standard input, as for every other file that is read but the weights.
   std::string weights;
@@ -41,10 +41,14 @@ struct Options {
   std::optional<std::string> prompt;
   std::optional<std::string> promptFile;
   std::optional<std::string> jsonl;
-  std::string output;            ///< For the answers to `jsonl`; empty: the standard output.
-  std::string tokenizer;         ///< A file or folder, or "bytes". Empty: see run::Tokenizer::open.
-  bool parseSpecial = false;     ///< Special tokens that are written in the text count as those tokens.
-  std::vector<std::string> stop; ///< The new text ends before the first of these; none is empty.
+  std::string output;                  ///< For the answers to `jsonl`; empty: the standard output.
+  bool chat = false;                   ///< Messages come from the standard input.
+  std::optional<std::string> messages; ///< A file with messages.
+  std::string chatTemplate;            ///< Empty: the model's own.
+  std::optional<std::string> system;   ///< The first message of a chat.
+  std::string tokenizer;               ///< A file or folder, or "bytes". Empty: see run::Tokenizer::open.
+  bool parseSpecial = false;           ///< Special tokens that are written in the text count as those tokens.
+  std::vector<std::string> stop;       ///< The new text ends before the first of these; none is empty.
   Color color = Color::Auto;
   std::optional<int64_t> colorLayer; ///< None: the majority over the layers.
 
@@ -53,6 +57,13 @@ struct Options {
   SamplerOptions sampler;
   std::string outputTokens; ///< Empty: none, as the next.
   std::string promptCache;
+
+  /// Whether a chat template makes the text.
+  bool chats() const { return chat || messages; }
+  /// The option that gives a text.
+  const char *textSource() const {
+    return prompt ? "--prompt" : promptFile ? "--prompt-file" : chat ? "--chat" : "--messages";
+  }
 
   /// How many sequences hold their caches at the same time: maxSequences, or `otherwise`, and no more than `count`.
   int64_t residentSequences(int64_t count, int64_t otherwise) const {

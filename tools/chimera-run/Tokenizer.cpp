@@ -3,11 +3,7 @@
 
 #include "runtime/io/Vocabulary.h"
 
-#include <filesystem>
-
 namespace chimera::run {
-
-namespace filesystem = std::filesystem;
 
 namespace {
 /// Token i is the byte i; ids above 255 have no text.
@@ -26,6 +22,14 @@ public:
       encoded.tokens.push_back(uint8_t(byte));
     return encoded;
   }
+
+  io::Result<std::vector<int32_t>> encodeRendered(const std::string &text, const std::string &) const override {
+    return std::move(encode(text)->tokens);
+  }
+  io::Result<bool> hasSpecial(const std::string &, const std::string &) const override { return false; }
+  std::vector<std::string> specialTokens() const override { return {}; }
+  std::optional<std::string> tokenOf(int64_t) const override { return std::nullopt; }
+  std::optional<int32_t> idOf(const std::string &) const override { return std::nullopt; }
 
   std::unique_ptr<text::StreamDecoder> stream() const override { return std::make_unique<Stream>(); }
 
@@ -47,7 +51,34 @@ public:
       : tokenizer(std::move(tokenizer)), parseSpecial(parseSpecial), info(info) {}
 
   io::Result<EncodedText> encode(const std::string &text) const override {
-    io::Result<std::vector<int32_t>> ids = tokenizer->encode(text, {true, parseSpecial});
+    io::Result<std::vector<int32_t>> ids = encode(text, {true, parseSpecial});
+    if (!ids)
+      return ids.error();
+    return EncodedText{std::move(*ids)};
+  }
+
+  io::Result<std::vector<int32_t>> encodeRendered(const std::string &text, const std::string &mark) const override {
+    return encode(text, {false, true, mark});
+  }
+
+  io::Result<bool> hasSpecial(const std::string &text, const std::string &mark) const override {
+    io::Result<std::vector<int32_t>> parsed = tokenizer->encode(text, {false, true, mark});
+    if (!parsed)
+      return parsed.error();
+    io::Result<std::vector<int32_t>> plain = tokenizer->encode(text, {false, false, mark});
+    if (!plain)
+      return plain.error();
+    return *parsed != *plain;
+  }
+
+  std::vector<std::string> specialTokens() const override { return tokenizer->specialTokens(); }
+  std::optional<std::string> tokenOf(int64_t id) const override { return tokenizer->tokenOf(id); }
+  std::optional<int32_t> idOf(const std::string &token) const override { return tokenizer->idOf(token); }
+  std::unique_ptr<text::StreamDecoder> stream() const override { return tokenizer->stream({}); }
+
+private:
+  io::Result<std::vector<int32_t>> encode(const std::string &text, const text::EncodeOptions &how) const {
+    io::Result<std::vector<int32_t>> ids = tokenizer->encode(text, how);
     if (!ids)
       return ids.error();
     for (int32_t id : *ids)
@@ -55,12 +86,9 @@ public:
         return io::Error{"the tokenizer is not this model's: it gives the token " +
                          io::quote(tokenizer->tokenOf(id).value_or("")) + " with the id " + std::to_string(id) +
                          ", and the model's vocab_size is " + std::to_string(info.vocab_size)};
-    return EncodedText{std::move(*ids)};
+    return ids;
   }
 
-  std::unique_ptr<text::StreamDecoder> stream() const override { return tokenizer->stream({}); }
-
-private:
   std::unique_ptr<text::Tokenizer> tokenizer;
   bool parseSpecial;
   const chimera_model_info &info;
@@ -83,27 +111,23 @@ static io::Result<std::unique_ptr<Tokenizer>> openFile(const std::string &path, 
   return std::unique_ptr<Tokenizer>(std::make_unique<FileTokenizer>(std::move(*tokenizer), options.parseSpecial, info));
 }
 
-/// The folder of a file, or the folder itself.
-static std::string folderOf(const std::string &place) {
-  std::error_code ignored;
-  if (filesystem::is_directory(place, ignored))
-    return place;
-  std::string folder = filesystem::path(place).parent_path().string();
-  return folder.empty() ? "." : folder;
+std::optional<std::string> findTokenizer(const Options &options) {
+  if (!options.tokenizer.empty())
+    return options.tokenizer == "bytes" ? std::nullopt : std::optional(options.tokenizer);
+  for (const std::string &place : {options.weights, options.model})
+    if (std::optional<std::string> found = text::findTokenizer(io::folderOf(place)))
+      return found;
+  return std::nullopt;
 }
 
 io::Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const Options &options, const chimera_model_info &info) {
-  const std::string source = options.jsonl ? "" : options.prompt ? "--prompt: " : "--prompt-file: ";
-  if (options.tokenizer.empty()) {
-    for (const std::string &place : {options.weights, options.model})
-      if (std::optional<std::string> found = text::findTokenizer(folderOf(place)))
-        return openFile(*found, options, info);
+  const std::string source = options.jsonl ? "" : options.textSource() + std::string(": ");
+  if (std::optional<std::string> found = findTokenizer(options))
+    return openFile(*found, options, info);
+  if (options.tokenizer.empty())
     if (io::Status status = io::bytesAreTokens({options.weights, options.model}, info.vocab_size); !status)
       return io::Error{source + status.error().message +
                        (options.jsonl ? " (the key tokens takes the ids)" : " (--tokens FILE takes the ids)")};
-  } else if (options.tokenizer != "bytes") {
-    return openFile(options.tokenizer, options, info);
-  }
   if (info.vocab_size < 256)
     return io::Error{source + "bytes are tokens, which takes a vocab_size of at least 256; the model's is " +
                      std::to_string(info.vocab_size)};

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,9 +37,21 @@ public:
   /// The tokens of `text` with those around it: what the tokenizer's files say, or, where bytes are tokens, the model's
   /// bos_token_id. The error does not name the text.
   virtual io::Result<EncodedText> encode(const std::string &text) const = 0;
+  /// The tokens of a text that a chat template made. It has the special tokens written in it, so that none are added
+  /// but, where bytes are tokens, the model's bos_token_id. `mark`: see text::EncodeOptions.
+  virtual io::Result<std::vector<int32_t>> encodeRendered(const std::string &text, const std::string &mark) const = 0;
+  /// Whether `encodeRendered` finds special tokens in a text.
+  virtual io::Result<bool> hasSpecial(const std::string &text, const std::string &mark) const = 0;
+  /// The special tokens as they are written in a text.
+  virtual std::vector<std::string> specialTokens() const = 0;
+  virtual std::optional<std::string> tokenOf(int64_t id) const = 0;
+  virtual std::optional<int32_t> idOf(const std::string &token) const = 0;
   /// Begins a text that is made from tokens. Where bytes are tokens, a part may end within a character.
   virtual std::unique_ptr<text::StreamDecoder> stream() const = 0;
 };
+
+/// The file or folder of the tokenizer that `Tokenizer::open` takes; nothing where bytes are tokens.
+std::optional<std::string> findTokenizer(const Options &options);
 
 } // namespace chimera::run
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "tools/chimera-run/Chat.h"
 #include "tools/chimera-run/ContinueLines.h"
 #include "tools/chimera-run/ContinueText.h"
 #include "tools/chimera-run/ContinueTokens.h"
@@ -10,13 +11,15 @@
 #include <cstdio>
 #include <memory>
 #include <new>
+#include <optional>
 
 using namespace chimera;
 
 /// What is read before the model.
 struct Input {
   std::string text;
-  std::unique_ptr<run::LineReader> lines; ///< Null: there are none.
+  std::unique_ptr<run::LineReader> lines; ///< Null: there are none, as the next.
+  std::optional<run::Chat> chat;
 };
 
 static io::Result<Input> readInput(const run::Options &options) {
@@ -26,6 +29,11 @@ static io::Result<Input> readInput(const run::Options &options) {
     if (!lines)
       return lines.error();
     input.lines = std::move(*lines);
+  } else if (options.chats()) {
+    io::Result<run::Chat> chat = run::Chat::prepare(options);
+    if (!chat)
+      return chat.error();
+    input.chat.emplace(std::move(*chat));
   } else if (!options.tokens) {
     io::Result<std::string> text = readPrompt(options);
     if (!text)
@@ -36,6 +44,8 @@ static io::Result<Input> readInput(const run::Options &options) {
 }
 
 static io::Status work(const run::Options &options, Input input, run::Engine &engine) {
+  if (input.chat)
+    return input.chat->run(options, engine);
   if (input.lines)
     return continueLines(options, *input.lines, engine);
   if (!options.tokens)
