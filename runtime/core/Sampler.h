@@ -39,6 +39,9 @@ class Sampler {
 public:
   explicit Sampler(const SamplerOptions &options) : options(options) {}
 
+  /// Chooses by these options from now on.
+  void setOptions(const SamplerOptions &wanted) { options = wanted; }
+
   /// The token that follows `position` tokens of sequence number `sequence`,
   /// given logits[vocab] (f32 or f64), vocab >= 1. Logits of -infinity are never
   /// chosen. Errors: a NaN; no finite logit; with a temperature, +infinity.

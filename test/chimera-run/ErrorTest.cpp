@@ -26,8 +26,8 @@ protected:
 TEST_F(ErrorTest, MisuseIsStatusTwoAndOneLine) {
   expectError(runBare({}), 2, "chimera-run: model is required\n");
   expectError(runBare({"m.chm"}), 2, "chimera-run: --weights is required\n");
-  expectMisuse({}, "one of --prompt, --prompt-file, --chat, --messages and --tokens is required (--prompt - reads the "
-                   "standard input)");
+  expectMisuse({}, "one of --prompt, --prompt-file, --jsonl, --chat, --messages and --tokens is required (--prompt - "
+                   "reads the standard input)");
   expectMisuse({"--tokens", "t", "--prompt", "x"}, "--tokens excludes --prompt");
   expectMisuse({"--prompt-file", "t", "--prompt", "x"}, "--prompt excludes --prompt-file");
   expectMisuse({"--tokens", "t", "--prompt-file", "x"}, "--tokens excludes --prompt-file");
@@ -38,10 +38,11 @@ TEST_F(ErrorTest, MisuseIsStatusTwoAndOneLine) {
   expectMisuse({"--prompt", "x", "--lengths", "l"}, "--lengths requires --tokens");
   for (const char *option : {"--temperature", "--top-k", "--top-p", "--seed"})
     expectMisuse({"--tokens", "t", option, "1"},
-                 option + std::string(" requires --prompt, --prompt-file, --chat, --messages, --max-new-tokens or "
-                                      "--output-tokens"));
+                 option +
+                     std::string(" requires --prompt, --prompt-file, --jsonl, --chat, --messages, --max-new-tokens or "
+                                 "--output-tokens"));
   expectMisuse({"--tokens", "t", "--max-new-tokens", "1", "--tokenizer", "1"},
-               "--tokenizer requires --prompt, --prompt-file, --chat or --messages");
+               "--tokenizer requires --prompt, --prompt-file, --jsonl, --chat or --messages");
   expectMisuse({"--tokens", "t", "--max-new-tokens", "1", "--color-layer", "1"},
                "--color-layer requires --prompt or --prompt-file");
   for (const char *output : {"--logits", "--routing"})

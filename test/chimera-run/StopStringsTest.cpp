@@ -104,6 +104,6 @@ TEST_F(StopTest, TheTokensOfTheStringAreAmongTheNewOnes) {
 
 TEST_F(StopTest, WhatCannotBeIsMisuse) {
   expectError(run({"--tokens", "t.npy", "--max-new-tokens", "4", "--stop", "x"}), 2,
-              "chimera-run: --stop requires --prompt, --prompt-file, --chat or --messages\n");
+              "chimera-run: --stop requires --prompt, --prompt-file, --jsonl, --chat or --messages\n");
   expectError(run({"--prompt", "x", "--stop", ""}), 2, "chimera-run: --stop: the string is empty\n");
 }

@@ -122,3 +122,26 @@ TEST_F(TokenizerFileTest, WhatIsWrongIsOneLine) {
   fails("a", quote(path) + ": version: is missing");
   expectError(run({"--prompt", "x", "--tokenizer", file("none.json")}), 1, quote(file("none.json")) + ": cannot open");
 }
+
+TEST_F(TokenizerFileTest, LinesOfJson) {
+  json made = chosen({257, 256, 'e', 'n'}, 20, {});
+  std::string text = printed({257, 256, 'e', 'n'}, 20);
+  text = text.substr(4, text.size() - 5); // Without the prompt and the newline.
+  writeFile(file("in"), R"({"prompt": "then"})"
+                        "\n"
+                        R"({"tokens": [257, 256, 101, 110]})"
+                        "\n");
+  ProcessResult result = run({"--jsonl", file("in"), "--tokenizer", file("t"), "--max-new-tokens", "20"});
+  expectSuccess(result);
+  ASSERT_EQ(countLines(result.out), 2);
+  size_t newline = result.out.find('\n');
+  json first = json::parse(result.out.substr(0, newline)), second = json::parse(result.out.substr(newline));
+  EXPECT_EQ(first, (json{{"index", 0},
+                         {"text", text},
+                         {"tokens", made},
+                         {"prompt_tokens", 4},
+                         {"new_tokens", 20},
+                         {"finish_reason", "length"}}));
+  second["index"] = 0;
+  EXPECT_EQ(second, first);
+}

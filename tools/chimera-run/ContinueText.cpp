@@ -140,10 +140,8 @@ Status continueText(const Options &options, std::string text, Engine &engine) {
   if (!encoded)
     return Error{nameOfPrompt(options) + ": " + encoded.error().message};
   text = std::string(); // It may be long.
-  if (encoded->tokens.empty())
-    return Error{nameOfPrompt(options) + ": the text is empty and " +
-                 (engine.info().bos_token_id >= 0 ? "the tokenizer adds no token" : "the model has no bos_token_id") +
-                 " to start from"};
+  if (Status status = checkStart(*encoded, engine.info()); !status)
+    return Error{nameOfPrompt(options) + ": " + status.error().message};
   std::optional<TokenFile> file;
   if (!options.outputTokens.empty()) {
     Result<TokenFile> created = TokenFile::create(options.outputTokens, 1, options.maxNewTokens);
@@ -155,9 +153,12 @@ Status continueText(const Options &options, std::string text, Engine &engine) {
   if (out.coloured())
     resetColoursWhenInterrupted();
   Text sequence(std::move(*encoded), **tokenizer, engine, *counted, out, options.stop, file ? &*file : nullptr);
-  if (Status status = generate(options, engine, sequence); !status)
+  PromptCache cache(options.promptCache);
+  if (Status status = generate(options, engine, sequence, options.promptCache.empty() ? nullptr : &cache); !status)
     return status;
-  return file ? file->commit() : Status();
+  if (Status status = file ? file->commit() : Status(); !status)
+    return status;
+  return cache.written();
 }
 
 } // namespace chimera::run

@@ -79,6 +79,9 @@ Status continueTokens(const Options &options, Engine &engine) {
     return batch.error();
   if (Status status = checkNotEmpty(options, *batch); !status)
     return status;
+  if (!options.promptCache.empty() && batch->sequences != 1)
+    return Error{"--prompt-cache: it holds one sequence, and " + tools::nameOfInput(*options.tokens) + " has " +
+                 std::to_string(batch->sequences)};
   std::optional<TokenFile> file;
   if (!options.outputTokens.empty()) {
     Result<TokenFile> created = TokenFile::create(options.outputTokens, batch->sequences, options.maxNewTokens);
@@ -87,9 +90,12 @@ Status continueTokens(const Options &options, Engine &engine) {
     file.emplace(std::move(*created));
   }
   BatchSequences sequences(*batch, engine.info().layers, file ? &*file : nullptr);
-  if (Status status = generate(options, engine, sequences); !status)
+  PromptCache cache(options.promptCache);
+  if (Status status = generate(options, engine, sequences, options.promptCache.empty() ? nullptr : &cache); !status)
     return status;
-  return file ? file->commit() : Status();
+  if (Status status = file ? file->commit() : Status(); !status)
+    return status;
+  return cache.written();
 }
 
 } // namespace chimera::run

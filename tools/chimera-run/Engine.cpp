@@ -117,6 +117,34 @@ Result<int64_t> Engine::position(chimera_sequence sequence) const {
   return position;
 }
 
+Status Engine::appendSnapshot(chimera_sequence sequence, std::string &bytes) const {
+  ErrorSlot error;
+  void *snapshot = nullptr;
+  size_t size = 0;
+  if (chimera_sequence_snapshot(session.get(), sequence, &snapshot, &size, error))
+    return error.take();
+  std::unique_ptr<void, void (*)(void *)> owned(snapshot, chimera_bytes_free);
+  bytes.append(static_cast<const char *>(snapshot), size);
+  return {};
+}
+
+Result<chimera_sequence> Engine::restoreSequence(std::string_view snapshot, int64_t tokens) {
+  ErrorSlot error;
+  chimera_sequence sequence = 0;
+  if (int32_t status = chimera_sequence_restore(session.get(), snapshot.data(), snapshot.size(), &sequence, error))
+    return limitError(error, status, maxSequences);
+  Result<int64_t> restored = position(sequence);
+  if (!restored)
+    return restored.error();
+  if (*restored != tokens) {
+    if (Status status = dropSequence(sequence); !status)
+      return status.error();
+    return io::Error{"the snapshot is of " + std::to_string(*restored) + " tokens, not of " + std::to_string(tokens)};
+  }
+  spent.restoredTokens += tokens;
+  return sequence;
+}
+
 Status Engine::step(const std::vector<chimera_step_item> &items, std::vector<uint8_t> &logits,
                     std::vector<int8_t> *routing) {
   int64_t rows = 0, outputs = 0;

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace chimera::run {
@@ -20,6 +21,7 @@ namespace chimera::run {
 struct StepTimes {
   int64_t prefillTokens = 0, decodeTokens = 0;
   double prefillSeconds = 0, decodeSeconds = 0;
+  int64_t restoredTokens = 0; ///< That no step was fed, as they came in snapshots.
 };
 
 /// A loaded model with its weights, and one session.
@@ -28,6 +30,8 @@ public:
   /// Loads the model binary, a file or a stream (tools/support/Streams.h), and the checkpoint.
   static io::Result<Engine> open(const std::string &modelPath, const std::string &weightsPath);
 
+  /// Whether there is a session.
+  bool started() const { return session != nullptr; }
   /// Makes the session, with the threads and the memory of `options`; once, before the calls below it.
   io::Status start(const Options &options, int64_t maxSequences);
 
@@ -40,13 +44,16 @@ public:
   /// Bytes of one row of logits.
   int64_t logitsRowBytes() const { return about.vocab_size * io::sizeOf(logitsType()); }
 
-  bool started() const { return session != nullptr; }
-
   io::Result<chimera_sequence> addSequence();
   io::Status dropSequence(chimera_sequence sequence);
 
   /// How many tokens a sequence was fed.
   io::Result<int64_t> position(chimera_sequence sequence) const;
+
+  /// Appends a sequence's snapshot to `bytes`.
+  io::Status appendSnapshot(chimera_sequence sequence, std::string &bytes) const;
+  /// Starts a sequence from a snapshot. The error: it is not this model's, or not one after so many `tokens`.
+  io::Result<chimera_sequence> restoreSequence(std::string_view snapshot, int64_t tokens);
 
   /// One step; `logits` and `routing` are sized to what it gives. `routing` may be null.
   io::Status step(const std::vector<chimera_step_item> &items, std::vector<uint8_t> &logits,

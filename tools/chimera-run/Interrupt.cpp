@@ -3,11 +3,17 @@
 
 #include "tools/chimera-run/TextOutput.h"
 
+#include <atomic>
 #include <csignal>
 #include <string_view>
 #include <unistd.h>
 
 namespace chimera::run {
+
+/// The signal that waits; `idle` or `busy` if none does. Any thread may be the one that a signal is given to.
+static std::atomic<int> pending;
+static constexpr int idle = -1, busy = 0;
+static_assert(std::atomic<int>::is_always_lock_free, "a signal handler must not wait for a lock");
 
 /// Runs with SA_RESETHAND: raising the signal again ends the program as the signal does.
 static void resetAndEnd(int signal) {
@@ -16,17 +22,42 @@ static void resetAndEnd(int signal) {
   ::raise(signal);
 }
 
-void resetColoursWhenInterrupted() {
+/// Likewise.
+static void waitAndEnd(int signal) {
+  int expected = busy;
+  if (!pending.compare_exchange_strong(expected, signal))
+    ::raise(signal);
+}
+
+static void handle(void (*handler)(int)) {
   for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction action = {};
     if (::sigaction(signal, nullptr, &action) != 0 || action.sa_handler == SIG_IGN)
       continue;
     action = {};
-    action.sa_handler = resetAndEnd;
+    action.sa_handler = handler;
     action.sa_flags = SA_RESETHAND;
     sigemptyset(&action.sa_mask);
     ::sigaction(signal, &action, nullptr);
   }
+}
+
+void resetColoursWhenInterrupted() {
+  handle(resetAndEnd);
+}
+
+void letInterruptsWait() {
+  pending = idle;
+  handle(waitAndEnd);
+}
+
+InterruptsWait::InterruptsWait() {
+  pending = busy;
+}
+
+InterruptsWait::~InterruptsWait() {
+  if (int signal = pending.exchange(idle); signal > busy)
+    ::raise(signal);
 }
 
 static volatile std::sig_atomic_t wasInterrupted = 0;

@@ -29,6 +29,7 @@ static void addInputOptions(CLI::App &app, Options &options) {
   };
   add("--prompt", options.prompt, "text to continue; - reads it from the standard input");
   add("--prompt-file", options.promptFile, "a file with the text to continue");
+  add("--jsonl", options.jsonl, "many texts or token ids to continue: a JSON object on each line");
   app.add_flag("--chat", options.chat, "have a conversation: each line of the standard input is a message")
       ->group("Input");
   add("--messages", options.messages,
@@ -53,7 +54,7 @@ static void addContinuationOptions(CLI::App &app, Options &options, RawOptions &
   app.add_option(
          "--max-new-tokens", options.maxNewTokens,
          "the most tokens to add to the text or to each sequence; without it 4096 for an answer of a conversation")
-      ->check(tools::wholeNumber(0, int64_t(1) << 40))
+      ->check(tools::wholeNumber(0, mostNewTokens))
       ->capture_default_str()
       ->group("Continuation");
   // Their ranges are checkSamplerOptions' to say.
@@ -76,6 +77,14 @@ static void addContinuationOptions(CLI::App &app, Options &options, RawOptions &
       ->group("Continuation");
   app.add_option("--output-tokens", options.outputTokens,
                  "write the new tokens: .npy, int32 [B, max-new-tokens], -1 past the last of a sequence")
+      ->type_name("FILE")
+      ->group("Continuation");
+  app.add_option("--output", options.output,
+                 "write the answers to the lines of --jsonl here, not to the standard output")
+      ->type_name("FILE")
+      ->group("Continuation");
+  app.add_option("--prompt-cache", options.promptCache,
+                 "keep what the model makes of the prompt in this file, and begin from it where a prompt begins alike")
       ->type_name("FILE")
       ->group("Continuation");
 }
@@ -160,18 +169,25 @@ static Status exclude(const CLI::App &app, std::initializer_list<const char *> n
 
 /// Which options go together.
 static Status checkTogether(const CLI::App &app) {
-  if (!app.count("--tokens") && !app.count("--prompt") && !app.count("--prompt-file") && !app.count("--chat") &&
-      !app.count("--messages"))
-    return Error{"one of --prompt, --prompt-file, --chat, --messages and --tokens is required (--prompt - reads the "
-                 "standard input)"};
+  if (!app.count("--tokens") && !app.count("--prompt") && !app.count("--prompt-file") && !app.count("--jsonl") &&
+      !app.count("--chat") && !app.count("--messages"))
+    return Error{
+        "one of --prompt, --prompt-file, --jsonl, --chat, --messages and --tokens is required (--prompt - reads the "
+        "standard input)"};
   const std::string why = ": evaluate the tokens with the new ones at their end (the logits and modes are the same)";
   for (const Status &status : {
-           exclude(app, {"--tokens", "--prompt", "--prompt-file", "--chat", "--messages"}),
+           exclude(app, {"--jsonl", "--prompt-cache"}, ": it holds one sequence"),
+           require(app, {"--prompt-cache"}, {"--prompt", "--prompt-file", "--max-new-tokens", "--output-tokens"}),
+           exclude(app, {"--prompt-cache", "--force-routing"}, ": the cache would not know the modes"),
+           exclude(app, {"--jsonl", "--output-tokens"}, ": the answers have the tokens"),
+           require(app, {"--output"}, {"--jsonl"}),
+           exclude(app, {"--tokens", "--prompt", "--prompt-file", "--jsonl", "--chat", "--messages"}),
            require(app, {"--lengths", "--force-routing", "--logits", "--routing"}, {"--tokens"}),
-           require(app, {"--temperature", "--top-k", "--top-p", "--seed"},
-                   {"--prompt", "--prompt-file", "--chat", "--messages", "--max-new-tokens", "--output-tokens"}),
+           require(
+               app, {"--temperature", "--top-k", "--top-p", "--seed"},
+               {"--prompt", "--prompt-file", "--jsonl", "--chat", "--messages", "--max-new-tokens", "--output-tokens"}),
            require(app, {"--tokenizer", "--parse-special", "--stop"},
-                   {"--prompt", "--prompt-file", "--chat", "--messages"}),
+                   {"--prompt", "--prompt-file", "--jsonl", "--chat", "--messages"}),
            require(app, {"--color", "--color-layer"}, {"--prompt", "--prompt-file"}),
            require(app, {"--system"}, {"--chat"}),
            require(app, {"--chat-template"}, {"--chat", "--messages"}),
@@ -199,7 +215,8 @@ static Status checkFiles(const Options &options) {
       {"--chat-template", &options.chatTemplate},
       {"--lengths", &options.lengths},
       {"--force-routing", &options.forceRouting},
-      {"--prompt-file", options.promptFile ? &*options.promptFile : nullptr}};
+      {"--prompt-file", options.promptFile ? &*options.promptFile : nullptr},
+      {"--jsonl", options.jsonl ? &*options.jsonl : nullptr}};
   for (auto [name, path] : inputs) {
     if (!path || *path != tools::standardInput)
       continue;
@@ -214,12 +231,19 @@ static Status checkFiles(const Options &options) {
   for (auto [name, path] : outputs)
     if (path == tools::standardInput)
       return Error{std::string(name) + ": an array cannot go to the standard output, as it is not written in order"};
+  if (options.promptCache == tools::standardInput)
+    return Error{"--prompt-cache: a file is needed, as it is read and written"};
   auto place = [](const std::string &path) {
     std::error_code ignored;
     return std::filesystem::weakly_canonical(std::filesystem::absolute(path, ignored), ignored);
   };
-  if (!options.logits.empty() && !options.routing.empty() && place(options.logits) == place(options.routing))
+  auto same = [&](const std::string &a, const std::string &b) {
+    return !a.empty() && !b.empty() && place(a) == place(b);
+  };
+  if (same(options.logits, options.routing))
     return Error{"--logits and --routing name the same file"};
+  if (same(options.outputTokens, options.promptCache))
+    return Error{"--output-tokens and --prompt-cache name the same file"};
   return {};
 }
 

@@ -19,7 +19,10 @@ namespace chimera::run {
 /// When text is coloured: `Auto` when it goes to a terminal and NO_COLOR is not set.
 enum class Color { Auto, Always, Never };
 
-/// What to do. Exactly one of `tokens`, `prompt` and `promptFile` is set.
+/// The most that --max-new-tokens can be.
+inline constexpr int64_t mostNewTokens = int64_t(1) << 40;
+
+/// What to do. Exactly one of `tokens`, `prompt`, `promptFile`, `jsonl`, `chat` and `messages` is set.
 struct Options {
   std::string model; ///< "-": the standard input, as for every other file that is read but the weights.
   std::string weights;
@@ -37,6 +40,8 @@ struct Options {
 
   std::optional<std::string> prompt;
   std::optional<std::string> promptFile;
+  std::optional<std::string> jsonl;
+  std::string output;                  ///< For the answers to `jsonl`; empty: the standard output.
   bool chat = false;                   ///< Messages come from the standard input.
   std::optional<std::string> messages; ///< A file with messages.
   std::string chatTemplate;            ///< Empty: the model's own.
@@ -53,7 +58,8 @@ struct Options {
   struct {
     bool temperature = false, topK = false, topP = false;
   } givenSampling;          ///< Which of them the command line gave; the others are the model's own (ModelDefaults.h).
-  std::string outputTokens; ///< Empty: none.
+  std::string outputTokens; ///< Empty: none, as the next.
+  std::string promptCache;
 
   /// Whether a chat template makes the text.
   bool chats() const { return chat || messages; }

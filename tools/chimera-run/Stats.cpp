@@ -14,6 +14,8 @@ io::Status printStats(const Engine &engine, std::FILE *stream) {
   if (!memory)
     return memory.error();
   const StepTimes &times = engine.times();
+  if (times.restoredTokens)
+    std::fprintf(stream, "prompt cache: %lld tokens\n", static_cast<long long>(times.restoredTokens));
   printSpeed(stream, "prefill", times.prefillTokens, times.prefillSeconds);
   printSpeed(stream, "decode", times.decodeTokens, times.decodeSeconds);
   static constexpr const char *names[CHIMERA_MEMORY_COUNT] = {"ssm", "swa", "full", "token_conv", "route"};

@@ -10,7 +10,7 @@
 
 namespace chimera::run {
 
-/// Prints tokens per second of prefill and decode steps, cache bytes by mode
+/// Prints how many tokens came from a prompt cache, tokens per second of prefill and decode steps, cache bytes by mode
 /// (set aside, and of those in use) and the checkpoint's unused tensors.
 io::Status printStats(const Engine &engine, std::FILE *stream);
 

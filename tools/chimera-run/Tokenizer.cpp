@@ -95,6 +95,14 @@ private:
 };
 } // namespace
 
+io::Status checkStart(const EncodedText &encoded, const chimera_model_info &info) {
+  if (!encoded.tokens.empty())
+    return {};
+  return io::Error{std::string("the text is empty and ") +
+                   (info.bos_token_id >= 0 ? "the tokenizer adds no token" : "the model has no bos_token_id") +
+                   " to start from"};
+}
+
 static io::Result<std::unique_ptr<Tokenizer>> openFile(const std::string &path, const Options &options,
                                                        const chimera_model_info &info) {
   io::Result<std::unique_ptr<text::Tokenizer>> tokenizer = text::Tokenizer::open(path);
@@ -113,12 +121,13 @@ std::optional<std::string> findTokenizer(const Options &options) {
 }
 
 io::Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const Options &options, const chimera_model_info &info) {
-  const std::string source = options.textSource() + std::string(": ");
+  const std::string source = options.jsonl ? "" : options.textSource() + std::string(": ");
   if (std::optional<std::string> found = findTokenizer(options))
     return openFile(*found, options, info);
   if (options.tokenizer.empty())
     if (io::Status status = io::bytesAreTokens({options.weights, options.model}, info.vocab_size); !status)
-      return io::Error{source + status.error().message + " (--tokens FILE takes the ids)"};
+      return io::Error{source + status.error().message +
+                       (options.jsonl ? " (the key tokens takes the ids)" : " (--tokens FILE takes the ids)")};
   if (info.vocab_size < 256)
     return io::Error{source + "bytes are tokens, which takes a vocab_size of at least 256; the model's is " +
                      std::to_string(info.vocab_size)};

@@ -22,6 +22,9 @@ struct EncodedText {
   int64_t unseen = 0; ///< The first tokens that are not printed.
 };
 
+/// A text must have a token to start from. The error does not name the text.
+io::Status checkStart(const EncodedText &encoded, const chimera_model_info &info);
+
 /// A map between texts and token ids.
 class Tokenizer {
 public:

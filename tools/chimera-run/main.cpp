@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-run/Chat.h"
+#include "tools/chimera-run/ContinueLines.h"
 #include "tools/chimera-run/ContinueText.h"
 #include "tools/chimera-run/ContinueTokens.h"
 #include "tools/chimera-run/Evaluate.h"
@@ -9,39 +10,64 @@
 #include "tools/support/Streams.h"
 
 #include <cstdio>
+#include <memory>
 #include <new>
 #include <optional>
 
 using namespace chimera;
 
-static io::Status work(const run::Options &options, std::optional<run::Chat> &chat, std::string text,
-                       run::Engine &engine) {
-  if (chat)
-    return chat->run(options, engine);
+/// What is read before the model.
+struct Input {
+  std::string text;
+  std::unique_ptr<run::LineReader> lines; ///< Null: there are none, as the next.
+  std::optional<run::Chat> chat;
+};
+
+static io::Result<Input> readInput(const run::Options &options) {
+  Input input;
+  if (options.jsonl) {
+    io::Result<std::unique_ptr<run::LineReader>> lines = run::LineReader::open(*options.jsonl);
+    if (!lines)
+      return lines.error();
+    input.lines = std::move(*lines);
+  } else if (options.chats()) {
+    io::Result<run::Chat> chat = run::Chat::prepare(options);
+    if (!chat)
+      return chat.error();
+    input.chat.emplace(std::move(*chat));
+  } else if (!options.tokens) {
+    io::Result<std::string> text = readPrompt(options);
+    if (!text)
+      return text.error();
+    input.text = std::move(*text);
+  }
+  return input;
+}
+
+static io::Status work(const run::Options &options, Input input, run::Engine &engine) {
+  if (input.chat)
+    return input.chat->run(options, engine);
+  if (input.lines)
+    return continueLines(options, *input.lines, engine);
   if (!options.tokens)
-    return continueText(options, std::move(text), engine);
+    return continueText(options, std::move(input.text), engine);
   return options.continues ? continueTokens(options, engine) : evaluate(options, engine);
 }
 
 static io::Status execute(run::Options options) {
   // First, so that a wrong name is said at once, and not after a model of many gigabytes was read.
-  std::optional<run::Chat> chat;
-  if (options.chats()) {
-    io::Result<run::Chat> prepared = run::Chat::prepare(options);
-    if (!prepared)
-      return prepared.error();
-    chat.emplace(std::move(*prepared));
-  }
-  io::Result<std::string> text = options.tokens || chat ? std::string() : readPrompt(options);
-  if (!text)
-    return text.error();
+  io::Result<Input> input = readInput(options);
+  if (!input)
+    return input.error();
   io::Result<run::Engine> engine = run::Engine::open(options.model, options.weights);
   if (!engine)
     return engine.error();
   run::takeSampling(engine->handle(), options);
-  if (io::Status status = work(options, chat, std::move(*text), *engine); !status)
+  io::Status status = work(options, std::move(*input), *engine);
+  if (!options.stats || !engine->started())
     return status;
-  return options.stats ? printStats(*engine, stderr) : io::Status();
+  io::Status printed = printStats(*engine, stderr);
+  return status ? printed : status;
 }
 
 int main(int argc, char **argv) {

@@ -21,7 +21,7 @@ for page in sorted((root / "docs").glob("*.md")):
     if page.name != "README.md" and f"]({page.name})" not in listed:
         faults.append(f"docs/README.md does not list {page.name}")
 
-constants = re.findall(r"`(\w+)` in `([\w/.]+)`", (root / "docs/versions.md").read_text())
+constants = re.findall(r"`(\w+)` in `([\w/.-]+)`", (root / "docs/versions.md").read_text())
 for constant, name in constants:
     source = root / name
     if not source.exists() or not re.search(rf"\b{constant}\b", source.read_text()):
