@@ -17,6 +17,29 @@ std::string text(int64_t value) {
   return std::to_string(value);
 }
 
+/// What one of our keys of the ssm mode is called in the config that was read.
+std::string_view keyOf(const Config &config, std::string_view ours) {
+  struct Names {
+    std::string_view ours, mamba2, bamba, mambaSsm;
+  };
+  static constexpr Names names[] = {{"ssm", "expand", "mamba_expand", "ssm_cfg.expand"},
+                                    {"ssm.head_dim", "head_dim", "mamba_d_head", "ssm_cfg.headdim"},
+                                    {"ssm.n_groups", "n_groups", "mamba_n_groups", "ssm_cfg.ngroups"}};
+  for (const Names &row : names)
+    if (row.ours == ours)
+      switch (config.style) {
+      case CheckpointStyle::Mamba2:
+        return row.mamba2;
+      case CheckpointStyle::Bamba:
+        return row.bamba;
+      case CheckpointStyle::MambaSsm:
+        return row.mambaSsm;
+      default:
+        break;
+      }
+  return ours;
+}
+
 void checkAttention(const Config &config, ErrorSink &errors) {
   if (config.numAttentionHeads % config.numKeyValueHeads != 0)
     errors.atKey("num_key_value_heads", "must divide num_attention_heads (" + text(config.numAttentionHeads) +
@@ -36,15 +59,16 @@ void checkMamba2(const Config &config, ErrorSink &errors) {
   const SsmConfig &ssm = config.ssm;
   int64_t inner = config.ssmInner(); // at most 2^40
   if (inner % ssm.headDim != 0) {
-    errors.atKey("ssm.head_dim", "must divide expand * hidden_size (" + text(inner) + "), got " + text(ssm.headDim));
+    errors.atKey(keyOf(config, "ssm.head_dim"), "must divide the inner size, expand times the hidden size (" +
+                                                    text(inner) + "), got " + text(ssm.headDim));
     return;
   }
   if (config.ssmHeads() % ssm.groups != 0)
-    errors.atKey("ssm.n_groups",
+    errors.atKey(keyOf(config, "ssm.n_groups"),
                  "must divide the number of heads (" + text(config.ssmHeads()) + "), got " + text(ssm.groups));
   if (config.ssmProjection() > widestRow)
-    errors.atKey("ssm", "in_proj would have " + text(config.ssmProjection()) + " rows; at most " + text(widestRow) +
-                            " are supported");
+    errors.atKey(keyOf(config, "ssm"), "in_proj would have " + text(config.ssmProjection()) + " rows; at most " +
+                                           text(widestRow) + " are supported");
 }
 
 /// The elements of all slot-wise parts of one sequence's cache (lists grow and are not counted).

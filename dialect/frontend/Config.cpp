@@ -65,21 +65,24 @@ CheckpointStyle readStyle(ObjectReader &reader) {
 }
 
 /// Reads the object in `text` by `read`, which gets a reader of it; what is wrong, or nothing.
-template <typename Read> std::string readObject(std::string_view text, std::string_view fileName, Read read) {
+template <typename Read>
+std::string readObject(std::string_view text, std::string_view fileName, KeyLog *log, Read read) {
   std::string prefix = std::string(fileName) + ": ";
   std::variant<JsonValue, std::string> json = parseJson(text);
   if (auto *error = std::get_if<std::string>(&json))
     return prefix + *error;
-  ErrorSink errors;
+  if (log)
+    log->begin(std::get<JsonValue>(json));
+  ErrorSink errors(log);
   read(std::get<JsonValue>(json), errors);
   return errors.failed() ? prefix + errors.message() : std::string();
 }
 
 } // namespace
 
-ConfigOrError parseConfig(std::string_view text, std::string_view fileName) {
+ConfigOrError parseConfig(std::string_view text, std::string_view fileName, KeyLog *log) {
   Config config;
-  std::string error = readObject(text, fileName, [&](const JsonValue &json, ErrorSink &errors) {
+  std::string error = readObject(text, fileName, log, [&](const JsonValue &json, ErrorSink &errors) {
     ObjectReader reader(&json, "", errors);
     if (!errors.failed())
       config.style = readStyle(reader);
@@ -100,17 +103,10 @@ ConfigOrError parseConfig(std::string_view text, std::string_view fileName) {
   return config;
 }
 
-std::string readGenerationConfig(std::string_view text, std::string_view fileName, Config &config) {
-  return readObject(text, fileName, [&](const JsonValue &json, ErrorSink &errors) {
+std::string readGenerationConfig(std::string_view text, std::string_view fileName, Config &config, KeyLog *log) {
+  return readObject(text, fileName, log, [&](const JsonValue &json, ErrorSink &errors) {
     ObjectReader reader(&json, "", errors, ObjectReader::Nulls::AreAbsent);
-    Config ids;
-    ids.vocabSize = config.vocabSize;
-    readTokenIds(reader, ids);
-    if (reader.has("bos_token_id"))
-      config.bosTokenId = ids.bosTokenId;
-    if (reader.has("eos_token_id"))
-      config.eosTokenIds = ids.eosTokenIds;
-    readSampling(reader, config.sampling);
+    readGeneration(reader, config);
   });
 }
 

@@ -5,6 +5,7 @@
 #ifndef CHIMERA_DIALECT_FRONTEND_CONFIG_H
 #define CHIMERA_DIALECT_FRONTEND_CONFIG_H
 
+#include "dialect/frontend/KeyLog.h"
 #include "runtime/abi/Layout.h"
 #include "runtime/io/Result.h"
 
@@ -164,12 +165,14 @@ struct Config {
 /// A config, or one line that says which file and key is wrong and how.
 using ConfigOrError = std::variant<Config, std::string>;
 
-/// Reads the text of a config.json; `fileName` is only for messages ("config.json: key 'vocab_size': missing").
-ConfigOrError parseConfig(std::string_view text, std::string_view fileName);
+/// Reads the text of a config.json; `fileName` is only for messages ("config.json: key 'vocab_size': missing"). `log`,
+/// if given, receives what became of each key, also where there is an error.
+ConfigOrError parseConfig(std::string_view text, std::string_view fileName, KeyLog *log = nullptr);
 
 /// Puts the token ids of a generation_config.json's text, where it has them, in the place of those of `config`, and the
 /// sampling that it asks for into `config`. What is wrong, or nothing; all its other keys are left alone.
-std::string readGenerationConfig(std::string_view text, std::string_view fileName, Config &config);
+std::string readGenerationConfig(std::string_view text, std::string_view fileName, Config &config,
+                                 KeyLog *log = nullptr);
 
 /// The text of a config, and the path of its file.
 struct ConfigText {

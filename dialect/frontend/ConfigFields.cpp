@@ -48,19 +48,6 @@ void readMaxPositions(ObjectReader &reader, Config &config) {
     config.maxPositionEmbeddings = reader.integer("max_position_embeddings", std::nullopt, 1, abi::mostPositions);
 }
 
-void readSampling(ObjectReader &reader, std::optional<abi::SamplingDefaults> &sampling) {
-  if (!reader.has("do_sample") && !reader.has("temperature") && !reader.has("top_k") && !reader.has("top_p"))
-    return;
-  bool samples = reader.boolean("do_sample", false);
-  abi::SamplingDefaults read;
-  // The library filters by 50 unless it is told otherwise; null tells it not to.
-  read.topK = reader.integer("top_k", samples && !reader.isNull("top_k") ? 50 : 0, 0, largestCount);
-  read.topP = reader.number("top_p", 1.0, {0.0, 1.0, true});
-  double temperature = reader.number("temperature", 1.0, {0.0, abi::mostTemperature});
-  read.temperature = samples ? temperature : 0.0;
-  sampling = read;
-}
-
 void readSizes(ObjectReader &reader, Config &config) {
   config.vocabSize = reader.integer("vocab_size", std::nullopt, 1, largestSize);
   config.hiddenSize = reader.integer("hidden_size", std::nullopt, 1, largestSize);

@@ -22,9 +22,8 @@ void readTokenIds(ObjectReader &reader, Config &config);
 /// max_position_embeddings, which any config may have (null and absent: none).
 void readMaxPositions(ObjectReader &reader, Config &config);
 
-/// do_sample, temperature, top_k and top_p, with the defaults of the transformers library; nothing where none is there.
-/// Without do_sample the largest logit is taken, as the library does.
-void readSampling(ObjectReader &reader, std::optional<abi::SamplingDefaults> &sampling);
+/// A generation_config.json: see readGenerationConfig.
+void readGeneration(ObjectReader &reader, Config &config);
 
 /// vocab_size, hidden_size, num_hidden_layers and the token ids.
 void readSizes(ObjectReader &reader, Config &config);

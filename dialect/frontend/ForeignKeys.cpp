@@ -10,28 +10,58 @@ namespace {
 /// What a config of the transformers library (versions 4 and 5, and what is built on it) may hold and what no model
 /// reads when it computes logits: names and versions, settings of training, defaults of text generation that older
 /// versions saved here.
-constexpr std::string_view withoutEffect[] = {
-    // The file and the program that wrote it.
-    "architectures", "auto_map", "_name_or_path", "name_or_path", "base_model_name_or_path", "_commit_hash",
-    "transformers_version", "unsloth_version", "unsloth_fixed", "transformers.js_config", "tokenizer_class", "prefix",
-    "is_llama_config", "model_max_length",
-    // How it is executed.
-    "torch_dtype", "dtype", "use_cache", "torchscript", "use_bfloat16", "return_dict", "return_dict_in_generate",
-    "output_attentions", "output_hidden_states", "output_scores", "_attn_implementation", "attn_implementation",
-    "_attn_implementation_autoset", "_flash_attn_2_enabled", "pretraining_tp", "chunk_size_feed_forward", "is_decoder",
-    "num_logits_to_keep",
-    // Training.
-    "initializer_range", "initializer_factor", "attention_dropout", "hidden_dropout", "hidden_dropout_prob",
-    "attention_probs_dropout_prob", "resid_dropout", "resid_pdrop", "embd_pdrop", "attn_pdrop", "dropout",
-    "gradient_checkpointing", "use_gradient_checkpointing", "z_loss_coefficient",
-    // Tasks that are not text generation.
-    "finetuning_task", "id2label", "label2id", "num_labels", "problem_type", "task_specific_params", "tf_legacy_loss",
-    // Text generation.
-    "pad_token_id", "sep_token_id", "cls_token_id", "mask_token_id", "decoder_start_token_id", "max_length",
-    "max_new_tokens", "min_length", "do_sample", "early_stopping", "num_beams", "num_beam_groups", "diversity_penalty",
-    "temperature", "top_k", "top_p", "typical_p", "repetition_penalty", "length_penalty", "no_repeat_ngram_size",
-    "encoder_no_repeat_ngram_size", "bad_words_ids", "num_return_sequences", "suppress_tokens", "begin_suppress_tokens",
-    "forced_bos_token_id", "forced_eos_token_id", "remove_invalid_values", "exponential_decay_length_penalty"};
+struct WithoutEffect {
+  std::string_view reason;
+  std::vector<std::string_view> keys;
+};
+
+const WithoutEffect withoutEffect[] = {
+    {"names a file or a program",
+     {"architectures", "auto_map", "_name_or_path", "name_or_path", "base_model_name_or_path", "_commit_hash",
+      "transformers_version", "unsloth_version", "unsloth_fixed", "transformers.js_config", "tokenizer_class", "prefix",
+      "is_llama_config", "model_max_length"}},
+    {"how it is executed",
+     {"torch_dtype", "dtype", "use_cache", "torchscript", "use_bfloat16", "return_dict", "return_dict_in_generate",
+      "output_attentions", "output_hidden_states", "output_scores", "_attn_implementation", "attn_implementation",
+      "_attn_implementation_autoset", "_flash_attn_2_enabled", "pretraining_tp", "chunk_size_feed_forward",
+      "is_decoder", "num_logits_to_keep"}},
+    {"a setting of training",
+     {"initializer_range", "initializer_factor", "attention_dropout", "hidden_dropout", "hidden_dropout_prob",
+      "attention_probs_dropout_prob", "resid_dropout", "resid_pdrop", "embd_pdrop", "attn_pdrop", "dropout",
+      "gradient_checkpointing", "use_gradient_checkpointing", "z_loss_coefficient"}},
+    {"a task that is not text generation",
+     {"finetuning_task", "id2label", "label2id", "num_labels", "problem_type", "task_specific_params",
+      "tf_legacy_loss"}},
+    {"a default of text generation, for which generation_config.json is read",
+     {"pad_token_id",
+      "sep_token_id",
+      "cls_token_id",
+      "mask_token_id",
+      "decoder_start_token_id",
+      "max_length",
+      "max_new_tokens",
+      "min_length",
+      "do_sample",
+      "early_stopping",
+      "num_beams",
+      "num_beam_groups",
+      "diversity_penalty",
+      "temperature",
+      "top_k",
+      "top_p",
+      "typical_p",
+      "repetition_penalty",
+      "length_penalty",
+      "no_repeat_ngram_size",
+      "encoder_no_repeat_ngram_size",
+      "bad_words_ids",
+      "num_return_sequences",
+      "suppress_tokens",
+      "begin_suppress_tokens",
+      "forced_bos_token_id",
+      "forced_eos_token_id",
+      "remove_invalid_values",
+      "exponential_decay_length_penalty"}}};
 
 using IsNeutral = bool (*)(const JsonValue &value);
 
@@ -74,9 +104,13 @@ constexpr std::string_view onlyOne = "only 1 is supported for this model_type";
 constexpr std::string_view onlyZero = "only 0 is supported for this model_type";
 constexpr std::string_view onlyEmpty = "only an empty one is supported";
 
+constexpr std::string_view onlyUnquantised =
+    "quantised weights are not supported; take the checkpoint in bf16, f16 or f32";
+
 constexpr Switch switches[] = {
-    {"quantization_config", never, "quantised weights are not supported; take the checkpoint in bf16, f16 or f32"},
-    {"compression_config", never, "quantised weights are not supported; take the checkpoint in bf16, f16 or f32"},
+    {"quantization_config", never, onlyUnquantised},
+    {"compression_config", never, onlyUnquantised},
+    {"quantization", never, onlyUnquantised},
     {"sliding_window", never, onlyNull},
     {"attention_chunk_size", never, onlyNull},
     {"attn_logit_softcapping", never, onlyNull},
@@ -111,6 +145,39 @@ template <typename List> bool contains(const List &list, std::string_view key) {
   return std::find(std::begin(list), std::end(list), key) != std::end(list);
 }
 
+/// The reason why a key changes nothing in any config; empty if it may.
+std::string_view whyWithoutEffect(std::string_view key) {
+  for (const WithoutEffect &group : withoutEffect)
+    if (contains(group.keys, key))
+      return group.reason;
+  return {};
+}
+
+/// What is wrong with a value that is not neutral. Of quantised weights the method is named.
+std::string refusalOf(const Switch &entry, const JsonValue &value) {
+  const JsonValue *method = entry.otherwise == onlyUnquantised ? value.find("quant_method") : nullptr;
+  if (!method || method->kind != JsonValue::Kind::String)
+    return std::string(entry.otherwise);
+  return "the weights are quantised (" + printable(method->text) + "): " + std::string(entry.otherwise);
+}
+
+/// A key that its family neither reads nor ignores.
+struct Verdict {
+  KeyUse use;
+  std::string reason;
+};
+Verdict judgeOther(std::string_view key, const JsonValue &value) {
+  if (std::string_view reason = whyWithoutEffect(key); !reason.empty())
+    return {KeyUse::WithoutEffect, std::string(reason)};
+  const auto *known =
+      std::find_if(std::begin(switches), std::end(switches), [&](const Switch &entry) { return entry.key == key; });
+  if (known == std::end(switches))
+    return {KeyUse::Refused, "not supported for this model_type"};
+  if (!known->isNeutral(value))
+    return {KeyUse::Refused, refusalOf(*known, value)};
+  return {KeyUse::Neutral, ""};
+}
+
 } // namespace
 
 void checkForeignKeys(ObjectReader &reader, const std::vector<std::string_view> &read,
@@ -119,16 +186,22 @@ void checkForeignKeys(ObjectReader &reader, const std::vector<std::string_view> 
   auto isUnused = [&](std::string_view key) {
     return windowIsOff && (key == "sliding_window" || key == "max_window_layers");
   };
+  auto judge = [&](std::string_view key, const JsonValue &value) -> Verdict {
+    if (value.kind == JsonValue::Kind::Null)
+      return {KeyUse::NotSet, ""};
+    if (contains(read, key) || key == "max_position_embeddings")
+      return {KeyUse::Read, ""};
+    if (contains(ignored, key))
+      return {KeyUse::WithoutEffect, "changes nothing in inference"};
+    if (isUnused(key))
+      return {KeyUse::WithoutEffect, "use_sliding_window is false"};
+    return judgeOther(key, value);
+  };
   for (const auto &[key, value] : reader.members()) {
-    if (value.kind == JsonValue::Kind::Null || contains(read, key) || contains(ignored, key) ||
-        contains(withoutEffect, key) || isUnused(key) || key == "max_position_embeddings")
-      continue;
-    const auto *known = std::find_if(std::begin(switches), std::end(switches),
-                                     [&key = key](const Switch &entry) { return entry.key == key; });
-    if (known == std::end(switches))
-      reader.error(key, "not supported for this model_type");
-    else if (!known->isNeutral(value))
-      reader.error(key, known->otherwise);
+    Verdict verdict = judge(key, value);
+    reader.note(key, verdict.use, verdict.reason);
+    if (verdict.use == KeyUse::Refused)
+      reader.error(key, verdict.reason);
   }
 }
 

@@ -20,6 +20,9 @@ bool contains(const std::vector<std::string_view> &list, std::string_view key) {
 } // namespace
 
 void ErrorSink::atKey(std::string_view key, std::string_view text) {
+  // Later errors may be about the harmless value that stands in for the first.
+  if (log && first.empty())
+    log->refuse(key, text);
   plain("key '" + std::string(key) + "': " + std::string(text));
 }
 
@@ -41,9 +44,16 @@ ObjectReader::ObjectReader(const JsonValue *object, std::string prefix, ErrorSin
 
 void ObjectReader::allowOnly(const std::vector<std::string_view> &known, const std::vector<std::string_view> &ignored,
                              std::string_view text) {
-  for (const auto &[key, value] : object->members)
-    if (!contains(known, key) && !contains(ignored, key) && find(key))
+  for (const auto &[key, value] : object->members) {
+    if (contains(known, key)) {
+      note(key, KeyUse::Read);
+    } else if (contains(ignored, key)) {
+      note(key, KeyUse::WithoutEffect, "not for the compiler");
+    } else if (find(key)) {
+      note(key, KeyUse::Refused, text);
       error(key, text);
+    }
+  }
 }
 
 bool ObjectReader::isNull(std::string_view key) const {

@@ -6,6 +6,7 @@
 #define CHIMERA_DIALECT_FRONTEND_OBJECTREADER_H
 
 #include "dialect/frontend/Json.h"
+#include "dialect/frontend/KeyLog.h"
 #include "runtime/io/Numbers.h"
 
 #include <initializer_list>
@@ -14,18 +15,26 @@
 
 namespace chimera {
 
-/// Holds the first error of a config.
+/// Holds the first error of a config, and tells a log, if there is one, what becomes of its keys.
 class ErrorSink {
 public:
+  explicit ErrorSink(KeyLog *log = nullptr) : log(log) {}
+
   /// Keeps "key 'KEY': TEXT" unless there is an error already.
   void atKey(std::string_view key, std::string_view text);
   /// Keeps `text` unless there is an error already.
   void plain(std::string_view text);
   const std::string &message() const { return first; }
   bool failed() const { return !first.empty(); }
+  /// Notes it of a key of the whole text.
+  void note(std::string_view key, KeyUse use, std::string_view reason = {}) {
+    if (log)
+      log->note(key, use, reason);
+  }
 
 private:
   std::string first;
+  KeyLog *log;
 };
 
 using io::NumberRange;
@@ -64,6 +73,11 @@ public:
   std::string path(std::string_view key) const;
   void error(std::string_view key, std::string_view text) { errors.atKey(path(key), text); }
   ErrorSink &sink() { return errors; }
+  /// Says what becomes of a key, where this is the object of the whole text.
+  void note(std::string_view key, KeyUse use, std::string_view reason = {}) {
+    if (prefix.empty())
+      errors.note(key, use, reason);
+  }
 
   /// A whole number in low..high, written as one (3, not 3.0). Without default the key must be there.
   int64_t integer(std::string_view key, std::optional<int64_t> byDefault, int64_t low, int64_t high);

@@ -2,6 +2,7 @@
 #include "runtime/core/WeightsFill.h"
 
 #include "runtime/core/ProcessLimits.h"
+#include "runtime/core/Quantised.h"
 #include "runtime/device/FloatingPoint.h"
 #include "runtime/io/Safetensors.h"
 
@@ -21,6 +22,9 @@ Failure checkTensor(const io::Checkpoint &checkpoint, const Parameter &parameter
     return Error(checkpoint.path() + ": tensor " + io::quote(parameter.source) + ": " + what);
   };
   const io::StoredTensor *tensor = checkpoint.find(parameter.source);
+  // First, as a packed weight is missing or has another shape.
+  if (std::string what = quantised(checkpoint, parameter.source); !what.empty())
+    return error(what);
   if (!tensor)
     return parameter.optional ? Failure()
                               : error("missing; the model needs it with shape " + io::shapeText(parameter.sourceShape));

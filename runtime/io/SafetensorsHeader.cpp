@@ -26,6 +26,12 @@ std::optional<DType> safetensorsType(const std::string &name) {
   return std::nullopt;
 }
 
+/// Types of the format that only quantised weights and their scales have.
+static bool isOfQuantised(const std::string &name) {
+  static const char *const names[] = {"F4", "F6_E2M3", "F6_E3M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"};
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
 std::optional<uint64_t> byteSize(const std::vector<int64_t> &shape, DType type) {
   // An extent of 0 makes the product 0, but the others must still be sound.
   int64_t product = sizeOf(type);
@@ -75,6 +81,9 @@ static Result<StoredTensor> readTensor(const std::string &name, const json &entr
   if (!type.is_string())
     return fail("dtype is not a string");
   std::optional<DType> dtype = safetensorsType(type.get_ref<const std::string &>());
+  if (!dtype && isOfQuantised(type.get_ref<const std::string &>()))
+    return fail("has dtype " + type.get_ref<const std::string &>() +
+                ": quantised weights are not read; take the checkpoint in bf16, f16 or f32");
   if (!dtype)
     return fail("unknown dtype " + quote(type.get_ref<const std::string &>()));
   auto shape = readExtents(entry["shape"]);

@@ -317,7 +317,7 @@ TEST(Config, WhatDividesIsChecked) {
   expectErrors({
       {small(R"(, "num_key_value_heads": 3)"), "key 'num_key_value_heads': must divide num_attention_heads (4), got 3"},
       {withSsm(R"({"state_size": 4, "head_dim": 5})"),
-       "key 'ssm.head_dim': must divide expand * hidden_size (16), got 5"},
+       "key 'ssm.head_dim': must divide the inner size, expand times the hidden size (16), got 5"},
       {withSsm(R"({"state_size": 4, "head_dim": 4, "n_groups": 3})"),
        "key 'ssm.n_groups': must divide the number of heads (4), got 3"},
       {small(R"(, "partial_rotary_factor": 0.5)"),

@@ -447,6 +447,13 @@ TEST(ForeignConfig, UnsupportedValuesAndKeysAreNamed) {
       {llama, "hidden_act", "\"gelu\"", "key 'hidden_act': must be one of \"silu\", \"swish\", got \"gelu\""},
       {llama, "quantization_config", "{}",
        "key 'quantization_config': quantised weights are not supported; take the checkpoint in bf16, f16 or f32"},
+      {llama, "quantization_config", R"({"bits": 4, "quant_method": "gptq"})",
+       "key 'quantization_config': the weights are quantised (gptq): quantised weights are not supported; take the "
+       "checkpoint in bf16, f16 or f32"},
+      {mambaSsm, "ssm_cfg", R"({"layer": "Mamba2", "headdim": 5})",
+       "key 'ssm_cfg.headdim': must divide the inner size, expand times the hidden size (128), got 5"},
+      {mamba2, "n_groups", "3", "key 'n_groups': must divide the number of heads (4), got 3"},
+      {bamba, "mamba_n_groups", "3", "key 'mamba_n_groups': must divide the number of heads (4), got 3"},
       {llama, "sliding_window", "4096", "key 'sliding_window': only null is supported for this model_type"},
       {llama, "use_sliding_window", "true", "key 'use_sliding_window': only false is supported for this model_type"},
       {llama, "rope_interleaved", "true", "key 'rope_interleaved': only false is supported for this model_type"},

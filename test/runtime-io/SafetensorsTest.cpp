@@ -132,6 +132,10 @@ TEST(Safetensors, SaysWhatIsWrong) {
   EXPECT_EQ(one("{\"dtype\":\"F32\"}"), "tensor 't': no shape");
   EXPECT_EQ(one("{\"x\":1}"), "tensor 't': unknown key 'x'");
   EXPECT_EQ(one(entry("F33", "[1]", "[0,4]")), "tensor 't': unknown dtype 'F33'");
+  for (const std::string type : {"F4", "F6_E2M3", "F6_E3M2", "F8_E8M0"})
+    EXPECT_EQ(one(entry(type, "[4]", "[0,4]")),
+              "tensor 't': has dtype " + type +
+                  ": quantised weights are not read; take the checkpoint in bf16, f16 or f32");
   EXPECT_EQ(one(entry("F32", "[-1]", "[0,4]")), "tensor 't': shape is not a list of sizes");
   EXPECT_EQ(one(entry("F32", "[1.0]", "[0,4]")), "tensor 't': shape is not a list of sizes");
   EXPECT_EQ(one(entry("F32", "[1]", "[0]")), "tensor 't': data_offsets are not two byte offsets");

@@ -71,6 +71,36 @@ TEST(Weights, AMissingOrMisshapenTensorIsNamed) {
   EXPECT_EQ(weights.error().message, "tensor 'scale': has dtype i64, the model needs a floating-point one");
 }
 
+TEST(Weights, QuantisedOnesAreNamedAndRefused) {
+  nlohmann::json manifest = toy::manifest();
+  manifest["parameters"][0]["source"] = "x.weight";
+  Result<std::shared_ptr<const Model>> model = Model::load("m", toy::binary(manifest.dump()));
+  ASSERT_TRUE(bool(model));
+  const std::string end = "), and quantised weights are not read; take the checkpoint in bf16, f16 or f32";
+  auto refused = [&](const std::vector<io::TensorView> &tensors) {
+    Result<std::shared_ptr<const Weights>> weights = load(tensors, *model);
+    return weights ? std::string() : weights.error().message;
+  };
+  using io::DType;
+  auto of = [](const char *name, DType type) { return view(name, {4}, type, values); };
+  EXPECT_EQ(refused({of("x.qweight", DType::I32), of("x.qzeros", DType::I32), of("x.g_idx", DType::I32)}),
+            "tensor 'x.weight': is quantised (GPTQ: 'x.g_idx'" + end);
+  EXPECT_EQ(refused({of("x.qweight", DType::I32), of("x.scales", DType::F16)}),
+            "tensor 'x.weight': is quantised (GPTQ or AWQ: 'x.qweight'" + end);
+  EXPECT_EQ(refused({of("x.weight_packed", DType::I32), of("x.weight_scale", DType::F16)}),
+            "tensor 'x.weight': is quantised (compressed-tensors: 'x.weight_packed'" + end);
+  EXPECT_EQ(refused({of("x.weight", DType::U8), of("x.weight.absmax", DType::U8)}),
+            "tensor 'x.weight': is quantised (bitsandbytes, 4 bits: 'x.weight.absmax'" + end);
+  EXPECT_EQ(refused({of("x.weight", DType::I8), of("x.SCB", DType::F32)}),
+            "tensor 'x.weight': is quantised (bitsandbytes, int8: 'x.SCB'" + end);
+  EXPECT_EQ(refused({of("x.weight", DType::F8E4M3), of("x.weight_scale_inv", DType::F32)}),
+            "tensor 'x.weight': is quantised (fp8 with scales of blocks: 'x.weight_scale_inv'" + end);
+  EXPECT_EQ(refused({view("x.weight", {11}, DType::F8E5M2, values)}),
+            "tensor 'x.weight': is quantised (dtype f8e5m2" + end);
+  // A float stays one, whatever is beside it.
+  EXPECT_EQ(refused({view("x.weight", {11}, DType::F64, values), of("x.weight_scale", DType::F32)}), "");
+}
+
 TEST(Weights, SourceNamesAndRowPermutationsAreFollowed) {
   nlohmann::json manifest = toy::manifest();
   manifest["parameters"][0]["source"] = "theirs";

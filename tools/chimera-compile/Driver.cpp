@@ -15,6 +15,7 @@
 #include "passes/Pipelines.h"
 #include "runtime/core/CpuFeatures.h"
 #include "tools/chimera-compile/Diagnostics.h"
+#include "tools/chimera-compile/Explain.h"
 #include "tools/chimera-compile/Input.h"
 #include "tools/chimera-compile/Options.h"
 #include "tools/chimera-compile/Reports.h"
@@ -257,6 +258,8 @@ llvm::Expected<std::string> emit(mlir::ModuleOp module, const Options &options) 
 } // namespace
 
 llvm::Error compile(const Options &options) {
+  if (options.explain)
+    return explain(options);
   if (llvm::Error error = checkBuilt(options))
     return error;
   mlir::DialectRegistry registry;

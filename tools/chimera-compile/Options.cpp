@@ -64,6 +64,9 @@ struct CommandLine {
       cl::desc("The most memory for the activations of a training run: a number of bytes, or of K, M or G (1024); what "
                "does not fit is computed again"),
       cl::value_desc("n"), cl::cat(category)};
+  cl::opt<bool> explain{
+      "explain", cl::desc("Compile nothing: print how each key of the config is understood, and what lies beside it"),
+      cl::cat(category)};
   cl::opt<std::string> emit{
       "emit",
       cl::desc("What to write: chimera, dispatched, fused or kernels (IR at that level), llvm, asm, "
@@ -195,6 +198,11 @@ llvm::Expected<Options> check(const CommandLine &line) {
   if (llvm::Error error = checkCpu(line, options))
     return error;
   bool writesText = options.emit != Emit::Binary && options.emit != Emit::Cubin;
+  options.explain = line.explain;
+  if (options.explain && (line.output.getNumOccurrences() || line.emit.getNumOccurrences()))
+    return misuse("--explain prints to the standard output and compiles nothing: leave -o and --emit out");
+  if (options.explain)
+    return options;
   if (options.output.empty() && !writesText)
     return misuse("no output: give -o model.chm");
   if (options.output == "-" && !writesText && llvm::sys::Process::StandardOutIsDisplayed())
@@ -219,7 +227,7 @@ llvm::Error checkArguments(llvm::ArrayRef<char *> arguments, cl::OptionCategory 
     cl::Option *option = known.lookup(name);
     if (!option || !llvm::is_contained(option->Categories, &category))
       return misuse("unknown option '" + argument + "'");
-    if (argument.contains('='))
+    if (argument.contains('=') || name == "explain")
       continue;
     if (++i == arguments.size())
       return misuse("'" + argument + "' needs a value");

@@ -39,6 +39,8 @@ struct Options {
   /// The most bytes of a training program's arena; 0: no limit.
   int64_t memoryLimit = 0;
   Emit emit = Emit::Binary;
+  /// Print how the config is understood, and compile nothing.
+  bool explain = false;
 };
 
 /// Reads the command line. A misuse is an error of one line. --help and --version print and end the process with 0.

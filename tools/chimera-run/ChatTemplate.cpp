@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-run/ChatTemplate.h"
 
+#include "runtime/core/Executable.h"
 #include "runtime/io/File.h"
 #include "runtime/io/Json.h"
 #include "runtime/io/Vocabulary.h"
@@ -99,8 +100,7 @@ static Result<json> tokensIn(const std::string &folder) {
 /// Starts the program that renders templates. It lies where the build and the installation put it.
 static Result<HelperProcess> startHelper() {
   std::error_code code;
-  filesystem::path program = filesystem::read_symlink("/proc/self/exe", code).parent_path() / CHIMERA_RENDER_CHAT;
-  program = program.lexically_normal();
+  filesystem::path program = filesystem::path(runtime::executableFolder() + CHIMERA_RENDER_CHAT).lexically_normal();
   if (!filesystem::exists(program, code))
     return Error{io::quote(program.string()) + ": is missing, and chat templates are rendered by it"};
   Result<HelperProcess> helper = HelperProcess::start({"python3", "-B", program.string()});

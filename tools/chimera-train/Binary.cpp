@@ -2,6 +2,7 @@
 #include "tools/chimera-train/Binary.h"
 
 #include "runtime/core/CpuFeatures.h"
+#include "runtime/core/Executable.h"
 #include "runtime/train/CheckpointFiles.h"
 #include "tools/chimera-bench/Process.h"
 #include "tools/chimera-train/Signals.h"
@@ -15,8 +16,7 @@ namespace filesystem = std::filesystem;
 using runtime::Error;
 
 static std::string compilerPath() {
-  std::error_code code;
-  return (filesystem::read_symlink("/proc/self/exe", code).parent_path() / "chimera-compile").string();
+  return runtime::executableFolder() + "chimera-compile";
 }
 
 /// What the compiler is asked for, but for input and output.

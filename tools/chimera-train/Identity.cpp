@@ -135,18 +135,18 @@ std::optional<std::string> toleratedDifference(const IdentityDifference &differe
 }
 
 /// Appends the values below an object, each under its path.
-static void listSettings(const Options &options, const JsonValue &object, const std::string &prefix,
+static void listSettings(const std::vector<Replaced> &replacements, const JsonValue &object, const std::string &prefix,
                          std::string &list) {
   constexpr size_t longest = 60;
   for (const auto &[key, value] : object.members) {
     std::string path = prefix + key;
     bool isReplaced = false;
-    for (const Replaced &replaced : replacedKeys(options))
+    for (const Replaced &replaced : replacements)
       isReplaced |= replaced.value && replaced.path == path;
     if (isReplaced)
       continue;
     if (value.kind == JsonValue::Kind::Object) {
-      listSettings(options, value, path + ".", list);
+      listSettings(replacements, value, path + ".", list);
       continue;
     }
     std::string text = jsonText(value);
@@ -157,7 +157,7 @@ static void listSettings(const Options &options, const JsonValue &object, const 
 std::string settingsOfModel(const Options &options, const JsonValue &config) {
   std::string list;
   if (const JsonValue *training = config.find("training"))
-    listSettings(options, *training, "", list);
+    listSettings(replacedKeys(options), *training, "", list);
   return list;
 }
 
