@@ -25,7 +25,7 @@ static Bytes file(const std::string &header, size_t dataSize) {
   return bytes;
 }
 
-static std::string entry(const char *dtype, const char *shape, const char *offsets) {
+static std::string entry(const std::string &dtype, const char *shape, const char *offsets) {
   return std::string("{\"dtype\":\"") + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":" + offsets + "}";
 }
 

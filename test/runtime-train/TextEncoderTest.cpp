@@ -29,6 +29,7 @@ public:
   std::unique_ptr<text::StreamDecoder> stream(text::DecodeOptions) const override { return nullptr; }
   std::optional<std::string> tokenOf(int64_t) const override { return "<first>"; }
   std::optional<int32_t> idOf(const std::string &) const override { return std::nullopt; }
+  std::vector<std::string> specialTokens() const override { return {}; }
   int64_t vocabSize() const override { return first + 1; }
 
   static constexpr int32_t first = 100000;
