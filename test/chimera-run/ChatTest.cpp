@@ -181,13 +181,11 @@ TEST_F(ChatTest, WhatIsWrongIsOneLine) {
     expectError(run(arguments), 2, "chimera-run: " + message + "\n");
 }
 
-/// Reads from a terminal until `text` was seen, for at most some seconds.
+/// Reads from a terminal until `text` was seen, and no byte more: what follows is the next one's to find.
 static std::string readUntil(int terminal, const std::string &text) {
   std::string seen;
-  char bytes[4096];
-  ssize_t count = 0;
-  while (seen.find(text) == std::string::npos && (count = ::read(terminal, bytes, sizeof bytes)) > 0)
-    seen.append(bytes, size_t(count));
+  for (char byte; seen.find(text) == std::string::npos && ::read(terminal, &byte, 1) == 1;)
+    seen += byte;
   return seen;
 }
 
