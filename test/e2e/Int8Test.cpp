@@ -5,6 +5,7 @@
 #include "test/e2e/CommandLine.h"
 #include "test/e2e/Compare.h"
 #include "test/e2e/Engine.h"
+#include "test/support/Oracle.h"
 #include "test/support/Random.h"
 
 #include <gtest/gtest.h>
@@ -20,8 +21,9 @@ using namespace chimera::test;
 namespace {
 
 /// How far logits may be from those of the exact weights, as a fraction of the largest logit of a sequence: the
-/// root of the mean square, and the worst.
-constexpr double kMeanQuality = 0.01, kWorstQuality = 0.05;
+/// root of the mean square, and the worst. A norm over few channels that are nearly 0 magnifies what its input lost, so
+/// the worst may be as far as it is by the oracle, in f64, for the same rounded weights, and half as far again.
+constexpr double kMeanQuality = 0.01, kWorstQuality = 0.05, kWorstOfOracle = 1.5;
 
 struct Logits {
   LogitRows rows;
@@ -74,6 +76,8 @@ struct Compared {
       sequences.push_back(randomTokens(length, model.config.vocabSize, random.next()));
   }
 
+  double worstByOracle(size_t sequence, const RoutingTable &routing) const;
+
   std::vector<Logits> run(const RandomModel &parameters, const Build &build,
                           const std::vector<std::vector<int8_t>> &forced = {}) const {
     TemporaryDirectory directory;
@@ -83,6 +87,14 @@ struct Compared {
     return runModel(Engine(compileModel(compiled, build), directory.path()), sequences, forced);
   }
 };
+
+/// See kWorstOfOracle.
+double Compared::worstByOracle(size_t sequence, const RoutingTable &routing) const {
+  auto logits = [&](const RandomModel &parameters) {
+    return runOracle(parameters.config, parameters.parameters, sequences[sequence], &routing).logits;
+  };
+  return worstDifference(logits(withInt8Weights(model)), logits(model));
+}
 
 class Int8Test : public testing::TestWithParam<ModelBuild> {};
 
@@ -111,7 +123,8 @@ TEST_P(Int8Test, IsNearTheExactWeights) {
     double worst = worstDifference(actual[i].rows, expected[i].rows);
     double mean = meanDifference(actual[i].rows, expected[i].rows);
     EXPECT_LE(mean, kMeanQuality) << "sequence " << i;
-    EXPECT_LE(worst, kWorstQuality) << "sequence " << i;
+    if (worst > kWorstQuality)
+      EXPECT_LE(worst, kWorstOfOracle * compared.worstByOracle(i, expected[i].routing)) << "sequence " << i;
     EXPECT_GT(mean, 0) << "the weights were not rounded";
     std::ostringstream text;
     text << mean << " worst " << worst;

@@ -29,8 +29,9 @@ std::string shrunk(const std::string &text) {
   atMost(config["window"], 5);
   if (config["num_hidden_layers"].get<int>() > 2) {
     config["num_hidden_layers"] = 2;
-    if (config["modes"][0].is_array())
-      config["modes"] = json::array({config["modes"][0], config["modes"][1]});
+    for (const char *key : {"modes", "rope_layers"})
+      if (config.contains(key) && !config[key][0].is_string())
+        config[key] = json::array({config[key][0], config[key][1]});
   }
   if (config.contains("head_dim") && config["head_dim"].get<int>() > 4) {
     config["head_dim"] = 4;
@@ -202,9 +203,12 @@ const char *const tiny[] = {
         "ssm": {"kind": "lti", "state_size": 3},
         "router": {"input_norm": "rms", "gate": "one", "bias_in_gate": true, "capacity_factor": 1.2}})",
     R"({"model_type": "chimera", "vocab_size": 5, "hidden_size": 4, "num_hidden_layers": 3, "intermediate_size": 2,
-        "num_attention_heads": 1, "head_dim": 4, "cache_write": "all",
+        "num_attention_heads": 1, "head_dim": 4, "cache_write": "all", "qkv_bias": true, "attention_out_bias": true,
+        "mlp_bias": true, "fused_gate_up": true, "qk_norm": true, "rope_layers": [true, true, false],
+        "attention_multiplier": 0.3, "embedding_multiplier": 2, "residual_multiplier": 0.4, "logits_scaling": 0.5,
         "modes": [["ssm", "full"], ["ssm"], ["ssm", "swa", "identity"]], "window": 4,
-        "ssm": {"state_size": 2, "head_dim": 4, "expand": 1, "conv_kernel": 2, "time_step_limit": [0.1, 0.6]},
+        "ssm": {"state_size": 2, "head_dim": 4, "expand": 1, "conv_kernel": 2, "proj_bias": true,
+                "time_step_limit": [0.1, 0.6]},
         "router": {"gate": "one", "write_gate": true}})",
     R"({"model_type": "chimera", "vocab_size": 5, "hidden_size": 4, "num_hidden_layers": 1, "intermediate_size": 0,
         "num_attention_heads": 2, "head_dim": 2, "modes": ["ssm", "swa", "full"], "window": 3,
