@@ -109,6 +109,10 @@ bool readPerLayer(ObjectReader &reader, std::string_view key, const Config &conf
   return true;
 }
 
+bool isText(const JsonValue &entry, std::string_view text) {
+  return entry.kind == JsonValue::Kind::String && entry.text == text;
+}
+
 void readMultipliers(ObjectReader &reader, Config &config) {
   config.embeddingMultiplier = reader.number("embedding_multiplier", 1.0, NumberRange::positive());
   config.residualMultiplier = reader.number("residual_multiplier", 1.0, NumberRange::positive());

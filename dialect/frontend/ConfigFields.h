@@ -38,6 +38,9 @@ void readRopeScaling(ObjectReader &reader, std::string_view key, RopeScaling &sc
 bool readPerLayer(ObjectReader &reader, std::string_view key, const Config &config, std::string_view what,
                   const std::function<bool(size_t layer, const JsonValue &entry)> &take);
 
+/// Whether `entry` is that text.
+bool isText(const JsonValue &entry, std::string_view text);
+
 /// embedding_multiplier, residual_multiplier and logits_scaling: 1 where they are absent.
 void readMultipliers(ObjectReader &reader, Config &config);
 

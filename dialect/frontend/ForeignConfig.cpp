@@ -16,7 +16,7 @@ namespace {
 struct DenseDefaults {
   std::optional<int64_t> keyValueHeads; ///< none: as many as there are heads
   int64_t intermediateSize;
-  std::optional<int64_t> heads = 32, headDim; ///< headDim none: hidden_size / num_attention_heads
+  std::optional<int64_t> heads = 32, headDim = std::nullopt; ///< headDim none: hidden_size / num_attention_heads
   bool tiesEmbeddings = false;
   double ropeTheta = 10000.0;
 };
@@ -36,25 +36,7 @@ void readDense(ObjectReader &reader, Config &config, const DenseDefaults &defaul
 
 /// The keys that readDense reads, and `others`.
 std::vector<std::string_view> denseKeys(std::initializer_list<std::string_view> others) {
-  std::vector<std::string_view> keys = {"model_type",
-                                        "vocab_size",
-                                        "hidden_size",
-                                        "num_hidden_layers",
-                                        "num_attention_heads",
-                                        "head_dim",
-                                        "num_key_value_heads",
-                                        "intermediate_size",
-                                        "hidden_act",
-                                        "rms_norm_eps",
-                                        "rope_theta",
-                                        "rope_scaling",
-                                        "partial_rotary_factor",
-                                        "tie_word_embeddings",
-                                        "bos_token_id",
-                                        "rope_parameters",
-                                        "eos_token_id",
-                                        "attention_bias",
-                                        "mlp_bias"};
+  std::vector<std::string_view> keys = attentionKeys({"intermediate_size", "mlp_bias"});
   keys.insert(keys.end(), others);
   return keys;
 }
@@ -86,9 +68,9 @@ void readWindowLayers(ObjectReader &reader, Config &config, int64_t windowByDefa
   }
   readPerLayer(reader, "layer_types", config, "\"full_attention\" or, with use_sliding_window, \"sliding_attention\"",
                [&](size_t layer, const JsonValue &entry) {
-                 bool slides = used && entry.kind == JsonValue::Kind::String && entry.text == "sliding_attention";
+                 bool slides = used && isText(entry, "sliding_attention");
                  config.layerModes[layer] = {slides ? Mode::Swa : Mode::Full};
-                 return slides || (entry.kind == JsonValue::Kind::String && entry.text == "full_attention");
+                 return slides || isText(entry, "full_attention");
                });
 }
 
@@ -115,8 +97,7 @@ void readGranite(ObjectReader &reader, Config &config) {
   checkForeignKeys(
       reader, denseKeys({"embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling"}), {});
   readDense(reader, config, {std::nullopt, 11008});
-  readMultipliers(reader, config);
-  config.attentionMultiplier = reader.number("attention_multiplier", 1.0, NumberRange::positive());
+  readGraniteMultipliers(reader, config);
 }
 
 /// llama of which some layers do not rotate (Yang et al. 2025, "Rope to Nope and back again"). In no_rope_layers 1

@@ -83,9 +83,8 @@ bool isEmpty(const JsonValue &value) {
 }
 bool isFullEverywhere(const JsonValue &value) {
   return value.kind == JsonValue::Kind::Array &&
-         std::all_of(value.items.begin(), value.items.end(), [](const JsonValue &item) {
-           return item.kind == JsonValue::Kind::String && item.text == "full_attention";
-         });
+         std::all_of(value.items.begin(), value.items.end(),
+                     [](const JsonValue &item) { return isText(item, "full_attention"); });
 }
 bool rotatesEverywhere(const JsonValue &value) {
   return value.kind == JsonValue::Kind::Array && std::all_of(value.items.begin(), value.items.end(), isOne);
@@ -261,6 +260,22 @@ void readAttention(ObjectReader &reader, Config &config, std::optional<int64_t> 
     reader.error(reader.has("head_dim") ? "head_dim" : "num_attention_heads",
                  "a head must have an even size, got " + std::to_string(config.headDim));
   config.qkvBias = config.attentionOutBias = reader.boolean("attention_bias", false);
+}
+
+void readGraniteMultipliers(ObjectReader &reader, Config &config) {
+  readMultipliers(reader, config);
+  config.attentionMultiplier = reader.number("attention_multiplier", 1.0, NumberRange::positive());
+}
+
+std::vector<std::string_view> attentionKeys(std::initializer_list<std::string_view> others) {
+  std::vector<std::string_view> keys = {
+      "model_type",          "vocab_size",          "hidden_size",         "num_hidden_layers",
+      "bos_token_id",        "eos_token_id",        "hidden_act",          "rms_norm_eps",
+      "tie_word_embeddings", "num_attention_heads", "num_key_value_heads", "head_dim",
+      "rope_theta",          "rope_scaling",        "rope_parameters",     "partial_rotary_factor",
+      "attention_bias"};
+  keys.insert(keys.end(), others);
+  return keys;
 }
 
 } // namespace chimera

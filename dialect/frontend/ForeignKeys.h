@@ -35,6 +35,13 @@ void readRope(ObjectReader &reader, Config &config, double factor, double thetaB
 void readAttention(ObjectReader &reader, Config &config, std::optional<int64_t> heads,
                    std::optional<int64_t> keyValueHeads, std::optional<int64_t> headDim = std::nullopt);
 
+/// Granite's four multipliers; that of the scores is 1 where it is absent.
+void readGraniteMultipliers(ObjectReader &reader, Config &config);
+
+/// The keys that readSizes, readAttention, readRope and requireSilu read, rms_norm_eps and tie_word_embeddings, which
+/// all families of attention have, and `others`.
+std::vector<std::string_view> attentionKeys(std::initializer_list<std::string_view> others);
+
 /// The configs of mamba2, bamba and granitemoehybrid in the transformers library, and of mamba_ssm.
 void readMamba2(ObjectReader &reader, Config &config);
 void readBamba(ObjectReader &reader, Config &config);

@@ -80,7 +80,7 @@ void readBambaSsm(ObjectReader &reader, Config &config) {
   ssm.convKernel = reader.integer("mamba_d_conv", 4, 1, 16);
   int64_t heads = reader.integer("mamba_n_heads", 128, 1, largestSize);
   const JsonValue *headDim = reader.find("mamba_d_head");
-  if (headDim && !(headDim->kind == JsonValue::Kind::String && headDim->text == "auto"))
+  if (headDim && !isText(*headDim, "auto"))
     ssm.headDim = reader.integer("mamba_d_head", std::nullopt, 1, largestSize);
   else
     ssm.headDim = std::max<int64_t>(config.ssmInner() / heads, 1);
@@ -92,32 +92,9 @@ void readBambaSsm(ObjectReader &reader, Config &config) {
 
 /// The keys that readHybrid reads, and `others`.
 std::vector<std::string_view> hybridKeys(std::initializer_list<std::string_view> others) {
-  std::vector<std::string_view> keys = {"model_type",
-                                        "vocab_size",
-                                        "hidden_size",
-                                        "num_hidden_layers",
-                                        "num_attention_heads",
-                                        "num_key_value_heads",
-                                        "head_dim",
-                                        "hidden_act",
-                                        "rms_norm_eps",
-                                        "rope_theta",
-                                        "rope_scaling",
-                                        "rope_parameters",
-                                        "partial_rotary_factor",
-                                        "tie_word_embeddings",
-                                        "bos_token_id",
-                                        "eos_token_id",
-                                        "attention_bias",
-                                        "mamba_n_heads",
-                                        "mamba_d_head",
-                                        "mamba_n_groups",
-                                        "mamba_d_state",
-                                        "mamba_d_conv",
-                                        "mamba_expand",
-                                        "mamba_conv_bias",
-                                        "mamba_proj_bias",
-                                        "time_step_limit"};
+  std::vector<std::string_view> keys =
+      attentionKeys({"mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state", "mamba_d_conv", "mamba_expand",
+                     "mamba_conv_bias", "mamba_proj_bias", "time_step_limit"});
   keys.insert(keys.end(), others);
   return keys;
 }
@@ -163,9 +140,9 @@ void readGraniteMoeHybrid(ObjectReader &reader, Config &config) {
   readSizes(reader, config);
   config.layerModes.assign(config.numLayers, {Mode::Ssm});
   readPerLayer(reader, "layer_types", config, "\"mamba\" or \"attention\"", [&](size_t layer, const JsonValue &entry) {
-    bool attends = entry.kind == JsonValue::Kind::String && entry.text == "attention";
+    bool attends = isText(entry, "attention");
     config.layerModes[layer] = {attends ? Mode::Full : Mode::Ssm};
-    return attends || (entry.kind == JsonValue::Kind::String && entry.text == "mamba");
+    return attends || isText(entry, "mamba");
   });
   config.intermediateSize = reader.integer("shared_intermediate_size", 1024, 1, largestSize);
   config.fusedGateUp = true;
@@ -173,8 +150,7 @@ void readGraniteMoeHybrid(ObjectReader &reader, Config &config) {
   readHybrid(reader, config, std::nullopt, 1.0);
   bool rotates = reader.choice<bool>("position_embedding_type", false, {{"nope", false}, {"rope", true}});
   config.ropeLayers.assign(static_cast<size_t>(config.numLayers), rotates);
-  readMultipliers(reader, config);
-  config.attentionMultiplier = reader.number("attention_multiplier", 1.0, NumberRange::positive());
+  readGraniteMultipliers(reader, config);
 }
 
 namespace {
