@@ -47,6 +47,15 @@ io::Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const std::string &path) 
   return tokenizer;
 }
 
+io::Status Tokenizer::checkIds(const std::vector<int32_t> &ids, int64_t modelVocabSize) const {
+  for (int32_t id : ids)
+    if (id >= modelVocabSize)
+      return io::Error{"the tokenizer is not this model's: it gives the token " + io::quote(tokenOf(id).value_or("")) +
+                       " with the id " + std::to_string(id) + ", and the model's vocab_size is " +
+                       std::to_string(modelVocabSize)};
+  return {};
+}
+
 io::Result<std::string> Tokenizer::decode(const std::vector<int32_t> &ids, DecodeOptions options) const {
   std::unique_ptr<StreamDecoder> decoder = whole(options);
   std::string text;

@@ -70,6 +70,9 @@ public:
   /// One more than the largest id. A model's vocab_size must be at least that.
   virtual int64_t vocabSize() const = 0;
 
+  /// Fails where one of `ids`, which `encode` gave, is none of a model's.
+  io::Status checkIds(const std::vector<int32_t> &ids, int64_t modelVocabSize) const;
+
 protected:
   /// A decoding of ids that are all there.
   virtual std::unique_ptr<StreamDecoder> whole(DecodeOptions options) const = 0;

@@ -95,4 +95,12 @@ void LossyDecoder::finish(std::string &out) {
   held.clear();
 }
 
+std::string wellFormed(std::string_view bytes) {
+  std::string out;
+  LossyDecoder decoder;
+  decoder.push(bytes, out);
+  decoder.finish(out);
+  return out;
+}
+
 } // namespace chimera::text

@@ -80,6 +80,9 @@ private:
   std::string held;
 };
 
+/// `bytes` as such a decoder gives them when they are all there.
+std::string wellFormed(std::string_view bytes);
+
 } // namespace chimera::text
 
 #endif // CHIMERA_RUNTIME_TEXT_UTF8_H

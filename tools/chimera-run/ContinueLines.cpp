@@ -177,11 +177,7 @@ Status Lines::ended(int64_t sequence) {
       return part.error();
     answer.text += answer.stop.push(*part);
     answer.text += answer.stop.flush();
-    std::string text;
-    text::LossyDecoder decoder;
-    decoder.push(answer.text, text);
-    decoder.finish(text);
-    content["text"] = std::move(text);
+    content["text"] = text::wellFormed(answer.text);
   }
   content["tokens"] = std::move(answer.tokens);
   content["prompt_tokens"] = answer.request.tokens.size();

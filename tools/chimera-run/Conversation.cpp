@@ -99,11 +99,8 @@ Status Conversation::answer(const InterruptWatch *watch) {
   consumed = tokens;
   consumed.insert(consumed.end(), newTokens.begin(), newTokens.end());
   consumed.resize(size_t(*position));
-  std::string valid; // Where bytes are tokens, the model may make any.
-  text::LossyDecoder lossy;
-  lossy.push(text, valid);
-  lossy.finish(valid);
-  messages.push_back({{"role", "assistant"}, {"content", valid}});
+  // Where bytes are tokens, the model may make any.
+  messages.push_back({{"role", "assistant"}, {"content", text::wellFormed(text)}});
   return closed;
 }
 

@@ -81,11 +81,8 @@ private:
     io::Result<std::vector<int32_t>> ids = tokenizer->encode(text, how);
     if (!ids)
       return ids.error();
-    for (int32_t id : *ids)
-      if (id >= info.vocab_size)
-        return io::Error{"the tokenizer is not this model's: it gives the token " +
-                         io::quote(tokenizer->tokenOf(id).value_or("")) + " with the id " + std::to_string(id) +
-                         ", and the model's vocab_size is " + std::to_string(info.vocab_size)};
+    if (io::Status status = tokenizer->checkIds(*ids, info.vocab_size); !status)
+      return status.error();
     return ids;
   }
 

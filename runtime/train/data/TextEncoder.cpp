@@ -22,11 +22,8 @@ static Ids encodeFile(const std::string &path, const TextEncoding &how) {
     return io::Error{io::quote(path) + ": " + ids.error().message};
   if (how.end && (ids->empty() || ids->back() != *how.end))
     ids->push_back(*how.end);
-  for (int32_t id : *ids)
-    if (id >= how.vocabulary)
-      return io::Error{io::quote(path) + ": the tokenizer is not this model's: it gives the token " +
-                       io::quote(how.tokenizer->tokenOf(id).value_or("")) + " with the id " + std::to_string(id) +
-                       ", and the model's vocab_size is " + std::to_string(how.vocabulary)};
+  if (io::Status status = how.tokenizer->checkIds(*ids, how.vocabulary); !status)
+    return io::Error{io::quote(path) + ": " + status.error().message};
   return ids;
 }
 
