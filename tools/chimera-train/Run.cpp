@@ -191,10 +191,10 @@ static void removeUnfinished(const std::string &folder) {
     std::string name = at->path().filename().string();
     bool isUnfinished = name.rfind("train-", 0) == 0 && at->path().extension() == ".part";
     isUnfinished |= name.rfind("tokens-", 0) == 0 && name.find(".bin.tmp-") != std::string::npos;
-    for (const char *whole :
-         {"config.json", "model.safetensors", "training.html", "profile.txt", "tokenizer.json", "tokenizer.model",
-          "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"})
-      isUnfinished |= name.rfind(std::string(whole) + ".tmp-", 0) == 0;
+    auto isPartOf = [&](const char *whole) { return name.rfind(std::string(whole) + ".tmp-", 0) == 0; };
+    for (const char *whole : {"config.json", "model.safetensors", "training.html", "profile.txt"})
+      isUnfinished |= isPartOf(whole);
+    isUnfinished |= std::any_of(std::begin(filesOfTokenizer), std::end(filesOfTokenizer), isPartOf);
     if (isUnfinished)
       found.push_back(at->path());
   }

@@ -4,6 +4,7 @@
 #include "runtime/core/ProcessLimits.h"
 #include "runtime/io/AtomicFile.h"
 #include "runtime/io/File.h"
+#include "runtime/io/Vocabulary.h"
 #include "runtime/text/SpecialTokens.h"
 #include "runtime/text/Tokenizer.h"
 #include "runtime/train/CheckpointFiles.h"
@@ -20,16 +21,7 @@ using runtime::Error;
 using runtime::Failure;
 using runtime::Result;
 
-static constexpr const char *jsonName = "tokenizer.json", *modelName = "tokenizer.model";
-
-/// The folder that a file lies in, or the folder itself.
-static filesystem::path folderOf(const std::string &place) {
-  std::error_code ignored;
-  filesystem::path path(place);
-  if (!filesystem::is_directory(path, ignored))
-    path = path.parent_path();
-  return path.empty() ? "." : path;
-}
+static constexpr const char *jsonName = filesOfTokenizer[0], *modelName = filesOfTokenizer[1];
 
 Result<std::optional<RunTokenizer>> RunTokenizer::find(const Options &options, const Config &model) {
   std::optional<RunTokenizer> none;
@@ -38,7 +30,7 @@ Result<std::optional<RunTokenizer>> RunTokenizer::find(const Options &options, c
   RunTokenizer found(options);
   std::error_code ignored;
   if (options.tokenizer.empty() || filesystem::is_directory(options.tokenizer, ignored)) {
-    std::string folder = options.tokenizer.empty() ? folderOf(options.model).string() : options.tokenizer;
+    std::string folder = options.tokenizer.empty() ? io::folderOf(options.model) : options.tokenizer;
     std::optional<std::string> file = text::findTokenizer(folder);
     if (!file && options.tokenizer.empty())
       return none;
@@ -60,7 +52,7 @@ Failure RunTokenizer::describe() {
   Result<nlohmann::json> file = describeFile(path);
   if (!file)
     return file.error();
-  io::Result<text::SpecialTokens> special = text::SpecialTokens::read(folderOf(path).string());
+  io::Result<text::SpecialTokens> special = text::SpecialTokens::read(io::folderOf(path));
   if (!special)
     return Error(special.error());
   auto flag = [](const std::optional<bool> &value) { return value ? nlohmann::json(*value) : nlohmann::json(); };
@@ -147,13 +139,11 @@ Failure RunTokenizer::checkOutput() const {
 }
 
 Failure RunTokenizer::copyFiles() const {
-  const filesystem::path folder = folderOf(path);
-  std::vector<std::pair<filesystem::path, std::string>> files = {{path, nameOfCopy()}};
-  for (const char *name : {"tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"})
-    files.emplace_back(folder / name, name);
-  if (nameOfCopy() == jsonName)
-    files.emplace_back(folder / modelName, modelName);
-  for (const auto &[from, name] : files) {
+  const filesystem::path folder = io::folderOf(path);
+  for (const std::string name : filesOfTokenizer) {
+    if (name == jsonName && nameOfCopy() == modelName)
+      continue;
+    const filesystem::path from = name == nameOfCopy() ? filesystem::path(path) : folder / name;
     std::error_code ignored;
     std::string to = options.out + "/" + name;
     if (!filesystem::exists(from, ignored) || filesystem::equivalent(from, to, ignored))

@@ -15,6 +15,11 @@
 
 namespace chimera::train {
 
+/// What a trained model's folder has of its tokenizer: one of the first two, or both, and those of the others that
+/// exist.
+inline constexpr const char *filesOfTokenizer[] = {"tokenizer.json", "tokenizer.model", "tokenizer_config.json",
+                                                   "special_tokens_map.json", "chat_template.jinja"};
+
 /// Encodes texts, and keeps their ids in --out as `tokens-DIGEST.bin`, so that they are encoded once.
 class RunTokenizer {
 public:
