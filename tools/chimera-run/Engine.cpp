@@ -172,6 +172,8 @@ Status Engine::step(const std::vector<chimera_step_item> &items, std::vector<uin
 }
 
 void Engine::warnOfLength(const std::vector<chimera_step_item> &items) {
+  if (chimera_model_max_positions(model.get()) < 0)
+    return;
   int64_t position = 0;
   for (const chimera_step_item &item : items) {
     if (warnedOfLength || chimera_sequence_position(session.get(), item.sequence, &position, nullptr))
