@@ -2,12 +2,15 @@
 #include "test/chimera-run/ByteModel.h"
 
 #include "runtime/io/Safetensors.h"
+#include "runtime/text/Normalizer.h"
+#include "runtime/text/Utf8.h"
 
 #include <cmath>
 
 namespace chimera::test {
 
 namespace toy = runtime::toy;
+using nlohmann::json;
 
 static std::vector<float> scales(int64_t vocabulary) {
   std::vector<float> scale(size_t(vocabulary), 0.25f);
@@ -85,6 +88,37 @@ std::string ByteModelTest::textOf(const std::vector<int32_t> &tokens) {
   for (int32_t token : tokens)
     text += token < 256 ? std::string(1, char(token)) : "<" + std::to_string(token) + ">";
   return text;
+}
+
+std::string ByteModelTest::tokenizerJson(const std::vector<std::pair<std::string, int64_t>> &specials) {
+  json vocab, added = json::array();
+  for (int byte = 0; byte < 256; ++byte) {
+    std::string character;
+    text::append(character, text::byteCharacter(uint8_t(byte)));
+    vocab[character] = byte;
+  }
+  vocab["th"] = 256;
+  for (const auto &[content, id] : specials)
+    added.push_back({{"id", id},
+                     {"content", content},
+                     {"single_word", false},
+                     {"lstrip", false},
+                     {"rstrip", false},
+                     {"normalized", false},
+                     {"special", true}});
+  json bytes = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
+  json begin = {{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}}, a = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
+  return json{{"version", "1.0"},
+              {"added_tokens", added},
+              {"pre_tokenizer", bytes},
+              {"decoder", bytes},
+              {"post_processor",
+               {{"type", "TemplateProcessing"},
+                {"single", json::array({begin, a})},
+                {"pair", json::array()},
+                {"special_tokens", {{"<s>", {{"id", "<s>"}, {"ids", {257}}, {"tokens", {"<s>"}}}}}}}},
+              {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", {"t h"}}}}}
+      .dump();
 }
 
 } // namespace chimera::test

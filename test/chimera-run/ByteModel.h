@@ -23,6 +23,10 @@ protected:
   /// Writes weights for it as model.safetensors: letters are likelier than the rest. The logits of `nanToken` are NaN.
   void writeWeights(int64_t vocabulary = vocab, int64_t nanToken = -1) const;
 
+  /// A tokenizer.json: bytes have their own values as ids, th is 256. Special tokens have these ids; <s>, which is 257
+  /// among them, begins a text.
+  static std::string tokenizerJson(const std::vector<std::pair<std::string, int64_t>> &specials);
+
   /// The `count` tokens that are chosen, by the toy's definition, after `tokens`, the beginning of sequence `number`.
   /// `forced`: the modes of those tokens, or none.
   static std::vector<int32_t> chosen(std::vector<int32_t> tokens, size_t count, const SamplerOptions &options,

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "test/chimera-run/ChatModel.h"
 
-#include "runtime/text/Normalizer.h"
-#include "runtime/text/Utf8.h"
+#include <iterator>
 
 namespace chimera::test {
 
@@ -12,35 +11,7 @@ static constexpr std::pair<const char *, int32_t> specials[] = {
     {"<s>", 257}, {"</s>", 258}, {"<|im_start|>", 259}, {"<|im_end|>", 260}};
 
 ChatModelTest::ChatModelTest() {
-  json vocab, added = json::array();
-  for (int byte = 0; byte < 256; ++byte) {
-    std::string character;
-    text::append(character, text::byteCharacter(uint8_t(byte)));
-    vocab[character] = byte;
-  }
-  vocab["th"] = 256;
-  for (auto [content, id] : specials)
-    added.push_back({{"id", id},
-                     {"content", content},
-                     {"single_word", false},
-                     {"lstrip", false},
-                     {"rstrip", false},
-                     {"normalized", false},
-                     {"special", true}});
-  json bytes = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
-  json begin = {{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}}, a = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
-  writeFile(file("tokenizer.json"),
-            json{{"version", "1.0"},
-                 {"added_tokens", added},
-                 {"pre_tokenizer", bytes},
-                 {"decoder", bytes},
-                 {"post_processor",
-                  {{"type", "TemplateProcessing"},
-                   {"single", json::array({begin, a})},
-                   {"pair", json::array()},
-                   {"special_tokens", {{"<s>", {{"id", "<s>"}, {"ids", {257}}, {"tokens", {"<s>"}}}}}}}},
-                 {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", {"t h"}}}}}
-                .dump());
+  writeFile(file("tokenizer.json"), tokenizerJson({std::begin(specials), std::end(specials)}));
   setTemplate(chatMl);
 }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Texts through the tokenizer of a file.
-#include "runtime/text/Normalizer.h"
 #include "runtime/text/Tokenizer.h"
-#include "runtime/text/Utf8.h"
 #include "test/chimera-run/ByteModel.h"
 
 #include <filesystem>
@@ -15,38 +13,8 @@ using nlohmann::json;
 namespace {
 class TokenizerFileTest : public ByteModelTest {
 protected:
-  /// Bytes have their own values as ids; th is 256, <s>, which begins a text, 257, <far> `far`.
-  static std::string tokenizerJson(int64_t far = 258) {
-    json vocab;
-    for (int byte = 0; byte < 256; ++byte) {
-      std::string character;
-      text::append(character, text::byteCharacter(uint8_t(byte)));
-      vocab[character] = byte;
-    }
-    vocab["th"] = 256;
-    json added = json::array();
-    for (auto [content, id] : {std::pair("<s>", int64_t(257)), std::pair("<far>", far)})
-      added.push_back({{"id", id},
-                       {"content", content},
-                       {"single_word", false},
-                       {"lstrip", false},
-                       {"rstrip", false},
-                       {"normalized", false},
-                       {"special", true}});
-    json bytes = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
-    json begin = {{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}}, a = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
-    return json{{"version", "1.0"},
-                {"added_tokens", added},
-                {"pre_tokenizer", bytes},
-                {"decoder", bytes},
-                {"post_processor",
-                 {{"type", "TemplateProcessing"},
-                  {"single", json::array({begin, a})},
-                  {"pair", json::array()},
-                  {"special_tokens", {{"<s>", {{"id", "<s>"}, {"ids", {257}}, {"tokens", {"<s>"}}}}}}}},
-                {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", {"t h"}}}}}
-        .dump();
-  }
+  /// <s>, which begins a text, is 257, <far> `far`.
+  static std::string tokenizerOf(int64_t far = 258) { return tokenizerJson({{"<s>", 257}, {"<far>", far}}); }
   /// What is printed of a text's tokens and `count` new ones.
   std::string printed(std::vector<int32_t> tokens, size_t count) const {
     auto tokenizer = text::Tokenizer::open(file("t/tokenizer.json"));
@@ -63,7 +31,7 @@ protected:
   }
   TokenizerFileTest() {
     std::filesystem::create_directory(file("t"));
-    writeFile(file("t/tokenizer.json"), tokenizerJson());
+    writeFile(file("t/tokenizer.json"), tokenizerOf());
   }
 };
 } // namespace
@@ -74,7 +42,7 @@ TEST_F(TokenizerFileTest, AFileOrItsFolder) {
 }
 
 TEST_F(TokenizerFileTest, BesideTheWeightsItIsUsedUnlessBytesAreAskedFor) {
-  writeFile(file("tokenizer.json"), tokenizerJson());
+  writeFile(file("tokenizer.json"), tokenizerOf());
   expectPrinted({"--prompt", "then"}, {257, 256, 'e', 'n'});
   ProcessResult result = run({"--prompt", "then", "--tokenizer=bytes", "--max-new-tokens", "4"});
   expectSuccess(result);
@@ -114,7 +82,7 @@ TEST_F(TokenizerFileTest, WhatIsWrongIsOneLine) {
     expectError(run({"--prompt-file", file("p.txt"), "--tokenizer", file("t"), "--parse-special"}), 1, message);
   };
   fails("ab\xff", quote(file("p.txt")) + ": the text is not UTF-8 at byte 2");
-  writeFile(path, tokenizerJson(300));
+  writeFile(path, tokenizerOf(300));
   fails("a<far>", quote(file("p.txt")) +
                       ": the tokenizer is not this model's: it gives the token '<far>' with the id 300, "
                       "and the model's vocab_size is 300");
