@@ -2,6 +2,7 @@
 //
 // What the tensors of other programs' checkpoints are called, and how they are laid out.
 #include "dialect/frontend/ConfigFields.h"
+#include "runtime/io/Affixes.h"
 
 namespace chimera {
 
@@ -119,10 +120,6 @@ std::string sourceName(const NameTable &table, std::string_view name) {
   return std::string(table.layerPrefix) + std::string(number) + rename(table.inLayer, name.substr(end));
 }
 
-bool endsWith(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
-
 } // namespace
 
 void nameSources(const Config &config, std::vector<ParameterSpec> &parameters) {
@@ -132,11 +129,11 @@ void nameSources(const Config &config, std::vector<ParameterSpec> &parameters) {
   for (ParameterSpec &spec : parameters) {
     spec.source = sourceName(table, spec.name);
     // A depthwise convolution of PyTorch has one input channel a group: [C, 1, K].
-    if (endsWith(spec.name, ".ssm.conv.weight"))
+    if (io::endsWith(spec.name, ".ssm.conv.weight"))
       spec.sourceShape = {spec.shape[0], 1, spec.shape[1]};
     // chimera-lm orders modes identity, ssm, swa, full.
     if (config.style == CheckpointStyle::ChimeraLm &&
-        (endsWith(spec.name, ".router.proj.weight") || endsWith(spec.name, ".router.bias")))
+        (io::endsWith(spec.name, ".router.proj.weight") || io::endsWith(spec.name, ".router.bias")))
       spec.rowPermutation = {1, 2, 3, 0};
   }
 }

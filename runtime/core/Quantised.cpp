@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/core/Quantised.h"
 
+#include "runtime/io/Affixes.h"
+
 namespace chimera::runtime {
 
 namespace {
@@ -33,7 +35,7 @@ std::string quantised(const io::Checkpoint &checkpoint, const std::string &name)
   if (tensor && io::isFloat(tensor->dtype))
     return {};
   std::string module = name;
-  if (name.size() > weight.size() && name.compare(name.size() - weight.size(), weight.size(), weight) == 0)
+  if (name.size() > weight.size() && io::endsWith(name, weight))
     module.resize(name.size() - weight.size());
   for (const Mark &mark : marks)
     if (checkpoint.find(module + mark.ending))

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/io/FileKind.h"
 
+#include "runtime/io/Affixes.h"
+
 #include <algorithm>
 #include <cctype>
 #include <string_view>
@@ -8,10 +10,6 @@
 namespace chimera::io {
 
 using std::string_view;
-
-static bool startsWith(string_view text, string_view start) {
-  return text.substr(0, start.size()) == start;
-}
 
 /// Whether a page of a web server begins so: a page, or the answer of a store that says that there is no such file.
 static bool isWebPage(string_view text) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/io/Safetensors.h"
 
+#include "runtime/io/Affixes.h"
 #include "runtime/io/FileKind.h"
 #include "runtime/io/SafetensorsHeader.h"
 
@@ -20,10 +21,6 @@ static bool isDirectory(const std::string &path) {
 static bool exists(const std::string &path) {
   struct stat info;
   return ::stat(path.c_str(), &info) == 0;
-}
-
-static bool endsWith(const std::string &text, const std::string &end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
 /// The header of a file, whose tensors do not know their file yet.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/train/Checkpoint.h"
 
+#include "runtime/io/Affixes.h"
 #include "runtime/io/Json.h"
 #include "runtime/train/CheckpointFiles.h"
 
@@ -23,10 +24,6 @@ static const std::string modelName = "model.safetensors", optimizerName = "optim
                          configName = "config.json", infoName = "checkpoint.json";
 static constexpr int formatVersion = 1;
 
-static bool startsWith(const std::string &text, const std::string &start) {
-  return text.compare(0, start.size(), start) == 0;
-}
-
 std::string Checkpoints::path(int64_t step) const {
   char number[32];
   std::snprintf(number, sizeof number, "%08lld", static_cast<long long>(step));
@@ -45,7 +42,7 @@ static std::vector<std::string> entries(const std::string &folder) {
 std::vector<int64_t> Checkpoints::steps() const {
   std::vector<int64_t> found;
   for (const std::string &name : entries(folder)) {
-    std::string digits = startsWith(name, stepPrefix) ? name.substr(stepPrefix.size()) : std::string();
+    std::string digits = io::startsWith(name, stepPrefix) ? name.substr(stepPrefix.size()) : std::string();
     bool isNumber = digits.size() >= 8 && digits.size() <= 18 &&
                     digits.find_first_not_of("0123456789") == std::string::npos &&
                     (digits.size() == 8 || digits[0] != '0');
@@ -112,7 +109,7 @@ static void removeCheckpoint(const std::string &folder, const std::string &path)
 void Checkpoints::removeUnfinished() const {
   std::error_code ignored;
   for (const std::string &name : entries(folder))
-    if (startsWith(name, writingPrefix) || startsWith(name, removedPrefix))
+    if (io::startsWith(name, writingPrefix) || io::startsWith(name, removedPrefix))
       filesystem::remove_all(folder + "/" + name, ignored);
 }
 

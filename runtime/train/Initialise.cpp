@@ -2,6 +2,7 @@
 #include "runtime/train/Initialise.h"
 
 #include "runtime/core/Sampler.h"
+#include "runtime/io/Affixes.h"
 
 #include <array>
 #include <cmath>
@@ -9,6 +10,9 @@
 #include <string_view>
 
 namespace chimera {
+
+using io::endsWith;
+
 namespace {
 
 constexpr double pi = 3.14159265358979323846;
@@ -46,10 +50,6 @@ private:
 
   uint64_t seed, stream;
 };
-
-bool endsWith(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
 
 bool isNorm(std::string_view name) {
   return endsWith(name, "norm.weight") || endsWith(name, "norm.bias");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-bench/RandomWeights.h"
 
+#include "runtime/io/Affixes.h"
 #include "runtime/io/Safetensors.h"
 #include "tools/chimera-bench/TemporaryFolder.h"
 
@@ -10,10 +11,6 @@
 #include <string_view>
 
 namespace chimera::bench {
-
-static bool endsWith(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
 
 /// A 64-bit finaliser (the one of splitmix64: G. Steele, D. Lea, C. Flood, OOPSLA 2014).
 static uint64_t mix(uint64_t x) {
@@ -38,17 +35,17 @@ static Rule ruleFor(uint64_t seed, const std::string &name) {
   uint64_t stream = mix(seed);
   for (unsigned char byte : name)
     stream = mix(stream ^ byte);
-  if (endsWith(name, "norm.weight") || endsWith(name, ".D"))
+  if (io::endsWith(name, "norm.weight") || io::endsWith(name, ".D"))
     return {stream, 1, 1};
-  if (endsWith(name, "bias") && !endsWith(name, "dt_bias"))
+  if (io::endsWith(name, "bias") && !io::endsWith(name, "dt_bias"))
     return {stream, 0, 0};
-  if (endsWith(name, "dt_bias"))
+  if (io::endsWith(name, "dt_bias"))
     return {stream, -6, -2}; // Steps of 0.002 to 0.13.
-  if (endsWith(name, "A_log"))
+  if (io::endsWith(name, "A_log"))
     return {stream, 0, 2.7}; // Decay rates of 1 to 15.
-  if (endsWith(name, "decay"))
+  if (io::endsWith(name, "decay"))
     return {stream, 1, 5};
-  if (endsWith(name, "conv.weight"))
+  if (io::endsWith(name, "conv.weight"))
     return {stream, -0.5, 0.5};
   return {stream, -0.035, 0.035}; // A deviation of 0.02.
 }

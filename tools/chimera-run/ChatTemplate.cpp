@@ -2,6 +2,7 @@
 #include "tools/chimera-run/ChatTemplate.h"
 
 #include "runtime/core/Executable.h"
+#include "runtime/io/Affixes.h"
 #include "runtime/io/File.h"
 #include "runtime/io/Json.h"
 #include "runtime/io/Vocabulary.h"
@@ -84,7 +85,7 @@ static Result<json> tokensIn(const std::string &folder) {
     for (const auto &[name, value] : (*object)->items()) {
       constexpr std::string_view ending = "_token";
       // add_bos_token is no token.
-      bool named = name.size() > ending.size() && name.compare(name.size() - ending.size(), ending.size(), ending) == 0;
+      bool named = name.size() > ending.size() && io::endsWith(name, ending);
       if (!named || !(value.is_string() || value.is_object()))
         continue;
       Result<std::optional<std::string>> token = text::tokenIn(**object, path, name);

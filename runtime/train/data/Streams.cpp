@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/train/data/Streams.h"
 
+#include "runtime/io/Affixes.h"
 #include "runtime/io/FileKind.h"
 #include "runtime/io/Vocabulary.h"
 #include "runtime/train/data/Permutation.h"
@@ -8,15 +9,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <string_view>
 
 namespace chimera::train {
 
-static bool endsWith(const std::string &path, std::string_view ending) {
-  return path.size() >= ending.size() && path.compare(path.size() - ending.size(), ending.size(), ending) == 0;
-}
 static bool isNpy(const std::string &path) {
-  return endsWith(path, ".npy");
+  return io::endsWith(path, ".npy");
 }
 
 /// "T's position": [row, column] in an array with rows.
@@ -58,9 +55,9 @@ static io::Status checkBytes(const std::string &path, const std::vector<uint8_t>
   if (options.bytesAreTokens)
     return {};
   if (io::Status status = io::bytesAreTokens(options.places, options.isNew ? 0 : options.vocabulary); !status)
-    return endsWith(path, ".bin") ? widthNotSaid(path)
-                                  : io::Error{io::quote(path) + ": " + status.error().message +
-                                              " (--tokenizer PATH names a tokenizer to encode it with)"};
+    return io::endsWith(path, ".bin") ? widthNotSaid(path)
+                                      : io::Error{io::quote(path) + ": " + status.error().message +
+                                                  " (--tokenizer PATH names a tokenizer to encode it with)"};
   if (options.warn && looksLikeIds(start, options.vocabulary))
     options.warn(io::quote(path) + ": looks like token ids of two or four bytes each, but its bytes are taken as " +
                  "tokens; say u16:FILE or u32:FILE, or --tokenizer=bytes");
@@ -82,7 +79,7 @@ io::Result<std::vector<std::string>> textsAmong(const std::vector<DataFile> &fil
       continue;
     if (io::Result<std::vector<uint8_t>> start = startOfText(*file); !start)
       return start.error();
-    if (endsWith(which.path, ".bin"))
+    if (io::endsWith(which.path, ".bin"))
       return widthNotSaid(which.path);
     texts.push_back(which.path);
   }
