@@ -78,7 +78,7 @@ void FunctionBuilder::declareCaches() {
   MLIRContext *context = model.ops().getContext();
   for (int64_t layer = 0; layer < config.numLayers; ++layer) {
     model.enterLayer(layer);
-    if (config.tokenConvKernel > 1)
+    if (config.tokenConvKernel > 1 && config.hasMixer(layer))
       addCache(ir::TailType::get(context, config.tokenConvKernel - 1, config.hiddenSize, model.accumulator()), layer,
                "token_conv", "tail");
     if (config.hasRouter(layer))
@@ -206,7 +206,7 @@ Value FunctionBuilder::buildMix(Value h, const Routing &routing) {
 }
 
 Value FunctionBuilder::buildFeedForward(Value z) {
-  if (config.intermediateSize == 0)
+  if (!config.hasFeedForward(model.getLayer()))
     return z;
   OpBuilder &builder = model.ops();
   Value u = model.norm(config.norm, z, "ffn_norm");
@@ -220,13 +220,14 @@ Value FunctionBuilder::buildFeedForward(Value z) {
     up = model.linear(u, "ffn.up_proj");
   }
   Value hidden = builder.create<ir::SwigluOp>(model.loc(), gate.getType(), gate, up);
-  Value output = model.scale(model.linear(hidden, "ffn.down_proj"), config.residualMultiplier);
+  Value output = model.added(model.linear(hidden, "ffn.down_proj"), "post_ffn_norm");
   return builder.create<ir::AddOp>(model.loc(), z.getType(), z, output);
 }
 
 void FunctionBuilder::buildLayer(int64_t layer) {
   model.enterLayer(layer);
-  Value h = buildTokenConv(model.norm(config.norm, x, "input_norm"));
+  bool mixes = config.hasMixer(layer);
+  Value h = mixes ? buildTokenConv(model.norm(config.norm, x, "input_norm")) : Value();
   Routing routing;
   if (config.hasRouter(layer)) {
     routing = buildRoute(h);
@@ -238,7 +239,7 @@ void FunctionBuilder::buildLayer(int64_t layer) {
         model.loc(), RankedTensorType::get({ShapedType::kDynamic}, model.ops().getI8Type()), mode, rows));
     model.enterLayer(layer);
   }
-  x = buildFeedForward(buildMix(h, routing));
+  x = buildFeedForward(mixes ? buildMix(h, routing) : x);
 }
 
 void FunctionBuilder::build(ModuleOp module) {

@@ -27,10 +27,30 @@ NameTable llamaNames() {
            {"ffn.", "mlp."}}};
 }
 
+NameTable gemma2Names() {
+  NameTable table = llamaNames();
+  table.inLayer = {{"input_norm.", "input_layernorm."},
+                   {"attn.", "self_attn."},
+                   {"post_mixer_norm.", "post_attention_layernorm."},
+                   {"ffn_norm.", "pre_feedforward_layernorm."},
+                   {"post_ffn_norm.", "post_feedforward_layernorm."},
+                   {"ffn.", "mlp."}};
+  return table;
+}
+
 NameTable mamba2Names() {
   return {"backbone.layers.",
           {{"embed_tokens.", "backbone.embeddings."}, {"norm.", "backbone.norm_f."}, {"lm_head.", "lm_head."}},
           {{"input_norm.", "norm."}, {"ssm.conv.", "mixer.conv1d."}, {"ssm.", "mixer."}}};
+}
+
+/// A layer has one part, with one norm before it.
+NameTable nemotronNames() {
+  NameTable table = mamba2Names();
+  table.inLayer.push_back({"attn.", "mixer."});
+  table.inLayer.push_back({"ffn_norm.", "norm."});
+  table.inLayer.push_back({"ffn.", "mixer."});
+  return table;
 }
 
 NameTable mambaSsmNames() {
@@ -87,7 +107,13 @@ NameTable namesOf(CheckpointStyle style) {
   case CheckpointStyle::Qwen3:
   case CheckpointStyle::Granite:
   case CheckpointStyle::SmolLM3:
+  case CheckpointStyle::Gemma:
     return llamaNames();
+  case CheckpointStyle::Gemma2:
+  case CheckpointStyle::Gemma3:
+    return gemma2Names();
+  case CheckpointStyle::NemotronH:
+    return nemotronNames();
   case CheckpointStyle::Mamba2:
     return mamba2Names();
   case CheckpointStyle::MambaSsm:
@@ -120,6 +146,10 @@ std::string sourceName(const NameTable &table, std::string_view name) {
   return std::string(table.layerPrefix) + std::string(number) + rename(table.inLayer, name.substr(end));
 }
 
+bool isGemma(CheckpointStyle style) {
+  return style == CheckpointStyle::Gemma || style == CheckpointStyle::Gemma2 || style == CheckpointStyle::Gemma3;
+}
+
 } // namespace
 
 void nameSources(const Config &config, std::vector<ParameterSpec> &parameters) {
@@ -131,6 +161,8 @@ void nameSources(const Config &config, std::vector<ParameterSpec> &parameters) {
     // A depthwise convolution of PyTorch has one input channel a group: [C, 1, K].
     if (io::endsWith(spec.name, ".ssm.conv.weight"))
       spec.sourceShape = {spec.shape[0], 1, spec.shape[1]};
+    if (isGemma(config.style) && io::endsWith(spec.name, "norm.weight"))
+      spec.offset = 1.0; // Gemma's norms multiply by 1 + w.
     // chimera-lm orders modes identity, ssm, swa, full.
     if (config.style == CheckpointStyle::ChimeraLm &&
         (io::endsWith(spec.name, ".router.proj.weight") || io::endsWith(spec.name, ".router.bias")))

@@ -90,6 +90,10 @@ Value ModelBuilder::scale(Value x, double factor) {
   return factor == 1.0 ? x : Value(builder.create<ir::ScaleOp>(location, x.getType(), x, f64(factor)));
 }
 
+Value ModelBuilder::added(Value output, StringRef name) {
+  return scale(config.postNorms ? norm(config.norm, output, name) : output, config.residualMultiplier);
+}
+
 Value ModelBuilder::columns(Value x, int64_t offset, int64_t count) {
   auto type =
       RankedTensorType::get({ShapedType::kDynamic, count}, mlir::cast<RankedTensorType>(x.getType()).getElementType());

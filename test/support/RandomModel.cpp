@@ -61,7 +61,8 @@ void addStateSpace(Shapes &shapes, const std::string &prefix, const Config &conf
     shapes.emplace_back(prefix + "out_proj.weight", Shape{width, state});
     return;
   }
-  int64_t inner = config.ssm.expand * width, heads = inner / config.ssm.headDim;
+  int64_t heads = config.ssm.heads > 0 ? config.ssm.heads : config.ssm.expand * width / config.ssm.headDim;
+  int64_t inner = heads * config.ssm.headDim;
   int64_t convolved = inner + 2 * config.ssm.groups * state;
   addLinear(shapes, prefix + "in_proj", inner + convolved + heads, width, config.ssm.projBias);
   shapes.emplace_back(prefix + "conv.weight", Shape{convolved, config.ssm.convKernel});
@@ -81,6 +82,8 @@ void addFeedForward(Shapes &shapes, const std::string &layer, const Config &conf
     if (!config.fusedGateUp)
       addLinear(shapes, layer + "ffn." + name, inner, width, config.mlpBias);
   addLinear(shapes, layer + "ffn.down_proj", width, inner, config.mlpBias);
+  if (config.postNorms)
+    addNorm(shapes, layer + "post_ffn_norm", config.norm, width);
 }
 
 bool endsWith(const std::string &text, const std::string &end) {
@@ -155,8 +158,11 @@ std::vector<std::pair<std::string, std::vector<int64_t>>> tensorShapes(const Con
   for (int64_t layer = 0; layer < config.numLayers; ++layer) {
     std::string prefix = "layers." + std::to_string(layer) + ".";
     auto modes = static_cast<int64_t>(config.layerModes[layer].size());
-    addNorm(shapes, prefix + "input_norm", config.norm, config.hiddenSize);
-    if (config.tokenConvKernel > 0) {
+    bool mixes = config.layerModes[layer] != std::vector<Mode>{Mode::Identity} ||
+                 config.identityOutput == IdentityOutput::NormedInput;
+    if (mixes)
+      addNorm(shapes, prefix + "input_norm", config.norm, config.hiddenSize);
+    if (mixes && config.tokenConvKernel > 0) {
       shapes.emplace_back(prefix + "token_conv.weight", Shape{config.hiddenSize, config.tokenConvKernel});
       shapes.emplace_back(prefix + "token_conv.bias", Shape{config.hiddenSize});
     }
@@ -166,7 +172,9 @@ std::vector<std::pair<std::string, std::vector<int64_t>>> tensorShapes(const Con
       addAttention(shapes, prefix + "attn.", config);
     if (config.layerHas(layer, Mode::Ssm))
       addStateSpace(shapes, prefix + "ssm.", config);
-    if (config.intermediateSize > 0)
+    if (mixes && config.postNorms)
+      addNorm(shapes, prefix + "post_mixer_norm", config.norm, config.hiddenSize);
+    if (config.intermediateSize > 0 && (config.ffnLayers.empty() || config.ffnLayers[layer]))
       addFeedForward(shapes, prefix, config);
   }
   addNorm(shapes, "norm", config.norm, config.hiddenSize);
