@@ -20,8 +20,9 @@ using namespace chimera::ir;
 
 void RefCalls::lowerNorm(NormOp op) {
   auto kind = op.getKind() == NormKind::RMS ? ref::NormKind::RMS : ref::NormKind::Layer;
-  ref::NormSpec spec{columnsOf(op.getInput()), kind, op.getEps().convertToDouble(), scalarOf(op.getInput()),
-                     int64_t(op.getGroups())};
+  ref::NormSpec spec{columnsOf(op.getInput()),      kind,
+                     op.getEps().convertToDouble(), scalarOf(op.getInput()),
+                     int64_t(op.getGroups()),       op.getUnitOffset()};
   KernelCall(rewriter, op)
       .start(rowsOf(op.getInput()))
       .in({op.getInput(), op.getWeight()})

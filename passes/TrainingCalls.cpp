@@ -139,8 +139,9 @@ bool TrainingCalls::lowerRowwise(Operation *op) {
   return TypeSwitch<Operation *, bool>(op)
       .Case([&](NormGradOp grad) {
         auto kind = grad.getKind() == NormKind::RMS ? ref::NormKind::RMS : ref::NormKind::Layer;
-        ref::NormGradSpec spec{columnsOf(grad.getInput()), kind, grad.getEps().convertToDouble(),
-                               scalarOf(grad.getInput()), int64_t(grad.getGroups())};
+        ref::NormGradSpec spec{columnsOf(grad.getInput()),      kind,
+                               grad.getEps().convertToDouble(), scalarOf(grad.getInput()),
+                               int64_t(grad.getGroups()),       grad.getUnitOffset()};
         return rowwise(grad.getInput(), getOrEmit(kernels, spec));
       })
       .Case([&](GatedNormGradOp grad) {

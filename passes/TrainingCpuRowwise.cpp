@@ -74,7 +74,7 @@ bool OpCalls::lowerNorm() const {
       .Case([&](NormGradOp grad) {
         auto kind = grad.getKind() == NormKind::RMS ? cpu::NormKind::RMS : cpu::NormKind::Layer;
         cpu::NormGradSpec spec{columnsOf(grad.getInput()), kind, grad.getEps().convertToDouble(),
-                               int64_t(grad.getGroups())};
+                               int64_t(grad.getGroups()), grad.getUnitOffset()};
         return rowwise(grad.getInput(), emit(spec));
       })
       .Case([&](GatedNormGradOp grad) {

@@ -80,15 +80,17 @@ PackedLayout packedLayout(const Isa &isa, const LinearSpec &spec);
 
 enum class NormKind { RMS, Layer };
 
-/// As the ref norm, of groups too; sums in 16 lanes (lane i takes the elements i mod 16 in order), then a tree. Results
-/// are written in f32, in bf16 (rounded from the f32 result), or both. Buffers: start, x f32 [., width], w f32 [width /
-/// groups], (b f32 [width] if Layer), (out f32 [., width] if `exact`), (out bf16 [., width] if `rounded`).
+/// As the ref norm, of groups and with a unit offset too; sums in 16 lanes (lane i takes the elements i mod 16 in
+/// order), then a tree. Results are written in f32, in bf16 (rounded from the f32 result), or both. Buffers: start, x
+/// f32 [., width], w f32 [width / groups], (b f32 [width] if Layer), (out f32 [., width] if `exact`), (out bf16 [.,
+/// width] if `rounded`).
 struct NormSpec {
   int64_t width;
   NormKind kind;
   double eps;
   bool exact, rounded;
   int64_t groups = 1;
+  bool unitOffset = false;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const NormSpec &spec);
 

@@ -49,6 +49,7 @@ struct NormGradSpec {
   NormKind kind;
   double eps;
   int64_t groups = 1;
+  bool unitOffset = false; ///< g = (1 + w) dy
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const NormGradSpec &spec);
 

@@ -350,6 +350,10 @@ std::string nameOf(ArrayRef<int> values) {
   return llvm::join(llvm::map_range(values, [](int v) { return std::to_string(v); }), "");
 }
 
+Val unitOffset(Val weight, bool hasOffset) {
+  return hasOffset ? weight.builder->real(1, weight.value.getType()) + weight : weight;
+}
+
 std::string groupsName(int64_t groups) {
   return groups == 1 ? std::string() : "groups" + std::to_string(groups);
 }

@@ -224,6 +224,9 @@ void forEachRow(KernelBuilder &k, const Buffer &start, llvm::function_ref<void(V
 /// `first`.
 void forEachGroup(KernelBuilder &k, Val first, int64_t groups, int64_t size, llvm::function_ref<void(Val first)> body);
 
+/// What a norm multiplies by: `weight`, or 1 + weight where it has a unit offset.
+Val unitOffset(Val weight, bool hasOffset);
+
 // Pieces of symbols.
 std::string nameOf(Scalar type);
 /// A number with '-' spelled m, '.' spelled p and '+' left out.

@@ -50,14 +50,15 @@ enum class NormKind { RMS, Layer };
 
 /// RMS: x / sqrt(mean(x^2) + eps) * w. Layer: (x - mean) / sqrt(var + eps) * w + b, var the population variance around
 /// the mean. Sums ascend, by fma where a product is added. With groups each of that many equal parts of a row is
-/// normalised alone (RMS), by the same w. Buffers: start, x [., width], w [width / groups], (b [width] if Layer), out
-/// [., width]; all T.
+/// normalised alone (RMS), by the same w. With a unit offset (RMS) 1 + w takes the place of w. Buffers: start,
+/// x [., width], w [width / groups], (b [width] if Layer), out [., width]; all T.
 struct NormSpec {
   int64_t width;
   NormKind kind;
   double eps;
   Scalar type;
   int64_t groups = 1;
+  bool unitOffset = false;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const NormSpec &spec);
 

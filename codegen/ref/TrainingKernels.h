@@ -136,6 +136,7 @@ struct NormGradSpec {
   double eps;
   Scalar type;
   int64_t groups = 1;
+  bool unitOffset = false; ///< g = (1 + w) dy
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const NormGradSpec &spec);
 

@@ -54,7 +54,8 @@ static void backThroughNorm(KernelBuilder &k, const Normalised &n, int64_t size,
 
 Kernel getOrEmit(ModuleOp kernels, const NormGradSpec &spec) {
   std::string symbol = symbolOf({"norm_grad", spec.kind == NormKind::RMS ? "rms" : "layer", nameOf(spec.type),
-                                 std::to_string(spec.width), "eps" + nameOf(spec.eps), groupsName(spec.groups)});
+                                 std::to_string(spec.width), "eps" + nameOf(spec.eps), groupsName(spec.groups),
+                                 spec.unitOffset ? "offset" : ""});
   int64_t size = spec.width / spec.groups;
   emitKernel(kernels, symbol, [&](KernelBuilder &k) {
     Buffer start = k.buffer(Elem::I32), x = k.buffer(spec.type), w = k.buffer(spec.type), dy = k.buffer(spec.type);
@@ -66,7 +67,7 @@ Kernel getOrEmit(ModuleOp kernels, const NormGradSpec &spec) {
       forEachGroup(k, row * spec.width, spec.groups, size, [&](Val first) {
         Buffer upstream = dy.at(first), toX = dx.at(first);
         Normalised n = normalise(k, x.at(first), size, spec.kind, spec.eps, spec.type);
-        auto g = [&](Val c) { return w.load(c) * upstream.load(c); };
+        auto g = [&](Val c) { return unitOffset(w.load(c), spec.unitOffset) * upstream.load(c); };
         backThroughNorm(k, n, size, spec.type, g, [&](Val c, Val gradient) {
           toX.store(c, gradient);
           Val part = n.at(c) * upstream.load(c);

@@ -87,11 +87,11 @@ Value FusedNormOp::getRowSource() {
 
 LogicalResult FusedNormOp::verify() {
   int64_t columns = columnsOf(getInput());
-  if (failed(checkLength(*this, "weight", getWeight(), columns)) ||
-      failed(checkSameElement(*this, "input", getInput(), "weight", getWeight()))) {
+  bool layer = getKind() == NormKind::Layer;
+  if (failed(checkNorm(*this, {layer, getInput(), getWeight(), int64_t(getGroups()), getUnitOffset(), getEps()}))) {
     return failure();
   }
-  if ((getKind() == NormKind::Layer) != bool(getBias())) {
+  if (layer != bool(getBias())) {
     return emitOpError(getBias() ? "an rms norm has no bias" : "a layer norm needs a bias");
   }
   if (getBias() && (failed(checkLength(*this, "bias", getBias(), columns)) ||
@@ -111,7 +111,7 @@ LogicalResult FusedNormOp::verify() {
       (elementOf(getResults()[0]) != elementOf(getInput()) || !elementOf(getResults()[1]).isBF16())) {
     return emitOpError("its two results are the norm, then the norm in bf16");
   }
-  return checkPositive(*this, "eps", getEps());
+  return success();
 }
 
 Value FusedGatedNormOp::getRowSource() {

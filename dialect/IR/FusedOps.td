@@ -56,7 +56,7 @@ def FusedNormOp : Chimera_RowOp<"fused_norm"> {
   let summary = "a norm, and its result rounded";
   let description = [{
     `chimera.norm`, whose result is wanted in T, in bf16 (`chimera.cast` of it), or in both: one result each, in this order.
-    input [R, C], weight and bias [C] in T.
+    input [R, C], weight [C / groups] and bias [C] in T.
 
     Example:
     ```mlir
@@ -64,7 +64,7 @@ def FusedNormOp : Chimera_RowOp<"fused_norm"> {
     ```
   }];
   let arguments = (ins NormKindAttr:$kind, AccMatrix:$input, WeightVector:$weight, Optional<WeightVector>:$bias,
-                       F64Attr:$eps);
+                       F64Attr:$eps, DefaultValuedAttr<I64Attr, "1">:$groups, UnitAttr:$unit_offset);
   let results = (outs Variadic<RowMatrix>:$results);
   let assemblyFormat = [{
     $kind $input `,` $weight (`,` $bias^)? attr-dict `:` type($input) `,` type($weight) (`,` type($bias)^)? `->` type($results)

@@ -41,7 +41,7 @@ void NormOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
   }
   Type rows = RankedTensorType::get({ShapedType::kDynamic, columnsOf(getInput()) / int64_t(getGroups())}, elementOf(d));
   auto grad = builder.create<NormGradOp>(getLoc(), d.getType(), rows, getKind(), getInput(), getWeight(), d, getEps(),
-                                         getGroups());
+                                         getGroups(), getUnitOffset());
   adjoints.add(getInput(), grad.getDinput());
   adjoints.add(getWeight(), adjoints.sumRows(getLoc(), grad.getDweightRows()));
   if (getBias()) {

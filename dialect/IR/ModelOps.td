@@ -77,17 +77,19 @@ def NormOp : Chimera_RowOp<"norm", [SameOperandsAndResultElementType, AllTypesMa
     with the population variance (Ba et al. 2016). input and result [R, C] in T, weight and bias [C] in T.
 
     With `groups`, rms alone, each of that many equal parts of a row is normalised for itself, and all have one weight
-    [C / groups]: the norm of query and key heads (Henry et al. 2020).
+    [C / groups]: the norm of query and key heads (Henry et al. 2020). With `unit_offset`, rms alone, 1 + weight takes the
+    place of weight, the sum rounded to T, so that weights of zero change nothing.
 
     Example:
     ```mlir
     %h = chimera.norm rms %x, %w {eps = 1.0e-05 : f64} : tensor<?x64xf32>, tensor<64xf32>
     %q = chimera.norm rms %heads, %wq {groups = 4 : i64, eps = 1.0e-05 : f64} : tensor<?x64xf32>, tensor<16xf32>
+    %u = chimera.norm rms %x, %w {eps = 1.0e-06 : f64, unit_offset} : tensor<?x64xf32>, tensor<64xf32>
     %g = chimera.norm layer %x, %w, %b {eps = 1.0e-05 : f64} : tensor<?x64xf32>, tensor<64xf32>, tensor<64xf32>
     ```
   }];
   let arguments = (ins NormKindAttr:$kind, AccMatrix:$input, WeightVector:$weight, Optional<WeightVector>:$bias,
-                       F64Attr:$eps, DefaultValuedAttr<I64Attr, "1">:$groups);
+                       F64Attr:$eps, DefaultValuedAttr<I64Attr, "1">:$groups, UnitAttr:$unit_offset);
   let results = (outs AccMatrix:$result);
   let assemblyFormat = [{
     $kind $input `,` $weight (`,` $bias^)? attr-dict `:` type($input) `,` type($weight) (`,` type($bias)^)?

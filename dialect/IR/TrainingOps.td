@@ -215,7 +215,8 @@ def NormGradOp : Chimera_RowOp<"norm_grad", [AllTypesMatch<["input", "dresult", 
   let description = [{
     With n the normalised input and g = weight * dresult: `dinput = (g - n mean(g n)) / root` (rms), `(g - mean(g) - n mean(g n)) / root`
     (layer); `dweight_rows = n dresult`, whose sum over rows is dweight; dbias is the sum of dresult. All [R, C] in T. With
-    `groups`, as `chimera.norm` has them, dweight_rows [R, C / groups] is the sum over the groups, in their order.
+    `groups`, as `chimera.norm` has them, dweight_rows [R, C / groups] is the sum over the groups, in their order. With
+    `unit_offset`, g = (1 + weight) * dresult.
 
     Example:
     ```mlir
@@ -223,7 +224,7 @@ def NormGradOp : Chimera_RowOp<"norm_grad", [AllTypesMatch<["input", "dresult", 
     ```
   }];
   let arguments = (ins NormKindAttr:$kind, AccMatrix:$input, WeightVector:$weight, AccMatrix:$dresult, F64Attr:$eps,
-                       DefaultValuedAttr<I64Attr, "1">:$groups);
+                       DefaultValuedAttr<I64Attr, "1">:$groups, UnitAttr:$unit_offset);
   let results = (outs AccMatrix:$dinput, AccMatrix:$dweight_rows);
   let assemblyFormat = [{
     $kind $input `,` $weight `,` $dresult attr-dict `:` type($input) `,` type($weight) `->` type($dweight_rows)

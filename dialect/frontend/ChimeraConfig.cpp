@@ -195,6 +195,7 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
                     "logits_scaling",
                     "norm",
                     "norm_eps",
+                    "norm_unit_offset",
                     "token_conv_kernel",
                     "tie_word_embeddings",
                     "bos_token_id",
@@ -218,6 +219,9 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
   readMultipliers(reader, config);
   config.norm = reader.choice<NormKind>("norm", NormKind::Rms, {{"rms", NormKind::Rms}, {"layer", NormKind::Layer}});
   config.normEps = reader.number("norm_eps", 1e-5, NumberRange::positive());
+  config.normUnitOffset = reader.boolean("norm_unit_offset", false);
+  if (config.normUnitOffset && config.norm != NormKind::Rms)
+    reader.error("norm_unit_offset", "only norms of kind \"rms\" have one");
   config.tokenConvKernel = reader.integer("token_conv_kernel", 0, 0, 16);
   config.tieWordEmbeddings = reader.boolean("tie_word_embeddings", false);
   config.cacheWrite = reader.choice<CacheWrite>("cache_write", CacheWrite::Routed,

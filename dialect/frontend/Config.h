@@ -122,6 +122,7 @@ struct Config {
   int64_t headDim = 0;           ///< Dk
   int64_t intermediateSize = 0;  ///< of the feed-forward network; 0: none
   std::vector<bool> ffnLayers;   ///< [L]: whether a layer has that network; empty: all do, if there is one
+  bool normUnitOffset = false;   ///< norms (rms; not the router's nor those of Mamba-2) multiply by 1 + weight
   bool postNorms = false;        ///< what mixer and feed-forward network put out is normalised before it is added
   bool qkvBias = false;          ///< q_proj, k_proj and v_proj have a bias
   bool attentionOutBias = false; ///< o_proj has one

@@ -123,9 +123,9 @@ void readSmolLM3(ObjectReader &reader, Config &config) {
   });
 }
 
-/// What the three generations of gemma have in common: a gated network with the tanh form of GELU, embeddings times
-/// the root of their width. The config of the first calls the activation "gelu", which its authors' own code, too,
-/// computes by tanh. (Gemma Team 2024.)
+/// What the three generations of gemma have in common: norms that multiply by 1 + weight, a gated network with the tanh
+/// form of GELU, embeddings times the root of their width. The config of the first calls the activation "gelu", which
+/// its authors' own code, too, computes by tanh. (Gemma Team 2024.)
 void readGemmaParts(ObjectReader &reader, Config &config, const DenseDefaults &defaults) {
   readTransformer(reader, config, defaults);
   for (std::string_view key : {"hidden_act", "hidden_activation"})
@@ -133,6 +133,7 @@ void readGemmaParts(ObjectReader &reader, Config &config, const DenseDefaults &d
       reader.choice<bool>(key, true, {{"gelu_pytorch_tanh", true}, {"gelu", true}});
     else
       reader.choice<bool>(key, true, {{"gelu_pytorch_tanh", true}});
+  config.normUnitOffset = true;
   config.mlpActivation = ActivationKind::GeluTanh;
   config.embeddingMultiplier = std::sqrt(static_cast<double>(config.hiddenSize));
 }

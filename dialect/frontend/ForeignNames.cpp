@@ -146,10 +146,6 @@ std::string sourceName(const NameTable &table, std::string_view name) {
   return std::string(table.layerPrefix) + std::string(number) + rename(table.inLayer, name.substr(end));
 }
 
-bool isGemma(CheckpointStyle style) {
-  return style == CheckpointStyle::Gemma || style == CheckpointStyle::Gemma2 || style == CheckpointStyle::Gemma3;
-}
-
 } // namespace
 
 void nameSources(const Config &config, std::vector<ParameterSpec> &parameters) {
@@ -161,8 +157,6 @@ void nameSources(const Config &config, std::vector<ParameterSpec> &parameters) {
     // A depthwise convolution of PyTorch has one input channel a group: [C, 1, K].
     if (io::endsWith(spec.name, ".ssm.conv.weight"))
       spec.sourceShape = {spec.shape[0], 1, spec.shape[1]};
-    if (isGemma(config.style) && io::endsWith(spec.name, "norm.weight"))
-      spec.offset = 1.0; // Gemma's norms multiply by 1 + w.
     // chimera-lm orders modes identity, ssm, swa, full.
     if (config.style == CheckpointStyle::ChimeraLm &&
         (io::endsWith(spec.name, ".router.proj.weight") || io::endsWith(spec.name, ".router.bias")))

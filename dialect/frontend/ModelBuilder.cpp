@@ -58,7 +58,9 @@ Value ModelBuilder::norm(NormKind kind, Value x, StringRef name, int64_t groups)
   Value bias = kind == NormKind::Layer ? parameter((name + ".bias").str()) : Value();
   auto kindAttr =
       ir::NormKindAttr::get(builder.getContext(), kind == NormKind::Layer ? ir::NormKind::Layer : ir::NormKind::RMS);
-  return builder.create<ir::NormOp>(location, x.getType(), kindAttr, x, weight, bias, f64(config.normEps), i64(groups));
+  UnitAttr offset = config.normUnitOffset && !name.starts_with("router.") ? builder.getUnitAttr() : UnitAttr();
+  return builder.create<ir::NormOp>(location, x.getType(), kindAttr, x, weight, bias, f64(config.normEps), i64(groups),
+                                    offset);
 }
 
 static Value round(OpBuilder &builder, Location loc, Value x, Type element) {

@@ -124,6 +124,8 @@ TEST(CpuTrainingRowwise, GradientsOfNormsAreWithinTheRoundingsOfTheirSums) {
     std::vector<int64_t> results = {rows * width, rows * width};
     expectNearRef(ref::NormGradSpec{width, ref::NormKind::RMS, 1e-2, Scalar::F64},
                   NormGradSpec{width, NormKind::RMS, 1e-2}, {x, w, dy}, results, normTolerance(width));
+    expectNearRef(ref::NormGradSpec{width, ref::NormKind::RMS, 1e-2, Scalar::F64, 1, /*unitOffset=*/true},
+                  NormGradSpec{width, NormKind::RMS, 1e-2, 1, true}, {x, w, dy}, results, normTolerance(width));
     expectNearRef(ref::NormGradSpec{width, ref::NormKind::Layer, 1e-2, Scalar::F64},
                   NormGradSpec{width, NormKind::Layer, 1e-2}, {x, w, dy}, results, normTolerance(width));
   }

@@ -116,6 +116,26 @@ TYPED_TEST(RefRowwise, NormsOfGroupsAreNormsOfTheGroupsAsRows) {
   EXPECT_EQ(results[1], results[0]);
 }
 
+TYPED_TEST(RefRowwise, AUnitOffsetOfANormIsAddedToItsWeight) {
+  constexpr int64_t width = 13;
+  auto x = randomVector<TypeParam>(rows * width, 6), w = randomVector<TypeParam>(width, 7), shifted = w;
+  for (TypeParam &weight : shifted)
+    weight += TypeParam(1);
+  std::vector<TypeParam> results[2];
+  for (bool offset : {false, true}) {
+    Launch launch;
+    launch.add(start);
+    launch.add(x);
+    launch.add(offset ? w : shifted);
+    size_t out = launch.add(std::vector<TypeParam>(x.size()));
+    NormSpec spec{width, NormKind::RMS, 1e-5, scalarOf<TypeParam>};
+    spec.unitOffset = offset;
+    runKernel(spec, launch, sizes);
+    results[offset] = launch.get<TypeParam>(out);
+  }
+  EXPECT_EQ(results[1], results[0]);
+}
+
 TYPED_TEST(RefRowwise, ABiasIsAddedToEveryRowAndAScaleMultiplies) {
   constexpr size_t width = 7;
   auto x = randomVector<TypeParam>(rows * width, 21), b = randomVector<TypeParam>(width, 22);

@@ -81,6 +81,20 @@ TEST(RefTrainingRowwise, NormsOfGroupsHaveTheirGradients) {
   }
 }
 
+TEST(RefTrainingRowwise, ANormWithAUnitOffsetHasItsGradient) {
+  constexpr int64_t width = 6;
+  for (int64_t groups : {1, 2}) {
+    int64_t size = width / groups;
+    Tensor x = exactTensor(rows * width, 1), w = exactTensor(size, 2), dy = exactTensor(rows * width, 4);
+    NormGradSpec spec{width, NormKind::RMS, 1e-2, Scalar::F64, groups, /*unitOffset=*/true};
+    Tensors got = runRows(spec, {x, w, dy}, {rows * width, rows * size});
+    auto objective = [&](const Tensors &in) {
+      return inner(runRows(NormSpec{width, NormKind::RMS, 1e-2, Scalar::F64, groups, true}, in, {rows * width})[0], dy);
+    };
+    expectGradients({x, w}, {got[0], columnSums(got[1], size)}, objective);
+  }
+}
+
 TEST(RefTrainingRowwise, TheGatedNormHasItsGradientByGroups) {
   for (int64_t groups : {1, 2, 3}) {
     constexpr int64_t width = 6;

@@ -146,6 +146,14 @@ func.func @norm_group_weight(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
 
 // -----
 
+func.func @layer_norm_offset(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
+  // expected-error @+1 {{layer norm has no unit_offset}}
+  %y = chimera.norm layer %x, %w, %w {eps = 1.0e-05 : f64, unit_offset} : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>
+  return
+}
+
+// -----
+
 func.func @layer_norm_groups(%x: tensor<?x8xf32>, %w: tensor<4xf32>) {
   // expected-error @+1 {{layer norm has no groups}}
   %y = chimera.norm layer %x, %w, %w {eps = 1.0e-05 : f64, groups = 2 : i64} : tensor<?x8xf32>, tensor<4xf32>, tensor<4xf32>

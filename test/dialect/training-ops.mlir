@@ -121,6 +121,8 @@ func.func @rowwise(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>, %w: tensor<8xf32>) 
   // CHECK: %[[DX2:.*]], %[[DW2:.*]] = chimera.norm_grad layer %[[DX]], %[[W]], %[[DW]] {eps = 1.000000e-03 : f64}
   // CHECK-SAME: : tensor<?x8xf32>, tensor<8xf32>
   %dx2, %dw2 = chimera.norm_grad layer %dx, %w, %dw {eps = 1.0e-03 : f64} : tensor<?x8xf32>, tensor<8xf32> -> tensor<?x8xf32>
+  // CHECK: chimera.norm_grad rms %[[X]], %[[W]], %[[X]] {eps = 1.000000e-05 : f64, unit_offset} :
+  %dxu, %dwu = chimera.norm_grad rms %x, %w, %x {eps = 1.0e-05 : f64, unit_offset} : tensor<?x8xf32>, tensor<8xf32> -> tensor<?x8xf32>
   // CHECK: chimera.norm_grad rms %[[X]], %{{.*}}, %[[X]] {eps = 1.000000e-05 : f64, groups = 2 : i64} : tensor<?x8xf32>, tensor<4xf32> -> tensor<?x4xf32>
   %half = chimera.param "half" : tensor<4xf32>
   %dxh, %dwh = chimera.norm_grad rms %x, %half, %x {eps = 1.0e-05 : f64, groups = 2 : i64} : tensor<?x8xf32>, tensor<4xf32> -> tensor<?x4xf32>

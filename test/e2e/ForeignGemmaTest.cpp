@@ -10,10 +10,9 @@ using namespace chimera::test;
 
 namespace {
 
-/// A norm that the file has as w and that multiplies by 1 + w.
+/// A norm that multiplies by 1 + w.
 void addNorm(ForeignModel &model, const std::string &theirs, const std::string &ours, int64_t width) {
   model.add(theirs + ".weight", {width}, ours + ".weight", Values::Shift);
-  model.shift(ours + ".weight", 1.0);
 }
 
 /// What a layer has besides attention and network.
@@ -55,7 +54,7 @@ const std::string common = R"("attention_bias": false, "attention_dropout": 0.0,
 /// sqrt(24) multiplies the embedding.
 const std::string equivalent = R"("model_type": "chimera", "vocab_size": 41, "hidden_size": 24,
   "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 40, "norm_eps": 1e-06,
-  "mlp_activation": "gelu_tanh", "embedding_multiplier": 4.898979485566356, "tie_word_embeddings": true)";
+  "norm_unit_offset": true, "mlp_activation": "gelu_tanh", "embedding_multiplier": 4.898979485566356, "tie_word_embeddings": true)";
 
 TEST(ForeignGemma, TheFirstHasNormsOfOnePlusWeight) {
   expectSameAsOracle(gemma("{" + common + R"(, "architectures": ["GemmaForCausalLM"], "hidden_act": "gelu",

@@ -43,11 +43,6 @@ void ForeignModel::add(const std::string &theirs, const std::vector<int64_t> &sh
   this->ours[ours] = std::move(tensor);
 }
 
-void ForeignModel::shift(const std::string &name, double constant) {
-  for (double &value : ours.at(name).values)
-    value += constant;
-}
-
 void ForeignModel::addUnused(const std::string &theirs, const std::vector<int64_t> &shape) {
   disk[theirs] = {shape, std::vector<double>(static_cast<size_t>(elementCount(shape)), 0.25)};
 }

@@ -32,9 +32,6 @@ struct ForeignModel {
   void add(const std::string &theirs, const std::vector<int64_t> &shape, const std::string &ours, Values values,
            const std::vector<int64_t> &oursShape = {});
 
-  /// Adds `constant` to each element of `ours`, which the file has without it.
-  void shift(const std::string &ours, double constant);
-
   /// A tensor that stands in the file and that no model reads.
   void addUnused(const std::string &theirs, const std::vector<int64_t> &shape);
 

@@ -161,7 +161,7 @@ TEST(RopeFrequencies, YarnBlendsBetweenTwoPairs) {
   for (size_t i = 0; i < 8; ++i)
     EXPECT_NEAR(frequencies[i], expected[i], 1e-15) << i;
   // Queries and keys are both stretched by 0.1 ln 4 + 1, where they are rotated.
-  EXPECT_NEAR(config.attentionScale(0, Mode::Full), 0.25 * 1.2964769942583, 1e-12);
+  EXPECT_NEAR(config.attentionScale(0, Mode::Full), 0.25 * 1.2964769927807063, 1e-12);
   EXPECT_EQ(config.attentionScale(1, Mode::Full), 0.25);
   auto factor = [](const std::string &keys) {
     return valid(

@@ -163,9 +163,11 @@ static std::vector<T> headsOf(const Config &config, const LayerParametersOf<T> &
                               const std::vector<T> &h, int64_t position, int8_t mode) {
   std::vector<T> x = parameters.project("attn." + which + "_proj", h);
   size_t size = config.headDim;
+  std::vector<T> weight = config.qkNorm ? parameters.vector("attn." + which + "_norm.weight") : std::vector<T>();
+  for (T &w : weight)
+    w = config.normUnitOffset ? w + 1.0 : w;
   for (size_t head = 0; config.qkNorm && head < x.size(); head += size) {
-    std::vector<T> normed =
-        rmsNorm(slice(x, head, size), parameters.vector("attn." + which + "_norm.weight"), config.normEps);
+    std::vector<T> normed = rmsNorm(slice(x, head, size), weight, config.normEps);
     std::copy(normed.begin(), normed.end(), x.begin() + static_cast<std::ptrdiff_t>(head));
   }
   if (rotates(config, parameters.index))

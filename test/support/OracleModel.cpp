@@ -12,7 +12,10 @@ template <typename T>
 std::vector<T> Evaluation<T>::norm(NormKind kind, const std::string &name, const std::vector<T> &x) const {
   if (kind == NormKind::None)
     return x;
-  const std::vector<T> &weight = parameters.at(name + ".weight").values;
+  std::vector<T> weight = parameters.at(name + ".weight").values;
+  if (config.normUnitOffset && name.find("router.") == std::string::npos)
+    for (T &w : weight)
+      w = w + 1.0;
   if (kind == NormKind::Rms)
     return rmsNorm(x, weight, config.normEps);
   return layerNorm(x, weight, parameters.at(name + ".bias").values, config.normEps);

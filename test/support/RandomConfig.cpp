@@ -50,6 +50,7 @@ enum Option {
   Rotates,
   Multipliers,
   PostNorms,
+  NormOffset,
   NetworkLayers,
   SwaRotation,
   OptionCount
@@ -218,6 +219,7 @@ std::string makeConfig(const std::vector<int> &row, Random random) {
   config["intermediate_size"] = row[FeedForward] ? random.between(8, 80) : 0;
   config["fused_gate_up"] = row[FeedForward] == 2;
   config["norm"] = row[Norm] ? "layer" : "rms";
+  config["norm_unit_offset"] = row[NormOffset] == 1 && !row[Norm];
   config["norm_eps"] = random.chance(0.5) ? 1e-5 : 1e-3;
   config["token_conv_kernel"] = tokenConvs[row[TokenConv]];
   config["tie_word_embeddings"] = row[Tied] == 1;

@@ -94,14 +94,17 @@ bool contains(const std::string &text, const std::string &part) {
   return text.find(part) != std::string::npos;
 }
 
-/// One element of the named tensor of a model with `layers` layers.
-double drawElement(const std::string &name, const Shape &shape, int64_t layers, Random &random) {
+/// One element of the named tensor of a model of `config`.
+double drawElement(const std::string &name, const Shape &shape, const Config &config, Random &random) {
   if (endsWith(name, "A_log")) // A in [1, 16], as Mamba-2 starts it
     return std::log(random.uniform(1.0, 16.0));
   if (endsWith(name, "dt_bias")) { // the inverse softplus of a step of 0.01 .. 1
     double step = std::exp(random.uniform(std::log(0.01), 0.0));
     return step + std::log(-std::expm1(-step));
   }
+  if (config.normUnitOffset && contains(name, "norm") && endsWith(name, "weight") && !contains(name, "router.") &&
+      !endsWith(name, "ssm.norm.weight"))
+    return 0.2 * random.normal();
   if (endsWith(name, "ssm.D") || (contains(name, "norm") && endsWith(name, "weight")))
     return 1.0 + 0.2 * random.normal();
   if (endsWith(name, "decay"))
@@ -114,7 +117,8 @@ double drawElement(const std::string &name, const Shape &shape, int64_t layers, 
     return random.normal();
   double gain = contains(name, "router.") ? 1.5 : 1.0;
   if (endsWith(name, ".o_proj.weight") || endsWith(name, "out_proj.weight") || endsWith(name, "down_proj.weight"))
-    gain = 1.0 / std::sqrt(2.0 * static_cast<double>(layers)); // what is added to the residual stream, as in GPT-2
+    gain = 1.0 /
+           std::sqrt(2.0 * static_cast<double>(config.numLayers)); // what is added to the residual stream, as in GPT-2
   return gain * random.normal() / std::sqrt(static_cast<double>(shape.back()));
 }
 
@@ -194,7 +198,7 @@ RandomModel makeModel(const std::string &configText, Precision precision, uint64
       continue; // it may be absent, and is zero then
     Tensor tensor{shape, {}};
     for (int64_t i = 0; i < elementCount(shape); ++i)
-      tensor.values.push_back(roundTo(precision, drawElement(name, shape, model.config.numLayers, random)));
+      tensor.values.push_back(roundTo(precision, drawElement(name, shape, model.config, random)));
     model.parameters[name] = std::move(tensor);
   }
   return model;
