@@ -51,6 +51,8 @@ LogicalResult CpuCalls::lowerLinear(FusedLinearOp op) {
   spec.x = x.view;
   spec.gather = bool(op.getGather());
   spec.epilogue = static_cast<cpu::Epilogue>(op.getEpilogue());
+  if (op.getActivation())
+    spec.activation = activationOf(op);
   spec.scatter = op.getResidual() && own != rowsOf(op.getResidual());
   spec.gated = bool(op.getGate());
   spec.weight = weightFormat(op);

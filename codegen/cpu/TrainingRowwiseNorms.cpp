@@ -90,7 +90,7 @@ Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const GatedNormGradSpec &spec
         Buffer weights = w.at(group * size), upstream = dout.at(first), toY = dy.at(first), toZ = dz.at(first);
         // silu and its slope lie in dy and dz until the gradients take their places.
         forEachVector(k, size, isa.lanes, [&](Val i, int64_t lanes) {
-          SiluParts parts = siluParts(z.loadVector(first + i, lanes));
+          ActivationParts parts = siluParts(z.loadVector(first + i, lanes));
           toY.storeVector(i, parts.value);
           toZ.storeVector(i, parts.slope);
         });

@@ -232,6 +232,8 @@ std::string nameOf(Scalar type);
 /// A number with '-' spelled m, '.' spelled p and '+' left out.
 std::string nameOf(double value);
 std::string nameOf(llvm::ArrayRef<int> values);
+/// "silu", "gelu_tanh", "relu2", or nothing for None.
+std::string nameOf(Activation activation);
 /// "groupsN", or nothing for one group.
 std::string groupsName(int64_t groups);
 /// "chimera_" and the pieces that are not empty, joined by '_'.

@@ -91,19 +91,21 @@ struct ScaleSpec {
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const ScaleSpec &spec);
 
-/// out = x * sigmoid(x), rounded once. Buffers: start, x, out; all [., width] of T.
-struct SiluSpec {
+/// out = f(x), by Math.h, rounded once. Buffers: start, x, out; all [., width] of T.
+struct ActivateSpec {
   int64_t width;
+  Activation activation;
   Scalar type;
 };
-Kernel getOrEmit(mlir::ModuleOp kernels, const SiluSpec &spec);
+Kernel getOrEmit(mlir::ModuleOp kernels, const ActivateSpec &spec);
 
-/// out = silu(gate) * up, silu rounded to T before the product. Buffers: start, gate, up, out; all [., width] of T.
-struct SwigluSpec {
+/// out = f(gate) * up, f rounded to T before the product. Buffers: start, gate, up, out; all [., width] of T.
+struct GluSpec {
   int64_t width;
+  Activation activation;
   Scalar type;
 };
-Kernel getOrEmit(mlir::ModuleOp kernels, const SwigluSpec &spec);
+Kernel getOrEmit(mlir::ModuleOp kernels, const GluSpec &spec);
 
 /// out[i][c] = x[i][offset + c], c < size. Buffers: start, x [., width], out [., size].
 struct ColumnsSpec {

@@ -53,12 +53,14 @@ Kernel getOrEmit(ModuleOp kernels, const ScaleSpec &spec) {
                      [&](ArrayRef<Val> x) { return x[0] * x[0].builder->real(spec.factor, x[0].value.getType()); });
 }
 
-Kernel getOrEmit(ModuleOp kernels, const SiluSpec &spec) {
-  return elementwise(kernels, "silu", spec.width, spec.type, 1, [](ArrayRef<Val> x) { return silu(x[0]); });
+Kernel getOrEmit(ModuleOp kernels, const ActivateSpec &spec) {
+  return elementwise(kernels, nameOf(spec.activation), spec.width, spec.type, 1,
+                     [&](ArrayRef<Val> x) { return activate(spec.activation, x[0]); });
 }
 
-Kernel getOrEmit(ModuleOp kernels, const SwigluSpec &spec) {
-  return elementwise(kernels, "swiglu", spec.width, spec.type, 2, [](ArrayRef<Val> x) { return silu(x[0]) * x[1]; });
+Kernel getOrEmit(ModuleOp kernels, const GluSpec &spec) {
+  return elementwise(kernels, "glu_" + nameOf(spec.activation), spec.width, spec.type, 2,
+                     [&](ArrayRef<Val> x) { return activate(spec.activation, x[0]) * x[1]; });
 }
 
 Kernel getOrEmit(ModuleOp kernels, const CastSpec &spec) {

@@ -127,16 +127,17 @@ static Kernel elementwise(ModuleOp kernels, StringRef name, int64_t width, Scala
   return {symbol, perRow};
 }
 
-Kernel getOrEmit(ModuleOp kernels, const SiluGradSpec &spec) {
-  return elementwise(kernels, "silu_grad", spec.width, spec.type, 2, 1,
-                     [](ArrayRef<Val> v) { return SmallVector<Val>{v[1] * siluSlope(v[0])}; });
+Kernel getOrEmit(ModuleOp kernels, const ActivateGradSpec &spec) {
+  return elementwise(kernels, nameOf(spec.activation) + "_grad", spec.width, spec.type, 2, 1,
+                     [&](ArrayRef<Val> v) { return SmallVector<Val>{v[1] * activationSlope(spec.activation, v[0])}; });
 }
 
-Kernel getOrEmit(ModuleOp kernels, const SwigluGradSpec &spec) {
-  return elementwise(kernels, "swiglu_grad", spec.width, spec.type, 3, 2, [](ArrayRef<Val> v) {
-    Val gate = v[0], up = v[1], dy = v[2];
-    return SmallVector<Val>{dy * up * siluSlope(gate), dy * silu(gate)};
-  });
+Kernel getOrEmit(ModuleOp kernels, const GluGradSpec &spec) {
+  return elementwise(
+      kernels, "glu_" + nameOf(spec.activation) + "_grad", spec.width, spec.type, 3, 2, [&](ArrayRef<Val> v) {
+        Val gate = v[0], up = v[1], dy = v[2];
+        return SmallVector<Val>{dy * up * activationSlope(spec.activation, gate), dy * activate(spec.activation, gate)};
+      });
 }
 
 Kernel getOrEmit(ModuleOp kernels, const JoinColumnsSpec &spec) {

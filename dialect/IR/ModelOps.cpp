@@ -142,10 +142,10 @@ LogicalResult ScaleOp::verify() {
   return success();
 }
 
-Value SiluOp::getRowSource() {
+Value ActivateOp::getRowSource() {
   return getInput();
 }
-Value SwigluOp::getRowSource() {
+Value GluOp::getRowSource() {
   return getGate();
 }
 Value ColumnsOp::getRowSource() {

@@ -266,10 +266,10 @@ LogicalResult GatedNormGradOp::verify() {
   return checkPositive(*this, "eps", getEps());
 }
 
-Value SiluGradOp::getRowSource() {
+Value ActivateGradOp::getRowSource() {
   return getInput();
 }
-Value SwigluGradOp::getRowSource() {
+Value GluGradOp::getRowSource() {
   return getGate();
 }
 Value JoinColumnsOp::getRowSource() {

@@ -249,34 +249,35 @@ def GatedNormGradOp
   let hasVerifier = 1;
 }
 
-def SiluGradOp : Chimera_RowOp<"silu_grad", [SameOperandsAndResultType]> {
-  let summary = "gradient of silu";
+def ActivateGradOp : Chimera_RowOp<"activate_grad", [SameOperandsAndResultType]> {
+  let summary = "gradient of an elementwise function";
   let description = [{
-    `dinput = dresult * (sigmoid(x) + x sigmoid(x) (1 - sigmoid(x)))`. [R, C] in T.
+    `dinput = dresult * f'(input)`, f as of `chimera.activate`. With s = sigmoid(x): f' is s + x s (1 - s) of silu; of gelu_tanh, where
+    s = sigmoid(v) and v = 2 sqrt(2/pi) (x + 0.044715 x^3), s + x s (1 - s) v'; of relu2 2 max(x, 0). [R, C] in T.
 
     Example:
     ```mlir
-    %dx = chimera.silu_grad %x, %dy : tensor<?x64xf32>
+    %dx = chimera.activate_grad <silu>, %x, %dy : tensor<?x64xf32>
     ```
   }];
-  let arguments = (ins AccMatrix:$input, AccMatrix:$dresult);
+  let arguments = (ins SomeActivationAttr:$activation, AccMatrix:$input, AccMatrix:$dresult);
   let results = (outs AccMatrix:$dinput);
-  let assemblyFormat = "$input `,` $dresult attr-dict `:` type($dinput)";
+  let assemblyFormat = "$activation `,` $input `,` $dresult attr-dict `:` type($dinput)";
 }
 
-def SwigluGradOp : Chimera_RowOp<"swiglu_grad", [SameOperandsAndResultType]> {
-  let summary = "gradients of silu(gate) * up";
+def GluGradOp : Chimera_RowOp<"glu_grad", [SameOperandsAndResultType]> {
+  let summary = "gradients of f(gate) * up";
   let description = [{
-    `dgate = dresult up silu'(gate)`, `dup = dresult silu(gate)`. [R, C] in T.
+    `dgate = dresult up f'(gate)`, `dup = dresult f(gate)`, f as of `chimera.activate`. [R, C] in T.
 
     Example:
     ```mlir
-    %dgate, %dup = chimera.swiglu_grad %gate, %up, %dy : tensor<?x64xf32>
+    %dgate, %dup = chimera.glu_grad <silu>, %gate, %up, %dy : tensor<?x64xf32>
     ```
   }];
-  let arguments = (ins AccMatrix:$gate, AccMatrix:$up, AccMatrix:$dresult);
+  let arguments = (ins SomeActivationAttr:$activation, AccMatrix:$gate, AccMatrix:$up, AccMatrix:$dresult);
   let results = (outs AccMatrix:$dgate, AccMatrix:$dup);
-  let assemblyFormat = "$gate `,` $up `,` $dresult attr-dict `:` type($gate)";
+  let assemblyFormat = "$activation `,` $gate `,` $up `,` $dresult attr-dict `:` type($gate)";
 }
 
 def JoinColumnsOp : Chimera_RowOp<"join_columns"> {

@@ -22,6 +22,18 @@ static_assert(static_cast<int>(ir::Mode::SSM) == static_cast<int>(Mode::Ssm) &&
               static_cast<int>(ir::Mode::Full) == static_cast<int>(Mode::Full) &&
               static_cast<int>(ir::Mode::Identity) == static_cast<int>(Mode::Identity));
 
+ir::Activation toIr(ActivationKind kind) {
+  switch (kind) {
+  case ActivationKind::Silu:
+    return ir::Activation::SiLU;
+  case ActivationKind::GeluTanh:
+    return ir::Activation::GELUTanh;
+  case ActivationKind::Relu2:
+    return ir::Activation::ReLU2;
+  }
+  llvm_unreachable("every activation is listed");
+}
+
 /// One cache argument of @model.
 struct CacheSlot {
   Type type;
@@ -161,7 +173,8 @@ FunctionBuilder::Routing FunctionBuilder::buildRoute(Value h) {
     logits = model.linear(u, "router.proj");
   } else {
     Value hidden = model.linear(u, "router.fc1");
-    hidden = builder.create<ir::SiluOp>(model.loc(), hidden.getType(), hidden);
+    auto silu = ir::ActivationAttr::get(builder.getContext(), ir::Activation::SiLU);
+    hidden = builder.create<ir::ActivateOp>(model.loc(), hidden.getType(), silu, hidden);
     logits = model.linear(hidden, "router.fc2");
   }
   Value counts = caches[nextCache];
@@ -210,16 +223,20 @@ Value FunctionBuilder::buildFeedForward(Value z) {
     return z;
   OpBuilder &builder = model.ops();
   Value u = model.norm(config.norm, z, "ffn_norm");
-  Value gate, up;
+  auto activation = ir::ActivationAttr::get(builder.getContext(), toIr(config.mlpActivation));
+  Value gate, up, hidden;
   if (config.fusedGateUp) {
     Value both = model.linear(u, "ffn.gate_up_proj");
     gate = model.columns(both, 0, config.intermediateSize);
     up = model.columns(both, config.intermediateSize, config.intermediateSize);
   } else {
-    gate = model.linear(u, "ffn.gate_proj");
+    gate = config.mlpGated ? model.linear(u, "ffn.gate_proj") : Value();
     up = model.linear(u, "ffn.up_proj");
   }
-  Value hidden = builder.create<ir::SwigluOp>(model.loc(), gate.getType(), gate, up);
+  if (config.mlpGated)
+    hidden = builder.create<ir::GluOp>(model.loc(), up.getType(), activation, gate, up);
+  else
+    hidden = builder.create<ir::ActivateOp>(model.loc(), up.getType(), activation, up);
   Value output = model.added(model.linear(hidden, "ffn.down_proj"), "post_ffn_norm");
   return builder.create<ir::AddOp>(model.loc(), z.getType(), z, output);
 }

@@ -185,6 +185,8 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
                     "qkv_bias",
                     "attention_out_bias",
                     "mlp_bias",
+                    "mlp_activation",
+                    "mlp_gated",
                     "ffn_layers",
                     "post_norms",
                     "fused_gate_up",
@@ -213,9 +215,15 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
   readModes(reader, reader.sink(), config);
   config.intermediateSize = reader.integer("intermediate_size", std::nullopt, 0, largestSize);
   config.mlpBias = reader.boolean("mlp_bias", false);
+  config.mlpGated = reader.boolean("mlp_gated", true);
+  config.mlpActivation = reader.choice<ActivationKind>(
+      "mlp_activation", ActivationKind::Silu,
+      {{"silu", ActivationKind::Silu}, {"gelu_tanh", ActivationKind::GeluTanh}, {"relu2", ActivationKind::Relu2}});
   config.ffnLayers = readLayerSwitches(reader, "ffn_layers", config);
   config.postNorms = reader.boolean("post_norms", false);
   config.fusedGateUp = reader.boolean("fused_gate_up", false);
+  if (config.fusedGateUp && !config.mlpGated)
+    reader.error("fused_gate_up", "only a network with mlp_gated has a gate");
   readMultipliers(reader, config);
   config.norm = reader.choice<NormKind>("norm", NormKind::Rms, {{"rms", NormKind::Rms}, {"layer", NormKind::Layer}});
   config.normEps = reader.number("norm_eps", 1e-5, NumberRange::positive());

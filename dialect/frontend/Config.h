@@ -33,6 +33,8 @@ std::optional<Mode> modeFromName(std::string_view name);
 
 enum class NormKind : uint8_t { None, Rms, Layer };
 enum class SsmKind : uint8_t { Mamba2, Lti };
+/// silu; the tanh form of GELU; the square of ReLU.
+enum class ActivationKind : uint8_t { Silu, GeluTanh, Relu2 };
 enum class RouterKind : uint8_t { Linear, Mlp };
 enum class GateKind : uint8_t { One, Prob };
 enum class CacheWrite : uint8_t { Routed, All };
@@ -126,10 +128,12 @@ struct Config {
   bool postNorms = false;        ///< what mixer and feed-forward network put out is normalised before it is added
   bool qkvBias = false;          ///< q_proj, k_proj and v_proj have a bias
   bool attentionOutBias = false; ///< o_proj has one
-  bool mlpBias = false;          ///< those of the feed-forward network have one
-  bool fusedGateUp = false;      ///< its gate_proj and up_proj are one matrix, ffn.gate_up_proj [2 intermediateSize, D]
-  bool qkNorm = false;           ///< the heads of queries and keys are RMS-normalised before they are rotated
-  std::vector<bool> ropeLayers;  ///< [L]: whether a layer rotates; empty: all do
+  ActivationKind mlpActivation = ActivationKind::Silu; ///< of the feed-forward network
+  bool mlpGated = true;         ///< down(f(gate u) * up u); else down(f(up u)), without gate_proj
+  bool mlpBias = false;         ///< those of the feed-forward network have one
+  bool fusedGateUp = false;     ///< its gate_proj and up_proj are one matrix, ffn.gate_up_proj [2 intermediateSize, D]
+  bool qkNorm = false;          ///< the heads of queries and keys are RMS-normalised before they are rotated
+  std::vector<bool> ropeLayers; ///< [L]: whether a layer rotates; empty: all do
   std::optional<double> attentionMultiplier; ///< of the scores; none: 1 / sqrt(headDim)
   double embeddingMultiplier = 1.0;
   double residualMultiplier = 1.0; ///< of what mixer and feed-forward network add to the residual stream

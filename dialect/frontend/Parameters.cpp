@@ -42,7 +42,8 @@ private:
       if (config.fusedGateUp) {
         linear("ffn.gate_up_proj", 2 * config.intermediateSize, width, config.mlpBias);
       } else {
-        linear("ffn.gate_proj", config.intermediateSize, width, config.mlpBias);
+        if (config.mlpGated)
+          linear("ffn.gate_proj", config.intermediateSize, width, config.mlpBias);
         linear("ffn.up_proj", config.intermediateSize, width, config.mlpBias);
       }
       linear("ffn.down_proj", width, config.intermediateSize, config.mlpBias);

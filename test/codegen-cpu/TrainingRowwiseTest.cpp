@@ -57,17 +57,22 @@ std::vector<float> large(int64_t width, uint64_t seed) {
   return x;
 }
 
-TEST(CpuTrainingRowwise, SiluAndItsGradientAreWithinSomeRoundings) {
-  for (int64_t width : widths) {
-    std::vector<float> x = large(width, 1), up = large(width, 2), dy = randomVector<float>(rows * width, 3);
-    int64_t size = rows * width;
-    expectNearRef(ref::SiluSpec{width, Scalar::F64}, SiluSpec{width}, {x}, {size}, 8 * 0x1p-24);
-    expectNearRef(ref::SwigluSpec{width, Scalar::F64}, SwigluSpec{width}, {x, up}, {size}, 8 * 0x1p-24);
-    expectNearRef(ref::SiluGradSpec{width, Scalar::F64}, SiluGradSpec{width}, {x, dy}, {size}, 8 * 0x1p-24);
-    // The slope's error times up, which is as large as 30.
-    expectNearRef(ref::SwigluGradSpec{width, Scalar::F64}, SwigluGradSpec{width}, {x, up, dy}, {size, size},
-                  30 * 8 * 0x1p-24);
-  }
+TEST(CpuTrainingRowwise, ActivationsAndTheirGradientsAreWithinSomeRoundings) {
+  for (Activation activation : {Activation::Silu, Activation::GeluTanh, Activation::Relu2})
+    for (int64_t width : widths) {
+      std::vector<float> x = large(width, 1), up = large(width, 2), dy = randomVector<float>(rows * width, 3);
+      int64_t size = rows * width;
+      SCOPED_TRACE(nameOf(activation));
+      expectNearRef(ref::ActivateSpec{width, activation, Scalar::F64}, ActivateSpec{width, activation}, {x}, {size},
+                    8 * 0x1p-24);
+      expectNearRef(ref::GluSpec{width, activation, Scalar::F64}, GluSpec{width, activation}, {x, up}, {size},
+                    8 * 0x1p-24);
+      expectNearRef(ref::ActivateGradSpec{width, activation, Scalar::F64}, ActivateGradSpec{width, activation}, {x, dy},
+                    {size}, 8 * 0x1p-24);
+      // The slope's error times up, which is as large as 30.
+      expectNearRef(ref::GluGradSpec{width, activation, Scalar::F64}, GluGradSpec{width, activation}, {x, up, dy},
+                    {size, size}, 30 * 8 * 0x1p-24);
+    }
 }
 
 TEST(CpuTrainingRowwise, ANaNStaysInItsElement) {
@@ -76,8 +81,9 @@ TEST(CpuTrainingRowwise, ANaNStaysInItsElement) {
     dirty[2 * width] = std::numeric_limits<float>::quiet_NaN();
     for (const Isa &isa : hostIsas()) {
       auto run = [&](const std::vector<float> &gate) {
-        return runRows<float>({gate, up, dy}, {rows * width, rows * width},
-                              [&](Launch &launch) { runKernel(isa, SwigluGradSpec{width}, launch, sizesOf(start)); });
+        return runRows<float>({gate, up, dy}, {rows * width, rows * width}, [&](Launch &launch) {
+          runKernel(isa, GluGradSpec{width, Activation::Silu}, launch, sizesOf(start));
+        });
       };
       auto clean = run(x), beside = run(dirty);
       for (size_t result = 0; result < 2; ++result)
@@ -97,13 +103,13 @@ TEST(CpuTrainingRowwise, SiluGradientsKeepTheirDigitsFarFromZero) {
   wide.add(std::vector<double>(x.begin(), x.end()));
   wide.add(std::vector<double>(dy.begin(), dy.end()));
   size_t exact = addResult<double>(wide, 12);
-  ref::test::runKernel(ref::SiluGradSpec{12, Scalar::F64}, wide, {1, 1});
+  ref::test::runKernel(ref::ActivateGradSpec{12, Activation::Silu, Scalar::F64}, wide, {1, 1});
   launch.add(x);
   launch.add(dy);
   size_t out = addResult<float>(launch, 12);
   for (const Isa &isa : hostIsas()) {
     Launch own = launch;
-    runKernel(isa, SiluGradSpec{12}, own, {1, 1});
+    runKernel(isa, ActivateGradSpec{12, Activation::Silu}, own, {1, 1});
     for (size_t i = 0; i < x.size(); ++i) {
       double expected = wide.get<double>(exact)[i];
       EXPECT_NEAR(own.get<float>(out)[i], expected, 16 * 0x1p-24 * std::fabs(expected)) << isa.name << ", x " << x[i];

@@ -111,21 +111,25 @@ TEST(RefTrainingRowwise, TheGatedNormHasItsGradientByGroups) {
   }
 }
 
-TEST(RefTrainingRowwise, SiluAndSwigluHaveTheirGradients) {
+TEST(RefTrainingRowwise, ActivationsAndGatedUnitsHaveTheirGradients) {
   constexpr int64_t width = 5;
   Tensor x = exactTensor(rows * width, 1), up = exactTensor(rows * width, 2), dy = exactTensor(rows * width, 3);
   for (double &v : x)
     v *= 6;
-  Tensors silu = runRows(SiluGradSpec{width, Scalar::F64}, {x, dy}, {rows * width});
-  expectGradients({x}, silu, [&](const Tensors &in) {
-    return inner(runRows(SiluSpec{width, Scalar::F64}, in, {rows * width})[0], dy);
-  });
-  expectSameInF32(SiluGradSpec{width, Scalar::F64}, {x, dy}, {rows * width});
-  Tensors swiglu = runRows(SwigluGradSpec{width, Scalar::F64}, {x, up, dy}, {rows * width, rows * width});
-  expectGradients({x, up}, swiglu, [&](const Tensors &in) {
-    return inner(runRows(SwigluSpec{width, Scalar::F64}, in, {rows * width})[0], dy);
-  });
-  expectSameInF32(SwigluGradSpec{width, Scalar::F64}, {x, up, dy}, {rows * width, rows * width});
+  for (Activation activation : {Activation::Silu, Activation::GeluTanh, Activation::Relu2}) {
+    SCOPED_TRACE(nameOf(activation));
+    ActivateGradSpec plain{width, activation, Scalar::F64};
+    expectGradients({x}, runRows(plain, {x, dy}, {rows * width}), [&](const Tensors &in) {
+      return inner(runRows(ActivateSpec{width, activation, Scalar::F64}, in, {rows * width})[0], dy);
+    });
+    expectSameInF32(plain, {x, dy}, {rows * width});
+    GluGradSpec gated{width, activation, Scalar::F64};
+    std::vector<int64_t> both = {rows * width, rows * width};
+    expectGradients({x, up}, runRows(gated, {x, up, dy}, both), [&](const Tensors &in) {
+      return inner(runRows(GluSpec{width, activation, Scalar::F64}, in, {rows * width})[0], dy);
+    });
+    expectSameInF32(gated, {x, up, dy}, both);
+  }
 }
 
 TEST(RefTrainingRowwise, SiluGradientsOfF32AreRoundedOnce) {
@@ -136,7 +140,7 @@ TEST(RefTrainingRowwise, SiluGradientsOfF32AreRoundedOnce) {
     long double s = 1 / (1 + expl(-static_cast<long double>(x[i])));
     expected.push_back(static_cast<float>(static_cast<double>(dy[i] * (s + x[i] * s * (1 - s)))));
   }
-  EXPECT_EQ(runRows(SiluGradSpec{width, Scalar::F32}, {x, dy}, {rows * width})[0], expected);
+  EXPECT_EQ(runRows(ActivateGradSpec{width, Activation::Silu, Scalar::F32}, {x, dy}, {rows * width})[0], expected);
 }
 
 TEST(RefTrainingRowwise, JoinedColumnsLieAtTheirOffsetsBetweenZeros) {

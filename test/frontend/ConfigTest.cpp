@@ -132,6 +132,26 @@ TEST(Config, LayersMayLackAMixerOrANetwork) {
   });
 }
 
+TEST(Config, NetworksHaveActivationsAndMayHaveNoGate) {
+  Config plain = valid(small());
+  EXPECT_EQ(plain.mlpActivation, ActivationKind::Silu);
+  EXPECT_TRUE(plain.mlpGated);
+  Config config = valid(small(R"(, "mlp_activation": "relu2", "mlp_gated": false, "norm_unit_offset": true)"));
+  EXPECT_EQ(config.mlpActivation, ActivationKind::Relu2);
+  EXPECT_FALSE(config.mlpGated);
+  EXPECT_TRUE(config.normUnitOffset);
+  for (const ParameterSpec &parameter : parameters(config))
+    EXPECT_EQ(parameter.name.find("gate_proj"), std::string::npos) << parameter.name;
+  expectErrors({
+      {small(R"(, "mlp_activation": "gelu")"),
+       "key 'mlp_activation': must be one of \"silu\", \"gelu_tanh\", \"relu2\", got \"gelu\""},
+      {small(R"(, "mlp_gated": false, "fused_gate_up": true)"),
+       "key 'fused_gate_up': only a network with mlp_gated has a gate"},
+      {small(R"(, "norm": "layer", "norm_unit_offset": true)"),
+       "key 'norm_unit_offset': only norms of kind \"rms\" have one"},
+  });
+}
+
 TEST(Config, TheNumberOfSsmHeadsMayBeGiven) {
   Config config = valid(withSsm(R"({"state_size": 4, "head_dim": 4, "num_heads": 3})"));
   EXPECT_EQ(config.ssmInner(), 12);

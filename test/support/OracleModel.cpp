@@ -76,10 +76,12 @@ template <typename T> std::vector<T> Evaluation<T>::feedForward(size_t layer, co
   std::vector<T> u = normOfLayer(layer, "ffn_norm", z);
   size_t inner = config.intermediateSize;
   std::vector<T> both = config.fusedGateUp ? tensors.project("ffn.gate_up_proj", u) : std::vector<T>();
-  std::vector<T> gate = config.fusedGateUp ? slice(both, 0, inner) : tensors.project("ffn.gate_proj", u);
   std::vector<T> up = config.fusedGateUp ? slice(both, inner, inner) : tensors.project("ffn.up_proj", u);
-  for (size_t i = 0; i < gate.size(); ++i)
-    up[i] *= silu(gate[i]);
+  std::vector<T> gate = config.fusedGateUp ? slice(both, 0, inner)
+                        : config.mlpGated  ? tensors.project("ffn.gate_proj", u)
+                                           : up;
+  for (size_t i = 0; i < inner; ++i)
+    up[i] = config.mlpGated ? activated(config.mlpActivation, gate[i]) * up[i] : activated(config.mlpActivation, up[i]);
   return postNormed(layer, "post_ffn_norm", tensors.project("ffn.down_proj", up));
 }
 

@@ -79,7 +79,7 @@ void addFeedForward(Shapes &shapes, const std::string &layer, const Config &conf
   if (config.fusedGateUp)
     addLinear(shapes, layer + "ffn.gate_up_proj", 2 * inner, width, config.mlpBias);
   for (const char *name : {"gate_proj", "up_proj"})
-    if (!config.fusedGateUp)
+    if (!config.fusedGateUp && (config.mlpGated || std::string(name) == "up_proj"))
       addLinear(shapes, layer + "ffn." + name, inner, width, config.mlpBias);
   addLinear(shapes, layer + "ffn.down_proj", width, inner, config.mlpBias);
   if (config.postNorms)
