@@ -103,7 +103,6 @@ enum class CheckpointStyle : uint8_t {
   Granite,
   SmolLM3,
   Gemma,
-  Gemma2,
   Gemma3,
   NemotronH,
   Mamba2,

@@ -123,7 +123,7 @@ void readSmolLM3(ObjectReader &reader, Config &config) {
   });
 }
 
-/// What the three generations of gemma have in common: norms that multiply by 1 + weight, a gated network with the tanh
+/// What gemma and gemma 3 have in common: norms that multiply by 1 + weight, a gated network with the tanh
 /// form of GELU, embeddings times the root of their width. The config of the first calls the activation "gelu", which
 /// its authors' own code, too, computes by tanh. (Gemma Team 2024.)
 void readGemmaParts(ObjectReader &reader, Config &config, const DenseDefaults &defaults) {
@@ -142,53 +142,6 @@ void readGemma(ObjectReader &reader, Config &config) {
   checkForeignKeys(reader, attentionKeys({"intermediate_size", "hidden_activation"}), {});
   readGemmaParts(reader, config, {16, 24576, 16, 256, true});
   readRope(reader, config, 1.0);
-}
-
-/// A number > 0 that caps scores or logits; absent (or null): `byDefault`.
-std::optional<double> readSoftCap(ObjectReader &reader, std::string_view key, std::optional<double> byDefault) {
-  return reader.has(key) ? reader.number(key, std::nullopt, NumberRange::positive()) : byDefault;
-}
-
-/// The keys that readGemma2Parts reads, and `others`.
-std::vector<std::string_view> gemma2Keys(std::initializer_list<std::string_view> others) {
-  std::vector<std::string_view> keys =
-      attentionKeys({"intermediate_size", "hidden_activation", "query_pre_attn_scalar", "sliding_window", "layer_types",
-                     "attn_logit_softcapping", "final_logit_softcapping"});
-  keys.insert(keys.end(), others);
-  return keys;
-}
-
-/// What gemma 2 and 3 have in common: norms before and after, a scale of the scores of its own, layers that look back
-/// through a window between those that look back at everything, of which each `interval`-th is one (Gemma Team 2024,
-/// "Gemma 2"; 2025, "Gemma 3").
-void readGemma2Parts(ObjectReader &reader, Config &config, const DenseDefaults &defaults, int64_t interval) {
-  readGemmaParts(reader, config, defaults);
-  config.postNorms = true;
-  double scalar = reader.number("query_pre_attn_scalar", 256.0, NumberRange::positive());
-  config.attentionMultiplier = 1.0 / std::sqrt(scalar);
-  config.window = reader.integer("sliding_window", 4096, 1, largestWindow);
-  for (int64_t layer = 0; layer < config.numLayers; ++layer)
-    config.layerModes[layer] = {(layer + 1) % interval == 0 ? Mode::Full : Mode::Swa};
-  readPerLayer(reader, "layer_types", config, "\"full_attention\" or \"sliding_attention\"",
-               [&](size_t layer, const JsonValue &entry) {
-                 bool slides = isText(entry, "sliding_attention");
-                 config.layerModes[layer] = {slides ? Mode::Swa : Mode::Full};
-                 return slides || isText(entry, "full_attention");
-               });
-  bool caps = config.style == CheckpointStyle::Gemma2;
-  config.attentionSoftCap =
-      readSoftCap(reader, "attn_logit_softcapping", caps ? std::optional<double>(50.0) : std::nullopt);
-  config.logitsSoftCap =
-      readSoftCap(reader, "final_logit_softcapping", caps ? std::optional<double>(30.0) : std::nullopt);
-}
-
-void readGemma2(ObjectReader &reader, Config &config) {
-  checkForeignKeys(reader, gemma2Keys({}), {"cache_implementation"});
-  readGemma2Parts(reader, config, {4, 9216, 8, 256, true}, 2);
-  readRope(reader, config, 1.0);
-  for (std::string_view key : {"attn_logit_softcapping", "final_logit_softcapping"})
-    if (reader.isNull(key)) // says that there is none, which is not the default
-      (key == "attn_logit_softcapping" ? config.attentionSoftCap : config.logitsSoftCap) = std::nullopt;
 }
 
 /// The rotation of gemma 3: layers with a window have a theta of their own and are not scaled. The library's fifth
@@ -211,14 +164,31 @@ void readGemma3Rope(ObjectReader &reader, Config &config) {
     kinds.error("sliding_attention", "only layers that look back at everything can be scaled");
 }
 
+/// Norms before and after, normalised heads of queries and keys, a scale of the scores of its own, layers that look
+/// back through a window between those that look back at everything (Gemma Team 2025, "Gemma 3").
 void readGemma3(ObjectReader &reader, Config &config) {
-  checkForeignKeys(reader, gemma2Keys({"rope_local_base_freq", "sliding_window_pattern", "_sliding_window_pattern"}),
-                   {"cache_implementation"});
+  checkForeignKeys(
+      reader,
+      attentionKeys({"intermediate_size", "hidden_activation", "query_pre_attn_scalar", "sliding_window", "layer_types",
+                     "rope_local_base_freq", "sliding_window_pattern", "_sliding_window_pattern"}),
+      {"cache_implementation"});
+  readGemmaParts(reader, config, {4, 9216, 8, 256, true});
+  config.postNorms = true;
+  config.qkNorm = true;
+  double scalar = reader.number("query_pre_attn_scalar", 256.0, NumberRange::positive());
+  config.attentionMultiplier = 1.0 / std::sqrt(scalar);
+  config.window = reader.integer("sliding_window", 4096, 1, largestWindow);
   int64_t interval = reader.integer("_sliding_window_pattern", 6, 1, largestCount);
   interval = reader.integer("sliding_window_pattern", interval, 1, largestCount);
-  readGemma2Parts(reader, config, {4, 9216, 8, 256, true}, interval);
+  for (int64_t layer = 0; layer < config.numLayers; ++layer)
+    config.layerModes[layer] = {(layer + 1) % interval == 0 ? Mode::Full : Mode::Swa};
+  readPerLayer(reader, "layer_types", config, "\"full_attention\" or \"sliding_attention\"",
+               [&](size_t layer, const JsonValue &entry) {
+                 bool slides = isText(entry, "sliding_attention");
+                 config.layerModes[layer] = {slides ? Mode::Swa : Mode::Full};
+                 return slides || isText(entry, "full_attention");
+               });
   readGemma3Rope(reader, config);
-  config.qkNorm = true;
 }
 
 /// target_dist: identity, ssm, swa, full.
@@ -299,8 +269,6 @@ void readForeignConfig(ObjectReader &reader, Config &config) {
     return readSmolLM3(reader, config);
   case CheckpointStyle::Gemma:
     return readGemma(reader, config);
-  case CheckpointStyle::Gemma2:
-    return readGemma2(reader, config);
   case CheckpointStyle::Gemma3:
     return readGemma3(reader, config);
   case CheckpointStyle::NemotronH:

@@ -377,31 +377,23 @@ TEST(ForeignConfig, GemmasHaveTheirOwnDefaults) {
   EXPECT_EQ(gemma.embeddingMultiplier, 8.0);
   EXPECT_EQ(gemma.mlpActivation, ActivationKind::GeluTanh);
   EXPECT_TRUE(gemma.tieWordEmbeddings);
-  EXPECT_FALSE(gemma.postNorms || gemma.attentionSoftCap);
+  EXPECT_FALSE(gemma.postNorms);
   EXPECT_TRUE(gemma.normUnitOffset);
 
-  Config gemma2 = valid(sizesOf("gemma2"));
   using Layers = std::vector<std::vector<Mode>>;
   const std::vector<Mode> full = {Mode::Full}, swa = {Mode::Swa};
-  EXPECT_EQ(gemma2.layerModes, (Layers{swa, full, swa, full, swa}));
-  EXPECT_EQ(gemma2.window, 4096);
-  EXPECT_EQ(gemma2.attentionMultiplier, 1.0 / 16.0);
-  EXPECT_EQ(gemma2.attentionSoftCap, 50.0);
-  EXPECT_EQ(gemma2.logitsSoftCap, 30.0);
-  EXPECT_TRUE(gemma2.postNorms);
-  Config uncapped = valid(sizesOf("gemma2", R"(, "attn_logit_softcapping": null, "final_logit_softcapping": 9)"));
-  EXPECT_FALSE(uncapped.attentionSoftCap);
-  EXPECT_EQ(uncapped.logitsSoftCap, 9.0);
-  EXPECT_EQ(byName(gemma2)["layers.1.post_ffn_norm.weight"].source, "model.layers.1.post_feedforward_layernorm.weight");
-
   Config gemma3 = valid(sizesOf("gemma3_text", R"(, "sliding_window_pattern": 2)"));
   EXPECT_EQ(gemma3.layerModes, (Layers{swa, full, swa, full, swa}));
-  EXPECT_TRUE(gemma3.qkNorm);
-  EXPECT_FALSE(gemma3.attentionSoftCap || gemma3.logitsSoftCap);
+  EXPECT_TRUE(gemma3.qkNorm && gemma3.postNorms);
+  EXPECT_EQ(gemma3.window, 4096);
+  EXPECT_EQ(gemma3.attentionMultiplier, 1.0 / 16.0);
+  EXPECT_EQ(byName(gemma3)["layers.1.post_ffn_norm.weight"].source, "model.layers.1.post_feedforward_layernorm.weight");
   EXPECT_EQ(gemma3.ropeTheta, 1e6);
   EXPECT_EQ(gemma3.swaRopeTheta, 1e4);
-  EXPECT_EQ(errorOf(sizesOf("gemma2", R"(, "hidden_activation": "gelu")")),
+  EXPECT_EQ(errorOf(sizesOf("gemma3_text", R"(, "hidden_activation": "gelu")")),
             "key 'hidden_activation': must be one of \"gelu_pytorch_tanh\", got \"gelu\"");
+  EXPECT_EQ(errorOf(sizesOf("gemma3_text", R"(, "final_logit_softcapping": 30)")),
+            "key 'final_logit_softcapping': only null is supported for this model_type");
   EXPECT_EQ(errorOf(sizesOf("gemma3_text", R"(, "use_bidirectional_attention": true)")),
             "key 'use_bidirectional_attention': only false is supported for this model_type");
   EXPECT_EQ(errorOf(sizesOf("gemma3_text", R"(, "rope_parameters": {"full_attention": {},
