@@ -92,7 +92,7 @@ LogicalResult ir::checkPositive(Operation *op, StringRef name, const llvm::APFlo
   return success();
 }
 
-LogicalResult ir::checkNorm(Operation *op, const NormParts &norm) {
+LogicalResult ir::checkRowNorm(Operation *op, const NormParts &norm) {
   int64_t width = columnsOf(norm.input);
   if (failed(checkGroups(op, norm.groups, width, "columns")) ||
       failed(checkLength(op, "weight", norm.weight, width / norm.groups)) ||

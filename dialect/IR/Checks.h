@@ -65,7 +65,7 @@ struct NormParts {
 };
 
 /// A norm's weight has a number for each column of a group; groups and a unit offset are of an rms norm.
-mlir::LogicalResult checkNorm(mlir::Operation *op, const NormParts &norm);
+mlir::LogicalResult checkRowNorm(mlir::Operation *op, const NormParts &norm);
 
 /// Keys, values and write weights (null: none) fit the cache that they are entries of.
 mlir::LogicalResult checkEntries(mlir::Operation *op, mlir::Value key, mlir::Value value, mlir::Value write,

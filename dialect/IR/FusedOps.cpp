@@ -93,7 +93,7 @@ Value FusedNormOp::getRowSource() {
 LogicalResult FusedNormOp::verify() {
   int64_t columns = columnsOf(getInput());
   bool layer = getKind() == NormKind::Layer;
-  if (failed(checkNorm(*this, {layer, getInput(), getWeight(), int64_t(getGroups()), getUnitOffset(), getEps()}))) {
+  if (failed(checkRowNorm(*this, {layer, getInput(), getWeight(), int64_t(getGroups()), getUnitOffset(), getEps()}))) {
     return failure();
   }
   if (layer != bool(getBias())) {

@@ -77,7 +77,7 @@ Value NormOp::getRowSource() {
 
 LogicalResult NormOp::verify() {
   bool layer = getKind() == NormKind::Layer;
-  if (failed(checkNorm(*this, {layer, getInput(), getWeight(), int64_t(getGroups()), getUnitOffset(), getEps()}))) {
+  if (failed(checkRowNorm(*this, {layer, getInput(), getWeight(), int64_t(getGroups()), getUnitOffset(), getEps()}))) {
     return failure();
   }
   if (layer != bool(getBias())) {

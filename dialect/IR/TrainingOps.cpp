@@ -243,7 +243,7 @@ Value NormGradOp::getRowSource() {
 LogicalResult NormGradOp::verify() {
   bool layer = getKind() == NormKind::Layer;
   int64_t groups = getGroups();
-  if (failed(checkNorm(*this, {layer, getInput(), getWeight(), groups, getUnitOffset(), getEps()})) ||
+  if (failed(checkRowNorm(*this, {layer, getInput(), getWeight(), groups, getUnitOffset(), getEps()})) ||
       failed(checkColumns(*this, "dweight_rows", getDweightRows(), columnsOf(getInput()) / groups))) {
     return failure();
   }
