@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "codegen/kernel/KernelBuilder.h"
 #include "test/codegen-cpu/LinearCase.h"
 
 #include <cmath>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "codegen/kernel/KernelBuilder.h"
 #include "test/codegen-support/KernelJit.h"
 
 #include <cmath>
@@ -243,7 +244,7 @@ TYPED_TEST(RefRowwise, GatedNormNormsEachGroupOfYTimesSiluZ) {
   for (size_t first = 0; first < rows * width; first += size) {
     TypeParam sum = 0;
     for (size_t i = first; i < first + size; ++i) {
-      expected[i] = y[i] * plainSilu(z[i]);
+      expected[i] = y[i] * plainly(Activation::Silu, z[i]);
       sum = std::fma(expected[i], expected[i], sum);
     }
     for (size_t i = first; i < first + size; ++i)
