@@ -17,7 +17,7 @@ func.func @model_ops(%tokens: tensor<?xi32>, %rows: !chimera.rows, %part: !chime
   // CHECK: %[[H:.*]] = chimera.norm rms %[[X]], %[[W]] {eps = 1.000000e-05 : f64} : tensor<?x8xf32>, tensor<8xf32>
   %h = chimera.norm rms %x, %w {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf32>
   // CHECK: chimera.norm rms %[[H]], %[[W]] {eps = 1.000000e-05 : f64, unit_offset} : tensor<?x8xf32>, tensor<8xf32>
-  %u = chimera.norm rms %h, %w {eps = 1.0e-05 : f64, unit_offset} : tensor<?x8xf32>, tensor<8xf32>
+  %offset = chimera.norm rms %h, %w {eps = 1.0e-05 : f64, unit_offset} : tensor<?x8xf32>, tensor<8xf32>
   // CHECK: chimera.norm layer %[[H]], %[[W]], %[[W]] {eps = 1.000000e-03 : f64} : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>
   %g = chimera.norm layer %h, %w, %w {eps = 1.0e-03 : f64} : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>
   // CHECK: %[[H16:.*]] = chimera.cast %{{.*}} : tensor<?x8xf32> to tensor<?x8xbf16>

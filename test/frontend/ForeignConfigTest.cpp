@@ -128,7 +128,8 @@ TEST(ForeignConfig, RopeScalingHasAnOldAndANewForm) {
   EXPECT_EQ(ropeFrequencies(old, Mode::Full), ropeFrequencies(recent, Mode::Full));
   EXPECT_EQ(valid(with(without, "rope_parameters", R"({"rope_theta": 7.0, "rope_type": "default"})")).ropeTheta, 7.0);
   EXPECT_EQ(errorOf(with(llama, "rope_scaling", R"({"type": "dynamic", "factor": 2.0})")),
-            "key 'rope_scaling.type': must be one of \"none\", \"default\", \"linear\", \"llama3\", got \"dynamic\"");
+            "key 'rope_scaling.type': must be one of \"none\", \"default\", \"linear\", \"llama3\", \"yarn\", got "
+            "\"dynamic\"");
 }
 
 TEST(ForeignConfig, Mamba2IsSsmEverywhere) {
