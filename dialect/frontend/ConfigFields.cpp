@@ -133,6 +133,7 @@ void readRopeScaling(ObjectReader &parent, std::string_view key, RopeScaling &sc
     break;
   }
 }
+
 bool readPerLayer(ObjectReader &reader, std::string_view key, const Config &config, std::string_view what,
                   const std::function<bool(size_t layer, const JsonValue &entry)> &take) {
   const JsonValue *list = reader.find(key);
