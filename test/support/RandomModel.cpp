@@ -102,10 +102,14 @@ double drawElement(const std::string &name, const Shape &shape, const Config &co
     double step = std::exp(random.uniform(std::log(0.01), 0.0));
     return step + std::log(-std::expm1(-step));
   }
-  if (config.normUnitOffset && contains(name, "norm") && endsWith(name, "weight") && !contains(name, "router.") &&
-      !endsWith(name, "ssm.norm.weight"))
-    return 0.2 * random.normal();
-  if (endsWith(name, "ssm.D") || (contains(name, "norm") && endsWith(name, "weight")))
+  // What is added to the residual stream, as in GPT-2.
+  double residual = 1.0 / std::sqrt(2.0 * static_cast<double>(config.numLayers));
+  if (contains(name, "norm") && endsWith(name, "weight")) {
+    bool offset = config.normUnitOffset && !contains(name, "router.") && !endsWith(name, "ssm.norm.weight");
+    double scale = contains(name, ".post_") ? residual : 1.0;
+    return scale * (1.0 + 0.2 * random.normal()) - (offset ? 1.0 : 0.0);
+  }
+  if (endsWith(name, "ssm.D"))
     return 1.0 + 0.2 * random.normal();
   if (endsWith(name, "decay"))
     return 2.0 * random.normal();
@@ -117,8 +121,7 @@ double drawElement(const std::string &name, const Shape &shape, const Config &co
     return random.normal();
   double gain = contains(name, "router.") ? 1.5 : 1.0;
   if (endsWith(name, ".o_proj.weight") || endsWith(name, "out_proj.weight") || endsWith(name, "down_proj.weight"))
-    gain = 1.0 /
-           std::sqrt(2.0 * static_cast<double>(config.numLayers)); // what is added to the residual stream, as in GPT-2
+    gain = residual;
   return gain * random.normal() / std::sqrt(static_cast<double>(shape.back()));
 }
 
