@@ -58,8 +58,10 @@ static ActivationParts geluTanhParts(Val x) {
   auto real = [&](double value) { return x.builder->real(value, x.value.getType()); };
   Val square = x * x;
   auto [s, rest] = sigmoidParts(x * fma(square, real(gelu2Cubic), real(gelu2)));
+  // From 32 on s is 0 or 1: the derivative multiplies a zero and must not be infinite.
+  Val bounded = select(x < real(-32), real(-32), select(real(32) < x, real(32), x));
   Val value = x * s;
-  return {value, s + value * rest * fma(square, real(3 * gelu2Cubic), real(gelu2))};
+  return {value, s + value * rest * fma(bounded * bounded, real(3 * gelu2Cubic), real(gelu2))};
 }
 
 ActivationParts activationParts(Activation activation, Val x) {

@@ -163,8 +163,10 @@ Val silu(Val x) {
 std::pair<Val, Val> geluArgument(Val x) {
   auto real = [&](double value) { return x.builder->real(value, x.value.getType()); };
   constexpr double linear = 1.5957691216057307, cubic = 0.07135481627260025; // 2 sqrt(2/pi), 0.044715 times that
-  Val square = x * x;
-  return {x * fma(square, real(cubic), real(linear)), fma(square, real(3 * cubic), real(linear))};
+  Val square = x * x, argument = x * fma(square, real(cubic), real(linear));
+  // From 32 on the sigmoid is 0 or 1: the derivative multiplies a zero and must not be infinite.
+  Val bounded = select(x < real(-32), real(-32), select(real(32) < x, real(32), x));
+  return {argument, fma(bounded * bounded, real(3 * cubic), real(linear))};
 }
 
 Val activate(Activation activation, Val x) {

@@ -95,6 +95,23 @@ TEST(CpuTrainingRowwise, ANaNStaysInItsElement) {
   }
 }
 
+TEST(CpuTrainingRowwise, ActivationsHaveTheSlopesOfTheirEndsHoweverFar) {
+  std::vector<float> x = {-3e38f, -1e20f, -100, 100, 1e20f, 3e38f}, dy(x.size(), 1);
+  auto width = static_cast<int64_t>(x.size());
+  std::vector<int32_t> one = {0, 1};
+  for (Activation activation : {Activation::Silu, Activation::GeluTanh})
+    for (const Isa &isa : hostIsas()) {
+      Launch launch;
+      launch.add(one);
+      launch.add(x);
+      launch.add(dy);
+      size_t out = addResult<float>(launch, x.size());
+      runKernel(isa, ActivateGradSpec{width, activation}, launch, {1, 1});
+      EXPECT_EQ(launch.get<float>(out), (std::vector<float>{0, 0, 0, 1, 1, 1}))
+          << isa.name << ", " << nameOf(activation);
+    }
+}
+
 TEST(CpuTrainingRowwise, SiluGradientsKeepTheirDigitsFarFromZero) {
   std::vector<float> x = {-80, -40, -20, -10, 10, 20, 40, 80, -1e30f, 1e30f, 0, -0.0f}, dy(12, 1);
   Launch wide, launch;

@@ -133,6 +133,20 @@ TEST(RefTrainingRowwise, ActivationsAndGatedUnitsHaveTheirGradients) {
   }
 }
 
+TEST(RefTrainingRowwise, ActivationsHaveTheSlopesOfTheirEndsHoweverFar) {
+  const Tensor x = {-1e300, -1e20, -1000, 1000, 1e20, 1e300};
+  auto width = static_cast<int64_t>(x.size());
+  Tensor repeated;
+  for (int64_t row = 0; row < rows; ++row)
+    repeated.insert(repeated.end(), x.begin(), x.end());
+  Tensor dy(repeated.size(), 1);
+  for (Activation activation : {Activation::Silu, Activation::GeluTanh}) {
+    Tensor got = runRows(ActivateGradSpec{width, activation, Scalar::F64}, {repeated, dy}, {rows * width})[0];
+    got.resize(x.size());
+    EXPECT_EQ(got, (Tensor{0, 0, 0, 1, 1, 1})) << nameOf(activation);
+  }
+}
+
 TEST(RefTrainingRowwise, SiluGradientsOfF32AreRoundedOnce) {
   constexpr int64_t width = 64;
   Tensor x = exactTensor(rows * width, 5), dy = exactTensor(rows * width, 6), expected;
