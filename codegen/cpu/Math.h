@@ -25,6 +25,12 @@ Val silu(Val x);
 Val geluTanh(Val x);
 /// max(x, 0)^2; NaN for NaN.
 Val relu2(Val x);
+/// The hyperbolic tangent within 2 ulp, near 0 too; -1 and 1 at the infinities, NaN for NaN.
+Val tanh(Val x);
+/// cap tanh(x / cap), the quotient as a product with the rounded 1 / cap; x itself without a cap.
+Val softCap(Val x, std::optional<double> cap);
+/// The gradient by x from that by y = softCap(x, cap): d (1 - (y / cap)^2); d itself without a cap.
+Val throughSoftCap(Val d, Val y, std::optional<double> cap);
 /// The activation, which is not None.
 Val activate(Activation activation, Val x);
 

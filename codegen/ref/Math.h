@@ -21,6 +21,12 @@ Val softplus(Val x);
 Val sigmoid(Val x);
 /// x sigmoid(x) within 3 ulp.
 Val silu(Val x);
+/// The hyperbolic tangent within 2 ulp, near 0 too.
+Val tanh(Val x);
+/// cap tanh(x / cap), evaluated in f64 and rounded once; x itself without a cap.
+Val softCap(Val x, std::optional<double> cap);
+/// The gradient by x from that by y = softCap(x, cap): d (1 - (y / cap)^2), in their type; d itself without a cap.
+Val throughSoftCap(Val d, Val y, std::optional<double> cap);
 /// The activation, which is not None: silu; x sigmoid(v) with v = 2 sqrt(2/pi) (x + 0.044715 x^3), which is the tanh
 /// form of GELU; max(x, 0)^2, NaN for NaN.
 Val activate(Activation activation, Val x);

@@ -40,6 +40,34 @@ TEST(CpuMathTest, SigmoidIsWithinThreeUlpAndTheSameAtEveryWidth) {
   expectWithin(3, "sigmoid", sigmoid, exact, range(-4, 4, 200000));
 }
 
+TEST(CpuMathTest, TanhIsWithinTwoUlpNearZeroTooAndTheSameAtEveryWidth) {
+  expectWithin(2, "tanh", tanh, std::tanh, range(-12, 12, 200000));
+  expectWithin(2, "tanh", tanh, std::tanh, range(-1, 1, 200000));
+  expectWithin(2, "tanh", tanh, std::tanh, range(-1e-6f, 1e-6f, 20001));
+}
+
+TEST(CpuMathTest, ASoftCapIsTheCapTimesTheTanhOfItsPart) {
+  auto capped = [](Val x) { return softCap(x, 0.7); };
+  auto exact = [](double x) { return 0.7 * std::tanh(x / 0.7); };
+  expectWithin(4, "capped", capped, exact, range(-10, 10, 200000));
+  expectWithin(4, "capped", capped, exact, range(-0.5f, 0.5f, 200000));
+}
+
+TEST(CpuMathTest, TanhAtItsEdges) {
+  for (const Isa &isa : hostIsas()) {
+    std::vector<float> y = apply(isa, "tanh", tanh, {-infinity, infinity, NAN, 1e30f, -1e30f, 0, 50, -50, 1e-30f});
+    EXPECT_EQ(y[0], -1);
+    EXPECT_EQ(y[1], 1);
+    EXPECT_TRUE(std::isnan(y[2]));
+    EXPECT_EQ(y[3], 1);
+    EXPECT_EQ(y[4], -1);
+    EXPECT_EQ(y[5], 0);
+    EXPECT_EQ(y[6], 1);
+    EXPECT_EQ(y[7], -1);
+    EXPECT_EQ(y[8], 1e-30f);
+  }
+}
+
 TEST(CpuMathTest, ExpAtItsEdges) {
   for (const Isa &isa : hostIsas()) {
     std::vector<float> y = apply(isa, "exp", exp, {0, -0.0f, -infinity, infinity, NAN, 89, 1e30f, -104, -1e30f});

@@ -101,12 +101,31 @@ TEST(RefMath, SiluIsWithinThreeUlps) {
   expectWithinUlps(silu, exactSilu, inputs(-600, 600), 3);
 }
 
+TEST(RefMath, TanhIsWithinTwoUlpsNearZeroTooAndNeverOverflows) {
+  expectWithinUlps(tanh, tanhl, inputs(-800, 800), 2);
+  expectWithinUlps(tanh, tanhl, inputs(-20, 20), 2);
+  expectWithinUlps(tanh, tanhl, inputs(-1, 1), 2);
+  expectWithinUlps(tanh, tanhl, inputs(-1e-8, 1e-8), 2);
+}
+
+TEST(RefMath, ASoftCapIsTheCapTimesTheTanhOfItsPart) {
+  auto capped = [](Val x) { return softCap(x, 30.0); };
+  auto exact = [](long double x) { return 30 * tanhl(x / 30); };
+  expectWithinUlps(capped, exact, inputs(-600, 600), 4);
+  expectWithinUlps(capped, exact, inputs(-1, 1), 4);
+  std::vector<double> x = inputs(-5, 5, 100);
+  std::vector<double> y = evaluate<double>([](Val v) { return softCap(v, std::nullopt); }, x);
+  for (size_t i = 0; i < x.size(); ++i)
+    EXPECT_TRUE(y[i] == x[i] || (std::isnan(x[i]) && std::isnan(y[i]))) << x[i];
+}
+
 TEST(RefMath, InF32EveryFunctionIsTheRoundedF64Value) {
   struct Case {
     Val (*function)(Val);
     long double (*exact)(long double);
   };
-  for (const Case &c : {Case{exp, expl}, Case{log, logl}, Case{softplus, exactSoftplus}, Case{sigmoid, exactSigmoid}}) {
+  for (const Case &c : {Case{exp, expl}, Case{log, logl}, Case{softplus, exactSoftplus}, Case{sigmoid, exactSigmoid},
+                        Case{tanh, tanhl}}) {
     std::vector<float> x;
     for (int i = -8000; i <= 8000; ++i)
       x.push_back(static_cast<float>(i) * 0.01f);
