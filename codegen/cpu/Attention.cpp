@@ -281,7 +281,8 @@ struct MergeKernel : AttendKernel {
 
 static std::string nameOf(const AttendSpec &spec) {
   return nameOf(spec.cache) + "_heads" + std::to_string(spec.heads) + "_scale" + kernel::nameOf(spec.scale) +
-         (spec.separate ? "_separate" : "") + (spec.committed ? "_committed" : "") + "_" + kernel::nameOf(spec.out);
+         (spec.softCap ? "_" + capName(spec.softCap) : "") + (spec.separate ? "_separate" : "") +
+         (spec.committed ? "_committed" : "") + "_" + kernel::nameOf(spec.out);
 }
 
 Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const AttendSpec &spec) {

@@ -27,7 +27,8 @@ void attendPart(KernelBuilder &k, const Isa &isa, const AttendSpec &spec, const 
                 const Buffer &pagesOfSlot, Val firstHead, Val heads, Val part, const Lines &lines,
                 const LineState &state, Val count) {
   Type pointer = pages.base().value.getType(), i64 = k.i64Type();
-  std::string symbol = symbolOf({"cpu_attend_part", nameOf(spec.cache), "scale" + kernel::nameOf(spec.scale)});
+  std::string symbol =
+      symbolOf({"cpu_attend_part", nameOf(spec.cache), "scale" + kernel::nameOf(spec.scale), capName(spec.softCap)});
   auto function = emitInternal(
       k.module, symbol, {pointer, pointer, pointer, pointer, pointer, pointer, i64, pointer, pointer, i64, i64, i64},
       {}, [&](KernelBuilder &f) {

@@ -19,7 +19,8 @@ RunScratch RunScratch::make(KernelBuilder &k, int64_t headSize, int64_t heads) {
 /// What the two functions of a block have in their names.
 static std::string nameOf(const AttendSpec &spec) {
   return kernel::nameOf(spec.cache.operand) + "_" + std::to_string(spec.cache.headSize) + "_scale" +
-         kernel::nameOf(spec.scale) + (spec.cache.weighted ? "_weighted" : "");
+         kernel::nameOf(spec.scale) + (spec.softCap ? "_" + capName(spec.softCap) : "") +
+         (spec.cache.weighted ? "_weighted" : "");
 }
 
 /// Calls `body` with the first line and the size of each tile of which a line may attend to the block.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "codegen/cpu/AttentionTile.h"
+#include "codegen/cpu/Math.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
@@ -78,7 +79,7 @@ struct ScoreTile {
           SmallVector<Val> sums = dots(place, vectors);
           for (int64_t i = 0; i < lines; ++i)
             for (int64_t j = 0; j < vectors; ++j) {
-              Val at = place + j * isa.lanes, score = sums[i * vectors + j] * scale;
+              Val at = place + j * isa.lanes, score = softCap(sums[i * vectors + j] * scale, spec.softCap);
               if (spec.cache.weighted)
                 score = score + weights.loadVector(at, isa.lanes);
               scores.storeVector(at + i * blockEntries, score);
@@ -192,25 +193,26 @@ func::FuncOp scoreTile(ModuleOp module, const Isa &isa, const AttendSpec &spec, 
   Type pointer = LLVM::LLVMPointerType::get(context), i64 = IntegerType::get(context, 64);
   Type i1 = IntegerType::get(context, 1);
   const CacheSpec &cache = spec.cache;
-  auto function = emitInternal(
-      module,
-      symbolOf({"cpu_attend_scores", kernel::nameOf(cache.operand), std::to_string(cache.headSize),
-                "scale" + kernel::nameOf(spec.scale), cache.weighted ? "weighted" : "", std::to_string(lines)}),
-      {pointer, pointer, pointer, pointer, i64, i64, pointer, i1}, {}, [&](KernelBuilder &k) {
-        auto buffer = [&](unsigned i, Elem elem) { return Buffer(k, k.parameter(i).value, elem); };
-        ScoreTile{k,
-                  isa,
-                  spec,
-                  lines,
-                  buffer(0, Elem::F32),
-                  buffer(1, Elem::I32),
-                  buffer(2, Elem::F32),
-                  buffer(3, Elem::F32),
-                  buffer(6, Elem::I8),
-                  k.parameter(7)}
-            .emit(k.parameter(4), k.parameter(5));
-        return SmallVector<Val>();
-      });
+  auto function =
+      emitInternal(module,
+                   symbolOf({"cpu_attend_scores", kernel::nameOf(cache.operand), std::to_string(cache.headSize),
+                             "scale" + kernel::nameOf(spec.scale), capName(spec.softCap),
+                             cache.weighted ? "weighted" : "", std::to_string(lines)}),
+                   {pointer, pointer, pointer, pointer, i64, i64, pointer, i1}, {}, [&](KernelBuilder &k) {
+                     auto buffer = [&](unsigned i, Elem elem) { return Buffer(k, k.parameter(i).value, elem); };
+                     ScoreTile{k,
+                               isa,
+                               spec,
+                               lines,
+                               buffer(0, Elem::F32),
+                               buffer(1, Elem::I32),
+                               buffer(2, Elem::F32),
+                               buffer(3, Elem::F32),
+                               buffer(6, Elem::I8),
+                               k.parameter(7)}
+                         .emit(k.parameter(4), k.parameter(5));
+                     return SmallVector<Val>();
+                   });
   keepCalls(function);
   return function;
 }

@@ -21,6 +21,7 @@
 #include "dialect/IR/PageLayout.h"
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace chimera::cpu {
@@ -105,6 +106,13 @@ struct GatedNormSpec {
   Scalar out;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const GatedNormSpec &spec);
+
+/// out = cap tanh(x / cap), by Math.h. Buffers: start, x f32 [., width], out alike.
+struct SoftCapSpec {
+  int64_t width;
+  double cap;
+};
+Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const SoftCapSpec &spec);
 
 /// Cosines and sines for rotary embedding: out[i][j] = f32(cos(position_i f_j)), out[i][half + j] = f32(sin ...),
 /// evaluated in f64 as the ref kernel does. Buffers: rows (of the whole batch), out f32 [N, 2 half].
@@ -191,12 +199,13 @@ Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const AppendSpec &spec)
 
 /// Softmax attention of each own row over the entries that the ref kernel reads, as a streaming softmax over blocks of
 /// the entry index (Milakov and Gimelshein 2018; Dao et al. 2022). For a query and a block b of 64 entries:
-///   s_e = scale (q . k_e by fma, d ascending) (+ weight_e), -inf where e is not attended
+///   s_e = c(scale (q . k_e by fma, d ascending)) (+ weight_e), -inf where e is not attended
 ///   m' = max(m, max_e s_e), p_e = exp(s_e - m'), l = l exp(m - m') + sum_e p_e, o = o exp(m - m') + sum_e p_e v_e by
 ///   fma, e ascending
-/// and the result is o / l, rounded to `out`. A List takes its blocks in spans of `spanEntries` entries; span s belongs
-/// to part s mod `parts`; a part goes through its spans in order, and the parts' (m, l, o) are merged in order, the
-/// empty ones left out. So a single row can be split over `parts` tasks with the bits of one. A Ring is one part.
+/// and the result is o / l, rounded to `out`; c(s) is s, or with a cap cap tanh(s / cap), by Math.h. A List takes its
+/// blocks in spans of `spanEntries` entries; span s belongs to part s mod `parts`; a part goes through its spans in
+/// order, and the parts' (m, l, o) are merged in order, the empty ones left out. So a single row can be split over
+/// `parts` tasks with the bits of one. A Ring is one part.
 ///
 /// committed = true: this step's rows are in the cache already (append came first; fine for a List, and for a Ring when
 /// every sequence has one row); the own row's entry is count - (rows of its sequence) + its place. Buffers: own rows,
@@ -210,6 +219,7 @@ struct AttendSpec {
   bool separate;
   bool committed;
   Scalar out;
+  std::optional<double> softCap = std::nullopt;
 };
 inline constexpr int64_t spanEntries = 512, parts = 16;
 /// One launch; a block is some own rows of one key/value head.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "codegen/cpu/Kernels.h"
+#include "codegen/cpu/Math.h"
 #include "codegen/cpu/Reduce.h"
 
 #include <optional>
@@ -71,6 +72,20 @@ Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const NormSpec &spec) {
                                  "eps" + nameOf(spec.eps), spec.exact ? "f32" : "", spec.rounded ? "bf16" : "",
                                  groupsName(spec.groups), spec.unitOffset ? "offset" : ""});
   emitKernel(kernels, symbol, [&](KernelBuilder &k) { rms ? emitRMSNorm(k, isa, spec) : emitLayerNorm(k, isa, spec); });
+  return {symbol, Grid{/*tokens=*/1}};
+}
+
+Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const SoftCapSpec &spec) {
+  std::string symbol = symbolOf({"cpu_soft_cap", nameOf(spec.cap), std::to_string(spec.width)});
+  emitKernel(kernels, symbol, [&](KernelBuilder &k) {
+    Buffer start = k.buffer(Elem::I32), x = k.buffer(Elem::F32), out = k.buffer(Elem::F32);
+    forEachRow(k, start, [&](Val row) {
+      Val first = row * spec.width;
+      forEachVector(k, spec.width, isa.lanes, [&](Val i, int64_t lanes) {
+        out.storeVector(first + i, softCap(x.loadVector(first + i, lanes), spec.cap));
+      });
+    });
+  });
   return {symbol, Grid{/*tokens=*/1}};
 }
 

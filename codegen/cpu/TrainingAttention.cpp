@@ -55,7 +55,7 @@ struct Attend {
     Val lowest = tiles.splatReal(-std::numeric_limits<double>::infinity()), factor = tiles.splatReal(a.spec.scale);
     for (int64_t v = 0; v < AttentionTiles::vectors; ++v) {
       Val best = k.fold(k.integer(0), count, lowest, [&](Val j, Val carried) {
-        Val score = tiles.vectorAt(scores, j, v) * factor;
+        Val score = softCap(tiles.vectorAt(scores, j, v) * factor, a.spec.softCap);
         if (a.spec.weighted)
           score = score + splat(weights.load(j), tiles.lanes);
         score = select(isInside(first + j, v), score, lowest);
@@ -93,7 +93,7 @@ struct Attend {
       Val dot = k.fold(0, a.spec.headSize, tiles.splatReal(0), [&](Val d, Val sum) {
         return fma(tiles.vectorAt(query, d, v), tiles.vectorAt(entry, d, v), sum);
       });
-      Val score = dot * tiles.splatReal(a.spec.scale);
+      Val score = softCap(dot * tiles.splatReal(a.spec.scale), a.spec.softCap);
       Val p = exp(score - takeGreatest(v, score));
       tiles.setVectorAt(scores, k.integer(0), v, p);
       tiles.setVector(total, v, tiles.vector(total, v) * tiles.vector(scale, v) + p);

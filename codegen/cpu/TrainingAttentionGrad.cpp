@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The gradients of attention in training: P = exp(score - lse) is computed again, dscore = P (dout . v - delta).
+// The gradients of attention in training: P = exp(score - lse) is computed again, dsum = P (dout . v - delta), and
+// dscore is dsum through the soft cap.
 #include "codegen/cpu/Math.h"
 #include "codegen/cpu/TrainingAttentionRun.h"
 #include "codegen/ref/TrainingSupport.h"
@@ -46,12 +47,12 @@ struct QueriesGrad {
                   [&](Val d, Val sum) { return fma(tiles.vectorAt(x, d, v), tiles.vectorAt(y, d, v), sum); });
   }
 
-  /// P of the products q . k.
-  Val probability(Val product, int64_t v, const Val *weight) const {
-    Val score = product * tiles.splatReal(a.spec.scale);
-    if (weight)
-      score = score + splat(*weight, tiles.lanes);
-    return exp(score - tiles.vector(logs, v));
+  /// P and dscore of the products q . k and dout . v.
+  std::pair<Val, Val> gradient(Val product, Val slope, int64_t v, const Val *weight) const {
+    Val capped = softCap(product * tiles.splatReal(a.spec.scale), a.spec.softCap);
+    Val score = weight ? capped + splat(*weight, tiles.lanes) : capped;
+    Val p = exp(score - tiles.vector(logs, v));
+    return {p, throughSoftCap(p * (slope - tiles.vector(delta, v)), capped, a.spec.softCap)};
   }
 
   void loadTile(Val row, Val head) const {
@@ -75,8 +76,8 @@ struct QueriesGrad {
     k.forEach(k.integer(0), count, [&](Val j) {
       Val weight = a.spec.weighted ? a.writes.load(keyRow + j) : Val();
       for (int64_t v = 0; v < AttentionTiles::vectors; ++v) {
-        Val p = probability(tiles.vectorAt(scores, j, v), v, a.spec.weighted ? &weight : nullptr);
-        tiles.setVectorAt(scores, j, v, p * (tiles.vectorAt(slopes, j, v) - tiles.vector(delta, v)));
+        Val product = tiles.vectorAt(scores, j, v), slope = tiles.vectorAt(slopes, j, v);
+        tiles.setVectorAt(scores, j, v, gradient(product, slope, v, a.spec.weighted ? &weight : nullptr).second);
       }
     });
     auto mask = [&](Val j, int64_t v) {
@@ -94,8 +95,8 @@ struct QueriesGrad {
       tiles.setVector(slopes, v, dotLanes(upstream, ownTile, v));
     tiles.load(a.entryRows(a.ownKeys, row, kvHead), spans.live, ownTile, a.spec.operand);
     for (int64_t v = 0; v < AttentionTiles::vectors; ++v) {
-      Val p = probability(dotLanes(query, ownTile, v), v, nullptr);
-      tiles.setVector(scores, v, p * (tiles.vector(slopes, v) - tiles.vector(delta, v)));
+      auto [p, dscore] = gradient(dotLanes(query, ownTile, v), tiles.vector(slopes, v), v, nullptr);
+      tiles.setVector(scores, v, dscore);
       tiles.setVector(slopes, v, p);
     }
     tiles.forEachVector([&](Val place, int64_t v) {
@@ -181,16 +182,15 @@ struct KeysGrad {
     Val place = (row + j) * a.spec.heads + head;
     Val log = splat(lse.load(place), tiles.lanes), delta = splat(deltas.load(place), tiles.lanes);
     for (int64_t v = 0; v < AttentionTiles::vectors; ++v) {
-      Val score = tiles.vectorAt(scores, j, v) * tiles.splatReal(a.spec.scale);
-      if (a.spec.weighted)
-        score = score + tiles.vector(weights, v);
-      Val p = exp(score - log), dscore = p * (tiles.vectorAt(slopes, j, v) - delta);
-      tiles.setVectorAt(scores, j, v, dscore);
+      Val capped = softCap(tiles.vectorAt(scores, j, v) * tiles.splatReal(a.spec.scale), a.spec.softCap);
+      Val score = a.spec.weighted ? capped + tiles.vector(weights, v) : capped;
+      Val p = exp(score - log), dsum = p * (tiles.vectorAt(slopes, j, v) - delta);
+      tiles.setVectorAt(scores, j, v, throughSoftCap(dsum, capped, a.spec.softCap));
       tiles.setVectorAt(slopes, j, v, p);
       if (!a.spec.weighted)
         continue;
       Val before = tiles.vector(weightSums, v);
-      tiles.setVector(weightSums, v, select(isInside(firstEntry, j, v), before + dscore, before));
+      tiles.setVector(weightSums, v, select(isInside(firstEntry, j, v), before + dsum, before));
     }
   }
 

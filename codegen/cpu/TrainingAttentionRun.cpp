@@ -80,7 +80,7 @@ std::string symbolOfAttention(const char *name, const ref::SeqAttendSpec &spec) 
   return kernel::symbolOf({name, nameOf(spec.operand), std::to_string(spec.heads),
                            std::to_string(spec.kvHeads) + "x" + std::to_string(spec.headSize),
                            spec.window < 0 ? "" : "window" + std::to_string(spec.window), "scale" + nameOf(spec.scale),
-                           spec.weighted ? "weighted" : "", spec.tentative ? "tentative" : ""});
+                           spec.weighted ? "weighted" : "", spec.tentative ? "tentative" : "", capName(spec.softCap)});
 }
 
 } // namespace chimera::cpu

@@ -87,6 +87,10 @@ private:
     Val lowest = k.real(-std::numeric_limits<double>::infinity(), k.vectorType(k.f32Type(), micro.lanes));
     for (int64_t at = 0; at < micro.panel; at += micro.lanes) {
       Val vector = logits.loadVector(k.integer(at), micro.lanes);
+      if (spec.softCap) {
+        vector = softCap(vector, spec.softCap);
+        logits.storeVector(k.integer(at), vector); // the target's, and the best word's, are read again
+      }
       if (spec.vocab % micro.panel != 0)
         vector = select(lanesBelow(k.integer(spec.vocab - at) - column, micro.lanes), vector, lowest);
       l.push_back(vector);
@@ -139,8 +143,9 @@ private:
 
 Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const CrossEntropySpec &spec) {
   MicroSpec micro = microOf(isa, spec);
-  std::string symbol = symbolOf(
-      {"cpu_cross_entropy", nameOf(spec.operand), std::to_string(spec.inputs) + "x" + std::to_string(spec.vocab)});
+  std::string symbol =
+      symbolOf({"cpu_cross_entropy", nameOf(spec.operand),
+                std::to_string(spec.inputs) + "x" + std::to_string(spec.vocab), capName(spec.softCap)});
   emitKernel(kernels, symbol, [&](KernelBuilder &k) { CrossEntropy(k, spec, micro).build(); });
   return {symbol, Grid{/*tokens=*/1, /*seqs=*/0, /*outputs=*/0, /*constant=*/panelRows - 1, /*divisor=*/panelRows}};
 }

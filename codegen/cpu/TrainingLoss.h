@@ -9,19 +9,21 @@
 
 namespace chimera::cpu {
 
-/// As the ref kernel. Logits are those of LinearSpec; the greatest and the sum of exponentials are taken panel by panel
-/// of the vocabulary (Milakov and Gimelshein 2018), the exponentials in f32, their sum over panels in f64. Buffers:
-/// rows, targets, x [., inputs] of U, weights packed as lossLayout says, lse f32[.], scores f64 [., 2].
+/// As the ref kernel. Logits are those of LinearSpec, capped by Math.h; the greatest and the sum of exponentials are
+/// taken panel by panel of the vocabulary (Milakov and Gimelshein 2018), the exponentials in f32, their sum over panels
+/// in f64. Buffers: rows, targets, x [., inputs] of U, weights packed as lossLayout says, lse f32[.], scores f64 [.,
+/// 2].
 struct CrossEntropySpec {
   int64_t inputs, vocab;
   Scalar operand;
+  std::optional<double> softCap = std::nullopt;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const CrossEntropySpec &spec);
 PackedLayout lossLayout(const Isa &isa, const CrossEntropySpec &spec);
 
-/// Both gradients, from logits that are computed again. g_v = (exp(l_v - lse) - [v = target]) scale in f32, rounded
-/// to U. The vocabulary is cut into groups, by its size alone; a block of the first kernel is a group: it has its rows
-/// of
+/// Both gradients, from logits that are computed again. g_v = (exp(l_v - lse) - [v = target]) scale in f32, times 1 -
+/// (l_v / cap)^2 with a cap, rounded to U. The vocabulary is cut into groups, by its size alone; a block of the first
+/// kernel is a group: it has its rows of
 ///   dw[v] = sum over rows of g_v x[i], by leaves, each leaf one chain of fma over its rows,
 /// and its part of dx, one chain of fma over its v, ascending. The second adds the groups' parts in order. Where the
 /// ISA multiplies pairs of bf16, a chain is one instruction for each pair of rows of the leaf, or of words.
@@ -31,6 +33,7 @@ PackedLayout lossLayout(const Isa &isa, const CrossEntropySpec &spec);
 struct CrossEntropyGradSpec {
   int64_t inputs, vocab;
   Scalar operand;
+  std::optional<double> softCap = std::nullopt;
 };
 /// Inputs at most: sums of some words lie on the stack.
 inline constexpr int64_t mostLossInputs = 4096;

@@ -182,10 +182,14 @@ private:
       Val isHere = (k.integer(0) <= place) & (place < wordsHere);
       Val ofTarget = k.choose(isHere, [&] { return from.load(place); }, [&] { return k.real(0, Scalar::F32); });
       for (int64_t at = 0; at < words; at += lanes) {
-        Val p = exp(from.loadVector(k.integer(at), lanes) - splat(logSum, lanes));
-        to.storeVector(k.integer(at), rounded(p * splat(scale, lanes)));
+        Val logit = softCap(from.loadVector(k.integer(at), lanes), spec.softCap);
+        Val p = exp(logit - splat(logSum, lanes));
+        to.storeVector(k.integer(at), rounded(throughSoftCap(p * splat(scale, lanes), logit, spec.softCap)));
       }
-      k.when(isHere, [&] { to.store(place, rounded((exp(ofTarget - logSum) - k.real(1, Scalar::F32)) * scale)); });
+      k.when(isHere, [&] {
+        Val logit = softCap(ofTarget, spec.softCap), g = (exp(logit - logSum) - k.real(1, Scalar::F32)) * scale;
+        to.store(place, rounded(throughSoftCap(g, logit, spec.softCap)));
+      });
     });
     k.call(emitTransposeWords(k.module, plan.tileWords, lanes),
            {tile.base(), k.integer(words), rowCount, wordsHere, turned.base(), k.integer(chunkWords())});
@@ -252,8 +256,9 @@ static void emitSum(KernelBuilder &k, const CrossEntropyGradSpec &spec, const Pl
 CrossEntropyGrad getOrEmitGrad(ModuleOp kernels, const Isa &isa, const CrossEntropyGradSpec &spec) {
   Plan plan = planOf(isa, spec);
   std::string shape = std::to_string(spec.inputs) + "x" + std::to_string(spec.vocab);
-  std::string gradients = emitKernel(kernels, symbolOf({"cpu_cross_entropy_grad", nameOf(spec.operand), shape}),
-                                     [&](KernelBuilder &k) { LossGrad(k, spec, plan).build(); });
+  std::string gradients =
+      emitKernel(kernels, symbolOf({"cpu_cross_entropy_grad", nameOf(spec.operand), shape, capName(spec.softCap)}),
+                 [&](KernelBuilder &k) { LossGrad(k, spec, plan).build(); });
   std::string sum = emitKernel(kernels, symbolOf({"cpu_cross_entropy_grad_sum", shape}),
                                [&](KernelBuilder &k) { emitSum(k, spec, plan); });
   return {{gradients, Grid{/*tokens=*/0, /*seqs=*/0, /*outputs=*/0, /*constant=*/plan.groups}},

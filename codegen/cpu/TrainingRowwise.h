@@ -37,6 +37,13 @@ struct ActivateGradSpec {
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const ActivateGradSpec &spec);
 
+/// dx = dy (1 - (y / cap)^2), from the result y of a soft cap.
+struct SoftCapGradSpec {
+  int64_t width;
+  double cap;
+};
+Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const SoftCapGradSpec &spec);
+
 struct GluGradSpec {
   int64_t width;
   Activation activation;

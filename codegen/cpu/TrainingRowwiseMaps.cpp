@@ -40,6 +40,11 @@ Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const ActivateGradSpec &spec)
              [&](ArrayRef<Val> x) { return SmallVector<Val>{x[1] * activationParts(spec.activation, x[0]).slope}; });
 }
 
+Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const SoftCapGradSpec &spec) {
+  return map(kernels, isa, "soft_cap_grad_" + nameOf(spec.cap), spec.width, 2, 1,
+             [&](ArrayRef<Val> x) { return SmallVector<Val>{throughSoftCap(x[1], x[0], spec.cap)}; });
+}
+
 Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const GluGradSpec &spec) {
   return map(kernels, isa, "glu_" + nameOf(spec.activation) + "_grad", spec.width, 3, 2, [&](ArrayRef<Val> x) {
     Val gate = x[0], up = x[1], dy = x[2];

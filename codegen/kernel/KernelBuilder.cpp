@@ -368,6 +368,10 @@ std::string nameOf(Activation activation) {
   llvm_unreachable("every activation is listed");
 }
 
+std::string capName(std::optional<double> softCap) {
+  return softCap ? "cap" + nameOf(*softCap) : std::string();
+}
+
 std::string groupsName(int64_t groups) {
   return groups == 1 ? std::string() : "groups" + std::to_string(groups);
 }

@@ -11,6 +11,8 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 
+#include <optional>
+
 namespace chimera::kernel {
 
 class KernelBuilder;
@@ -234,6 +236,8 @@ std::string nameOf(double value);
 std::string nameOf(llvm::ArrayRef<int> values);
 /// "silu", "gelu_tanh", "relu2", or nothing for None.
 std::string nameOf(Activation activation);
+/// "capN", or nothing without a soft cap.
+std::string capName(std::optional<double> softCap);
 /// "groupsN", or nothing for one group.
 std::string groupsName(int64_t groups);
 /// "chimera_" and the pieces that are not empty, joined by '_'.

@@ -104,7 +104,7 @@ struct Attention {
   Val score(const Entry &entry) const {
     Val dot = k.fold(0, spec.cache.headSize, k.real(0, spec.cache.type),
                      [&](Val d, Val sum) { return fma(query.load(d), entry.key.load(d), sum); });
-    Val scaled = dot * k.real(spec.scale, spec.cache.type);
+    Val scaled = softCap(dot * k.real(spec.scale, spec.cache.type), spec.softCap);
     return spec.cache.weighted ? scaled + entry.weight.load(0) : scaled;
   }
 
@@ -162,7 +162,7 @@ static void emitAttend(KernelBuilder &k, const AttendSpec &spec) {
 
 Kernel getOrEmit(ModuleOp kernels, const AttendSpec &spec) {
   std::string symbol = symbolOf({"attend", nameOf(spec.cache), "heads" + std::to_string(spec.heads),
-                                 "scale" + nameOf(spec.scale), spec.separate ? "separate" : ""});
+                                 "scale" + nameOf(spec.scale), spec.separate ? "separate" : "", capName(spec.softCap)});
   emitKernel(kernels, symbol, [&](KernelBuilder &k) { emitAttend(k, spec); });
   return {symbol, Grid{/*tokens=*/spec.heads}};
 }

@@ -91,6 +91,14 @@ struct ScaleSpec {
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const ScaleSpec &spec);
 
+/// out = cap tanh(x / cap), by Math.h, rounded once. Buffers: start, x, out; all [., width] of T.
+struct SoftCapSpec {
+  int64_t width;
+  double cap;
+  Scalar type;
+};
+Kernel getOrEmit(mlir::ModuleOp kernels, const SoftCapSpec &spec);
+
 /// out = f(x), by Math.h, rounded once. Buffers: start, x, out; all [., width] of T.
 struct ActivateSpec {
   int64_t width;
@@ -267,8 +275,9 @@ int64_t pageBytes(int64_t kvHeads, int64_t headSize, Scalar operand, Scalar type
 /// Softmax attention of each own row, over the entries of its sequence up to its own: the last `window` of a Ring, all
 /// of a List. With base = the entries cached before this step, the own row is entry e = base + (its place among its
 /// sequence's key rows); an entry below base is read from the cache, else from k and v.
-///   score_a = scale * (q . k_a by fma, d ascending, in T) (+ weight_a if weighted)
+///   score_a = c(scale * (q . k_a by fma, d ascending, in T)) (+ weight_a if weighted)
 ///   out = (sum_a exp(score_a - max) v_a) / (sum_a exp(score_a - max)),   a ascending, by fma, in T.
+/// c(s) is s, or with a cap cap tanh(s / cap), by Math.h.
 /// separate = false: own and key rows are the same value. separate = true: the key rows are the whole batch, the own
 /// rows a part of it. Query head i reads key/value head floor(i kvHeads / heads).
 /// Buffers: own rows, key rows, q [own, heads*headSize] of U, k [keys, kvHeads*headSize] of U, v alike, (write T[keys]
@@ -278,6 +287,7 @@ struct AttendSpec {
   int64_t heads;
   double scale;
   bool separate;
+  std::optional<double> softCap = std::nullopt;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const AttendSpec &spec);
 

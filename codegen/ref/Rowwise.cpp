@@ -53,6 +53,11 @@ Kernel getOrEmit(ModuleOp kernels, const ScaleSpec &spec) {
                      [&](ArrayRef<Val> x) { return x[0] * x[0].builder->real(spec.factor, x[0].value.getType()); });
 }
 
+Kernel getOrEmit(ModuleOp kernels, const SoftCapSpec &spec) {
+  return elementwise(kernels, "soft_cap_" + nameOf(spec.cap), spec.width, spec.type, 1,
+                     [&](ArrayRef<Val> x) { return softCap(x[0], spec.cap); });
+}
+
 Kernel getOrEmit(ModuleOp kernels, const ActivateSpec &spec) {
   return elementwise(kernels, nameOf(spec.activation), spec.width, spec.type, 1,
                      [&](ArrayRef<Val> x) { return activate(spec.activation, x[0]); });

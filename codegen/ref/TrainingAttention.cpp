@@ -78,10 +78,12 @@ struct Attention {
     return {entries.ownKeys.at(place), entries.ownValues.at(place), Buffer()};
   }
 
-  Val score(const Buffer &query, const Entry &entry) const {
-    Val scaled = dot(k, query, entry.key, spec.headSize, spec.type) * k.real(spec.scale, spec.type);
-    return spec.weighted ? scaled + entry.write.load(0) : scaled;
+  /// The score before the write weight is added.
+  Val cappedScore(const Buffer &query, const Entry &entry) const {
+    return softCap(dot(k, query, entry.key, spec.headSize, spec.type) * k.real(spec.scale, spec.type), spec.softCap);
   }
+  Val withWeight(Val score, const Entry &entry) const { return spec.weighted ? score + entry.write.load(0) : score; }
+  Val score(const Buffer &query, const Entry &entry) const { return withWeight(cappedScore(query, entry), entry); }
 
   /// Folds over the entries of an own row at a head, its own last if there is one.
   Val foldEntries(Val row, const Span &span, Val column, Val initial,
@@ -98,7 +100,7 @@ static std::string nameOf(const SeqAttendSpec &spec, const char *name) {
   return symbolOf({name, nameOf(spec.operand), nameOf(spec.type), std::to_string(spec.heads),
                    std::to_string(spec.kvHeads) + "x" + std::to_string(spec.headSize),
                    spec.window < 0 ? "" : "window" + std::to_string(spec.window), "scale" + nameOf(spec.scale),
-                   spec.weighted ? "weighted" : "", spec.tentative ? "tentative" : ""});
+                   spec.weighted ? "weighted" : "", spec.tentative ? "tentative" : "", capName(spec.softCap)});
 }
 
 /// One head of one own row.
@@ -143,17 +145,19 @@ Kernel getOrEmit(ModuleOp kernels, const SeqAttendSpec &spec) {
 
 namespace {
 
-/// The gradient by the scores of one query head of one own row.
+/// The gradient by the scores of one query head of one own row: dsum by a score with its write weight, dscore by the
+/// product that the cap is taken of.
 struct ScoreGrad {
   Buffer query, dout;
   Val lse, delta;
 
   struct Parts {
-    Val p, dscore;
+    Val p, dsum, dscore;
   };
   Parts at(const Attention &a, const Entry &entry) const {
-    Val p = exp(a.score(query, entry) - lse);
-    return {p, p * (dot(a.k, dout, entry.value, a.spec.headSize, a.spec.type) - delta)};
+    Val capped = a.cappedScore(query, entry), p = exp(a.withWeight(capped, entry) - lse);
+    Val dsum = p * (dot(a.k, dout, entry.value, a.spec.headSize, a.spec.type) - delta);
+    return {p, dsum, throughSoftCap(dsum, capped, a.spec.softCap)};
   }
 };
 
@@ -219,7 +223,7 @@ struct KeysGrad {
       dwrite = k.buffer(spec.type);
   }
 
-  /// Adds what own row `row` of query head `head` gives to the key row's gradients; returns its dscore.
+  /// Adds what own row `row` of query head `head` gives to the key row's gradients; returns its dsum.
   Val addRow(Val keyRow, Val row, Val head) const {
     KernelBuilder &k = a.k;
     int64_t size = a.spec.headSize;
@@ -232,7 +236,7 @@ struct KeysGrad {
       toKey.store(d, fma(parts.dscore, query.load(d), toKey.load(d)));
       toValue.store(d, fma(parts.p, upstream.load(d), toValue.load(d)));
     });
-    return parts.dscore;
+    return parts.dsum;
   }
 
   /// The greatest id of a row that still has the entry in its window: that of the entry `window` - 1 later.

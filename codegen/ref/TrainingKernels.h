@@ -149,6 +149,14 @@ struct GatedNormGradSpec {
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const GatedNormGradSpec &spec);
 
+/// dx = dy (1 - (y / cap)^2), from the result y of a soft cap. Buffers: start, y, dy, dx.
+struct SoftCapGradSpec {
+  int64_t width;
+  double cap;
+  Scalar type;
+};
+Kernel getOrEmit(mlir::ModuleOp kernels, const SoftCapGradSpec &spec);
+
 /// dx = dy f'(x), evaluated in f64, rounded once. Buffers: start, x, dy, dx.
 struct ActivateGradSpec {
   int64_t width;
@@ -211,21 +219,24 @@ Kernel getOrEmit(mlir::ModuleOp kernels, const EmbedGradSpec &spec);
 
 // The loss (TrainingLoss.cpp).
 
-/// Cross entropy of linear logits without a matrix of logits: l_v = x . w_v as in LinearSpec; lse = max + ln sum
-/// exp(l_v - max), in f64, rounded once where it is stored; scores[i] = (the unrounded lse - l_target, 1 if the target
-/// is the argmax (the lowest v) else 0). targets i32[N] are by row id. Buffers: rows, targets, x [., inputs] of U, w
-/// [vocab, inputs] of U, lse T[.], scores f64 [., 2]. Grid: tokens.
+/// Cross entropy of linear logits without a matrix of logits: l_v = x . w_v as in LinearSpec, or with a cap that of
+/// Math.h of it; lse = max + ln sum exp(l_v - max), in f64, rounded once where it is stored; scores[i] = (the unrounded
+/// lse - l_target, 1 if the target is the argmax (the lowest v) else 0). targets i32[N] are by row id. Buffers: rows,
+/// targets, x [., inputs] of U, w [vocab, inputs] of U, lse T[.], scores f64 [., 2]. Grid: tokens.
 struct CrossEntropySpec {
   int64_t inputs, vocab;
   Scalar operand, type;
+  std::optional<double> softCap = std::nullopt;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const CrossEntropySpec &spec);
 
-/// g_v = U((exp(l_v - lse) - [v = target]) scale), scale = hyper.lossScale, in f64 rounded once; dx[i] = sum_v g_v w_v,
-/// by fma, v ascending from +0. Buffers: rows, targets, hyper, x, w, lse, dx T[., inputs]. Grid: tokens.
+/// g_v = U((exp(l_v - lse) - [v = target]) scale), scale = hyper.lossScale, in f64 rounded once, before that times 1 -
+/// (l_v / cap)^2 with a cap; dx[i] = sum_v g_v w_v, by fma, v ascending from +0. Buffers: rows, targets, hyper, x, w,
+/// lse, dx T[., inputs]. Grid: tokens.
 struct CrossEntropyInputGradSpec {
   int64_t inputs, vocab;
   Scalar operand, type;
+  std::optional<double> softCap = std::nullopt;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const CrossEntropyInputGradSpec &spec);
 
@@ -234,6 +245,7 @@ Kernel getOrEmit(mlir::ModuleOp kernels, const CrossEntropyInputGradSpec &spec);
 struct CrossEntropyWeightGradSpec {
   int64_t inputs, vocab;
   Scalar operand, type;
+  std::optional<double> softCap = std::nullopt;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const CrossEntropyWeightGradSpec &spec);
 
@@ -244,28 +256,30 @@ Kernel getOrEmit(mlir::ModuleOp kernels, const CrossEntropyWeightGradSpec &spec)
 /// the key rows with index e in its sequence, n - window < e <= n (e <= n only if the n-th key row is row r itself; no
 /// lower bound if window < 0); if `tentative`, to those with n - window < e < n and to an entry of its own, ownKey and
 /// ownValue, after them.
-///   score_e = scale (q . k_e by fma, d ascending) (+ write_e if weighted);  lse = max + ln sum exp(score_e - max)
+///   score_e = c(scale (q . k_e by fma, d ascending)) (+ write_e if weighted);  lse = max + ln sum exp(score_e - max)
 ///   out = (sum_e exp(score_e - max) v_e) / (sum_e exp(score_e - max)),  e ascending.
-/// Query head i reads key/value head floor(i kvHeads / heads). An own row that attends to nothing has out = 0, lse = 0.
-/// `weighted` and `tentative` never come together. Buffers: own rows, key rows, q [own, heads*headSize] of U, k [keys,
-/// kvHeads*headSize] of U, v alike, (write T[keys] if weighted), (ownKey, ownValue of U [own, kvHeads*headSize] if
-/// tentative), out [own, heads*headSize] of T, lse T[own, heads]. Grid: tokens.
+/// c(s) is s, or with a cap cap tanh(s / cap), by Math.h. Query head i reads key/value head floor(i kvHeads / heads).
+/// An own row that attends to nothing has out = 0, lse = 0. `weighted` and `tentative` never come together. Buffers:
+/// own rows, key rows, q [own, heads*headSize] of U, k [keys, kvHeads*headSize] of U, v alike, (write T[keys] if
+/// weighted), (ownKey, ownValue of U [own, kvHeads*headSize] if tentative), out [own, heads*headSize] of T, lse T[own,
+/// heads]. Grid: tokens.
 struct SeqAttendSpec {
   int64_t heads, kvHeads, headSize;
   int64_t window; ///< -1: none
   double scale;
   bool weighted, tentative;
   Scalar operand, type;
+  std::optional<double> softCap = std::nullopt;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const SeqAttendSpec &spec);
 
 /// Its gradient, in two launches (Dao et al. 2022). With P = exp(score - lse), delta = sum_d dout_d out_d of a head,
-/// dscore = P (dout . v - delta):
+/// dsum = P (dout . v - delta), dscore = dsum c', c' = 1 - (c / cap)^2 of an entry's capped score, or 1:
 /// - queries: dq = scale sum_e dscore_e k_e; delta; if tentative dOwnKey, dOwnValue (over the query heads of each
 ///   kv head). Buffers: own rows, key rows, q, k, v, (write), (ownKey, ownValue), out, lse, dout T[own,
 ///   heads*headSize], dq T[own, heads*headSize], delta T[own, heads], (dOwnKey, dOwnValue T[own, kvHeads*headSize]).
 ///   Grid: tokens (own rows).
-/// - keys: dk_e = scale sum dscore q, dv_e = sum P dout, dwrite_e = sum dscore, over query heads ascending and for each
+/// - keys: dk_e = scale sum dscore q, dv_e = sum P dout, dwrite_e = sum dsum, over query heads ascending and for each
 ///   the own rows ascending. Buffers: key rows, own rows, q, k, v, (write), lse, delta, dout, dk T[keys,
 ///   kvHeads*headSize], dv alike, (dwrite T[keys] if weighted). Grid: tokens (key rows).
 struct SeqAttendGrad {

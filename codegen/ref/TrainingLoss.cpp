@@ -17,17 +17,21 @@ static constexpr Grid perRow{/*tokens=*/1};
 static constexpr int64_t stripColumns = 1024;
 
 template <typename Spec> static std::string symbolFor(const char *name, const Spec &spec) {
-  return symbolOf(
-      {name, nameOf(spec.operand), nameOf(spec.type), std::to_string(spec.inputs) + "x" + std::to_string(spec.vocab)});
+  return symbolOf({name, nameOf(spec.operand), nameOf(spec.type),
+                   std::to_string(spec.inputs) + "x" + std::to_string(spec.vocab), capName(spec.softCap)});
 }
 
-/// The logits of `count` neighbours of the vocabulary, from v on.
+/// The logits of `count` neighbours of the vocabulary, from v on, capped.
+template <typename Spec>
 static SmallVector<Val> logitsOf(KernelBuilder &k, const Buffer &in, const Buffer &w, Val v, int64_t count,
-                                 int64_t inputs, Scalar type) {
+                                 const Spec &spec) {
   SmallVector<Buffer> weights;
   for (int64_t i = 0; i < count; ++i)
-    weights.push_back(w.at((v + i) * inputs));
-  return dots(k, in, weights, inputs, type);
+    weights.push_back(w.at((v + i) * spec.inputs));
+  SmallVector<Val> logits = dots(k, in, weights, spec.inputs, spec.type);
+  for (Val &logit : logits)
+    logit = softCap(logit, spec.softCap);
+  return logits;
 }
 
 /// to[c] = fma(factors[i], rows[i][c], ...) for each i in order, c < width.
@@ -55,7 +59,7 @@ Kernel getOrEmit(ModuleOp kernels, const CrossEntropySpec &spec) {
       auto foldLogits = [&](ArrayRef<Val> initial, function_ref<SmallVector<Val>(Val, Val, ArrayRef<Val>)> body) {
         auto group = [&](Val first, int64_t count, ArrayRef<Val> carried) {
           SmallVector<Val> state(carried.begin(), carried.end());
-          for (auto [i, l] : llvm::enumerate(logitsOf(k, in, w, first, count, spec.inputs, spec.type)))
+          for (auto [i, l] : llvm::enumerate(logitsOf(k, in, w, first, count, spec)))
             state = body(first + static_cast<int64_t>(i), toFloat(l, f64), state);
           return state;
         };
@@ -78,14 +82,14 @@ Kernel getOrEmit(ModuleOp kernels, const CrossEntropySpec &spec) {
   return {symbol, perRow};
 }
 
-/// The gradient by a logit, rounded to the operands' type.
-static Val logitGrad(Val logit, Val lse, Val isTarget, Val scale, Scalar operand) {
+/// The gradient by a logit before it was capped, rounded to the operands' type.
+template <typename Spec> static Val logitGrad(Val logit, Val lse, Val isTarget, Val scale, const Spec &spec) {
   KernelBuilder &k = *logit.builder;
   Type f64 = k.f64Type();
-  Val p = exp(toFloat(logit, f64) - toFloat(lse, f64));
-  Val g = select(isTarget, p - k.real(1, f64), p) * scale;
-  return operand == Scalar::BF16 ? toFloat(widenBF16(narrowBF16(g)), logit.value.getType())
-                                 : toFloat(g, logit.value.getType());
+  Val wide = toFloat(logit, f64), p = exp(wide - toFloat(lse, f64));
+  Val g = throughSoftCap(select(isTarget, p - k.real(1, f64), p) * scale, wide, spec.softCap);
+  return spec.operand == Scalar::BF16 ? toFloat(widenBF16(narrowBF16(g)), logit.value.getType())
+                                      : toFloat(g, logit.value.getType());
 }
 
 static Val lossScale(const Buffer &hyper) {
@@ -104,11 +108,11 @@ Kernel getOrEmit(ModuleOp kernels, const CrossEntropyInputGradSpec &spec) {
       Val target = targets.load(rowId(rows, row)), logSum = lse.load(row);
       fillZero(k, to, k.integer(0), k.integer(spec.inputs), spec.type);
       foldGroups(k, k.integer(0), k.integer(spec.vocab), {}, [&](Val first, int64_t count, ArrayRef<Val>) {
-        SmallVector<Val> factors = logitsOf(k, in, w, first, count, spec.inputs, spec.type);
+        SmallVector<Val> factors = logitsOf(k, in, w, first, count, spec);
         SmallVector<Buffer> weights;
         for (int64_t i = 0; i < count; ++i) {
           Val v = first + i;
-          factors[i] = logitGrad(factors[i], logSum, v == target, scale, spec.operand);
+          factors[i] = logitGrad(factors[i], logSum, v == target, scale, spec);
           weights.push_back(w.at(v * spec.inputs));
         }
         addScaled(k, to, factors, weights, k.integer(spec.inputs));
@@ -141,8 +145,8 @@ struct WeightGrad {
       }
       SmallVector<Val> factors = dots(k, weights, inputs, spec.inputs, spec.type);
       for (int64_t i = 0; i < count; ++i) {
-        Val isTarget = targets.load(rowId(rows, row + i)) == v;
-        factors[i] = logitGrad(factors[i], lse.load(row + i), isTarget, scale, spec.operand);
+        Val isTarget = targets.load(rowId(rows, row + i)) == v, logit = softCap(factors[i], spec.softCap);
+        factors[i] = logitGrad(logit, lse.load(row + i), isTarget, scale, spec);
       }
       addScaled(k, sums, factors, parts, width);
       return SmallVector<Val>();

@@ -127,6 +127,18 @@ static Kernel elementwise(ModuleOp kernels, StringRef name, int64_t width, Scala
   return {symbol, perRow};
 }
 
+Kernel getOrEmit(ModuleOp kernels, const SoftCapGradSpec &spec) {
+  std::string symbol = symbolOf({"soft_cap_grad", nameOf(spec.cap), nameOf(spec.type), std::to_string(spec.width)});
+  emitKernel(kernels, symbol, [&](KernelBuilder &k) {
+    Buffer start = k.buffer(Elem::I32), y = k.buffer(spec.type), dy = k.buffer(spec.type), dx = k.buffer(spec.type);
+    forEachRow(k, start, [&](Val row) {
+      k.forEach(row * spec.width, (row + 1) * spec.width,
+                [&](Val i) { dx.store(i, throughSoftCap(dy.load(i), y.load(i), spec.cap)); });
+    });
+  });
+  return {symbol, perRow};
+}
+
 Kernel getOrEmit(ModuleOp kernels, const ActivateGradSpec &spec) {
   return elementwise(kernels, nameOf(spec.activation) + "_grad", spec.width, spec.type, 2, 1,
                      [&](ArrayRef<Val> v) { return SmallVector<Val>{v[1] * activationSlope(spec.activation, v[0])}; });

@@ -19,8 +19,13 @@ static AttendSpec makeSpec(CacheKind kind, Scalar operand, int64_t headSize = 20
 }
 
 static std::vector<AttendSpec> allSpecs() {
-  return {makeSpec(CacheKind::Ring, Scalar::F32), makeSpec(CacheKind::Ring, Scalar::BF16, 64),
-          makeSpec(CacheKind::List, Scalar::F32, 64), makeSpec(CacheKind::List, Scalar::BF16)};
+  std::vector<AttendSpec> specs = {makeSpec(CacheKind::Ring, Scalar::F32), makeSpec(CacheKind::Ring, Scalar::BF16, 64),
+                                   makeSpec(CacheKind::List, Scalar::F32, 64), makeSpec(CacheKind::List, Scalar::BF16)};
+  for (CacheKind kind : {CacheKind::Ring, CacheKind::List}) {
+    specs.push_back(makeSpec(kind, kind == CacheKind::Ring ? Scalar::F32 : Scalar::BF16));
+    specs.back().softCap = 0.7;
+  }
+  return specs;
 }
 
 /// The inputs of rows [first, first + count) of one sequence.

@@ -234,7 +234,7 @@ static const Kernels &kernelsOf(const Isa &isa, const AttendSpec &spec) {
   for (int64_t part : {int64_t(c.kind), c.kvHeads, c.headSize, c.window, int64_t(c.weighted), int64_t(c.operand),
                        spec.heads, int64_t(spec.separate), int64_t(spec.committed), int64_t(spec.out)})
     key += "/" + std::to_string(part);
-  key += "/" + std::to_string(spec.scale);
+  key += "/" + std::to_string(spec.scale) + "/" + std::to_string(spec.softCap.value_or(0));
   return all.try_emplace(key, isa, spec).first->second;
 }
 
@@ -300,7 +300,7 @@ std::vector<float> refStep(const AttendSpec &spec, RefCache &cache, const Batch 
   addStep(attend, inputs, spec.cache.weighted);
   cache.addTo(attend);
   size_t out = attend.add(std::vector<float>(inputs.q.numbers.size()));
-  ref::test::runKernel(ref::AttendSpec{cache.spec, spec.heads, spec.scale, spec.separate}, attend,
+  ref::test::runKernel(ref::AttendSpec{cache.spec, spec.heads, spec.scale, spec.separate, spec.softCap}, attend,
                        batch.sizes(cache.stride()));
   keys.addTo(append, batch);
   addStep(append, inputs, spec.cache.weighted);

@@ -94,6 +94,19 @@ TEST(CpuAttention, HeadsOfManySizesAndGroupsAgreeWithRef) {
     }
 }
 
+TEST(CpuAttention, CappedScoresAgreeWithRef) {
+  for (const Isa &isa : hostIsas())
+    for (Scalar operand : {Scalar::F32, Scalar::BF16})
+      for (double softCap : {0.3, 50.0}) { // scores are up to 2 or so
+        SCOPED_TRACE(softCap);
+        AttendSpec ring = makeSpec(CacheKind::Ring, 65, /*weighted=*/operand == Scalar::F32, operand);
+        AttendSpec list = makeSpec(CacheKind::List, 0, /*weighted=*/operand == Scalar::BF16, operand);
+        ring.softCap = list.softCap = softCap;
+        converse(isa, ring);
+        converse(isa, list);
+      }
+}
+
 TEST(CpuAttention, ResultsAreRoundedToBF16IfAsked) {
   for (const Isa &isa : hostIsas()) {
     AttendSpec spec = makeSpec(CacheKind::List, 0, false, Scalar::BF16);

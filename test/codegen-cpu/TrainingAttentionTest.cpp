@@ -184,13 +184,17 @@ TEST(CpuTrainingAttention, IsTheRefAttentionButForExp) {
   specs.push_back(specOf({3, 3, 5}, 1, Kind::Plain, Scalar::F32));
   specs.push_back(specOf({2, 1, 36}, 3, Kind::Tentative, Scalar::BF16));
   specs.push_back(specOf({1, 1, 128}, -1, Kind::Weighted, Scalar::BF16));
+  for (Kind kind : {Kind::Weighted, Kind::Tentative}) { // scores are up to 8 or so
+    specs.push_back(specOf(narrow, 40, kind, kind == Kind::Weighted ? Scalar::F32 : Scalar::BF16));
+    specs.back().softCap = 2;
+  }
   for (const SeqAttendSpec &spec : specs)
     for (const Case &c : casesOf(spec)) {
       Results expected = run(nullptr, c);
       for (const Isa &isa : widths()) {
         SCOPED_TRACE(isa.name + ", head size " + std::to_string(spec.headSize) + ", window " +
                      std::to_string(spec.window) + (spec.weighted ? ", weighted" : "") +
-                     (spec.tentative ? ", tentative" : ""));
+                     (spec.tentative ? ", tentative" : "") + (spec.softCap ? ", capped" : ""));
         Results result = run(&isa, c);
         for (auto [name, member] : members()) {
           SCOPED_TRACE(name);

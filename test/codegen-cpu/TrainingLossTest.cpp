@@ -19,6 +19,7 @@ struct LossCase {
   Scalar operand;
   std::vector<int32_t> targets;
   std::vector<float> x, w;
+  std::optional<double> softCap;
 
   LossCase(TrainingRows some, int64_t inputs, int64_t vocab, Scalar operand)
       : rows(std::move(some)), inputs(inputs), vocab(vocab), operand(operand) {
@@ -51,13 +52,13 @@ Loss refLoss(const LossCase &c) {
   return loss(
       c, [&](Launch &launch) { addOperand(launch, c.operand, c.w); },
       [&](Launch &launch) {
-        ref::test::runKernel(ref::CrossEntropySpec{c.inputs, c.vocab, c.operand, Scalar::F32}, launch,
+        ref::test::runKernel(ref::CrossEntropySpec{c.inputs, c.vocab, c.operand, Scalar::F32, c.softCap}, launch,
                              c.rows.batch.sizes());
       });
 }
 
 Loss cpuLoss(const Isa &isa, const LossCase &c) {
-  CrossEntropySpec spec{c.inputs, c.vocab, c.operand};
+  CrossEntropySpec spec{c.inputs, c.vocab, c.operand, c.softCap};
   PackSpec pack{c.vocab, c.inputs, false, lossLayout(isa, spec)};
   Launch packing;
   packing.add(c.w);
@@ -94,9 +95,11 @@ Gradients refGradients(const LossCase &c, const std::vector<float> &lse) {
     size_t out = addResult(launch, ofWeights ? c.vocab * c.inputs : c.rows.count() * c.inputs);
     StepSizes sizes = c.rows.batch.sizes();
     if (ofWeights)
-      ref::test::runKernel(ref::CrossEntropyWeightGradSpec{c.inputs, c.vocab, c.operand, Scalar::F32}, launch, sizes);
+      ref::test::runKernel(ref::CrossEntropyWeightGradSpec{c.inputs, c.vocab, c.operand, Scalar::F32, c.softCap},
+                           launch, sizes);
     else
-      ref::test::runKernel(ref::CrossEntropyInputGradSpec{c.inputs, c.vocab, c.operand, Scalar::F32}, launch, sizes);
+      ref::test::runKernel(ref::CrossEntropyInputGradSpec{c.inputs, c.vocab, c.operand, Scalar::F32, c.softCap}, launch,
+                           sizes);
     (ofWeights ? found.dw : found.dx) = launch.get<float>(out);
   }
   return found;
@@ -114,7 +117,7 @@ Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const GradLaunch &launc
 
 Gradients cpuGradients(const Isa &isa, const LossCase &c, const std::vector<float> &lse,
                        const std::vector<int32_t> &leaves) {
-  CrossEntropyGradSpec spec{c.inputs, c.vocab, c.operand};
+  CrossEntropyGradSpec spec{c.inputs, c.vocab, c.operand, c.softCap};
   Launch launch, sum;
   addGradientOperands(launch, c, &leaves);
   launch.add(c.w);
@@ -161,7 +164,9 @@ private:
     for (int64_t input = 0; input < c.inputs; ++input)
       logit += static_cast<double>(c.x[row * c.inputs + input]) * c.w[v * c.inputs + input];
     bool isTarget = c.targets[c.rows.slice.index[c.rows.slice.start[0] + row]] == v;
-    return (std::exp(logit - lse[row]) - (isTarget ? 1 : 0)) * scale;
+    double part = c.softCap ? std::tanh(logit / *c.softCap) : 0;
+    logit = c.softCap ? *c.softCap * part : logit;
+    return (std::exp(logit - lse[row]) - (isTarget ? 1 : 0)) * scale * (1 - part * part);
   }
 
   static double stepOf(double g, double error) {
@@ -197,6 +202,16 @@ TEST(CpuLoss, CrossEntropyAndItsGradientsAreTheRefKernels) {
     for (Scalar operand : {Scalar::F32, Scalar::BF16})
       for (auto [inputs, vocab] : {std::pair<int64_t, int64_t>{1, 1}, {3, 5}, {64, 128}, {33, 67}, {64, 1500}})
         expectLoss(isa, LossCase(raggedRows(), inputs, vocab, operand));
+}
+
+TEST(CpuLoss, CappedLogitsAreThoseOfTheRefKernels) {
+  for (const Isa &isa : hostIsas())
+    for (Scalar operand : {Scalar::F32, Scalar::BF16})
+      for (auto [inputs, vocab] : {std::pair<int64_t, int64_t>{3, 5}, {33, 67}, {64, 300}}) {
+        LossCase c(raggedRows(), inputs, vocab, operand);
+        c.softCap = 3; // logits are up to 9 or so
+        expectLoss(isa, c);
+      }
 }
 
 TEST(CpuLoss, WideRowsTakeSmallerTiles) {

@@ -76,6 +76,19 @@ TEST(CpuTrainingRowwise, ActivationsAndTheirGradientsAreWithinSomeRoundings) {
     }
 }
 
+TEST(CpuTrainingRowwise, ASoftCapAndItsGradientAreWithinSomeRoundings) {
+  for (double cap : {0.5, 30.0})
+    for (int64_t width : widths) {
+      std::vector<float> x = large(width, 1), dy = randomVector<float>(rows * width, 3), y;
+      int64_t size = rows * width;
+      expectNearRef(ref::SoftCapSpec{width, cap, Scalar::F64}, SoftCapSpec{width, cap}, {x}, {size}, 8 * 0x1p-24);
+      for (float v : x)
+        y.push_back(static_cast<float>(cap * std::tanh(v / cap)));
+      expectNearRef(ref::SoftCapGradSpec{width, cap, Scalar::F64}, SoftCapGradSpec{width, cap}, {y, dy}, {size},
+                    8 * 0x1p-24);
+    }
+}
+
 TEST(CpuTrainingRowwise, ANaNStaysInItsElement) {
   for (int64_t width : {7, 16, 45}) {
     std::vector<float> x = large(width, 1), up = large(width, 2), dy = large(width, 3), dirty = x;

@@ -117,7 +117,10 @@ template <typename T, typename U> struct AttentionRun {
           for (int64_t d = 0; d < size; ++d)
             dot += static_cast<long double>(valueOf(q[(i * spec.heads + h) * size + d])) *
                    all.keys[a][h / group * size + d];
-          scores.push_back(dot * spec.scale + (spec.cache.weighted ? all.weights[a] : 0));
+          long double score = dot * spec.scale;
+          if (spec.softCap)
+            score = *spec.softCap * tanhl(score / *spec.softCap);
+          scores.push_back(score + (spec.cache.weighted ? all.weights[a] : 0));
           greatest = std::max(greatest, scores.back());
         }
         for (int64_t a = low; a <= last; ++a) {
@@ -227,6 +230,17 @@ TYPED_TEST(RefAttention, WriteWeightsAreAddedToTheScores) {
   AttentionRun<T, U>(makeSpec<T, U>(CacheKind::List, 0, true, false)).conversation();
 }
 
+TYPED_TEST(RefAttention, ScoresAreCappedBeforeTheyAreWeighted) {
+  using T = typename TypeParam::first_type;
+  using U = typename TypeParam::second_type;
+  for (CacheKind kind : {CacheKind::Ring, CacheKind::List})
+    for (bool weighted : {false, true}) {
+      AttendSpec spec = makeSpec<T, U>(kind, kind == CacheKind::Ring ? 5 : 0, weighted, weighted);
+      spec.softCap = 0.4; // scores are up to 2 or so
+      AttentionRun<T, U>(spec).conversation();
+    }
+}
+
 TEST(RefAttentionPages, APageHoldsItsEntriesRoundedUpToALine) {
   EXPECT_EQ(pageBytes(2, 6, Scalar::F32, Scalar::F32), 64 * (2 * 12 * 4 + 4));
   EXPECT_EQ(pageBytes(2, 6, Scalar::BF16, Scalar::F32), 64 * (2 * 12 * 2 + 4));
@@ -234,8 +248,9 @@ TEST(RefAttentionPages, APageHoldsItsEntriesRoundedUpToALine) {
 }
 
 /// Attention of one sequence from an empty cache, row by row or at once: the outputs in row order.
-std::vector<float> attendInChunks(CacheKind kind, const std::vector<int64_t> &chunks) {
+std::vector<float> attendInChunks(CacheKind kind, std::optional<double> softCap, const std::vector<int64_t> &chunks) {
   AttendSpec spec = makeSpec<float, uint16_t>(kind, 5, true, false);
+  spec.softCap = softCap;
   HostCache<float, uint16_t> cache(spec.cache);
   const size_t rows = 80, width = 12, heads = 24;
   auto q = randomOperands<uint16_t>(rows * heads, 1), k = randomOperands<uint16_t>(rows * width, 2);
@@ -271,11 +286,12 @@ std::vector<float> attendInChunks(CacheKind kind, const std::vector<int64_t> &ch
 }
 
 TEST(RefAttentionBits, ChunksOfAnySizeGiveTheSameBits) {
-  for (CacheKind kind : {CacheKind::Ring, CacheKind::List}) {
-    std::vector<float> whole = attendInChunks(kind, {80});
-    EXPECT_EQ(attendInChunks(kind, {7, 1, 30, 2, 40}), whole);
-    EXPECT_EQ(attendInChunks(kind, std::vector<int64_t>(80, 1)), whole);
-  }
+  for (CacheKind kind : {CacheKind::Ring, CacheKind::List})
+    for (std::optional<double> softCap : {std::optional<double>(), std::optional<double>(0.4)}) {
+      std::vector<float> whole = attendInChunks(kind, softCap, {80});
+      EXPECT_EQ(attendInChunks(kind, softCap, {7, 1, 30, 2, 40}), whole);
+      EXPECT_EQ(attendInChunks(kind, softCap, std::vector<int64_t>(80, 1)), whole);
+    }
 }
 
 } // namespace

@@ -91,6 +91,20 @@ TYPED_TEST(RefRowwise, ActivationsOfWhatIsLarge) {
   }
 }
 
+TYPED_TEST(RefRowwise, ASoftCapBoundsWithoutAnEdge) {
+  auto x = randomVector<TypeParam>(rows * 7, 3);
+  x[0] = 20, x[1] = -1e30, x[2] = 0, x[3] = std::numeric_limits<TypeParam>::infinity();
+  x[4] = std::numeric_limits<TypeParam>::quiet_NaN();
+  Launch launch;
+  launch.add(start);
+  launch.add(x);
+  size_t out = launch.add(x);
+  runKernel(SoftCapSpec{7, 1.5, scalarOf<TypeParam>}, launch, sizes);
+  for (TypeParam &v : x)
+    v = static_cast<TypeParam>(1.5L * tanhl(static_cast<long double>(v) / 1.5L));
+  expectNear(launch.get<TypeParam>(out), x, tolerance<TypeParam>());
+}
+
 TYPED_TEST(RefRowwise, AGatedUnitIsTheActivatedGateTimesUp) {
   for (Activation activation : activations) {
     auto gate = randomVector<TypeParam>(rows * 3, 4), up = randomVector<TypeParam>(rows * 3, 5);

@@ -58,6 +58,12 @@ std::vector<Case> allCases() {
       cases.push_back(makeCase(spec(true, false), everyRow, someOfThem));
       cases.push_back(makeCase(spec(false, true), everyRow, someOfThem));
       cases.push_back(makeCase(spec(false, true), someOfThem, everyRow));
+      if (kvHeads == 2) // a cap that bends scores, which are up to 1 or so
+        for (bool tentative : {false, true}) {
+          SeqAttendSpec capped = spec(!tentative, tentative);
+          capped.softCap = 0.3;
+          cases.push_back(makeCase(capped, someOfThem, everyRow));
+        }
     }
   return cases;
 }
@@ -156,7 +162,10 @@ Tensors plainForward(const Case &c) {
         long double score = 0;
         for (int64_t d = 0; d < headSize; ++d)
           score += static_cast<long double>(c.in[0][(row * heads + head) * headSize + d]) * key[d];
-        score = score * c.spec.scale + (c.spec.weighted ? c.in[3][e] : 0);
+        score *= c.spec.scale;
+        if (c.spec.softCap)
+          score = *c.spec.softCap * tanhl(score / *c.spec.softCap);
+        score += c.spec.weighted ? c.in[3][e] : 0;
         sum += expl(score);
         for (int64_t d = 0; d < headSize; ++d)
           out[d] += expl(score) * value[d];
@@ -182,9 +191,10 @@ TEST(RefTrainingAttention, EachRowAttendsToItsEntries) {
 /// Inference over the whole sequences from an empty ring gives the same bits.
 TEST(RefTrainingAttention, TheOutputIsThatOfInference) {
   constexpr int64_t window = 3, kvHeads = 2;
-  for (bool weighted : {false, true})
+  for (auto [weighted, softCap] :
+       {std::pair<bool, std::optional<double>>{false, std::nullopt}, {true, std::nullopt}, {true, 0.3}})
     for (Types types : allTypes) {
-      SeqAttendSpec spec{heads, kvHeads, headSize, window, 0.6, weighted, false, types.operand, types.type};
+      SeqAttendSpec spec{heads, kvHeads, headSize, window, 0.6, weighted, false, types.operand, types.type, softCap};
       Case c = makeCase(spec, someOfThem, everyRow);
       c.keys = allRows(batch);
       CacheSpec cache{CacheKind::Ring, kvHeads, headSize, window, weighted, types.operand, types.type};
@@ -198,7 +208,7 @@ TEST(RefTrainingAttention, TheOutputIsThatOfInference) {
         add(launch, types.type, Tensor(batch.seqs() * window));
       launch.add(std::vector<int64_t>(batch.seqs(), 0));
       size_t out = addResult(launch, types.type, c.in[0].size());
-      compiled(AttendSpec{cache, heads, 0.6, /*separate=*/true}).run(launch, batch.sizes());
+      compiled(AttendSpec{cache, heads, 0.6, /*separate=*/true, softCap}).run(launch, batch.sizes());
       EXPECT_EQ(runForward(c, types, c.in)[0], get(launch, types.type, out));
     }
 }

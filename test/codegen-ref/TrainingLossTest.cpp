@@ -19,6 +19,11 @@ struct LossCase {
   std::vector<int32_t> targets, leaves;
   int64_t inputs, vocab;
   Tensor x, w;
+  std::optional<double> softCap = std::nullopt;
+
+  template <typename T> T capped(T logit) const {
+    return softCap ? static_cast<T>(*softCap * std::tanh(logit / *softCap)) : logit;
+  }
 };
 
 LossCase makeCase(int64_t inputs, int64_t vocab) {
@@ -47,7 +52,7 @@ Loss runLoss(const LossCase &c, Types types, const Tensor &x, const Tensor &w) {
   add(launch, types.operand, w);
   size_t lse = addResult(launch, types.type, c.rows.count());
   size_t scores = addResult(launch, Scalar::F64, c.rows.count() * 2);
-  compiled(CrossEntropySpec{c.inputs, c.vocab, types.operand, types.type}).run(launch, c.batch.sizes());
+  compiled(CrossEntropySpec{c.inputs, c.vocab, types.operand, types.type, c.softCap}).run(launch, c.batch.sizes());
   return {get(launch, types.type, lse), get(launch, Scalar::F64, scores)};
 }
 
@@ -65,8 +70,9 @@ Tensor runGrad(const LossCase &c, Types types, const Tensor &lse, const std::vec
   add(launch, types.operand, c.w);
   add(launch, types.type, lse);
   size_t out = addResult(launch, types.type, leaves ? c.w.size() : c.x.size());
-  Compiled kernel = leaves ? compiled(CrossEntropyWeightGradSpec{c.inputs, c.vocab, types.operand, types.type})
-                           : compiled(CrossEntropyInputGradSpec{c.inputs, c.vocab, types.operand, types.type});
+  Compiled kernel = leaves
+                        ? compiled(CrossEntropyWeightGradSpec{c.inputs, c.vocab, types.operand, types.type, c.softCap})
+                        : compiled(CrossEntropyInputGradSpec{c.inputs, c.vocab, types.operand, types.type, c.softCap});
   kernel.run(launch, c.batch.sizes());
   return get(launch, types.type, out);
 }
@@ -79,7 +85,10 @@ std::pair<Tensor, Tensor> roundedGradients(const LossCase &c, const Tensor &lse)
       double l = 0;
       for (int64_t k = 0; k < c.inputs; ++k)
         l += c.x[i * c.inputs + k] * c.w[v * c.inputs + k];
+      l = c.capped(l);
       double exact = (std::exp(l - lse[i]) - (v == c.targets[c.rows.index[i]])) * scale;
+      if (c.softCap)
+        exact *= 1 - l / *c.softCap * (l / *c.softCap);
       double g = fromBF16(toBF16(static_cast<float>(exact)));
       for (int64_t k = 0; k < c.inputs; ++k) {
         dx[i * c.inputs + k] += g * c.w[v * c.inputs + k];
@@ -98,6 +107,7 @@ void checkLoss(const LossCase &c) {
     for (int64_t v = 0; v < c.vocab; ++v) {
       for (int64_t k = 0; k < c.inputs; ++k)
         logits[v] += static_cast<long double>(c.x[i * c.inputs + k]) * c.w[v * c.inputs + k];
+      logits[v] = c.capped(logits[v]);
       sum += expl(logits[v]);
     }
     int32_t target = c.targets[c.rows.index[i]];
@@ -130,6 +140,14 @@ TEST(RefTrainingLoss, CrossEntropyAndItsGradientsFollowTheDefinition) {
   checkLoss(makeCase(1, 1));
   checkLoss(makeCase(2, 8));
   checkLoss(makeCase(4, 19));
+}
+
+TEST(RefTrainingLoss, CappedLogitsHaveTheirGradients) {
+  for (auto [inputs, vocab] : {std::pair<int64_t, int64_t>{3, 5}, {4, 19}}) {
+    LossCase c = makeCase(inputs, vocab);
+    c.softCap = 0.6; // logits are up to 2 or so
+    checkLoss(c);
+  }
 }
 
 TEST(RefTrainingLoss, AStripOfTheWeightsGradientMayBePartOfARow) {

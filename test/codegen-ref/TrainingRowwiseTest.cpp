@@ -133,6 +133,19 @@ TEST(RefTrainingRowwise, ActivationsAndGatedUnitsHaveTheirGradients) {
   }
 }
 
+TEST(RefTrainingRowwise, ASoftCapHasItsGradientByItsResult) {
+  constexpr int64_t width = 5;
+  Tensor x = exactTensor(rows * width, 1), dy = exactTensor(rows * width, 3);
+  for (double &v : x)
+    v *= 6;
+  SoftCapSpec forward{width, 2.5, Scalar::F64};
+  Tensor y = runRows(forward, {x}, {rows * width})[0];
+  SoftCapGradSpec spec{width, 2.5, Scalar::F64};
+  expectGradients({x}, runRows(spec, {y, dy}, {rows * width}),
+                  [&](const Tensors &in) { return inner(runRows(forward, in, {rows * width})[0], dy); });
+  expectSameInF32(spec, {y, dy}, {rows * width});
+}
+
 TEST(RefTrainingRowwise, ActivationsHaveTheSlopesOfTheirEndsHoweverFar) {
   const Tensor x = {-1e300, -1e20, -1000, 1000, 1e20, 1e300};
   auto width = static_cast<int64_t>(x.size());
