@@ -176,7 +176,8 @@ LogicalResult CpuCalls::lowerAttend(FusedAttendOp op) {
                        op.getScale().convertToDouble(),
                        separate,
                        !op.getKey(),
-                       scalarOf(op.getResult())};
+                       scalarOf(op.getResult()),
+                       softCapOf(op)};
   if (target.singleRows && spec.committed && cache.kind == cpu::CacheKind::List) {
     lowerSplitAttend(op, spec);
     return success();
@@ -319,6 +320,14 @@ LogicalResult CpuCalls::lowerOne(Operation *op) {
       .Case([&](NormOp norm) { lowerNorm(norm); })
       .Case([&](FusedGatedNormOp norm) { lowerGatedNorm(norm); })
       .Case([&](GatedNormOp norm) { lowerGatedNorm(norm); })
+      .Case([&](SoftCapOp capped) {
+        cpu::SoftCapSpec spec{columnsOf(capped.getInput()), capped.getCap().convertToDouble()};
+        KernelCall(rewriter, op)
+            .start(rowsOf(capped.getResult()))
+            .in(capped.getInput())
+            .out(capped.getResult().getType())
+            .replace(getOrEmit(kernels, target.isa, spec));
+      })
       .Case([&](RopeTableOp table) {
         cpu::RopeTableSpec spec{std::vector<double>(table.getFrequencies())};
         KernelCall(rewriter, op)

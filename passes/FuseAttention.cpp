@@ -54,8 +54,9 @@ static void fuse(IRRewriter &rewriter, AttendOp attend, bool singleRows) {
     cache = append.getResult();
   }
   rewriter.setInsertionPoint(attend);
-  auto fused = rewriter.create<FusedAttendOp>(attend.getLoc(), resultType, attend.getQuery(), key, value, write, cache,
-                                              attend.getOwn(), attend.getRows(), attend.getScale());
+  auto fused =
+      rewriter.create<FusedAttendOp>(attend.getLoc(), resultType, attend.getQuery(), key, value, write, cache,
+                                     attend.getOwn(), attend.getRows(), attend.getScale(), attend.getSoftCapAttr());
   rewriter.replaceOp(replaced, fused.getResult());
   if (replaced != attend) {
     rewriter.eraseOp(attend);

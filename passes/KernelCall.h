@@ -9,6 +9,8 @@
 
 #include "mlir/IR/PatternMatch.h"
 
+#include <optional>
+
 namespace chimera {
 
 /// What `op` applies, as kernels call it.
@@ -17,6 +19,12 @@ template <typename Op> kernel::Activation activationOf(Op op) {
 }
 static_assert(static_cast<int>(kernel::Activation::GeluTanh) == static_cast<int>(ir::Activation::GELUTanh) &&
               static_cast<int>(kernel::Activation::Relu2) == static_cast<int>(ir::Activation::ReLU2));
+
+/// The soft cap of `op`, if it has one.
+template <typename Op> std::optional<double> softCapOf(Op op) {
+  mlir::FloatAttr cap = op.getSoftCapAttr();
+  return cap ? std::optional<double>(cap.getValueAsDouble()) : std::nullopt;
+}
 
 /// A `chimera.call` under construction in the place of `op`: its buffers in kernel order, then the kernel.
 class KernelCall {

@@ -66,9 +66,9 @@ def SpecializeTraining : Pass<"chimera-specialize-training", "::mlir::ModuleOp">
   let description = [{
     Makes, from `@model`, `@train_hard` and `@evaluate_hard`, and, for a model with routers, `@train_soft` and `@evaluate_soft`. They are
     in the *training form*: whole sequences and no caches, routing with noise and the step's temperature, and in the place of the
-    logits their cross entropy with the targets. Results are named by `chimera.result`: the sums of the loss, the statistics of each
-    routed layer, and of an evaluation the admitted modes. Functions to be differentiated are marked `chimera.differentiate`, those with
-    soft routing `chimera.soft`. Parameters in bf16 become masters in f32, rounded where they are used. The module's
+    logits their cross entropy with the targets, which has their cap, if they have one. Results are named by `chimera.result`: the sums of
+    the loss, the statistics of each routed layer, and of an evaluation the admitted modes. Functions to be differentiated are marked
+    `chimera.differentiate`, those with soft routing `chimera.soft`. Parameters in bf16 become masters in f32, rounded where they are used. The module's
     `chimera.parameters` lists all of them, also those that nothing reads and a clean-up removes: training keeps them as they
     are. `@model` goes, unless `keep-model`.
 
@@ -87,8 +87,8 @@ def SpecializeTraining : Pass<"chimera-specialize-training", "::mlir::ModuleOp">
     ```
 
     Asks for a function `@model` of one block that returns two results or more ("has no function @model to specialise"), arguments that are
-    rows, outputs and forced modes, a `chimera.linear` that gives the logits and nothing else ("its logits must be a chimera.linear"), ops that
-    have a training form ("has no form for training"), and free names ("there is a symbol @train_hard already").
+    rows, outputs and forced modes, a `chimera.linear`, or its `chimera.soft_cap`, that gives the logits and nothing else ("its logits must be a
+    chimera.linear"), ops that have a training form ("has no form for training"), and free names ("there is a symbol @train_hard already").
   }];
   let options = [
     Option<"maxTokens", "max-tokens", "int64_t", "1024", "the most rows in a run">,

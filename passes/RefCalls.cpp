@@ -75,6 +75,10 @@ LogicalResult RefCalls::lowerRowwise(Operation *op) {
         elementwise(getOrEmit(kernels, ref::ScaleSpec{columnsOf(scale.getInput()), scale.getFactor().convertToDouble(),
                                                       scalarOf(scale.getInput())}));
       })
+      .Case([&](SoftCapOp capped) {
+        elementwise(getOrEmit(kernels, ref::SoftCapSpec{columnsOf(capped.getInput()), capped.getCap().convertToDouble(),
+                                                        scalarOf(capped.getInput())}));
+      })
       .Case([&](ActivateOp activate) {
         elementwise(getOrEmit(kernels, ref::ActivateSpec{columnsOf(activate.getInput()), activationOf(activate),
                                                          scalarOf(activate.getInput())}));
@@ -254,7 +258,7 @@ void RefCalls::lowerAttend(AttendOp op) {
   auto cache = cast<KeyValueTypeInterface>(op.getCache().getType());
   ref::AttendSpec spec{cacheSpec(op.getCache().getType(), elementOf(op.getResult())),
                        columnsOf(op.getQuery()) / cache.getDim(), op.getScale().convertToDouble(),
-                       op.getOwn() != op.getRows()};
+                       op.getOwn() != op.getRows(), softCapOf(op)};
   KernelCall(rewriter, op)
       .rows(op.getOwn())
       .rows(op.getRows())

@@ -146,8 +146,8 @@ int64_t Rematerialization::findPeak() {
 
 /// Ops of the forward half whose results are a function of tensors alone; routing, which decides, is done once.
 bool Rematerialization::mayRepeat(Operation *op) const {
-  return isa<NormOp, GatedNormOp, LinearOp, CastOp, AddOp, AddBiasOp, ScaleOp, ActivateOp, GluOp, ColumnsOp, GatherOp,
-             RopeOp, EmbedOp, SeqConvOp, SeqAttendOp, SeqSsmScanOp, SeqLtiScanOp, CombineOp, SoftCombineOp,
+  return isa<NormOp, GatedNormOp, LinearOp, CastOp, AddOp, AddBiasOp, ScaleOp, SoftCapOp, ActivateOp, GluOp, ColumnsOp,
+             GatherOp, RopeOp, EmbedOp, SeqConvOp, SeqAttendOp, SeqSsmScanOp, SeqLtiScanOp, CombineOp, SoftCombineOp,
              RoundParamOp>(op);
 }
 

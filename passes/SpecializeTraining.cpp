@@ -112,7 +112,7 @@ void TrainingForm::replaceAttend(AttendOp op) {
                              .create<SeqAttendOp>(op.getLoc(), op.getResult().getType(), lse, op.getQuery(),
                                                   op.getKey(), op.getValue(), op.getWrite(), ValueRange(), op.getOwn(),
                                                   op.getRows(), cache.getHeads(), cache.getDim(),
-                                                  ring ? ring.getWindow() : -1, op.getScale())
+                                                  ring ? ring.getWindow() : -1, op.getScale(), op.getSoftCapAttr())
                              .getResult());
 }
 
@@ -204,15 +204,18 @@ LogicalResult TrainingForm::replaceOps() {
 /// The loss and what the routers did, in the place of logits, routing and caches.
 LogicalResult TrainingForm::replaceResults() {
   auto terminator = cast<func::ReturnOp>(function.getBody().front().getTerminator());
-  auto logits = terminator.getOperand(0).getDefiningOp<LinearOp>();
-  if (!logits || !logits->hasOneUse()) {
-    return function.emitOpError("its logits must be a chimera.linear of no other use to be trained");
+  auto capped = terminator.getOperand(0).getDefiningOp<SoftCapOp>();
+  auto logits = (capped ? capped.getInput() : terminator.getOperand(0)).getDefiningOp<LinearOp>();
+  if (!logits || !logits->hasOneUse() || (capped && !capped->hasOneUse())) {
+    return function.emitOpError("its logits must be a chimera.linear of no other use, or its chimera.soft_cap, to be "
+                                "trained");
   }
   layers.follow(logits);
   rewriter.setInsertionPoint(terminator);
   Type lse = RankedTensorType::get({ShapedType::kDynamic, 1}, accumulatorLike(logits.getInput()));
-  auto loss = rewriter.create<CrossEntropyOp>(logits.getLoc(), lse, f64Tensor({ShapedType::kDynamic, 2}),
-                                              logits.getInput(), logits.getWeight(), targets, outputs);
+  auto loss =
+      rewriter.create<CrossEntropyOp>(logits.getLoc(), lse, f64Tensor({ShapedType::kDynamic, 2}), logits.getInput(),
+                                      logits.getWeight(), targets, outputs, capped ? capped.getCapAttr() : FloatAttr());
   SmallVector<Value> results = {
       rewriter.create<ColumnSumOp>(logits.getLoc(), f64Tensor({2}), loss.getScores(), leaves)};
   SmallVector<std::string> names = {"loss"};
@@ -229,6 +232,9 @@ LogicalResult TrainingForm::replaceResults() {
     names.push_back("modes");
   }
   terminator->setOperands(results);
+  if (capped) {
+    rewriter.eraseOp(capped);
+  }
   rewriter.eraseOp(logits);
   function.setType(rewriter.getFunctionType(function.getArgumentTypes(), ValueRange(results).getTypes()));
   SmallVector<Attribute> attrs = llvm::map_to_vector(names, [&](StringRef name) -> Attribute {

@@ -149,6 +149,11 @@ bool TrainingCalls::lowerRowwise(Operation *op) {
                                     grad.getEps().convertToDouble(), scalarOf(grad.getInput())};
         return rowwise(grad.getInput(), getOrEmit(kernels, spec));
       })
+      .Case([&](SoftCapGradOp grad) {
+        ref::SoftCapGradSpec spec{columnsOf(grad.getCapped()), grad.getCap().convertToDouble(),
+                                  scalarOf(grad.getCapped())};
+        return rowwise(grad.getDresult(), getOrEmit(kernels, spec));
+      })
       .Case([&](ActivateGradOp grad) {
         ref::ActivateGradSpec spec{columnsOf(grad.getInput()), activationOf(grad), scalarOf(grad.getInput())};
         return rowwise(grad.getInput(), getOrEmit(kernels, spec));
@@ -219,7 +224,7 @@ bool TrainingCalls::lowerLoss(Operation *op) {
   return TypeSwitch<Operation *, bool>(op)
       .Case([&](CrossEntropyOp loss) {
         ref::CrossEntropySpec spec{columnsOf(loss.getInput()), vocabulary(loss.getWeight()), scalarOf(loss.getWeight()),
-                                   scalarOf(loss.getLse())};
+                                   scalarOf(loss.getLse()), softCapOf(loss)};
         KernelCall(rewriter, op)
             .rows(loss.getRows())
             .in({loss.getTargets(), loss.getInput(), loss.getWeight()})
@@ -230,7 +235,7 @@ bool TrainingCalls::lowerLoss(Operation *op) {
       })
       .Case([&](CrossEntropyInputGradOp grad) {
         ref::CrossEntropyInputGradSpec spec{columnsOf(grad.getInput()), vocabulary(grad.getWeight()),
-                                            scalarOf(grad.getWeight()), scalarOf(grad.getLse())};
+                                            scalarOf(grad.getWeight()), scalarOf(grad.getLse()), softCapOf(grad)};
         KernelCall(rewriter, op)
             .rows(grad.getRows())
             .in({grad.getTargets(), grad.getHyper(), grad.getInput(), grad.getWeight(), grad.getLse()})
@@ -240,7 +245,7 @@ bool TrainingCalls::lowerLoss(Operation *op) {
       })
       .Case([&](CrossEntropyWeightGradOp grad) {
         ref::CrossEntropyWeightGradSpec spec{columnsOf(grad.getInput()), vocabulary(grad.getWeight()),
-                                             scalarOf(grad.getWeight()), scalarOf(grad.getLse())};
+                                             scalarOf(grad.getWeight()), scalarOf(grad.getLse()), softCapOf(grad)};
         KernelCall(rewriter, op)
             .in(grad.getLeaves())
             .rows(grad.getRows())

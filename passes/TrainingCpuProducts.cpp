@@ -93,7 +93,7 @@ public:
     if (!master || !elementOf(op.getLse()).isF32()) {
       return false;
     }
-    cpu::CrossEntropySpec spec{columnsOf(op.getInput()), wordsOf(master), scalarOf(op.getInput())};
+    cpu::CrossEntropySpec spec{columnsOf(op.getInput()), wordsOf(master), scalarOf(op.getInput()), softCapOf(op)};
     Value packed = pack(op, master, {0, 0, /*transposed=*/false, lossLayout(isa, spec)});
     rewriter.setInsertionPoint(op);
     KernelCall(rewriter, op)
@@ -119,7 +119,7 @@ public:
     }
     Operation *first = twin->isBeforeInBlock(op) ? twin.getOperation() : op.getOperation();
     rewriter.setInsertionPoint(first);
-    cpu::CrossEntropyGradSpec spec{columnsOf(op.getInput()), wordsOf(master), scalarOf(op.getInput())};
+    cpu::CrossEntropyGradSpec spec{columnsOf(op.getInput()), wordsOf(master), scalarOf(op.getInput()), softCapOf(op)};
     cpu::CrossEntropyGrad kernel = getOrEmitGrad(kernels, isa, spec);
     auto [input, weight] = inputAndWeight(op, twin);
     auto parts = RankedTensorType::get({ShapedType::kDynamic, cpu::lossParts(isa, spec)}, rewriter.getF32Type());
@@ -151,7 +151,8 @@ private:
       auto twin = dyn_cast<Twin>(user);
       if (twin && twin->getBlock() == op->getBlock() && twin.getInput() == op.getInput() &&
           twin.getWeight() == op.getWeight() && twin.getTargets() == op.getTargets() &&
-          twin.getHyper() == op.getHyper() && twin.getRows() == op.getRows()) {
+          twin.getHyper() == op.getHyper() && twin.getRows() == op.getRows() &&
+          twin.getSoftCapAttr() == op.getSoftCapAttr()) {
         return twin;
       }
     }

@@ -63,6 +63,10 @@ bool OpCalls::lowerMap() const {
       .Case([&](GluOp glu) {
         return rowwise(glu.getResult(), emit(cpu::GluSpec{columnsOf(glu.getGate()), activationOf(glu)}));
       })
+      .Case([&](SoftCapGradOp grad) {
+        cpu::SoftCapGradSpec spec{columnsOf(grad.getCapped()), grad.getCap().convertToDouble()};
+        return rowwise(grad.getDresult(), emit(spec));
+      })
       .Case([&](ActivateGradOp grad) {
         return rowwise(grad.getInput(), emit(cpu::ActivateGradSpec{columnsOf(grad.getInput()), activationOf(grad)}));
       })

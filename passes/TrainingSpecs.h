@@ -34,7 +34,8 @@ template <typename Op> ref::SeqAttendSpec attendSpec(Op op, bool tentative, mlir
           bool(op.getWrite()),
           tentative,
           scalarOf(op.getQuery()),
-          scalarOf(result)};
+          scalarOf(result),
+          softCapOf(op)};
 }
 
 /// Of a convolution or one of its gradients, with an input or a gradient [., C], and weights [C, K] or their gradient.

@@ -92,6 +92,10 @@ LogicalResult ir::checkPositive(Operation *op, StringRef name, const llvm::APFlo
   return success();
 }
 
+LogicalResult ir::checkSoftCap(Operation *op, const std::optional<llvm::APFloat> &softCap) {
+  return softCap ? checkPositive(op, "soft_cap", *softCap) : LogicalResult(success());
+}
+
 LogicalResult ir::checkRowNorm(Operation *op, const NormParts &norm) {
   int64_t width = columnsOf(norm.input);
   if (failed(checkGroups(op, norm.groups, width, "columns")) ||

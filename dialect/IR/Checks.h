@@ -8,6 +8,8 @@
 #include "mlir/IR/Operation.h"
 #include "mlir/IR/OperationSupport.h"
 
+#include <optional>
+
 namespace chimera::ir {
 
 inline mlir::Type elementOf(mlir::Value tensor) {
@@ -54,6 +56,9 @@ mlir::LogicalResult checkGroups(mlir::Operation *op, int64_t groups, int64_t cou
 
 /// An attribute is finite and above zero.
 mlir::LogicalResult checkPositive(mlir::Operation *op, llvm::StringRef name, const llvm::APFloat &value);
+
+/// A soft cap, if there is one, is finite and above zero.
+mlir::LogicalResult checkSoftCap(mlir::Operation *op, const std::optional<llvm::APFloat> &softCap);
 
 /// What norms and their gradients have in common.
 struct NormParts {

@@ -199,6 +199,9 @@ LogicalResult FusedAttendOp::verify() {
   if (getKey() && failed(checkEntries(*this, getKey(), getValue(), getWrite(), getCache().getType()))) {
     return failure();
   }
+  if (failed(checkSoftCap(*this, getSoftCap()))) {
+    return failure();
+  }
   int64_t width = columnsOf(getQuery());
   if (width < 1 || width % cache.getDim() != 0 || (width / cache.getDim()) % cache.getHeads() != 0) {
     return emitOpError("query must have a multiple of ")

@@ -146,7 +146,7 @@ def FusedAttendOp : Chimera_LookBackOp<"fused_attend", [AttrSizedOperandSegments
     ```
   }];
   let arguments = (ins RowMatrix:$query, Optional<RowMatrix>:$key, Optional<RowMatrix>:$value, Optional<RowVector>:$write,
-                       KeyValueCache:$cache, RowsType:$own, RowsType:$rows, F64Attr:$scale);
+                       KeyValueCache:$cache, RowsType:$own, RowsType:$rows, F64Attr:$scale, OptionalAttr<F64Attr>:$soft_cap);
   let results = (outs RowMatrix:$result);
   let assemblyFormat = [{
     $query (`,` $key^ `,` $value)? (`write` $write^)? `cache` $cache `own` $own `rows` $rows attr-dict `:` type($query)

@@ -86,6 +86,12 @@ void ScaleOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
   }
 }
 
+void SoftCapOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
+  if (Value d = adjoints.of(getResult())) {
+    adjoints.add(getInput(), builder.create<SoftCapGradOp>(getLoc(), d.getType(), getResult(), d, getCap()));
+  }
+}
+
 void ActivateOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
   if (Value d = adjoints.of(getResult())) {
     adjoints.add(getInput(), builder.create<ActivateGradOp>(getLoc(), d.getType(), getActivation(), getInput(), d));
@@ -188,10 +194,10 @@ void SoftCombineOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
 //===----------------------------------------------------------------------===//
 
 void CrossEntropyOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
-  adjoints.add(getInput(),
-               builder.create<CrossEntropyInputGradOp>(getLoc(), like(getInput(), getLse()), getInput(), getWeight(),
-                                                       getLse(), getTargets(), adjoints.hyper, getRows()));
-  adjoints.add(getWeight(), builder.create<CrossEntropyWeightGradOp>(getLoc(), like(getWeight(), getLse()), getInput(),
-                                                                     getWeight(), getLse(), getTargets(),
-                                                                     adjoints.hyper, adjoints.leaves, getRows()));
+  adjoints.add(getInput(), builder.create<CrossEntropyInputGradOp>(getLoc(), like(getInput(), getLse()), getInput(),
+                                                                   getWeight(), getLse(), getTargets(), adjoints.hyper,
+                                                                   getRows(), getSoftCapAttr()));
+  adjoints.add(getWeight(), builder.create<CrossEntropyWeightGradOp>(
+                                getLoc(), like(getWeight(), getLse()), getInput(), getWeight(), getLse(), getTargets(),
+                                adjoints.hyper, adjoints.leaves, getRows(), getSoftCapAttr()));
 }

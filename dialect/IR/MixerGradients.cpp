@@ -21,13 +21,15 @@ void SeqAttendOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
   Location loc = getLoc();
   Type entries = rowsOfType(columnsOf(getKey()), elementOf(d));
   SmallVector<Type> ownTypes(getOwnEntry().size(), entries);
-  auto query = builder.create<SeqAttendQueryGradOp>(
-      loc, d.getType(), getLse().getType(), ownTypes, getQuery(), getKey(), getValue(), getWrite(), getOwnEntry(),
-      getResult(), getLse(), d, getOwn(), getKeys(), getKvHeads(), getHeadDim(), getWindow(), getScale());
+  auto query = builder.create<SeqAttendQueryGradOp>(loc, d.getType(), getLse().getType(), ownTypes, getQuery(),
+                                                    getKey(), getValue(), getWrite(), getOwnEntry(), getResult(),
+                                                    getLse(), d, getOwn(), getKeys(), getKvHeads(), getHeadDim(),
+                                                    getWindow(), getScale(), getSoftCapAttr());
   Type write = getWrite() ? getWrite().getType() : Type();
-  auto key = builder.create<SeqAttendKeyGradOp>(
-      loc, entries, entries, write, getQuery(), getKey(), getValue(), getWrite(), getLse(), query.getDelta(), d,
-      getOwn(), getKeys(), getKvHeads(), getHeadDim(), getWindow(), getScale(), !getOwnEntry().empty());
+  auto key =
+      builder.create<SeqAttendKeyGradOp>(loc, entries, entries, write, getQuery(), getKey(), getValue(), getWrite(),
+                                         getLse(), query.getDelta(), d, getOwn(), getKeys(), getKvHeads(), getHeadDim(),
+                                         getWindow(), getScale(), getSoftCapAttr(), !getOwnEntry().empty());
   adjoints.add(getQuery(), query.getDquery());
   adjoints.add(getKey(), key.getDkey());
   adjoints.add(getValue(), key.getDvalue());

@@ -37,7 +37,8 @@ SmallVector<OpOperand *> AttendOp::getConsumedCaches() {
 }
 
 LogicalResult AttendOp::verify() {
-  if (failed(checkEntries(*this, getKey(), getValue(), getWrite(), getCache().getType()))) {
+  if (failed(checkEntries(*this, getKey(), getValue(), getWrite(), getCache().getType())) ||
+      failed(checkSoftCap(*this, getSoftCap()))) {
     return failure();
   }
   auto cache = cast<KeyValueTypeInterface>(getCache().getType());

@@ -38,9 +38,10 @@ def AttendOp : Chimera_LookBackOp<"attend", [DeclareOpInterfaceMethods<CacheOpIn
 
         ring:  entries max(0, e - window + 1) .. e            list:  entries 0 .. e
 
-        result = sum_a softmax_a(scale * q . k_a + w_a) v_a
+        result = sum_a softmax_a(c(scale * q . k_a) + w_a) v_a
 
-    with w_a the write weight of entry a (0 without `write`). Query head i reads key/value head floor(i * kv_heads / heads).
+    with w_a the write weight of entry a (0 without `write`), and c(s) = soft_cap * tanh(s / soft_cap), or s without a `soft_cap`, which is
+    finite and above 0: scores are scaled, then capped, then weighted. Query head i reads key/value head floor(i * kv_heads / heads).
     The cache is only read: `chimera.append` commits the step afterwards, so that a long step evicts nothing its own queries still need.
     q [own, H*Dk], k and v [rows, Hkv*Dk] in U, write [rows] in T, result [own, H*Dk] in T.
 
@@ -51,7 +52,7 @@ def AttendOp : Chimera_LookBackOp<"attend", [DeclareOpInterfaceMethods<CacheOpIn
     ```
   }];
   let arguments = (ins RowMatrix:$query, RowMatrix:$key, RowMatrix:$value, Optional<RowVector>:$write,
-                       KeyValueCache:$cache, RowsType:$own, RowsType:$rows, F64Attr:$scale);
+                       KeyValueCache:$cache, RowsType:$own, RowsType:$rows, F64Attr:$scale, OptionalAttr<F64Attr>:$soft_cap);
   let results = (outs AccMatrix:$result);
   let assemblyFormat = [{
     $query `,` $key `,` $value (`write` $write^)? `cache` $cache `own` $own `rows` $rows attr-dict `:` type($query) `,`

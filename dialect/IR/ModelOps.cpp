@@ -142,6 +142,14 @@ LogicalResult ScaleOp::verify() {
   return success();
 }
 
+Value SoftCapOp::getRowSource() {
+  return getInput();
+}
+
+LogicalResult SoftCapOp::verify() {
+  return checkPositive(*this, "cap", getCap());
+}
+
 Value ActivateOp::getRowSource() {
   return getInput();
 }

@@ -180,6 +180,23 @@ def ScaleOp : Chimera_RowOp<"scale", [SameOperandsAndResultType, DeclareOpInterf
   let hasVerifier = 1;
 }
 
+def SoftCapOp : Chimera_RowOp<"soft_cap", [SameOperandsAndResultType, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "a soft bound of magnitudes";
+  let description = [{
+    `result = cap * tanh(input / cap)`: about the input where it is small against the cap, never beyond the cap (Gemma Team 2024,
+    "Gemma 2"). [R, C] to [R, C] in T. The cap is finite and above 0.
+
+    Example:
+    ```mlir
+    %l = chimera.soft_cap %logits by 30.0 : tensor<?x256xf32>
+    ```
+  }];
+  let arguments = (ins AccMatrix:$input, F64Attr:$cap);
+  let results = (outs AccMatrix:$result);
+  let assemblyFormat = "$input `by` $cap attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
 def ActivateOp : Chimera_RowOp<"activate", [SameOperandsAndResultType, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "an elementwise function";
   let description = [{

@@ -18,7 +18,7 @@ LogicalResult SeqAttendOp::makeTentative(RewriterBase &rewriter, const Tentative
   Value keptKey = keptEntries(rewriter, getLoc(), key, rows), keptValue = keptEntries(rewriter, getLoc(), value, rows);
   rewriter.replaceOpWithNewOp<SeqAttendOp>(*this, getResult().getType(), getLse().getType(), getQuery(), keptKey,
                                            keptValue, Value(), ValueRange{key, value}, getOwn(), rows.kept(),
-                                           getKvHeads(), getHeadDim(), getWindow(), getScale());
+                                           getKvHeads(), getHeadDim(), getWindow(), getScale(), getSoftCapAttr());
   return success();
 }
 

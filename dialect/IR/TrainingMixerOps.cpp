@@ -38,6 +38,7 @@ namespace {
 /// What the attention op and its gradients have in common.
 struct Geometry {
   int64_t kvHeads, headDim, window;
+  std::optional<llvm::APFloat> softCap;
 };
 } // namespace
 
@@ -51,7 +52,10 @@ static LogicalResult checkOfQueries(Operation *op, StringRef name, Value value, 
 
 static LogicalResult checkAttention(Operation *op, Value query, Value key, Value value, Value write,
                                     const Geometry &geometry) {
-  auto [kvHeads, headDim, window] = geometry;
+  auto [kvHeads, headDim, window, softCap] = geometry;
+  if (failed(checkSoftCap(op, softCap))) {
+    return failure();
+  }
   if (kvHeads < 1 || headDim < 1) {
     return op->emitOpError("kv_heads and head_dim must be at least 1, got ") << kvHeads << " and " << headDim;
   }
@@ -91,7 +95,7 @@ Value SeqAttendOp::getRowSource() {
 }
 
 LogicalResult SeqAttendOp::verify() {
-  Geometry geometry{int64_t(getKvHeads()), int64_t(getHeadDim()), int64_t(getWindow())};
+  Geometry geometry{int64_t(getKvHeads()), int64_t(getHeadDim()), int64_t(getWindow()), getSoftCap()};
   if (failed(checkAttention(*this, getQuery(), getKey(), getValue(), getWrite(), geometry)) ||
       failed(checkOwnEntry(*this, getKey(), getOwnEntry(), getWrite())) ||
       failed(checkOfQueries(*this, "result", getResult(), getQuery()))) {
@@ -105,7 +109,7 @@ Value SeqAttendQueryGradOp::getRowSource() {
 }
 
 LogicalResult SeqAttendQueryGradOp::verify() {
-  Geometry geometry{int64_t(getKvHeads()), int64_t(getHeadDim()), int64_t(getWindow())};
+  Geometry geometry{int64_t(getKvHeads()), int64_t(getHeadDim()), int64_t(getWindow()), getSoftCap()};
   if (failed(checkAttention(*this, getQuery(), getKey(), getValue(), getWrite(), geometry)) ||
       failed(checkOwnEntry(*this, getKey(), getOwnEntry(), getWrite())) ||
       failed(checkOfQueries(*this, "result", getResult(), getQuery())) ||
@@ -131,7 +135,7 @@ Value SeqAttendKeyGradOp::getRowSource() {
 }
 
 LogicalResult SeqAttendKeyGradOp::verify() {
-  Geometry geometry{int64_t(getKvHeads()), int64_t(getHeadDim()), int64_t(getWindow())};
+  Geometry geometry{int64_t(getKvHeads()), int64_t(getHeadDim()), int64_t(getWindow()), getSoftCap()};
   if (failed(checkAttention(*this, getQuery(), getKey(), getValue(), getWrite(), geometry)) ||
       failed(checkOfQueries(*this, "lse", getLse(), getQuery(), geometry.headDim)) ||
       failed(checkOfQueries(*this, "delta", getDelta(), getQuery(), geometry.headDim)) ||

@@ -22,10 +22,10 @@ def SeqAttendOp : Chimera_LookBackOp<"seq_attend", [AttrSizedOperandSegments, De
     come before the own row, it attends to the entries e with n - window < e <= n, the n-th being its own if it is a key row (else e <
     n); window = -1: no lower bound. With `own_entry` (its key and value), to n - window < e < n and to that. As in `chimera.attend`,
 
-        result = sum_e softmax_e(scale * q . k_e + write_e) v_e,   lse = ln sum_e exp(scale * q . k_e + write_e)   of each head
+        score_e = c(scale * q . k_e) + write_e,   result = sum_e softmax_e(score_e) v_e,   lse = ln sum_e exp(score_e)   of each head
 
-    query [own, H*Dk], key and value [keys, Hkv*Dk], own_entry [own, Hkv*Dk] in U, write [keys], result [own, H*Dk], lse [own, H] in T. A row
-    that attends to nothing has 0 and 0.
+    with c the cap of `soft_cap`, if there is one. query [own, H*Dk], key and value [keys, Hkv*Dk], own_entry [own, Hkv*Dk] in U, write
+    [keys], result [own, H*Dk], lse [own, H] in T. A row that attends to nothing has 0 and 0.
 
     Example:
     ```mlir
@@ -34,7 +34,8 @@ def SeqAttendOp : Chimera_LookBackOp<"seq_attend", [AttrSizedOperandSegments, De
     ```
   }];
   let arguments = (ins RowMatrix:$query, RowMatrix:$key, RowMatrix:$value, Optional<RowVector>:$write, Variadic<RowMatrix>:$own_entry,
-                       RowsType:$own, RowsType:$keys, I64Attr:$kv_heads, I64Attr:$head_dim, I64Attr:$window, F64Attr:$scale);
+                       RowsType:$own, RowsType:$keys, I64Attr:$kv_heads, I64Attr:$head_dim, I64Attr:$window, F64Attr:$scale,
+                       OptionalAttr<F64Attr>:$soft_cap);
   let results = (outs AccMatrix:$result, AccMatrix:$lse);
   let assemblyFormat = [{
     $query `,` $key `,` $value (`write` $write^)? (`own_entry` $own_entry^)? `own` $own `keys` $keys attr-dict `:`
@@ -46,9 +47,9 @@ def SeqAttendOp : Chimera_LookBackOp<"seq_attend", [AttrSizedOperandSegments, De
 def SeqAttendQueryGradOp : Chimera_LookBackOp<"seq_attend_query_grad", [AttrSizedOperandSegments]> {
   let summary = "gradients of attention by queries";
   let description = [{
-    With P_e = exp(score_e - lse) computed again, delta = dresult . result of a head (Dao et al. 2022), and dscore_e = P_e (dresult .
-    v_e - delta): `dquery = scale sum_e dscore_e k_e`; with `own_entry` also its gradients. dresult, result and dquery [own, H*Dk], delta [own,
-    H], in T.
+    With P_e = exp(score_e - lse) computed again, delta = dresult . result of a head (Dao et al. 2022), dsum_e = P_e (dresult . v_e - delta),
+    and dscore_e = dsum_e, with a cap times 1 - (c(scale * q . k_e) / soft_cap)^2: `dquery = scale sum_e dscore_e k_e`; with `own_entry` also
+    its gradients. dresult, result and dquery [own, H*Dk], delta [own, H], in T.
 
     Example:
     ```mlir
@@ -60,7 +61,7 @@ def SeqAttendQueryGradOp : Chimera_LookBackOp<"seq_attend_query_grad", [AttrSize
   }];
   let arguments = (ins RowMatrix:$query, RowMatrix:$key, RowMatrix:$value, Optional<RowVector>:$write, Variadic<RowMatrix>:$own_entry,
                        AccMatrix:$result, AccMatrix:$lse, AccMatrix:$dresult, RowsType:$own, RowsType:$keys, I64Attr:$kv_heads,
-                       I64Attr:$head_dim, I64Attr:$window, F64Attr:$scale);
+                       I64Attr:$head_dim, I64Attr:$window, F64Attr:$scale, OptionalAttr<F64Attr>:$soft_cap);
   let results = (outs AccMatrix:$dquery, AccMatrix:$delta, Variadic<AccMatrix>:$down_entry);
   let assemblyFormat = [{
     $query `,` $key `,` $value (`write` $write^)? (`own_entry` $own_entry^)? `result` $result `,` $lse `,` $dresult `own` $own `keys` $keys
@@ -72,8 +73,9 @@ def SeqAttendQueryGradOp : Chimera_LookBackOp<"seq_attend_query_grad", [AttrSize
 def SeqAttendKeyGradOp : Chimera_LookBackOp<"seq_attend_key_grad"> {
   let summary = "gradients of attention by entries";
   let description = [{
-    `dkey_e = scale sum dscore_e q`, `dvalue_e = sum P_e dresult`, `dwrite_e = sum dscore_e` (only with `write`), over the own rows that attend
-    to e, with dscore as in `chimera.seq_attend_query_grad`. `tentative`: the own rows had an entry of their own beside these. [keys, .] in T.
+    `dkey_e = scale sum dscore_e q`, `dvalue_e = sum P_e dresult`, `dwrite_e = sum dsum_e` (only with `write`), over the own rows that attend
+    to e, with dscore and dsum as in `chimera.seq_attend_query_grad`. `tentative`: the own rows had an entry of their own beside these.
+    [keys, .] in T.
 
     Example:
     ```mlir
@@ -85,7 +87,7 @@ def SeqAttendKeyGradOp : Chimera_LookBackOp<"seq_attend_key_grad"> {
   }];
   let arguments = (ins RowMatrix:$query, RowMatrix:$key, RowMatrix:$value, Optional<RowVector>:$write, AccMatrix:$lse,
                        AccMatrix:$delta, AccMatrix:$dresult, RowsType:$own, RowsType:$keys, I64Attr:$kv_heads, I64Attr:$head_dim,
-                       I64Attr:$window, F64Attr:$scale, UnitAttr:$tentative);
+                       I64Attr:$window, F64Attr:$scale, OptionalAttr<F64Attr>:$soft_cap, UnitAttr:$tentative);
   let results = (outs AccMatrix:$dkey, AccMatrix:$dvalue, Optional<RowVector>:$dwrite);
   let assemblyFormat = [{
     $query `,` $key `,` $value (`write` $write^)? `result` $lse `,` $delta `,` $dresult `own` $own `keys` $keys attr-dict `:`

@@ -266,6 +266,14 @@ LogicalResult GatedNormGradOp::verify() {
   return checkPositive(*this, "eps", getEps());
 }
 
+Value SoftCapGradOp::getRowSource() {
+  return getDresult();
+}
+
+LogicalResult SoftCapGradOp::verify() {
+  return checkPositive(*this, "cap", getCap());
+}
+
 Value ActivateGradOp::getRowSource() {
   return getInput();
 }
@@ -374,7 +382,7 @@ Value CrossEntropyOp::getRowSource() {
 
 LogicalResult CrossEntropyOp::verify() {
   if (failed(checkLogits(*this, getInput(), getWeight())) || failed(checkLse(*this, getLse(), getInput())) ||
-      failed(checkColumns(*this, "scores", getScores(), 2))) {
+      failed(checkColumns(*this, "scores", getScores(), 2)) || failed(checkSoftCap(*this, getSoftCap()))) {
     return failure();
   }
   if (!elementOf(getScores()).isF64()) {
@@ -390,7 +398,8 @@ Value CrossEntropyInputGradOp::getRowSource() {
 LogicalResult CrossEntropyInputGradOp::verify() {
   if (failed(checkLogits(*this, getInput(), getWeight())) || failed(checkHyper(*this, getHyper())) ||
       failed(checkLse(*this, getLse(), getInput())) ||
-      failed(checkColumns(*this, "dinput", getDinput(), columnsOf(getInput())))) {
+      failed(checkColumns(*this, "dinput", getDinput(), columnsOf(getInput()))) ||
+      failed(checkSoftCap(*this, getSoftCap()))) {
     return failure();
   }
   return checkAccumulator(*this, "dinput", getDinput(), elementOf(getInput()));
@@ -399,7 +408,8 @@ LogicalResult CrossEntropyInputGradOp::verify() {
 LogicalResult CrossEntropyWeightGradOp::verify() {
   if (failed(checkLogits(*this, getInput(), getWeight())) || failed(checkHyper(*this, getHyper())) ||
       failed(checkLse(*this, getLse(), getInput())) || failed(checkLeaves(*this, getLeaves())) ||
-      failed(checkShape(*this, "dweight", getDweight(), rowsOfMatrix(getWeight()), columnsOf(getWeight())))) {
+      failed(checkShape(*this, "dweight", getDweight(), rowsOfMatrix(getWeight()), columnsOf(getWeight()))) ||
+      failed(checkSoftCap(*this, getSoftCap()))) {
     return failure();
   }
   return checkAccumulator(*this, "dweight", getDweight(), elementOf(getInput()));

@@ -249,6 +249,22 @@ def GatedNormGradOp
   let hasVerifier = 1;
 }
 
+def SoftCapGradOp : Chimera_RowOp<"soft_cap_grad", [SameOperandsAndResultType]> {
+  let summary = "gradient of a soft cap";
+  let description = [{
+    `dinput = dresult * (1 - (capped / cap)^2)`, capped being the result of `chimera.soft_cap`. [R, C] in T.
+
+    Example:
+    ```mlir
+    %dx = chimera.soft_cap_grad %y, %dy by 30.0 : tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins AccMatrix:$capped, AccMatrix:$dresult, F64Attr:$cap);
+  let results = (outs AccMatrix:$dinput);
+  let assemblyFormat = "$capped `,` $dresult `by` $cap attr-dict `:` type($dinput)";
+  let hasVerifier = 1;
+}
+
 def ActivateGradOp : Chimera_RowOp<"activate_grad", [SameOperandsAndResultType]> {
   let summary = "gradient of an elementwise function";
   let description = [{
@@ -406,9 +422,9 @@ def RoundParamOp : Chimera_Op<"round_param", [Pure, DeclareOpInterfaceMethods<Di
 def CrossEntropyOp : Chimera_RowOp<"cross_entropy", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "cross entropy of linear logits, without a matrix of them";
   let description = [{
-    With l_v = input . weight_v: `lse = ln sum_v exp(l_v)`, `scores = (lse - l_target, 1 if the target is the greatest logit (the lowest v of
-    equals) else 0)`. The targets are those of the whole batch, by row. input [R, K] and weight [V, K] in U, targets i32 [N], lse [R, 1] in T,
-    scores f64 [R, 2]. It is the loss that is differentiated: the sum of scores[:, 0] times hyper[1].
+    With l_v = input . weight_v, or with a `soft_cap` (finite and above 0) soft_cap * tanh(input . weight_v / soft_cap): `lse = ln sum_v
+    exp(l_v)`, `scores = (lse - l_target, 1 if the target is the greatest logit (the lowest v of equals) else 0)`. The targets are those of
+    the whole batch, by row. input [R, K] and weight [V, K] in U, targets i32 [N], lse [R, 1] in T, scores f64 [R, 2]. It is the loss that is differentiated: the sum of scores[:, 0] times hyper[1].
 
     Example:
     ```mlir
@@ -416,7 +432,7 @@ def CrossEntropyOp : Chimera_RowOp<"cross_entropy", [DeclareOpInterfaceMethods<D
         : (tensor<?x64xf32>, tensor<256x64xf32>, tensor<?xi32>, !chimera.rows) -> (tensor<?x1xf32>, tensor<?x2xf64>)
     ```
   }];
-  let arguments = (ins RowMatrix:$input, WeightMatrix:$weight, IndexVector:$targets, RowsType:$rows);
+  let arguments = (ins RowMatrix:$input, WeightMatrix:$weight, IndexVector:$targets, RowsType:$rows, OptionalAttr<F64Attr>:$soft_cap);
   let results = (outs AccMatrix:$lse, AccMatrix:$scores);
   let assemblyFormat = "$input `,` $weight `targets` $targets `rows` $rows attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
@@ -425,8 +441,8 @@ def CrossEntropyOp : Chimera_RowOp<"cross_entropy", [DeclareOpInterfaceMethods<D
 def CrossEntropyInputGradOp : Chimera_RowOp<"cross_entropy_input_grad"> {
   let summary = "gradient of the cross entropy by the input of the logits";
   let description = [{
-    With g_v = (exp(l_v - lse) - [v = target]) * hyper[1] rounded to U, the logits computed again: `dinput = sum_v g_v weight_v`. dinput [R, K]
-    in T.
+    With g_v = (exp(l_v - lse) - [v = target]) * hyper[1], with a `soft_cap` times 1 - (l_v / soft_cap)^2, rounded to U, the logits computed
+    again: `dinput = sum_v g_v weight_v`. dinput [R, K] in T.
 
     Example:
     ```mlir
@@ -434,7 +450,8 @@ def CrossEntropyInputGradOp : Chimera_RowOp<"cross_entropy_input_grad"> {
         : (tensor<?x64xf32>, tensor<256x64xf32>, tensor<?x1xf32>, tensor<?xi32>, tensor<16xf64>, !chimera.rows) -> tensor<?x64xf32>
     ```
   }];
-  let arguments = (ins RowMatrix:$input, WeightMatrix:$weight, AccMatrix:$lse, IndexVector:$targets, WeightVector:$hyper, RowsType:$rows);
+  let arguments = (ins RowMatrix:$input, WeightMatrix:$weight, AccMatrix:$lse, IndexVector:$targets, WeightVector:$hyper, RowsType:$rows,
+                       OptionalAttr<F64Attr>:$soft_cap);
   let results = (outs AccMatrix:$dinput);
   let assemblyFormat = [{
     $input `,` $weight `,` $lse `targets` $targets `hyper` $hyper `rows` $rows attr-dict `:` functional-type(operands, results)
@@ -454,7 +471,7 @@ def CrossEntropyWeightGradOp : Chimera_Op<"cross_entropy_weight_grad", [Pure]> {
     ```
   }];
   let arguments = (ins RowMatrix:$input, WeightMatrix:$weight, AccMatrix:$lse, IndexVector:$targets, WeightVector:$hyper,
-                       IndexVector:$leaves, RowsType:$rows);
+                       IndexVector:$leaves, RowsType:$rows, OptionalAttr<F64Attr>:$soft_cap);
   let results = (outs AccMatrix:$dweight);
   let assemblyFormat = [{
     $input `,` $weight `,` $lse `targets` $targets `hyper` $hyper `leaves` $leaves `rows` $rows attr-dict `:`

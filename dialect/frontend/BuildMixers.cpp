@@ -46,7 +46,8 @@ MixerOutput buildAttention(ModelBuilder &model, const MixerInput &in, Mode mode)
   Value value = model.toOperand(model.linear(in.tokens, "attn.v_proj"));
   Type type = model.rowsOfAccumulators(config.numAttentionHeads * config.headDim);
   Value attended = builder.create<ir::AttendOp>(loc, type, query, key, value, in.write, in.caches[0], in.own, in.seen,
-                                                model.f64(config.attentionScale(model.getLayer(), mode)));
+                                                model.f64(config.attentionScale(model.getLayer(), mode)),
+                                                /*soft_cap=*/FloatAttr());
   Value cache = builder.create<ir::AppendOp>(loc, in.caches[0].getType(), key, value, in.caches[0], in.seen, in.write);
   return {model.linear(attended, "attn.o_proj"), {cache}};
 }

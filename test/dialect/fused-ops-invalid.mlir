@@ -108,6 +108,15 @@ func.func @rope(%q: tensor<?x8xf32>, %t: tensor<?x6xf32>, %rows: !chimera.rows) 
 // -----
 
 !list = !chimera.list<heads = 2, dim = 4, element = f32, weights = none>
+func.func @attend_soft_cap(%q: tensor<?x8xf32>, %list: !list, %rows: !chimera.rows) {
+  // expected-error @+1 {{'chimera.fused_attend' op soft_cap must be finite and above 0}}
+  %a = chimera.fused_attend %q cache %list own %rows rows %rows {scale = 0.5 : f64, soft_cap = -1.0 : f64} : tensor<?x8xf32> cache !list -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+!list = !chimera.list<heads = 2, dim = 4, element = f32, weights = none>
 func.func @attend(%q: tensor<?x12xf32>, %list: !list, %rows: !chimera.rows) {
   // expected-error @+1 {{query must have a multiple of 2 heads of 4 columns, got 12 columns}}
   %a = chimera.fused_attend %q cache %list own %rows rows %rows {scale = 0.5 : f64} : tensor<?x12xf32> cache !list -> tensor<?x12xf32>

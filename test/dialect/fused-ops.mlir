@@ -33,8 +33,8 @@ func.func @attention(%q: tensor<?x8xf32>, %k: tensor<?x8xbf16>, %w: tensor<?xf32
   // CHECK: chimera.fused_rope %{{.*}}, %{{.*}}, %{{.*}} by %[[TABLE]] rows %{{.*}} {heads = 2 : i64, kv_heads = 2 : i64}
   %r:3 = chimera.fused_rope %q, %q, %q by %t rows %rows {heads = 2 : i64, kv_heads = 2 : i64}
       : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32> by tensor<?x2xf32> -> tensor<?x8xbf16>, tensor<?x8xbf16>, tensor<?x8xbf16>
-  // CHECK: chimera.fused_attend %{{.*}} cache %{{.*}} own %{{.*}} rows %{{.*}} : tensor<?x8xbf16> cache !chimera.list<{{.*}}> -> tensor<?x8xbf16>
-  %a = chimera.fused_attend %k cache %list own %rows rows %rows {scale = 0.5 : f64} : tensor<?x8xbf16> cache !list -> tensor<?x8xbf16>
+  // CHECK: chimera.fused_attend %{{.*}} cache %{{.*}} own %{{.*}} rows %{{.*}} {scale = 5.000000e-01 : f64, soft_cap = 2.500000e+00 : f64} : tensor<?x8xbf16> cache !chimera.list<{{.*}}> -> tensor<?x8xbf16>
+  %a = chimera.fused_attend %k cache %list own %rows rows %rows {scale = 0.5 : f64, soft_cap = 2.5 : f64} : tensor<?x8xbf16> cache !list -> tensor<?x8xbf16>
   // CHECK: chimera.fused_attend %{{.*}}, %{{.*}}, %{{.*}} write %{{.*}} cache %{{.*}} : tensor<?x8xbf16>, tensor<?x8xbf16>, tensor<?x8xbf16> write tensor<?xf32> cache !chimera.ring<window = 8, heads = 2, dim = 4, element = bf16, weights = f32, room = 64> -> tensor<?x8xf32>
   %b = chimera.fused_attend %k, %k, %k write %w cache %ring own %rows rows %rows {scale = 0.5 : f64}
       : tensor<?x8xbf16>, tensor<?x8xbf16>, tensor<?x8xbf16> write tensor<?xf32> cache !ring -> tensor<?x8xf32>

@@ -133,6 +133,17 @@ func.func @attend_accumulator(%q: tensor<?x8xbf16>, %ring: !ring, %rows: !chimer
 
 // -----
 
+func.func @attend_soft_cap(%q: tensor<?x8xf32>, %ring: !chimera.ring<window = 8, heads = 2, dim = 4, element = f32, weights = none>,
+                           %rows: !chimera.rows) {
+  // expected-error @+1 {{soft_cap must be finite and above 0}}
+  %o = chimera.attend %q, %q, %q cache %ring own %rows rows %rows {scale = 0.5 : f64, soft_cap = 0.0 : f64}
+      : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32> cache !chimera.ring<window = 8, heads = 2, dim = 4, element = f32, weights = none>
+      -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
 func.func @attend_cache(%q: tensor<?x8xf32>, %counts: !chimera.counts<modes = 2>, %rows: !chimera.rows) {
   // expected-error @+1 {{operand #3 must be a ring or list of keys and values}}
   %o = chimera.attend %q, %q, %q cache %counts own %rows rows %rows {scale = 0.5 : f64}

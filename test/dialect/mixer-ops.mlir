@@ -35,9 +35,9 @@ func.func @ring(%q: tensor<?x16xf32>, %k: tensor<?x8xf32>, %ring: !ring, %rows: 
 // CHECK-SAME: %[[Q:.*]]: tensor<?x8xbf16>, %[[W:.*]]: tensor<?xf32>, %[[LIST:.*]]: !chimera.list<heads = 2, dim = 4, element = bf16, weights = f32>, %[[ROWS:.*]]: !chimera.rows
 func.func @weighted_list(%q: tensor<?x8xbf16>, %w: tensor<?xf32>, %list: !list, %rows: !chimera.rows)
     -> (tensor<?x8xf32>, !list) {
-  // CHECK: chimera.attend %[[Q]], %[[Q]], %[[Q]] write %[[W]] cache %[[LIST]] own %[[ROWS]] rows %[[ROWS]]
+  // CHECK: chimera.attend %[[Q]], %[[Q]], %[[Q]] write %[[W]] cache %[[LIST]] own %[[ROWS]] rows %[[ROWS]] {scale = 5.000000e-01 : f64, soft_cap = 5.000000e+01 : f64}
   // CHECK-SAME: : tensor<?x8xbf16>, tensor<?x8xbf16>, tensor<?x8xbf16> write tensor<?xf32> cache !chimera.list<{{.*}}> -> tensor<?x8xf32>
-  %o = chimera.attend %q, %q, %q write %w cache %list own %rows rows %rows {scale = 0.5 : f64}
+  %o = chimera.attend %q, %q, %q write %w cache %list own %rows rows %rows {scale = 0.5 : f64, soft_cap = 50.0 : f64}
       : tensor<?x8xbf16>, tensor<?x8xbf16>, tensor<?x8xbf16> write tensor<?xf32> cache !list -> tensor<?x8xf32>
   // CHECK: chimera.append %[[Q]], %[[Q]] write %[[W]] cache %[[LIST]] rows %[[ROWS]] : tensor<?x8xbf16>, tensor<?x8xbf16> write tensor<?xf32> cache !chimera.list
   %list1 = chimera.append %q, %q write %w cache %list rows %rows

@@ -194,6 +194,30 @@ func.func @scale_by_infinity(%x: tensor<?x8xf32>) {
 
 // -----
 
+func.func @soft_cap_by_zero(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{cap must be finite and above 0}}
+  %y = chimera.soft_cap %x by 0.0 : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @soft_cap_by_infinity(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{cap must be finite and above 0}}
+  %y = chimera.soft_cap %x by 0x7FF0000000000000 : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @soft_cap_of_operands(%x: tensor<?x8xbf16>) {
+  // expected-error @+1 {{operand #0 must be 2D tensor of 64-bit float or 32-bit float values}}
+  %y = chimera.soft_cap %x by 30.0 : tensor<?x8xbf16>
+  return
+}
+
+// -----
+
 func.func @activate(%x: tensor<?x8xbf16>) {
   // expected-error @+1 {{operand #0 must be 2D tensor of 64-bit float or 32-bit float values}}
   %z = chimera.activate <silu>, %x : tensor<?x8xbf16>

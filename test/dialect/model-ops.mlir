@@ -32,8 +32,10 @@ func.func @model_ops(%tokens: tensor<?xi32>, %rows: !chimera.rows, %part: !chime
   %b = chimera.add_bias %n, %v : tensor<?x16xf32>, tensor<16xf32>
   // CHECK: %[[T:.*]] = chimera.scale %[[B]] by -2.500000e-01 : tensor<?x16xf32>
   %t = chimera.scale %b by -0.25 : tensor<?x16xf32>
-  // CHECK: %[[S:.*]] = chimera.activate <silu>, %[[T]] : tensor<?x16xf32>
-  %s = chimera.activate <silu>, %t : tensor<?x16xf32>
+  // CHECK: %[[L:.*]] = chimera.soft_cap %[[T]] by 3.000000e+01 : tensor<?x16xf32>
+  %l = chimera.soft_cap %t by 30.0 : tensor<?x16xf32>
+  // CHECK: %[[S:.*]] = chimera.activate <silu>, %[[L]] : tensor<?x16xf32>
+  %s = chimera.activate <silu>, %l : tensor<?x16xf32>
   // CHECK: %[[U:.*]] = chimera.glu <silu>, %[[S]], %[[Y]] : tensor<?x16xf32>
   %u = chimera.glu <silu>, %s, %y : tensor<?x16xf32>
   // CHECK: %[[A:.*]] = chimera.add %[[U]], %[[Y]] : tensor<?x16xf32>

@@ -38,6 +38,18 @@ func.func @attend_window(%q: tensor<?x16xbf16>, %k: tensor<?x8xbf16>, %v: tensor
 
 // -----
 
+func.func @attend_soft_cap(%q: tensor<?x16xbf16>, %k: tensor<?x8xbf16>, %v: tensor<?x8xbf16>, %own: !chimera.rows,
+                           %keys: !chimera.rows) {
+  // expected-error @+1 {{soft_cap must be finite and above 0}}
+  %r0, %r1 = chimera.seq_attend %q, %k, %v own %own keys %keys
+      {kv_heads = 2 : i64, head_dim = 4 : i64, window = 1 : i64, scale = 0.5 : f64, soft_cap = 0.0 : f64}
+      : (tensor<?x16xbf16>, tensor<?x8xbf16>, tensor<?x8xbf16>, !chimera.rows, !chimera.rows)
+      -> (tensor<?x16xf32>, tensor<?x4xf32>)
+  return
+}
+
+// -----
+
 func.func @attend_query(%q: tensor<?x12xbf16>, %k: tensor<?x8xbf16>, %v: tensor<?x8xbf16>, %own: !chimera.rows,
                         %keys: !chimera.rows) {
   // expected-error @+1 {{query must have a multiple of 2 heads of 4 columns, got 12 columns}}

@@ -16,10 +16,10 @@ func.func @attention(%q: tensor<?x16xbf16>, %k: tensor<?x8xbf16>, %v: tensor<?x8
       {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 0.5 : f64, window = -1 : i64}
       : (tensor<?x16xbf16>, tensor<?x8xbf16>, tensor<?x8xbf16>, !chimera.rows, !chimera.rows)
       -> (tensor<?x16xf32>, tensor<?x4xf32>)
-  // CHECK: %[[OW:.*]], %[[LSEW:.*]] = chimera.seq_attend %[[Q]], %[[K]], %[[V]] write %[[W]] own %[[OWN]] keys %[[KEYS]] {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f64, window = 8 : i64}
+  // CHECK: %[[OW:.*]], %[[LSEW:.*]] = chimera.seq_attend %[[Q]], %[[K]], %[[V]] write %[[W]] own %[[OWN]] keys %[[KEYS]] {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f64, soft_cap = 2.000000e+01 : f64, window = 8 : i64}
   // CHECK-SAME: : (tensor<?x16xbf16>, tensor<?x8xbf16>, tensor<?x8xbf16>, tensor<?xf32>, !chimera.rows, !chimera.rows) -> (tensor<?x16xf32>, tensor<?x4xf32>)
   %ow, %lsew = chimera.seq_attend %q, %k, %v write %w own %own keys %keys
-      {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 0.5 : f64, window = 8 : i64}
+      {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 0.5 : f64, soft_cap = 20.0 : f64, window = 8 : i64}
       : (tensor<?x16xbf16>, tensor<?x8xbf16>, tensor<?x8xbf16>, tensor<?xf32>, !chimera.rows, !chimera.rows)
       -> (tensor<?x16xf32>, tensor<?x4xf32>)
   // CHECK: %[[OT:.*]], %[[LSET:.*]] = chimera.seq_attend %[[Q]], %[[K]], %[[V]] own_entry %[[V]], %[[K]] own %[[OWN]] keys %[[KEYS]] {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f64, window = 1 : i64}
@@ -34,10 +34,10 @@ func.func @attention(%q: tensor<?x16xbf16>, %k: tensor<?x8xbf16>, %v: tensor<?x8
       {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 0.5 : f64, window = -1 : i64}
       : (tensor<?x16xbf16>, tensor<?x8xbf16>, tensor<?x8xbf16>, tensor<?x16xf32>, tensor<?x4xf32>, tensor<?x16xf32>, !chimera.rows, !chimera.rows)
       -> (tensor<?x16xf32>, tensor<?x4xf32>)
-  // CHECK: %[[DQW:.*]], %[[DELTAW:.*]] = chimera.seq_attend_query_grad %[[Q]], %[[K]], %[[V]] write %[[W]] result %[[OW]], %[[LSEW]], %[[D]] own %[[OWN]] keys %[[KEYS]] {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f64, window = 8 : i64}
+  // CHECK: %[[DQW:.*]], %[[DELTAW:.*]] = chimera.seq_attend_query_grad %[[Q]], %[[K]], %[[V]] write %[[W]] result %[[OW]], %[[LSEW]], %[[D]] own %[[OWN]] keys %[[KEYS]] {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f64, soft_cap = 2.000000e+01 : f64, window = 8 : i64}
   // CHECK-SAME: : (tensor<?x16xbf16>, tensor<?x8xbf16>, tensor<?x8xbf16>, tensor<?xf32>, tensor<?x16xf32>, tensor<?x4xf32>, tensor<?x16xf32>, !chimera.rows, !chimera.rows) -> (tensor<?x16xf32>, tensor<?x4xf32>)
   %dqw, %deltaw = chimera.seq_attend_query_grad %q, %k, %v write %w result %ow, %lsew, %d own %own keys %keys
-      {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 0.5 : f64, window = 8 : i64}
+      {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 0.5 : f64, soft_cap = 20.0 : f64, window = 8 : i64}
       : (tensor<?x16xbf16>, tensor<?x8xbf16>, tensor<?x8xbf16>, tensor<?xf32>, tensor<?x16xf32>, tensor<?x4xf32>, tensor<?x16xf32>, !chimera.rows, !chimera.rows)
       -> (tensor<?x16xf32>, tensor<?x4xf32>)
   // CHECK: %[[DQT:.*]], %[[DELTAT:.*]], %[[DENTRY:.*]]:2 = chimera.seq_attend_query_grad %[[Q]], %[[K]], %[[V]] own_entry %[[V]], %[[K]] result %[[OT]], %[[LSET]], %[[D]] own %[[OWN]] keys %[[KEYS]] {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f64, window = 1 : i64}
@@ -52,10 +52,10 @@ func.func @attention(%q: tensor<?x16xbf16>, %k: tensor<?x8xbf16>, %v: tensor<?x8
       {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 0.5 : f64, window = -1 : i64}
       : (tensor<?x16xbf16>, tensor<?x8xbf16>, tensor<?x8xbf16>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<?x16xf32>, !chimera.rows, !chimera.rows)
       -> (tensor<?x8xf32>, tensor<?x8xf32>)
-  // CHECK: %[[DKW:.*]], %[[DVW:.*]], %[[DW:.*]] = chimera.seq_attend_key_grad %[[Q]], %[[K]], %[[V]] write %[[W]] result %[[LSEW]], %[[DELTAW]], %[[D]] own %[[OWN]] keys %[[KEYS]] {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f64, window = 8 : i64}
+  // CHECK: %[[DKW:.*]], %[[DVW:.*]], %[[DW:.*]] = chimera.seq_attend_key_grad %[[Q]], %[[K]], %[[V]] write %[[W]] result %[[LSEW]], %[[DELTAW]], %[[D]] own %[[OWN]] keys %[[KEYS]] {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f64, soft_cap = 2.000000e+01 : f64, window = 8 : i64}
   // CHECK-SAME: : (tensor<?x16xbf16>, tensor<?x8xbf16>, tensor<?x8xbf16>, tensor<?xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<?x16xf32>, !chimera.rows, !chimera.rows) -> (tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xf32>)
   %dkw, %dvw, %dw = chimera.seq_attend_key_grad %q, %k, %v write %w result %lsew, %deltaw, %d own %own keys %keys
-      {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 0.5 : f64, window = 8 : i64}
+      {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 0.5 : f64, soft_cap = 20.0 : f64, window = 8 : i64}
       : (tensor<?x16xbf16>, tensor<?x8xbf16>, tensor<?x8xbf16>, tensor<?xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<?x16xf32>, !chimera.rows, !chimera.rows)
       -> (tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xf32>)
   // CHECK: %[[DKT:.*]], %[[DVT:.*]] = chimera.seq_attend_key_grad %[[Q]], %[[K]], %[[V]] result %[[LSET]], %[[DELTAT]], %[[D]] own %[[OWN]] keys %[[KEYS]] {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f64, tentative, window = 1 : i64}

@@ -776,6 +776,14 @@ func.func @gated_norm_grad_eps(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
 
 // -----
 
+func.func @soft_cap_grad(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{cap must be finite and above 0}}
+  %d = chimera.soft_cap_grad %x, %x by -1.0 : tensor<?x8xf32>
+  return
+}
+
+// -----
+
 func.func @activate_grad(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>) {
   // expected-error @+1 {{'chimera.activate_grad' op requires the same type for all operands and results}}
   %d = "chimera.activate_grad"(%x, %y) {activation = #chimera.activation<silu>} : (tensor<?x8xf32>, tensor<?x4xf32>) -> tensor<?x8xf32>
@@ -1077,6 +1085,38 @@ func.func @loss_scores_type(%x: tensor<?x8xbf16>, %w: tensor<16x8xbf16>, %t: ten
   // expected-error @+1 {{scores must be f64, got 'tensor<?x2xf32>'}}
   %r0, %r1 = chimera.cross_entropy %x, %w targets %t rows %rows
       : (tensor<?x8xbf16>, tensor<16x8xbf16>, tensor<?xi32>, !chimera.rows) -> (tensor<?x1xf32>, tensor<?x2xf32>)
+  return
+}
+
+// -----
+
+func.func @loss_soft_cap(%x: tensor<?x8xbf16>, %w: tensor<16x8xbf16>, %t: tensor<?xi32>, %rows: !chimera.rows) {
+  // expected-error @+1 {{'chimera.cross_entropy' op soft_cap must be finite and above 0}}
+  %r0, %r1 = chimera.cross_entropy %x, %w targets %t rows %rows {soft_cap = 0.0 : f64}
+      : (tensor<?x8xbf16>, tensor<16x8xbf16>, tensor<?xi32>, !chimera.rows) -> (tensor<?x1xf32>, tensor<?x2xf64>)
+  return
+}
+
+// -----
+
+func.func @loss_input_grad_soft_cap(%x: tensor<?x8xbf16>, %w: tensor<16x8xbf16>, %lse: tensor<?x1xf32>,
+                                    %t: tensor<?xi32>, %hyper: tensor<16xf64>, %rows: !chimera.rows) {
+  // expected-error @+1 {{'chimera.cross_entropy_input_grad' op soft_cap must be finite and above 0}}
+  %r0 = chimera.cross_entropy_input_grad %x, %w, %lse targets %t hyper %hyper rows %rows {soft_cap = 0.0 : f64}
+      : (tensor<?x8xbf16>, tensor<16x8xbf16>, tensor<?x1xf32>, tensor<?xi32>, tensor<16xf64>, !chimera.rows)
+      -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @loss_weight_grad_soft_cap(%x: tensor<?x8xbf16>, %w: tensor<16x8xbf16>, %lse: tensor<?x1xf32>,
+                                     %t: tensor<?xi32>, %hyper: tensor<16xf64>, %leaves: tensor<18xi32>,
+                                     %rows: !chimera.rows) {
+  // expected-error @+1 {{'chimera.cross_entropy_weight_grad' op soft_cap must be finite and above 0}}
+  %r0 = chimera.cross_entropy_weight_grad %x, %w, %lse targets %t hyper %hyper leaves %leaves rows %rows {soft_cap = 0.0 : f64}
+      : (tensor<?x8xbf16>, tensor<16x8xbf16>, tensor<?x1xf32>, tensor<?xi32>, tensor<16xf64>, tensor<18xi32>, !chimera.rows)
+      -> tensor<16x8xf32>
   return
 }
 

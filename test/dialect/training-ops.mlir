@@ -132,6 +132,8 @@ func.func @rowwise(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>, %w: tensor<8xf32>) 
       : tensor<?x8xf32>, tensor<8xf32>
   // CHECK: %[[DS:.*]] = chimera.activate_grad <silu>, %[[DI]], %[[DZ]] : tensor<?x8xf32>
   %ds = chimera.activate_grad <silu>, %di, %dz : tensor<?x8xf32>
+  // CHECK: chimera.soft_cap_grad %[[DI]], %[[DS]] by 2.500000e-01 : tensor<?x8xf32>
+  %dcap = chimera.soft_cap_grad %di, %ds by 0.25 : tensor<?x8xf32>
   // CHECK: %[[DGATE:.*]], %[[DUP:.*]] = chimera.glu_grad <silu>, %[[DW3]], %[[DS]], %[[X]] : tensor<?x8xf32>
   %dgate, %dup = chimera.glu_grad <silu>, %dw3, %ds, %x : tensor<?x8xf32>
   // CHECK: %[[J:.*]] = chimera.join_columns %[[Y]] at [3] : (tensor<?x4xf32>) -> tensor<?x9xf32>
@@ -189,6 +191,9 @@ func.func @loss(%x: tensor<?x8xbf16>, %head: tensor<16x8xbf16>, %targets: tensor
   %dw = chimera.cross_entropy_weight_grad %x, %head, %lse targets %targets hyper %hyper leaves %leaves rows %outputs
       : (tensor<?x8xbf16>, tensor<16x8xbf16>, tensor<?x1xf32>, tensor<?xi32>, tensor<16xf64>, tensor<18xi32>, !chimera.rows)
       -> tensor<16x8xf32>
+  // CHECK: chimera.cross_entropy %[[X]], %[[HEAD]] targets %[[TARGETS]] rows %[[OUTPUTS]] {soft_cap = 3.000000e+01 : f64}
+  %capped, %cappedScores = chimera.cross_entropy %x, %head targets %targets rows %outputs {soft_cap = 30.0 : f64}
+      : (tensor<?x8xbf16>, tensor<16x8xbf16>, tensor<?xi32>, !chimera.rows) -> (tensor<?x1xf32>, tensor<?x2xf64>)
   // CHECK: %[[S:.*]] = chimera.column_sum %[[SCORES]] leaves %[[LEAVES]] : (tensor<?x2xf64>, tensor<18xi32>) -> tensor<2xf64>
   %s = chimera.column_sum %scores leaves %leaves : (tensor<?x2xf64>, tensor<18xi32>) -> tensor<2xf64>
   return

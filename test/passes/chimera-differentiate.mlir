@@ -96,15 +96,19 @@ func.func @rowwise(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chi
 
 // -----
 
-// A bias has the sum of the rows, a scale scales the gradient, and the weight of a norm of groups is the sum of the groups, then of
-// the rows.
+// A bias has the sum of the rows, a scale scales the gradient, a cap has its slope by its result, and the weight of a norm of groups is
+// the sum of the groups, then of the rows. The cap of the logits is that of their gradients.
 // CHECK-LABEL: func.func @biased(
 // CHECK: %[[N:.*]] = chimera.norm rms %[[X:.*]], %[[W:.*]] {
 // CHECK-NEXT: %[[A:.*]] = chimera.add_bias %[[N]], %[[B:.*]] :
-// CHECK-NEXT: %[[Y:.*]] = chimera.scale %[[A]] by 2.500000e-01
+// CHECK-NEXT: %[[S:.*]] = chimera.scale %[[A]] by 2.500000e-01
+// CHECK-NEXT: %[[Y:.*]] = chimera.soft_cap %[[S]] by 4.000000e+00
 // CHECK: %[[DY:.*]] = chimera.cross_entropy_input_grad %[[Y]]
+// CHECK-SAME: {soft_cap = 3.000000e+01 : f64}
 // CHECK-NEXT: chimera.cross_entropy_weight_grad
-// CHECK-NEXT: %[[DA:.*]] = chimera.scale %[[DY]] by 2.500000e-01 : tensor<?x8xf32>
+// CHECK-SAME: {soft_cap = 3.000000e+01 : f64}
+// CHECK-NEXT: %[[DS:.*]] = chimera.soft_cap_grad %[[Y]], %[[DY]] by 4.000000e+00 : tensor<?x8xf32>
+// CHECK-NEXT: %[[DA:.*]] = chimera.scale %[[DS]] by 2.500000e-01 : tensor<?x8xf32>
 // CHECK-NEXT: %[[DB:.*]] = chimera.column_sum %[[DA]] leaves %{{.*}} -> tensor<8xf32>
 // CHECK-NEXT: %[[DX:.*]], %[[DWR:.*]] = chimera.norm_grad rms %[[X]], %[[W]], %[[DA]] {eps = 1.000000e-05 : f64, groups = 2 : i64} : tensor<?x8xf32>, tensor<4xf32> -> tensor<?x4xf32>
 // CHECK-NEXT: %[[DW:.*]] = chimera.column_sum %[[DWR]] leaves %{{.*}} -> tensor<4xf32>
@@ -119,8 +123,9 @@ func.func @biased(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chim
   %x = chimera.embed %tokens, %table rows %rows : tensor<?xi32>, tensor<16x8xf32> -> tensor<?x8xf32>
   %n = chimera.norm rms %x, %w {groups = 2 : i64, eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<4xf32>
   %a = chimera.add_bias %n, %b : tensor<?x8xf32>, tensor<8xf32>
-  %y = chimera.scale %a by 0.25 : tensor<?x8xf32>
-  %lse, %scores = chimera.cross_entropy %y, %table targets %targets rows %rows
+  %s = chimera.scale %a by 0.25 : tensor<?x8xf32>
+  %y = chimera.soft_cap %s by 4.0 : tensor<?x8xf32>
+  %lse, %scores = chimera.cross_entropy %y, %table targets %targets rows %rows {soft_cap = 30.0 : f64}
       : (tensor<?x8xf32>, tensor<16x8xf32>, tensor<?xi32>, !chimera.rows) -> (tensor<?x1xf32>, tensor<?x2xf64>)
   %loss = chimera.column_sum %scores leaves %leaves : (tensor<?x2xf64>, tensor<18xi32>) -> tensor<2xf64>
   return %loss : tensor<2xf64>
@@ -271,8 +276,8 @@ func.func @soft(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chimer
 // CHECK-NEXT: %[[GA:.*]] = chimera.column_sum %[[DRATE]]
 // CHECK-NEXT: %[[GSKIP:.*]] = chimera.column_sum %[[DSKIP]]
 // CHECK: %[[DT:.*]] = chimera.join_columns %[[DDT]] at [0]
-// CHECK-NEXT: %[[DQ:.*]], %[[DELTA:.*]], %[[DOWN:.*]]:2 = chimera.seq_attend_query_grad %[[O]], %[[K]], %[[K]] own_entry %[[O]], %[[P]] result %[[T]], %[[LSET]], %[[DT]] own %[[ROWS]] keys %[[PART]]
-// CHECK-NEXT: %[[DK:.*]], %[[DV:.*]] = chimera.seq_attend_key_grad %[[O]], %[[K]], %[[K]] result %[[LSET]], %[[DELTA]], %[[DT]] own %[[ROWS]] keys %[[PART]] {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f64, tentative, window = 8 : i64}
+// CHECK-NEXT: %[[DQ:.*]], %[[DELTA:.*]], %[[DOWN:.*]]:2 = chimera.seq_attend_query_grad %[[O]], %[[K]], %[[K]] own_entry %[[O]], %[[P]] result %[[T]], %[[LSET]], %[[DT]] own %[[ROWS]] keys %[[PART]] {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f64, soft_cap = 6.000000e+00 : f64, window = 8 : i64}
+// CHECK-NEXT: %[[DK:.*]], %[[DV:.*]] = chimera.seq_attend_key_grad %[[O]], %[[K]], %[[K]] result %[[LSET]], %[[DELTA]], %[[DT]] own %[[ROWS]] keys %[[PART]] {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f64, soft_cap = 6.000000e+00 : f64, tentative, window = 8 : i64}
 // CHECK-NEXT: %[[DO:.*]] = chimera.add %[[DQ]], %[[DOWN]]#0
 // CHECK-NEXT: %[[DQ1:.*]], %[[DELTA1:.*]] = chimera.seq_attend_query_grad %[[P]], %[[P]], %[[P]] write %[[WRITE]] result %[[O]], %[[LSE]], %[[DO]]
 // CHECK-NEXT: %[[DK1:.*]], %[[DV1:.*]], %[[DWRITE:.*]] = chimera.seq_attend_key_grad %[[P]], %[[P]], %[[P]] write %[[WRITE]] result %[[LSE]], %[[DELTA1]], %[[DO]]
@@ -309,7 +314,7 @@ func.func @mixers(%x: tensor<?x8xf32>, %xbc: tensor<?x16xf32>, %mode: tensor<?xi
       : (tensor<?x8xf32>, tensor<8x4xf32>, tensor<8xf32>, !chimera.rows) -> tensor<?x8xf32>
   %o, %olse = chimera.seq_attend %p, %p, %p write %write own %rows keys %rows {kv_heads = 2 : i64, head_dim = 4 : i64, window = -1 : i64, scale = 0.5 : f64}
       : (tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xf32>, !chimera.rows, !chimera.rows) -> (tensor<?x8xf32>, tensor<?x2xf32>)
-  %t, %tlse = chimera.seq_attend %o, %k, %k own_entry %o, %p own %rows keys %part {kv_heads = 2 : i64, head_dim = 4 : i64, window = 8 : i64, scale = 0.5 : f64}
+  %t, %tlse = chimera.seq_attend %o, %k, %k own_entry %o, %p own %rows keys %part {kv_heads = 2 : i64, head_dim = 4 : i64, window = 8 : i64, scale = 0.5 : f64, soft_cap = 6.0 : f64}
       : (tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, !chimera.rows, !chimera.rows) -> (tensor<?x8xf32>, tensor<?x2xf32>)
   %dt = chimera.columns %t at 0 : tensor<?x8xf32> to tensor<?x2xf32>
   %y, %states = chimera.seq_ssm_scan %xbc, %dt, %a, %skip, %dtb mode %mode rows %rows

@@ -13,9 +13,9 @@
 // The parameter is rounded while it is packed, so no launch rounds it.
 // CHECK-NOT: chimera_round
 // CHECK: %[[OUT:.*]] = chimera.call @chimera_cpu_pack_bf16_32x16_by32(%[[HEAD:[a-z0-9]+]])
-// CHECK: %[[LOSS:.*]]:2 = chimera.call @chimera_cpu_cross_entropy_bf16_16x32(%{{.*}}, %{{.*}}, %{{.*}}, %[[OUT]])
+// CHECK: %[[LOSS:.*]]:2 = chimera.call @chimera_cpu_cross_entropy_bf16_16x32_cap30(%{{.*}}, %{{.*}}, %{{.*}}, %[[OUT]])
 // One launch has both gradients of the loss; what it has of the input is parts, which another one adds.
-// CHECK: %[[GRAD:.*]]:2 = chimera.call @chimera_cpu_cross_entropy_grad_bf16_16x32({{.*}}, %[[HEAD]], %[[LOSS]]#0)
+// CHECK: %[[GRAD:.*]]:2 = chimera.call @chimera_cpu_cross_entropy_grad_bf16_16x32_cap30({{.*}}, %[[HEAD]], %[[LOSS]]#0)
 // CHECK: %[[DX:.*]] = chimera.call @chimera_cpu_cross_entropy_grad_sum_16x32(%{{.*}}, %[[GRAD]]#1)
 // CHECK-NOT: chimera.call @chimera_cross_entropy
 // CHECK: %[[T:.*]] = chimera.call @chimera_cpu_pack_f32_16x8_transposed_by16(%[[W]])
@@ -39,11 +39,11 @@ func.func @train_hard(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !
   %z = chimera.linear %x, %w : tensor<?x8xf32>, tensor<16x8xf32> -> tensor<?x16xf32>
   %h = chimera.add %s, %z : tensor<?x16xf32>
   %h16 = chimera.cast %h : tensor<?x16xf32> to tensor<?x16xbf16>
-  %lse, %scores = chimera.cross_entropy %h16, %head16 targets %targets rows %rows
+  %lse, %scores = chimera.cross_entropy %h16, %head16 targets %targets rows %rows {soft_cap = 30.0 : f64}
       : (tensor<?x16xbf16>, tensor<32x16xbf16>, tensor<?xi32>, !chimera.rows) -> (tensor<?x1xf32>, tensor<?x2xf64>)
-  %dh = chimera.cross_entropy_input_grad %h16, %head16, %lse targets %targets hyper %hyper rows %rows
+  %dh = chimera.cross_entropy_input_grad %h16, %head16, %lse targets %targets hyper %hyper rows %rows {soft_cap = 30.0 : f64}
       : (tensor<?x16xbf16>, tensor<32x16xbf16>, tensor<?x1xf32>, tensor<?xi32>, tensor<16xf64>, !chimera.rows) -> tensor<?x16xf32>
-  %dhead = chimera.cross_entropy_weight_grad %h16, %head16, %lse targets %targets hyper %hyper leaves %leaves rows %rows
+  %dhead = chimera.cross_entropy_weight_grad %h16, %head16, %lse targets %targets hyper %hyper leaves %leaves rows %rows {soft_cap = 30.0 : f64}
       : (tensor<?x16xbf16>, tensor<32x16xbf16>, tensor<?x1xf32>, tensor<?xi32>, tensor<16xf64>, tensor<18xi32>, !chimera.rows) -> tensor<32x16xf32>
   %dx = chimera.linear_input_grad %dh, %w : (tensor<?x16xf32>, tensor<16x8xf32>) -> tensor<?x8xf32>
   %dw = chimera.linear_weight_grad %dh, %x leaves %leaves : (tensor<?x16xf32>, tensor<?x8xf32>, tensor<18xi32>) -> tensor<16x8xf32>

@@ -18,6 +18,11 @@
 // The stream is overwritten: it is an updated input, and its new version the call's only result.
 // CHECK: %[[Z:.*]] = chimera.call @chimera_cpu_linear{{.*}}(%[[ROWS]], %[[Y]], %[[W]], %[[X]]) {{.*}}updated = array<i64: 3>
 // CHECK: return %[[Z]]
+// A cap is in the names of the kernels that have it.
+// CHECK-LABEL: func.func @capped
+// CHECK: %[[O:.*]] = chimera.call @chimera_cpu_attend_{{.*}}_scale0p5_cap50_committed_f32(
+// CHECK: %[[L:.*]] = chimera.call @chimera_cpu_soft_cap_30_8(%{{.*}}, %[[O]])
+// CHECK: return %[[L]]
 // CHECK: module @kernels
 
 // INT8: chimera.pack %{{.*}}, %{{.*}} {format = "i8"
@@ -33,4 +38,14 @@ func.func @prefill(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chi
   %o = chimera.param "o" : tensor<8x8xf32>
   %z = chimera.fused_linear %c, [%o] onto %x {epilogue = #chimera.epilogue<residual>} : tensor<?x8xf32>, (tensor<8x8xf32>) onto tensor<?x8xf32> -> tensor<?x8xf32>
   return %z : tensor<?x8xf32>
+}
+
+!list = !chimera.list<heads = 2, dim = 4, element = f32, weights = none>
+
+func.func @capped(%q: tensor<?x8xf32>, %list: !list, %rows: !chimera.rows {chimera.step = "rows"}) -> tensor<?x8xf32>
+    attributes {chimera.limits = array<i64: 16, 4>} {
+  %o = chimera.fused_attend %q cache %list own %rows rows %rows {scale = 0.5 : f64, soft_cap = 50.0 : f64}
+      : tensor<?x8xf32> cache !list -> tensor<?x8xf32>
+  %l = chimera.soft_cap %o by 30.0 : tensor<?x8xf32>
+  return %l : tensor<?x8xf32>
 }

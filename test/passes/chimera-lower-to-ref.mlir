@@ -15,7 +15,8 @@
 // CHECK-NEXT: %[[G:.*]] = chimera.call @chimera_norm_layer_f32_8_{{.*}}(%[[ROWS]], %[[H]], %[[W]], %[[W]])
 // CHECK-SAME: order = array<i64: 0, 1, 2, 3, 4>
 // CHECK-NEXT: %[[L:.*]] = chimera.call @chimera_linear_f32_f32_f32_8x16(%[[ROWS]], %[[G]], %[[TABLE]])
-// CHECK-NEXT: %[[S:.*]] = chimera.call @chimera_silu_f32_16(%[[ROWS]], %[[L]])
+// CHECK-NEXT: %[[CAPPED:.*]] = chimera.call @chimera_soft_cap_30_f32_16(%[[ROWS]], %[[L]])
+// CHECK-NEXT: %[[S:.*]] = chimera.call @chimera_silu_f32_16(%[[ROWS]], %[[CAPPED]])
 // CHECK-NEXT: %[[U:.*]] = chimera.call @chimera_glu_silu_f32_16(%[[ROWS]], %[[S]], %[[L]])
 // CHECK-NEXT: %[[A:.*]] = chimera.call @chimera_add_f32_16(%[[ROWS]], %[[U]], %[[L]])
 // CHECK-NEXT: %[[C:.*]] = chimera.call @chimera_columns_f32_16_from3_size8(%[[ROWS]], %[[A]])
@@ -33,7 +34,8 @@ func.func @rowwise(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chi
   %h = chimera.norm rms %x, %w {eps = 1.0e-05 : f64, chimera.layer = 3 : i64} : tensor<?x8xf32>, tensor<8xf32>
   %g = chimera.norm layer %h, %w, %w {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>
   %l = chimera.linear %g, %table : tensor<?x8xf32>, tensor<16x8xf32> -> tensor<?x16xf32>
-  %s = chimera.activate <silu>, %l : tensor<?x16xf32>
+  %capped = chimera.soft_cap %l by 30.0 : tensor<?x16xf32>
+  %s = chimera.activate <silu>, %capped : tensor<?x16xf32>
   %u = chimera.glu <silu>, %s, %l : tensor<?x16xf32>
   %a = chimera.add %u, %l : tensor<?x16xf32>
   %c = chimera.columns %a at 3 : tensor<?x16xf32> to tensor<?x8xf32>
@@ -100,7 +102,7 @@ func.func @routing(%l: tensor<?x2xf32>, %x: tensor<?x8xf32>, %rows: !chimera.row
 // CHECK-LABEL: func.func @mixers
 // CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<?x8xf32>{{.*}}, %[[XBC:[a-z0-9]+]]: tensor<?x14xf32>{{.*}}, %[[DT:[a-z0-9]+]]: tensor<?x2xf32>{{.*}}, %[[WRITE:[a-z0-9]+]]: tensor<?xf32>{{.*}}, %[[ROWS:[a-z0-9]+]]: !chimera.rows
 // CHECK-SAME: %[[LIST:[a-z0-9]+]]: !chimera.list<{{[^>]*}}>, %[[TAIL:[a-z0-9]+]]: !chimera.tail<{{[^>]*}}>, %[[STATE:[a-z0-9]+]]: !chimera.state<{{[^>]*}}>, %[[LTI:[a-z0-9]+]]: !chimera.state<{{[^>]*}}>)
-// CHECK: %[[O:.*]] = chimera.call @chimera_attend_list_f32_f32_2x4_weighted_heads2_{{.*}}(%[[ROWS]], %[[ROWS]], %[[X]], %[[X]], %[[X]], %[[WRITE]], %[[LIST]])
+// CHECK: %[[O:.*]] = chimera.call @chimera_attend_list_f32_f32_2x4_weighted_heads2_scale0p5_cap50(%[[ROWS]], %[[ROWS]], %[[X]], %[[X]], %[[X]], %[[WRITE]], %[[LIST]])
 // CHECK-SAME: op = "chimera.attend", order = array<i64: 0, 1, 2, 3, 4, 5, 6, 7>}
 // CHECK-NEXT: %[[LIST1:.*]] = chimera.call @chimera_append_list_f32_f32_2x4_weighted(%[[ROWS]], %[[X]], %[[X]], %[[WRITE]], %[[LIST]])
 // CHECK-SAME: order = array<i64: 0, 1, 2, 3, 4>, updated = array<i64: 4>}
@@ -118,7 +120,7 @@ func.func @mixers(%x: tensor<?x8xf32>, %xbc: tensor<?x14xf32>, %dt: tensor<?x2xf
   %taps = chimera.param "taps" : tensor<8x4xf32>
   %b = chimera.param "b" : tensor<8xf32>
   %a = chimera.param "a" : tensor<2xf32>
-  %o = chimera.attend %x, %x, %x write %write cache %list own %rows rows %rows {scale = 0.5 : f64}
+  %o = chimera.attend %x, %x, %x write %write cache %list own %rows rows %rows {scale = 0.5 : f64, soft_cap = 50.0 : f64}
       : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32> write tensor<?xf32> cache !list -> tensor<?x8xf32>
   %list1 = chimera.append %x, %x write %write cache %list rows %rows : tensor<?x8xf32>, tensor<?x8xf32> write tensor<?xf32> cache !list
   %c = chimera.causal_conv %o, %taps, %b tail %tail rows %rows {activation = #chimera.activation<silu>}
@@ -408,11 +410,11 @@ func.func @training_rowwise(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>, %tokens: t
 // CHECK-NEXT: %[[V5:.*]] = chimera.slice_rows %[[V3]]#0, %[[V3]]#3 of %[[ROWS]]
 // CHECK-NEXT: %[[V6:.*]] = chimera.call @chimera_gather_f32_8(%[[V5]], %[[X]])
 // CHECK-SAME: {layer = -1 : i64, op = "chimera.gather", order = array<i64: 0, 1, 2>}
-// CHECK-NEXT: %[[V7:.*]]:2 = chimera.call @chimera_seq_attend_f32_f32_2_2x4_window8_scale0p5_tentative(%[[ROWS]], %[[V5]], %[[X]], %[[V6]], %[[V6]], %[[X]], %[[X]])
+// CHECK-NEXT: %[[V7:.*]]:2 = chimera.call @chimera_seq_attend_f32_f32_2_2x4_window8_scale0p5_tentative_cap20(%[[ROWS]], %[[V5]], %[[X]], %[[V6]], %[[V6]], %[[X]], %[[X]])
 // CHECK-SAME: {layer = -1 : i64, op = "chimera.seq_attend", order = array<i64: 0, 1, 2, 3, 4, 5, 6, 7, 8>}
-// CHECK-NEXT: %[[V8:.*]]:4 = chimera.call @chimera_seq_attend_grad_queries_f32_f32_2_2x4_window8_scale0p5_tentative(%[[ROWS]], %[[V5]], %[[X]], %[[V6]], %[[V6]], %[[X]], %[[X]], %[[V7]]#0, %[[V7]]#1, %[[X]])
+// CHECK-NEXT: %[[V8:.*]]:4 = chimera.call @chimera_seq_attend_grad_queries_f32_f32_2_2x4_window8_scale0p5_tentative_cap20(%[[ROWS]], %[[V5]], %[[X]], %[[V6]], %[[V6]], %[[X]], %[[X]], %[[V7]]#0, %[[V7]]#1, %[[X]])
 // CHECK-SAME: {layer = -1 : i64, op = "chimera.seq_attend_query_grad", order = array<i64: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13>}
-// CHECK-NEXT: chimera.call @chimera_seq_attend_grad_keys_f32_f32_2_2x4_window8_scale0p5_tentative(%[[V5]], %[[ROWS]], %[[X]], %[[V6]], %[[V6]], %[[V7]]#1, %[[V8]]#1, %[[V8]]#0)
+// CHECK-NEXT: chimera.call @chimera_seq_attend_grad_keys_f32_f32_2_2x4_window8_scale0p5_tentative_cap20(%[[V5]], %[[ROWS]], %[[X]], %[[V6]], %[[V6]], %[[V7]]#1, %[[V8]]#1, %[[V8]]#0)
 // CHECK-SAME: {layer = -1 : i64, op = "chimera.seq_attend_key_grad", order = array<i64: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9>}
 // CHECK-NEXT: %[[V10:.*]]:2 = chimera.call @chimera_seq_attend_f32_f32_2_2x4_scale0p5_weighted(%[[ROWS]], %[[ROWS]], %[[X]], %[[X]], %[[X]], %[[WRITE]])
 // CHECK-SAME: {layer = -1 : i64, op = "chimera.seq_attend", order = array<i64: 0, 1, 2, 3, 4, 5, 6, 7>}
@@ -443,14 +445,14 @@ func.func @training_mixers(%x: tensor<?x8xf32>, %xbc: tensor<?x16xf32>, %dt: ten
   %a = chimera.param "a" : tensor<2xf32>
   %inverse, %ssm, %full = chimera.dispatch [ssm, full] %mode rows %rows : tensor<?xi8> -> tensor<?xi32>, !chimera.rows, !chimera.rows
   %k = chimera.gather %x from %rows to %full : tensor<?x8xf32> to tensor<?x8xf32>
-  %o, %olse = chimera.seq_attend %x, %k, %k own_entry %x, %x own %rows keys %full {kv_heads = 2 : i64, head_dim = 4 : i64, window = 8 : i64, scale = 0.5 : f64}
+  %o, %olse = chimera.seq_attend %x, %k, %k own_entry %x, %x own %rows keys %full {kv_heads = 2 : i64, head_dim = 4 : i64, window = 8 : i64, scale = 0.5 : f64, soft_cap = 20.0 : f64}
       : (tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, !chimera.rows, !chimera.rows) -> (tensor<?x8xf32>, tensor<?x2xf32>)
   %dq, %delta, %down:2 = chimera.seq_attend_query_grad %x, %k, %k own_entry %x, %x result %o, %olse, %x own %rows keys %full
-      {kv_heads = 2 : i64, head_dim = 4 : i64, window = 8 : i64, scale = 0.5 : f64}
+      {kv_heads = 2 : i64, head_dim = 4 : i64, window = 8 : i64, scale = 0.5 : f64, soft_cap = 20.0 : f64}
       : (tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x8xf32>, !chimera.rows, !chimera.rows)
       -> (tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x8xf32>, tensor<?x8xf32>)
   %dk, %dv = chimera.seq_attend_key_grad %x, %k, %k result %olse, %delta, %dq own %rows keys %full
-      {kv_heads = 2 : i64, head_dim = 4 : i64, window = 8 : i64, scale = 0.5 : f64, tentative}
+      {kv_heads = 2 : i64, head_dim = 4 : i64, window = 8 : i64, scale = 0.5 : f64, soft_cap = 20.0 : f64, tentative}
       : (tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xf32>, tensor<?x8xf32>, !chimera.rows, !chimera.rows) -> (tensor<?x8xf32>, tensor<?x8xf32>)
   %ow, %owlse = chimera.seq_attend %x, %x, %x write %write own %rows keys %rows {kv_heads = 2 : i64, head_dim = 4 : i64, window = -1 : i64, scale = 0.5 : f64}
       : (tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xf32>, !chimera.rows, !chimera.rows) -> (tensor<?x8xf32>, tensor<?x2xf32>)

@@ -23,7 +23,7 @@ func.func @routed(%x: tensor<?x8xf32>, %h: tensor<?x8xf32>, %rows: !chimera.rows
   // CHECK-NEXT: %[[KEY:.*]] = chimera.gather %[[H]] from %[[ROWS]] to %[[SLICES]]#1
   // CHECK-NEXT: %[[VALUE:.*]] = chimera.gather %[[V1]] from %[[ROWS]] to %[[SLICES]]#1
   // CHECK-NEXT: %[[Y1:.*]], %{{.*}} = chimera.seq_attend %[[H]], %[[KEY]], %[[VALUE]] own_entry %[[H]], %[[V1]] own %[[ROWS]] keys %[[SLICES]]#1
-  // CHECK-SAME: {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f64, window = 8 : i64}
+  // CHECK-SAME: {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f64, soft_cap = 9.000000e+00 : f64, window = 8 : i64}
   // CHECK: %[[Y2:.*]], %{{.*}} = chimera.seq_attend %[[H]], %{{.*}}, %{{.*}} own_entry %[[H]], %[[H]] own %[[ROWS]] keys %[[SLICES]]#2
   // CHECK-SAME: window = -1 : i64
   // CHECK-NEXT: %[[Z:.*]] = chimera.soft_combine [ssm, swa, full] %[[X]], %[[LOGP]] of [ssm, swa, full, identity], %[[Y0]], %[[Y1]], %[[Y2]]
@@ -52,7 +52,7 @@ func.func @routed(%x: tensor<?x8xf32>, %h: tensor<?x8xf32>, %rows: !chimera.rows
   }, {
   ^bb0(%t: tensor<?x8xf32>, %seen: !chimera.rows, %own: !chimera.rows):
     %v = chimera.activate <silu>, %t : tensor<?x8xf32>
-    %o, %lse = chimera.seq_attend %t, %t, %v own %own keys %seen {kv_heads = 2 : i64, head_dim = 4 : i64, window = 8 : i64, scale = 0.5 : f64}
+    %o, %lse = chimera.seq_attend %t, %t, %v own %own keys %seen {kv_heads = 2 : i64, head_dim = 4 : i64, window = 8 : i64, scale = 0.5 : f64, soft_cap = 9.0 : f64}
         : (tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, !chimera.rows, !chimera.rows) -> (tensor<?x8xf32>, tensor<?x2xf32>)
     chimera.yield %o : tensor<?x8xf32>
   }, {

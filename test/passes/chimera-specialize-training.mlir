@@ -99,8 +99,8 @@ func.func @model(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chime
 !ssm = !chimera.state<heads = 2, dim = 4, size = 9, element = f32>
 
 // Every op with a cache has its form for whole sequences. A ring's window becomes the attention's, a list has none; what the
-// cache's type says of heads and sizes becomes attributes. Masters of bf16 parameters are f32, rounded where they are used. Without a
-// router there are two programs.
+// cache's type says of heads and sizes becomes attributes. A cap of scores stays, and one of logits becomes the loss's. Masters of bf16
+// parameters are f32, rounded where they are used. Without a router there are two programs.
 // CHECK: module attributes {chimera.parameters = [{name = "head", type = tensor<16x8xf32>}, {name = "taps", row_permutation = array<i64: 1, 0, 2, 3, 4, 5, 6, 7>, source = "disk.taps", type = tensor<8x4xf32>},
 // CHECK-SAME: {name = "b", type = tensor<8xf32>}, {name = "a", type = tensor<2xf32>}, {name = "unread", type = tensor<8xf32>}]}
 // CHECK-LABEL: func.func @train_hard(
@@ -113,13 +113,15 @@ func.func @model(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chime
 // CHECK: %[[Q:.*]] = chimera.cast %[[X]]
 // CHECK-NEXT: %[[O:.*]], %{{.*}} = chimera.seq_attend %[[Q]], %[[Q]], %[[Q]] own %[[ROWS]] keys %[[ROWS]] {head_dim = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f64, window = -1 : i64}
 // CHECK-SAME: -> (tensor<?x8xf32>, tensor<?x2xf32>)
-// CHECK-NEXT: %[[R:.*]], %{{.*}} = chimera.seq_attend %[[Q]], %[[Q]], %[[Q]] own %[[OUTPUTS]] keys %[[ROWS]] {head_dim = 8 : i64, kv_heads = 1 : i64, scale = 5.000000e-01 : f64, window = 5 : i64}
+// CHECK-NEXT: %[[R:.*]], %{{.*}} = chimera.seq_attend %[[Q]], %[[Q]], %[[Q]] own %[[OUTPUTS]] keys %[[ROWS]] {head_dim = 8 : i64, kv_heads = 1 : i64, scale = 5.000000e-01 : f64, soft_cap = 7.000000e+00 : f64, window = 5 : i64}
 // CHECK-NEXT: %[[C:.*]] = chimera.seq_conv %[[O]], %{{.*}}, %{{.*}} rows %[[ROWS]] {activation = #chimera.activation<silu>}
 // CHECK-NEXT: %[[Y:.*]], %{{.*}} = chimera.seq_ssm_scan %[[XBC]], %[[DT]], %[[A:.*]], %[[A]], %[[A]] rows %[[ROWS]]
 // CHECK-SAME: {dim = 4 : i64, dt_max = 1.000000e+00 : f64, dt_min = 0.000000e+00 : f64, groups = 1 : i64, heads = 2 : i64, size = 9 : i64}
 // CHECK-SAME: -> (tensor<?x8xf32>, tensor<?x3xf32>)
 // CHECK: %[[LSE:.*]], %[[SCORES:.*]] = chimera.cross_entropy %{{.*}}, %[[HEAD]] targets
+// CHECK-SAME: {soft_cap = 3.000000e+01 : f64}
 // CHECK-SAME: -> (tensor<?x1xf32>, tensor<?x2xf64>)
+// CHECK-NOT: chimera.soft_cap
 // CHECK: return %{{[0-9]+}} : tensor<2xf64>
 // CHECK-NOT: func.func @train_soft
 // CHECK-LABEL: func.func @evaluate_hard(
@@ -136,7 +138,7 @@ func.func @model(%x: tensor<?x8xf32>, %xbc: tensor<?x26xf32>, %dt: tensor<?x2xf3
   %o = chimera.attend %q, %q, %q cache %list own %rows rows %rows {scale = 0.5 : f64}
       : tensor<?x8xbf16>, tensor<?x8xbf16>, tensor<?x8xbf16> cache !list -> tensor<?x8xf32>
   %list1 = chimera.append %q, %q cache %list rows %rows : tensor<?x8xbf16>, tensor<?x8xbf16> cache !list
-  %r = chimera.attend %q, %q, %q cache %ring own %outputs rows %rows {scale = 0.5 : f64}
+  %r = chimera.attend %q, %q, %q cache %ring own %outputs rows %rows {scale = 0.5 : f64, soft_cap = 7.0 : f64}
       : tensor<?x8xbf16>, tensor<?x8xbf16>, tensor<?x8xbf16> cache !ring -> tensor<?x8xf32>
   %ring1 = chimera.append %q, %q cache %ring rows %rows : tensor<?x8xbf16>, tensor<?x8xbf16> cache !ring
   %c = chimera.causal_conv %o, %w, %b tail %tail rows %rows {activation = #chimera.activation<silu>}
@@ -148,7 +150,8 @@ func.func @model(%x: tensor<?x8xf32>, %xbc: tensor<?x26xf32>, %dt: tensor<?x2xf3
   %g = chimera.gather %s from %rows to %outputs : tensor<?x8xf32> to tensor<?x8xf32>
   %t = chimera.add %g, %r : tensor<?x8xf32>
   %h = chimera.cast %t : tensor<?x8xf32> to tensor<?x8xbf16>
-  %logits = chimera.linear %h, %head : tensor<?x8xbf16>, tensor<16x8xbf16> -> tensor<?x16xf32>
+  %products = chimera.linear %h, %head : tensor<?x8xbf16>, tensor<16x8xbf16> -> tensor<?x16xf32>
+  %logits = chimera.soft_cap %products by 30.0 : tensor<?x16xf32>
   %one = chimera.constant_mode full rows %rows : tensor<?xi8>
   %modes = chimera.stack_modes %one : tensor<?xi8> -> tensor<?x1xi8>
   return %logits, %modes, %list1, %ring1, %tail1, %state1 : tensor<?x16xf32>, tensor<?x1xi8>, !list, !ring, !tail, !ssm
@@ -213,7 +216,7 @@ func.func @model(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>, %rows: !chimera.rows {
 
 // -----
 
-// expected-error @+1 {{its logits must be a chimera.linear of no other use to be trained}}
+// expected-error @+1 {{its logits must be a chimera.linear of no other use, or its chimera.soft_cap, to be trained}}
 func.func @model(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>, %rows: !chimera.rows {chimera.step = "rows"},
                  %outputs: !chimera.rows {chimera.step = "outputs"}) -> (tensor<?x4xf32>, tensor<?x1xi8>) {
   return %x, %m : tensor<?x4xf32>, tensor<?x1xi8>
@@ -221,13 +224,24 @@ func.func @model(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>, %rows: !chimera.rows {
 
 // -----
 
-// expected-error @+1 {{its logits must be a chimera.linear of no other use to be trained}}
+// expected-error @+1 {{its logits must be a chimera.linear of no other use, or its chimera.soft_cap, to be trained}}
 func.func @model(%x: tensor<?x8xf32>, %m: tensor<?x1xi8>, %rows: !chimera.rows {chimera.step = "rows"},
                  %outputs: !chimera.rows {chimera.step = "outputs"}) -> (tensor<?x16xf32>, tensor<?x1xi8>, tensor<?x16xf32>) {
   %head = chimera.param "head" : tensor<16x8xf32>
   %logits = chimera.linear %x, %head : tensor<?x8xf32>, tensor<16x8xf32> -> tensor<?x16xf32>
   %again = chimera.activate <silu>, %logits : tensor<?x16xf32>
   return %logits, %m, %again : tensor<?x16xf32>, tensor<?x1xi8>, tensor<?x16xf32>
+}
+
+// -----
+
+// expected-error @+1 {{its logits must be a chimera.linear of no other use, or its chimera.soft_cap, to be trained}}
+func.func @model(%x: tensor<?x8xf32>, %m: tensor<?x1xi8>, %rows: !chimera.rows {chimera.step = "rows"},
+                 %outputs: !chimera.rows {chimera.step = "outputs"}) -> (tensor<?x16xf32>, tensor<?x1xi8>, tensor<?x16xf32>) {
+  %head = chimera.param "head" : tensor<16x8xf32>
+  %logits = chimera.linear %x, %head : tensor<?x8xf32>, tensor<16x8xf32> -> tensor<?x16xf32>
+  %capped = chimera.soft_cap %logits by 30.0 : tensor<?x16xf32>
+  return %capped, %m, %capped : tensor<?x16xf32>, tensor<?x1xi8>, tensor<?x16xf32>
 }
 
 // -----
