@@ -47,7 +47,7 @@ MixerOutput buildAttention(ModelBuilder &model, const MixerInput &in, Mode mode)
   Type type = model.rowsOfAccumulators(config.numAttentionHeads * config.headDim);
   Value attended = builder.create<ir::AttendOp>(loc, type, query, key, value, in.write, in.caches[0], in.own, in.seen,
                                                 model.f64(config.attentionScale(model.getLayer(), mode)),
-                                                /*soft_cap=*/FloatAttr());
+                                                model.f64(config.attentionSoftCap));
   Value cache = builder.create<ir::AppendOp>(loc, in.caches[0].getType(), key, value, in.caches[0], in.seen, in.write);
   return {model.linear(attended, "attn.o_proj"), {cache}};
 }

@@ -273,7 +273,8 @@ void FunctionBuilder::build(ModuleOp module) {
   Value last = model.norm(config.norm, model.gather(x, rows, outputs), "norm");
   Value head = config.tieWordEmbeddings ? table : model.parameter("lm_head.weight");
   // The scale comes before the product: as many logits as there are tokens of the vocabulary would be scaled after it.
-  SmallVector<Value> results = {model.linear(model.scale(last, 1.0 / config.logitsScaling), head)};
+  Value logits = model.linear(model.scale(last, 1.0 / config.logitsScaling), head);
+  SmallVector<Value> results = {model.softCap(logits, config.logitsSoftCap)};
   Value routing = builder.create<ir::StackModesOp>(model.loc(), function.getFunctionType().getResult(1), layerRouting);
   results.push_back(routing);
   results.append(caches);

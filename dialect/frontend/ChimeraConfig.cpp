@@ -83,6 +83,7 @@ void readAttention(ObjectReader &reader, Config &config) {
   config.qkNorm = reader.boolean("qk_norm", false);
   if (reader.has("attention_multiplier"))
     config.attentionMultiplier = reader.number("attention_multiplier", std::nullopt, NumberRange::positive());
+  config.attentionSoftCap = readSoftCap(reader, "attention_soft_cap");
   config.window = reader.integer("window", 512, 1, largestWindow);
 }
 
@@ -192,9 +193,11 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
                     "fused_gate_up",
                     "qk_norm",
                     "attention_multiplier",
+                    "attention_soft_cap",
                     "embedding_multiplier",
                     "residual_multiplier",
                     "logits_scaling",
+                    "logits_soft_cap",
                     "norm",
                     "norm_eps",
                     "norm_unit_offset",
@@ -225,6 +228,7 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
   if (config.fusedGateUp && !config.mlpGated)
     reader.error("fused_gate_up", "only a network with mlp_gated has a gate");
   readMultipliers(reader, config);
+  config.logitsSoftCap = readSoftCap(reader, "logits_soft_cap");
   config.norm = reader.choice<NormKind>("norm", NormKind::Rms, {{"rms", NormKind::Rms}, {"layer", NormKind::Layer}});
   config.normEps = reader.number("norm_eps", 1e-5, NumberRange::positive());
   config.normUnitOffset = reader.boolean("norm_unit_offset", false);

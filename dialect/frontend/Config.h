@@ -134,6 +134,8 @@ struct Config {
   bool qkNorm = false;          ///< the heads of queries and keys are RMS-normalised before they are rotated
   std::vector<bool> ropeLayers; ///< [L]: whether a layer rotates; empty: all do
   std::optional<double> attentionMultiplier; ///< of the scores; none: 1 / sqrt(headDim)
+  std::optional<double> attentionSoftCap;    ///< c: scores become c tanh(score / c); none: they stay
+  std::optional<double> logitsSoftCap;       ///< the same of logits
   double embeddingMultiplier = 1.0;
   double residualMultiplier = 1.0; ///< of what mixer and feed-forward network add to the residual stream
   double logitsScaling = 1.0;      ///< divides the logits

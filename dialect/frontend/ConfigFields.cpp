@@ -162,6 +162,12 @@ void readMultipliers(ObjectReader &reader, Config &config) {
   config.logitsScaling = reader.number("logits_scaling", 1.0, NumberRange::positive());
 }
 
+std::optional<double> readSoftCap(ObjectReader &reader, std::string_view key, std::optional<double> byDefault) {
+  if (reader.isNull(key))
+    return std::nullopt;
+  return reader.has(key) ? reader.number(key, std::nullopt, NumberRange::positive()) : byDefault;
+}
+
 void readTimeStepLimit(ObjectReader &reader, std::string_view key, SsmConfig &ssm) {
   ssm.timeStepMin = 0.0;
   ssm.timeStepMax = std::numeric_limits<double>::infinity();

@@ -45,6 +45,10 @@ bool isText(const JsonValue &entry, std::string_view text);
 /// embedding_multiplier, residual_multiplier and logits_scaling: 1 where they are absent.
 void readMultipliers(ObjectReader &reader, Config &config);
 
+/// A number > 0 that caps scores or logits; null: none. `byDefault`: what an absent key stands for.
+std::optional<double> readSoftCap(ObjectReader &reader, std::string_view key,
+                                  std::optional<double> byDefault = std::nullopt);
+
 /// The pair at `key`: [low, high]; high may be `Infinity`, null or {"__float__": "Infinity"}. Default [0, infinity].
 void readTimeStepLimit(ObjectReader &reader, std::string_view key, SsmConfig &ssm);
 

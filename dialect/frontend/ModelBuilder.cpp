@@ -92,6 +92,10 @@ Value ModelBuilder::scale(Value x, double factor) {
   return factor == 1.0 ? x : Value(builder.create<ir::ScaleOp>(location, x.getType(), x, f64(factor)));
 }
 
+Value ModelBuilder::softCap(Value x, std::optional<double> cap) {
+  return cap ? Value(builder.create<ir::SoftCapOp>(location, x.getType(), x, f64(*cap))) : x;
+}
+
 Value ModelBuilder::added(Value output, StringRef name) {
   return scale(config.postNorms ? norm(config.norm, output, name) : output, config.residualMultiplier);
 }

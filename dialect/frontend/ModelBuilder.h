@@ -42,6 +42,8 @@ public:
   mlir::Value linear(mlir::Value x, llvm::StringRef name);
   /// x times a constant; x itself for 1.
   mlir::Value scale(mlir::Value x, double factor);
+  /// x capped softly; x itself without a cap.
+  mlir::Value softCap(mlir::Value x, std::optional<double> cap);
   /// What is added to the residual stream for `output` of a mixer or a feed-forward network: normalised by `norm`
   /// (NAME.weight, ...) in a model with post_norms, and times the residual multiplier.
   mlir::Value added(mlir::Value output, llvm::StringRef norm);
@@ -53,6 +55,8 @@ public:
   mlir::Value gather(mlir::Value x, mlir::Value from, mlir::Value to);
 
   mlir::FloatAttr f64(double value) { return builder.getF64FloatAttr(value); }
+  /// Null for nothing.
+  mlir::FloatAttr f64(std::optional<double> value) { return value ? f64(*value) : mlir::FloatAttr(); }
   mlir::IntegerAttr i64(int64_t value) { return builder.getI64IntegerAttr(value); }
 
 private:

@@ -115,6 +115,19 @@ TEST(Config, AttentionMayHaveBiasesNormsMultipliersAndLayersWithoutRotation) {
   });
 }
 
+TEST(Config, ScoresAndLogitsMayBeCapped) {
+  for (const char *none : {"", R"(, "attention_soft_cap": null, "logits_soft_cap": null)"})
+    EXPECT_FALSE(valid(small(none)).attentionSoftCap || valid(small(none)).logitsSoftCap);
+  Config config = valid(small(R"(, "attention_soft_cap": 50, "logits_soft_cap": 0.5)"));
+  EXPECT_EQ(config.attentionSoftCap, 50.0);
+  EXPECT_EQ(config.logitsSoftCap, 0.5);
+  expectErrors({
+      {small(R"(, "attention_soft_cap": 0)"), "key 'attention_soft_cap': must be > 0, got 0"},
+      {small(R"(, "logits_soft_cap": -1)"), "key 'logits_soft_cap': must be > 0, got -1"},
+      {small(R"(, "logits_soft_cap": true)"), "key 'logits_soft_cap': must be > 0, got true"},
+  });
+}
+
 TEST(Config, LayersMayLackAMixerOrANetwork) {
   Config config = valid(small(R"(, "modes": [["full"], ["identity"]], "ffn_layers": [false, true])"));
   EXPECT_TRUE(config.hasMixer(0));

@@ -12,6 +12,7 @@
 #include <cassert>
 #include <cmath>
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 namespace chimera::test::oracle {
@@ -46,6 +47,12 @@ template <typename T> T activated(ActivationKind kind, const T &x) {
     return valueOf(x) > 0.0 ? x * x : 0.0 * x;
   }
   return x;
+}
+
+/// cap * tanh(x / cap), or x without a cap.
+template <typename T> T softCapped(const T &x, const std::optional<double> &cap) {
+  using std::tanh;
+  return cap ? *cap * tanh(x / *cap) : x;
 }
 
 /// min(max(x, low), high).

@@ -182,16 +182,17 @@ EntryOf<T> makeEntry(const Config &config, const LayerParametersOf<T> &parameter
           logWeight};
 }
 
-/// One query head's weighted mean of the values of KV head `kvHead` over entries first .. end.
+/// One query head's weighted mean of the values of KV head `kvHead` over entries first .. end. Scores are scaled, then
+/// capped, then weighted.
 template <typename T>
 static std::vector<T> attendHead(const std::vector<T> &query, size_t kvHead, const std::vector<EntryOf<T>> &entries,
-                                 size_t first, double scale) {
+                                 size_t first, double scale, const std::optional<double> &softCap) {
   using std::exp;
   size_t headSize = query.size();
   std::vector<T> scores;
   for (size_t e = first; e < entries.size(); ++e) {
     T score = dot(query.data(), &entries[e].key[kvHead * headSize], headSize);
-    scores.push_back(score * scale + entries[e].logWeight);
+    scores.push_back(softCapped<T>(score * scale, softCap) + entries[e].logWeight);
   }
   T normalizer = logSumExp(scores);
   std::vector<T> mean(headSize, 0.0);
@@ -214,8 +215,8 @@ std::vector<T> attend(const Config &config, const LayerParametersOf<T> &paramete
   std::vector<T> queries = headsOf(config, parameters, "q", h, position, mode);
   std::vector<T> outputs;
   for (size_t head = 0; head < heads; ++head) {
-    std::vector<T> mean =
-        attendHead(slice(queries, head * headSize, headSize), head * kvHeads / heads, entries, first, scale);
+    std::vector<T> mean = attendHead(slice(queries, head * headSize, headSize), head * kvHeads / heads, entries, first,
+                                     scale, config.attentionSoftCap);
     outputs.insert(outputs.end(), mean.begin(), mean.end());
   }
   return parameters.project("attn.o_proj", outputs);

@@ -38,8 +38,12 @@ std::vector<T> Evaluation<T>::step(int token, const std::vector<int8_t> *forced,
     x = runLayer(layer, x, forced ? forced->at(layer) : static_cast<int8_t>(kNotForced),
                  noise ? noise + layer * kModeCount : nullptr, modes[layer]);
   ++position;
-  return linear(config.tieWordEmbeddings ? embedding : parameters.at("lm_head.weight"),
-                rounded(scaled(norm(config.norm, "norm", x), 1.0 / config.logitsScaling), options.rounding));
+  std::vector<T> logits =
+      linear(config.tieWordEmbeddings ? embedding : parameters.at("lm_head.weight"),
+             rounded(scaled(norm(config.norm, "norm", x), 1.0 / config.logitsScaling), options.rounding));
+  for (T &logit : logits)
+    logit = softCapped(logit, config.logitsSoftCap);
+  return logits;
 }
 
 template <typename T>

@@ -227,6 +227,25 @@ TEST(OracleAttention, WeighsEntriesByTheSoftmaxOfRotatedScores) {
   expectNear(result.logits[1], normalized(one * other / (other + own), 1 + one * own / (other + own)));
 }
 
+TEST(OracleAttention, CapsScaledScoresBeforeTheWriteGateWeighsThem) {
+  TinyModel model({{Mode::Full, Mode::Identity}});
+  model.setIdentityAttention();
+  model.config.ropeLayers = {false};
+  model.config.attentionSoftCap = 0.5;
+  model.config.router.gate = GateKind::One;
+  model.config.router.writeGate = true;
+  double one = std::sqrt(2.0);
+  // p(full) is 3/4 for token 0 and 1/2 for token 1, whose own score is 2 / sqrt 2, and that of the other entry 0.
+  model.set("layers.0.router.proj.weight", {2, 2}, {std::log(3.0) / one, 0, 0, 0});
+  RoutingTable forced = {{kFull}, {kFull}};
+  double other = 0.75, own = 0.5 * std::exp(0.5 * std::tanh(one / 0.5)), sum = other + own;
+  std::vector<double> logits = normalized(one * other / sum, 1 + one * own / sum);
+  expectNear(model.run({0, 1}, &forced).logits[1], logits);
+  model.config.logitsSoftCap = 0.25;
+  expectNear(model.run({0, 1}, &forced).logits[1],
+             {0.25 * std::tanh(logits[0] / 0.25), 0.25 * std::tanh(logits[1] / 0.25)});
+}
+
 TEST(OracleAttention, RingReachesTheLastEntriesOnly) {
   TinyModel model({{Mode::Swa}});
   model.setIdentityAttention(0); // all scores zero: a plain mean

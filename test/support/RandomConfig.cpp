@@ -54,6 +54,7 @@ enum Option {
   NormOffset,
   NetworkLayers,
   SwaRotation,
+  SoftCaps,
   OptionCount
 };
 
@@ -159,6 +160,8 @@ void addAttention(json &config, const std::vector<int> &row, Random &random) {
     config["rope_layers"].push_back(row[Rotates] == 1 && random.chance(0.5));
   if (row[Multipliers])
     config["attention_multiplier"] = random.uniform(0.2, 0.8) / std::sqrt(headDim);
+  if (row[SoftCaps])
+    config["attention_soft_cap"] = random.uniform(0.8, 5.0);
 }
 
 void addMultipliers(json &config, Random &random) {
@@ -242,6 +245,8 @@ std::string makeConfig(const std::vector<int> &row, Random random) {
     config["ffn_layers"].push_back(random.chance(0.5));
   if (row[Multipliers])
     addMultipliers(config, random);
+  if (row[SoftCaps])
+    config["logits_soft_cap"] = random.uniform(20.0, 60.0); // bends logits, and leaves the largest apart
   return config.dump(1) + "\n";
 }
 
