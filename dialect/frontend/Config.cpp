@@ -70,6 +70,7 @@ CheckpointStyle readStyle(ObjectReader &reader) {
                                          {"granite", CheckpointStyle::Granite},
                                          {"smollm3", CheckpointStyle::SmolLM3},
                                          {"gemma", CheckpointStyle::Gemma},
+                                         {"gemma2", CheckpointStyle::Gemma2},
                                          {"gemma3_text", CheckpointStyle::Gemma3},
                                          {"nemotron_h", CheckpointStyle::NemotronH},
                                          {"mamba2", CheckpointStyle::Mamba2},

@@ -103,6 +103,7 @@ enum class CheckpointStyle : uint8_t {
   Granite,
   SmolLM3,
   Gemma,
+  Gemma2,
   Gemma3,
   NemotronH,
   Mamba2,

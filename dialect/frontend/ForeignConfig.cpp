@@ -123,7 +123,7 @@ void readSmolLM3(ObjectReader &reader, Config &config) {
   });
 }
 
-/// What gemma and gemma 3 have in common: norms that multiply by 1 + weight, a gated network with the tanh
+/// What the three generations of gemma have in common: norms that multiply by 1 + weight, a gated network with the tanh
 /// form of GELU, embeddings times the root of their width. The config of the first calls the activation "gelu", which
 /// its authors' own code, too, computes by tanh. (Gemma Team 2024.)
 void readGemmaParts(ObjectReader &reader, Config &config, const DenseDefaults &defaults) {
@@ -141,6 +141,42 @@ void readGemmaParts(ObjectReader &reader, Config &config, const DenseDefaults &d
 void readGemma(ObjectReader &reader, Config &config) {
   checkForeignKeys(reader, attentionKeys({"intermediate_size", "hidden_activation"}), {});
   readGemmaParts(reader, config, {16, 24576, 16, 256, true});
+  readRope(reader, config, 1.0);
+}
+
+/// What gemma 2 and 3 have in common: norms before and after, a scale of the scores of its own, layers that look back
+/// through a window between those that look back at everything, of which each `interval`-th is one (Gemma Team 2024,
+/// "Gemma 2"; 2025, "Gemma 3").
+void readGemma2Parts(ObjectReader &reader, Config &config, const DenseDefaults &defaults, int64_t interval) {
+  readGemmaParts(reader, config, defaults);
+  config.postNorms = true;
+  double scalar = reader.number("query_pre_attn_scalar", 256.0, NumberRange::positive());
+  config.attentionMultiplier = 1.0 / std::sqrt(scalar);
+  config.window = reader.integer("sliding_window", 4096, 1, largestWindow);
+  for (int64_t layer = 0; layer < config.numLayers; ++layer)
+    config.layerModes[layer] = {(layer + 1) % interval == 0 ? Mode::Full : Mode::Swa};
+  readPerLayer(reader, "layer_types", config, "\"full_attention\" or \"sliding_attention\"",
+               [&](size_t layer, const JsonValue &entry) {
+                 bool slides = isText(entry, "sliding_attention");
+                 config.layerModes[layer] = {slides ? Mode::Swa : Mode::Full};
+                 return slides || isText(entry, "full_attention");
+               });
+}
+
+/// The keys that readGemma2Parts reads, and `others`.
+std::vector<std::string_view> gemma2Keys(std::initializer_list<std::string_view> others) {
+  std::vector<std::string_view> keys = attentionKeys(
+      {"intermediate_size", "hidden_activation", "query_pre_attn_scalar", "sliding_window", "layer_types"});
+  keys.insert(keys.end(), others);
+  return keys;
+}
+
+/// Soft caps of scores and logits; null says that there is none, which is not the default.
+void readGemma2(ObjectReader &reader, Config &config) {
+  checkForeignKeys(reader, gemma2Keys({"attn_logit_softcapping", "final_logit_softcapping"}), {"cache_implementation"});
+  readGemma2Parts(reader, config, {4, 9216, 8, 256, true}, 2);
+  config.attentionSoftCap = readSoftCap(reader, "attn_logit_softcapping", 50.0);
+  config.logitsSoftCap = readSoftCap(reader, "final_logit_softcapping", 30.0);
   readRope(reader, config, 1.0);
 }
 
@@ -164,30 +200,14 @@ void readGemma3Rope(ObjectReader &reader, Config &config) {
     kinds.error("sliding_attention", "only layers that look back at everything can be scaled");
 }
 
-/// Norms before and after, normalised heads of queries and keys, a scale of the scores of its own, layers that look
-/// back through a window between those that look back at everything (Gemma Team 2025, "Gemma 3").
+/// As gemma 2, with normalised heads of queries and keys in the place of the caps.
 void readGemma3(ObjectReader &reader, Config &config) {
-  checkForeignKeys(
-      reader,
-      attentionKeys({"intermediate_size", "hidden_activation", "query_pre_attn_scalar", "sliding_window", "layer_types",
-                     "rope_local_base_freq", "sliding_window_pattern", "_sliding_window_pattern"}),
-      {"cache_implementation"});
-  readGemmaParts(reader, config, {4, 9216, 8, 256, true});
-  config.postNorms = true;
-  config.qkNorm = true;
-  double scalar = reader.number("query_pre_attn_scalar", 256.0, NumberRange::positive());
-  config.attentionMultiplier = 1.0 / std::sqrt(scalar);
-  config.window = reader.integer("sliding_window", 4096, 1, largestWindow);
+  checkForeignKeys(reader, gemma2Keys({"rope_local_base_freq", "sliding_window_pattern", "_sliding_window_pattern"}),
+                   {"cache_implementation"});
   int64_t interval = reader.integer("_sliding_window_pattern", 6, 1, largestCount);
   interval = reader.integer("sliding_window_pattern", interval, 1, largestCount);
-  for (int64_t layer = 0; layer < config.numLayers; ++layer)
-    config.layerModes[layer] = {(layer + 1) % interval == 0 ? Mode::Full : Mode::Swa};
-  readPerLayer(reader, "layer_types", config, "\"full_attention\" or \"sliding_attention\"",
-               [&](size_t layer, const JsonValue &entry) {
-                 bool slides = isText(entry, "sliding_attention");
-                 config.layerModes[layer] = {slides ? Mode::Swa : Mode::Full};
-                 return slides || isText(entry, "full_attention");
-               });
+  readGemma2Parts(reader, config, {4, 9216, 8, 256, true}, interval);
+  config.qkNorm = true;
   readGemma3Rope(reader, config);
 }
 
@@ -269,6 +289,8 @@ void readForeignConfig(ObjectReader &reader, Config &config) {
     return readSmolLM3(reader, config);
   case CheckpointStyle::Gemma:
     return readGemma(reader, config);
+  case CheckpointStyle::Gemma2:
+    return readGemma2(reader, config);
   case CheckpointStyle::Gemma3:
     return readGemma3(reader, config);
   case CheckpointStyle::NemotronH:

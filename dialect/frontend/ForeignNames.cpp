@@ -27,7 +27,7 @@ NameTable llamaNames() {
            {"ffn.", "mlp."}}};
 }
 
-NameTable gemma3Names() {
+NameTable gemma2Names() {
   NameTable table = llamaNames();
   table.inLayer = {{"input_norm.", "input_layernorm."},
                    {"attn.", "self_attn."},
@@ -109,8 +109,9 @@ NameTable namesOf(CheckpointStyle style) {
   case CheckpointStyle::SmolLM3:
   case CheckpointStyle::Gemma:
     return llamaNames();
+  case CheckpointStyle::Gemma2:
   case CheckpointStyle::Gemma3:
-    return gemma3Names();
+    return gemma2Names();
   case CheckpointStyle::NemotronH:
     return nemotronNames();
   case CheckpointStyle::Mamba2:

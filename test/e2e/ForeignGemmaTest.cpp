@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// gemma and gemma 3, as the transformers library stores them, against the oracle.
+// The three generations of gemma, as the transformers library stores them, against the oracle.
 #include "test/e2e/ForeignCheck.h"
 #include "test/support/Oracle.h"
 
@@ -61,6 +61,26 @@ TEST(ForeignGemma, TheFirstHasNormsOfOnePlusWeight) {
     "model_type": "gemma", "num_hidden_layers": 2, "rope_scaling": null, "rope_theta": 1000.0})",
                            2, {false, false}),
                      "{" + equivalent + R"(, "num_hidden_layers": 2, "modes": ["full"], "rope_theta": 1000})");
+}
+
+TEST(ForeignGemma, TheSecondCapsScoresAndLogits) {
+  const std::string own = "{" + equivalent + R"(, "num_hidden_layers": 2, "modes": [["swa"], ["full"]], "window": 6,
+    "post_norms": true, "rope_theta": 1000, "attention_multiplier": 0.4472135954999579)";
+  const std::string caps = R"(, "attn_logit_softcapping": 1.5, "final_logit_softcapping": 0.7)";
+  const std::string none = R"(, "attn_logit_softcapping": null, "final_logit_softcapping": null)";
+  for (const auto &[theirs, ours] :
+       {std::pair<std::string, std::string>{caps, R"(, "attention_soft_cap": 1.5, "logits_soft_cap": 0.7})"},
+        {"", R"(, "attention_soft_cap": 50, "logits_soft_cap": 30})"},
+        {none, "}"}}) {
+    std::set<int8_t> modes = expectSameAsOracle(
+        gemma("{" + common + R"(, "architectures": ["Gemma2ForCausalLM"], "cache_implementation": "hybrid",
+    "hidden_act": "gelu_pytorch_tanh", "model_type": "gemma2", "num_hidden_layers": 2, "query_pre_attn_scalar": 5,
+    "rope_theta": 1000.0, "sliding_window": 6)" +
+                  theirs + "}",
+              2, {true, false}),
+        own + ours);
+    EXPECT_EQ(modes, (std::set<int8_t>{kSwa, kFull}));
+  }
 }
 
 TEST(ForeignGemma, TheThirdRotatesItsWindowsInTheirOwnWay) {

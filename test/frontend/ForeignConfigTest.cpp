@@ -378,12 +378,25 @@ TEST(ForeignConfig, GemmasHaveTheirOwnDefaults) {
   EXPECT_EQ(gemma.embeddingMultiplier, 8.0);
   EXPECT_EQ(gemma.mlpActivation, ActivationKind::GeluTanh);
   EXPECT_TRUE(gemma.tieWordEmbeddings);
-  EXPECT_FALSE(gemma.postNorms);
+  EXPECT_FALSE(gemma.postNorms || gemma.attentionSoftCap || gemma.logitsSoftCap);
   EXPECT_TRUE(gemma.normUnitOffset);
 
   using Layers = std::vector<std::vector<Mode>>;
   const std::vector<Mode> full = {Mode::Full}, swa = {Mode::Swa};
+  Config gemma2 = valid(sizesOf("gemma2"));
+  EXPECT_EQ(gemma2.layerModes, (Layers{swa, full, swa, full, swa}));
+  EXPECT_TRUE(gemma2.attentionSoftCap == 50.0 && gemma2.logitsSoftCap == 30.0);
+  EXPECT_TRUE(gemma2.postNorms && gemma2.normUnitOffset && !gemma2.qkNorm && !gemma2.swaRopeTheta);
+  EXPECT_EQ(byName(gemma2)["layers.1.post_ffn_norm.weight"].source, "model.layers.1.post_feedforward_layernorm.weight");
+  Config uncapped = valid(sizesOf("gemma2", R"(, "attn_logit_softcapping": null, "final_logit_softcapping": 9,
+      "layer_types": ["full_attention", "sliding_attention", "full_attention", "full_attention", "full_attention"])"));
+  EXPECT_TRUE(!uncapped.attentionSoftCap && uncapped.logitsSoftCap == 9.0);
+  EXPECT_EQ(uncapped.layerModes, (Layers{full, swa, full, full, full}));
+  EXPECT_EQ(errorOf(sizesOf("gemma2", R"(, "final_logit_softcapping": 0)")),
+            "key 'final_logit_softcapping': must be > 0, got 0");
+
   Config gemma3 = valid(sizesOf("gemma3_text", R"(, "sliding_window_pattern": 2)"));
+  EXPECT_FALSE(gemma3.attentionSoftCap || gemma3.logitsSoftCap);
   EXPECT_EQ(gemma3.layerModes, (Layers{swa, full, swa, full, swa}));
   EXPECT_TRUE(gemma3.qkNorm && gemma3.postNorms);
   EXPECT_EQ(gemma3.window, 4096);
