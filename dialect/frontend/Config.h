@@ -153,6 +153,8 @@ struct Config {
   CacheWrite cacheWrite = CacheWrite::Routed;
   IdentityOutput identityOutput = IdentityOutput::Zero;
   std::vector<std::vector<Mode>> layerModes; ///< [L]: each layer's modes, ascending, never empty
+  /// [L], or empty: of a layer with a router, those of its modes that no token is admitted to (dropModes).
+  std::vector<std::vector<Mode>> droppedModes;
   SsmConfig ssm;
   RouterConfig router;
 
@@ -160,8 +162,10 @@ struct Config {
   bool uses(Mode mode) const;
   /// Whether some layer has swa or full.
   bool usesAttention() const { return uses(Mode::Swa) || uses(Mode::Full); }
-  /// Whether layer `layer` has `mode`.
+  /// Whether layer `layer` has a mixer for `mode`.
   bool layerHas(int64_t layer, Mode mode) const;
+  /// The modes of layer `layer` but those that are dropped.
+  std::vector<Mode> mixersOf(int64_t layer) const;
   /// Whether layer `layer` routes: it has more than one mode.
   bool hasRouter(int64_t layer) const { return layerModes[layer].size() > 1; }
 
