@@ -10,6 +10,8 @@ import tempfile
 
 import arrays
 
+MODES = ("ssm", "swa", "full", "identity")  # in the order of their numbers in routing
+
 
 def caller(folder):
     """A function that runs a program of `folder`, given its words: (stdout, stderr). One that fails ends this one with

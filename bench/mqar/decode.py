@@ -12,7 +12,7 @@ import json
 import os
 import re
 
-import task
+import recall
 
 BATCHES = (1, 16)
 SPEED = re.compile(r"^decode: \d+ tokens in [\d.]+ s, ([\d.]+) tokens/s$", re.MULTILINE)
@@ -56,7 +56,7 @@ def rounds(call, folders, size, threads, count):
     """{contender: [measurement of each round]} of the models in {contender: folder}."""
     for folder in folders.values():
         for batch in BATCHES:
-            task.write_tokens(os.path.join(folder, f"batch{batch}.npy"), task.sequences(size, batch))
+            recall.write_tokens(os.path.join(folder, f"batch{batch}.npy"), recall.sequences(size, batch))
     names, found = list(folders), {name: [] for name in folders}
     for i in range(count):
         turn = i % len(names)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The tables of docs/mqar.md, in markdown, from what bench/mqar/run stored."""
 
-import works
+import recall
 from pages import table
 from results import dense_entries, median
 
@@ -138,7 +138,7 @@ def routing(results):
             shares = shares_of(entry, layer)
             rows.append((entry["size"], entry["contender"], entry["seed"], layer,
                          *(" / ".join(f"{100 * share:.0f}" for share in shares[kind]) if kind in shares else "-"
-                           for kind in works.CLASSES)))
+                           for kind in recall.CLASSES)))
     return table(("T", "contender", "seed", "layer", "keys", "values", "queries", "fillers"), rows,
                  range(8)) if rows else ""
 

@@ -1,39 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What is compared: contenders, sizes, and for each run the command line and the digest of its settings."""
 
-import hashlib
 import json
 import os
 from dataclasses import dataclass
+
+from recall import Layout
+from trainings import digest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 # In the order of tables and figures; dense comes first, all ratios are to it. The names are those of the configs.
 CONTENDERS = ("dense", "ssm", "window", "hybrid", "chimera")
-MODES = ("ssm", "swa", "full", "identity")
-CLASSES = ("key", "value", "query", "filler")
-KEYS, VOCABULARY = 40, 128
 
 
 @dataclass(frozen=True)
-class Size:
-    """A length of sequences and how long it is trained; the same for all contenders."""
+class Size(Layout):
+    """A layout of sequences and how long it is trained; the same for all contenders."""
 
-    seq: int
-    pairs: int
-    queries: int
     steps: int
     batch: int = 64
     evaluated: int = 0  # held-out sequences of an evaluation, 0: as the config says
     compiled: int = 256  # sequences that the compiled model is tried on
 
-    def data(self):
-        return f"mqar:pairs={self.pairs},queries={self.queries},keys={KEYS},vocab={VOCABULARY}"
-
 
 # Steps may differ from size to size. A config NAME-SEQ.json, where there is one, stands for NAME.json at that size.
-SIZES = {64: Size(seq=64, pairs=8, queries=8, steps=4000), 128: Size(seq=128, pairs=16, queries=16, steps=4000)}
-QUICK = {16: Size(seq=16, pairs=2, queries=2, steps=2, batch=4, evaluated=16, compiled=16)}
+WORDS = {"keys": 40, "vocabulary": 128}
+SIZES = {64: Size(seq=64, pairs=8, queries=8, steps=4000, **WORDS),
+         128: Size(seq=128, pairs=16, queries=16, steps=4000, **WORDS)}
+QUICK = {16: Size(seq=16, pairs=2, queries=2, steps=2, batch=4, evaluated=16, compiled=16, **WORDS)}
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,8 @@ class Work:
     seed: int
 
     def key(self):
-        return (self.size.seq, self.contender, self.seed)
+        """What tells its entries in the file of results from those of others."""
+        return {"size": self.size.seq, "contender": self.contender, "seed": self.seed}
 
     def name(self):
         return f"T{self.size.seq}-{self.contender}-{self.seed}"
@@ -66,8 +62,7 @@ class Work:
         return {"config": config, "options": options}
 
     def digest(self):
-        """Of the settings: equal for equal ones, however the config's file is laid out."""
-        return hashlib.sha256(json.dumps(self.settings(), sort_keys=True).encode()).hexdigest()[:16]
+        return digest(self.settings())
 
     def command(self, out, threads):
         """chimera-train, which leaves the model in `out`. It goes on where a killed run left its last checkpoint."""
