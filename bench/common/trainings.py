@@ -158,6 +158,17 @@ class Comparison:
                 raise Failed(command, status, log.read())
 
 
+def in_turn(names, count, measure):
+    """{name: [what `measure(name)` found in each round]}. In a round each is measured once, and the next round starts
+    with another, so that a machine whose speed drifts is as fast for one as for the others."""
+    order, found = list(names), {name: [] for name in names}
+    for i in range(count):
+        turn = i % len(order)
+        for name in order[turn:] + order[:turn]:
+            found[name].append(measure(name))
+    return found
+
+
 def chosen(given, known, parser):
     """What an option names, all that there is without it. parser.error: a name that is not there."""
     for one in given or []:

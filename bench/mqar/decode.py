@@ -10,12 +10,12 @@ the next round starts with another, and ratios are taken within a round. Two wor
 
 import json
 import os
-import re
 
 import recall
+from programs import read_speeds
+from trainings import in_turn
 
 BATCHES = (1, 16)
-SPEED = re.compile(r"^decode: \d+ tokens in [\d.]+ s, ([\d.]+) tokens/s$", re.MULTILINE)
 
 
 def bench_command(folder, size, threads):
@@ -32,14 +32,6 @@ def task_command(folder, batch, threads):
     return words + (["--threads", str(threads)] if threads else [])
 
 
-def read_speed(text):
-    """Tokens a second of `chimera-run --stats`. ValueError: it does not say."""
-    found = SPEED.search(text)
-    if not found:
-        raise ValueError("chimera-run --stats printed no speed of decoding")
-    return float(found.group(1))
-
-
 def measure(call, folder, size, threads):
     """Of one contender in one round: {"bench": {batch: tokens/s}, "task": .., "shares": {batch: {mode: share}}}."""
     results = json.loads(call(bench_command(folder, size, threads))[0])["results"]
@@ -47,7 +39,7 @@ def measure(call, folder, size, threads):
            "shares": {str(result["batch"]): result["shares"] for result in results}, "task": {}}
     for batch in BATCHES:
         # A sequence takes milliseconds: the best of a few runs is one that nothing interrupted.
-        speeds = [read_speed(call(task_command(folder, batch, threads))[1]) for _ in range(3)]
+        speeds = [read_speeds(call(task_command(folder, batch, threads))[1])["decode"] for _ in range(3)]
         one["task"][str(batch)] = max(speeds)
     return one
 
@@ -57,9 +49,4 @@ def rounds(call, folders, size, threads, count):
     for folder in folders.values():
         for batch in BATCHES:
             recall.write_tokens(os.path.join(folder, f"batch{batch}.npy"), recall.sequences(size, batch))
-    names, found = list(folders), {name: [] for name in folders}
-    for i in range(count):
-        turn = i % len(names)
-        for name in names[turn:] + names[:turn]:
-            found[name].append(measure(call, folders[name], size, threads))
-    return found
+    return in_turn(folders, count, lambda name: measure(call, folders[name], size, threads))

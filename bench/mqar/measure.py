@@ -6,19 +6,8 @@ import os
 
 import cache
 import recall
-from programs import MODES, run_model
-
-
-def read_log(path):
-    """The objects of a log.jsonl; a line that a killed run did not finish ends it."""
-    records = []
-    with open(path, encoding="utf-8") as file:
-        for line in file:
-            try:
-                records.append(json.loads(line))
-            except ValueError:
-                break
-    return records
+from logs import read_run
+from programs import MODES, compile_model, run_model
 
 
 def static_entries(config, seq):
@@ -39,10 +28,7 @@ def listed(classes, config, seq):
 
 def trained(folder, work):
     """What the log says of a finished run. ValueError: it did not reach its last step."""
-    records = read_log(os.path.join(folder, "log.jsonl"))
-    evaluations = [one for one in records if one["kind"] == "evaluation"]
-    if not evaluations or evaluations[-1]["step"] != work.size.steps:
-        raise ValueError(f"the run ended before step {work.size.steps}")
+    records, evaluations = read_run(folder, work.size.steps)
     last, steps = evaluations[-1], [one for one in records if one["kind"] == "step"]
     classes = last.get("classes", [])
     return {
@@ -78,13 +64,6 @@ def accuracy(found, logits, vocabulary):
 
     right, asked = recall.count_right(found, row)
     return right / asked
-
-
-def compile_model(call, folder):
-    """model.chm in a trained model's folder. `call` runs a program of the build: (stdout, stderr)."""
-    binary = os.path.join(folder, "model.chm")
-    call(["chimera-compile", folder, "-o", binary])
-    return binary
 
 
 def compiled(call, folder, work, listed_entries):

@@ -17,6 +17,7 @@ import decode  # noqa: E402
 import figures  # noqa: E402
 import measure  # noqa: E402
 import pages  # noqa: E402
+import programs  # noqa: E402
 import recall  # noqa: E402
 import tables  # noqa: E402
 import works  # noqa: E402
@@ -132,9 +133,11 @@ class Measured(unittest.TestCase):
                 measure.trained(folder, works.Work(works.QUICK[16], "dense", 0))
 
     def test_speeds_are_read(self):
-        self.assertEqual(decode.read_speed("decode: 64 tokens in 0.001 s, 91251.0 tokens/s\ncache\n"), 91251)
+        self.assertEqual(programs.read_speeds("prefill: 9 tokens in 0.1 s, 90.0 tokens/s\n"
+                                              "decode: 64 tokens in 0.001 s, 91251.0 tokens/s\ncache\n"),
+                         {"prefill": 90, "decode": 91251})
         with self.assertRaises(ValueError):
-            decode.read_speed("prefill: 64 tokens in 0.001 s, 1.0 tokens/s\n")
+            programs.read_speeds("prefill: 64 tokens\n")
 
 
 class CacheBytes(unittest.TestCase):
@@ -208,7 +211,7 @@ class Tables(unittest.TestCase):
                          ["    chimera-bench dense", "    chimera-run dense"])
         self.assertIn("| 128 | `mqar:pairs=16,queries=16,keys=40,vocab=128` | 64 | 1200 | 76800 |",
                       tables.settings(self.results))
-        self.assertIn("9 trainings, 2026-01-02 03:01:00 to 2026-01-02 03:11:00 UTC", tables.where(self.results))
+        self.assertIn("9 trainings, 2026-01-02 03:01:00 to 2026-01-02 03:11:00 UTC", pages.where(self.results.data))
 
     def test_without_results_tables_are_empty(self):
         for name, make in tables.TABLES.items():
