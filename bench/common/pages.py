@@ -2,7 +2,7 @@
 """What pages of measurements have in common: tables and numbers in markdown, put between marks, and the captions of
 figures."""
 
-import statistics
+from statistics import median
 
 
 def table(head, rows, numbers=()):
@@ -41,10 +41,6 @@ def wrapped(text, width):
             lines.append("")
         lines[-1] += word + " "
     return lines
-
-
-def median(values):
-    return statistics.median(values)
 
 
 def percent(share, digits=1):

@@ -40,6 +40,11 @@ def temporary_folder():
         yield folder
 
 
+def with_threads(words, threads):
+    """A command line with --threads, if there is a number of them."""
+    return words + (["--threads", str(threads)] if threads else [])
+
+
 def compile_model(call, folder):
     """model.chm in a trained model's folder. `call` runs a program of the build: (stdout, stderr)."""
     binary = os.path.join(folder, "model.chm")

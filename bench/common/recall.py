@@ -27,6 +27,18 @@ class Layout:
 
 
 @dataclass(frozen=True)
+class Recipe(Layout):
+    """The sequences of a training and how many are seen: a batch in each step."""
+
+    steps: int
+    batch: int = 64
+
+    def options(self, seed):
+        """What decides the trained weights beside the config: see trainings.train_command."""
+        return {"data": self.data(), "steps": self.steps, "batch": self.batch, "seq": self.seq, "seed": seed}
+
+
+@dataclass(frozen=True)
 class Sequence:
     """T tokens, the class of each position, and at questions {position: the value's token}."""
 
@@ -70,12 +82,13 @@ def write_tokens(path, found):
     arrays.write_tokens(path, *tokens(found))
 
 
-def count_right(found, logits_of):
-    """(right, asked): the questions whose value has the highest logit. `logits_of(sequence, position)` gives a list."""
+def count_right(found, logits, vocabulary):
+    """(right, asked): the questions whose value has the highest of the logits [B, T, vocabulary], which are flat."""
     right = asked = 0
     for b, one in enumerate(found):
         for at, answer in one.answers.items():
-            row = logits_of(b, at)
+            start = (b * len(one.tokens) + at) * vocabulary
+            row = logits[start:start + vocabulary]
             right += row.index(max(row)) == answer
             asked += 1
     return right, asked

@@ -16,6 +16,7 @@ import sys
 import time
 
 import machine
+from programs import with_threads
 from store import Store, only_one
 
 
@@ -31,6 +32,17 @@ class Failed(Exception):
 def digest(settings):
     """Equal for equal settings, however the file of a config is laid out."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def train_command(config, options, out, threads):
+    """chimera-train of the config in that file, which leaves the model in `out`. It goes on where a killed run left its
+    last checkpoint. `options`: data, steps, batch, seq, seed, and maybe evaluated, the sequences of an evaluation."""
+    words = ["chimera-train", config, "--data", options["data"], "--out", out]
+    for name in ("steps", "batch", "seq", "seed"):
+        words += [f"--{name}", str(options[name])]
+    words += ["--log-every", "50", "--checkpoint-every", "200", "--keep", "1", "--resume"]
+    words += ["--eval-sequences", str(options["evaluated"])] if "evaluated" in options else []
+    return with_threads(words, threads)
 
 
 def is_trained(folder):
@@ -89,14 +101,19 @@ class Comparison:
         """By the settings, so that no run takes another one's checkpoints for its own."""
         return os.path.join(self.folder, "models", f"{work.name()}-{work.digest()}")
 
+    def stored(self, kind, work, **key):
+        """The entry of a work with the same settings, or None."""
+        entry = self.store.find(kind, **work.key(), **key)
+        return entry if entry and entry["digest"] == work.digest() else None
+
     def found(self, work):
-        """The entry of a work that was trained well with these settings, or None."""
-        entry = self.store.find("training", **work.key())
-        return entry if entry and entry["status"] == "ok" and entry["digest"] == work.digest() else None
+        """The entry of a work that was trained well, or None."""
+        entry = self.stored("training", work)
+        return entry if entry and entry["status"] == "ok" else None
 
     def is_done(self, work):
-        entry = self.store.find("training", **work.key())
-        if not entry or entry["digest"] != work.digest() or self.options.again:
+        entry = self.stored("training", work)
+        if not entry or self.options.again:
             return False
         return entry["status"] == "ok" or (entry["commit"] == self.commit and entry["exit"] >= 0)
 

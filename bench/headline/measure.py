@@ -6,7 +6,7 @@ import os
 import cache
 import recall
 from logs import read_run
-from programs import MODES, read_speeds, run_model
+from programs import MODES, run_model, with_threads
 
 MOST_TOKENS = 1 << 17  # of a call of chimera-run: their logits are in memory
 
@@ -30,12 +30,7 @@ def at_context(call, folder, binary, layout, count):
     entries, bytes_of = [], {}
     for found in groups(recall.sequences(layout, count)):
         logits, vocabulary, routing, layers, stderr = run_model(call, binary, folder, folder, *recall.tokens(found))
-
-        def row(b, at, logits=logits, vocabulary=vocabulary):
-            start = (b * layout.seq + at) * vocabulary
-            return logits[start:start + vocabulary]
-
-        of_group = recall.count_right(found, row)
+        of_group = recall.count_right(found, logits, vocabulary)
         right, asked = right + of_group[0], asked + of_group[1]
         entries = entries or [0] * layers
         full = MODES.index("full")
@@ -50,17 +45,11 @@ def at_context(call, folder, binary, layout, count):
 def speed_command(folder, binary, speed, tokens, threads):
     words = ["chimera-run", binary, "--weights", folder, "--tokens", tokens, "--stats", "--max-sequences",
              str(speed.batch), "--schedule", f"chunks:{speed.seq - speed.decoded()},1"]
-    return words + (["--threads", str(threads)] if threads else [])
-
-
-def speed_once(call, command):
-    """{"prefill", "decode"}: tokens per second, over all sequences."""
-    return read_speeds(call(command)[1])
+    return with_threads(words, threads)
 
 
 def write_tokens(folder, recipe, speed):
     """The path of a file with the speed's sequences."""
     path = os.path.join(folder, f"T{speed.seq}-pairs{speed.pairs}-batch{speed.batch}.npy")
-    layout = recall.Layout(speed.seq, speed.pairs, speed.pairs, recipe.keys, recipe.vocabulary)
-    recall.write_tokens(path, recall.sequences(layout, speed.batch))
+    recall.write_tokens(path, recall.sequences(speed.layout(recipe), speed.batch))
     return path

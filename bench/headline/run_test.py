@@ -2,11 +2,9 @@
 """Runs bench/headline/run --quick with two steps of training, by the programs of a build, whose folder is the argument:
 trained, asked, timed, not done twice, and shown by the report. The configs and the tables are checked without them."""
 
-import json
 import os
 import subprocess
 import sys
-import tempfile
 import unittest
 
 sys.dont_write_bytecode = True
@@ -15,6 +13,7 @@ PROGRAMS = sys.argv.pop() if len(sys.argv) > 1 else os.path.join(HERE, "..", "..
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "common")]
 import tables  # noqa: E402
 import works  # noqa: E402
+from testing import RunTest  # noqa: E402
 
 OF_MODELS = {"modes", "num_hidden_layers", "router", "training"}
 
@@ -66,25 +65,15 @@ class Tables(unittest.TestCase):
         self.assertIn("| failed: no \\| memory |", tables.training(results))
 
 
-class Quick(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        self.output = os.path.join(self.folder.name, "results.json")
-
-    def script(self, name, *options):
-        done = subprocess.run([sys.executable, os.path.join(HERE, name), *options], capture_output=True, text=True,
-                              check=False)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return done.stdout
+class Quick(RunTest):
+    HERE = HERE
 
     def quick(self):
         return self.script("run", "--quick", "--steps", "2", "--rounds", "1", "--threads", "1", "--bin", PROGRAMS,
                            "--output", self.output)
 
     def entries(self, kind):
-        with open(self.output, encoding="utf-8") as file:
-            return [entry for entry in json.load(file)["entries"] if entry["kind"] == kind]
+        return [entry for entry in self.stored() if entry["kind"] == kind]
 
     def test_it_trains_asks_times_and_reports(self):
         self.quick()

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The tables of the headline, in markdown, from what bench/headline/run stored."""
 
+from statistics import median
+
 import pages
 import works
-from pages import kib, median, one_line, percent, spread, table
+from pages import kib, one_line, percent, spread, table
 
 FAILED = "failed"
 

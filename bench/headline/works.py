@@ -5,8 +5,8 @@ import json
 import os
 from dataclasses import dataclass
 
-from recall import Layout
-from trainings import digest
+from recall import Layout, Recipe
+from trainings import digest, train_command
 
 MQAR = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "mqar")
 
@@ -26,32 +26,28 @@ OF_ALL = {"partial_rotary_factor": 0.0625, "rope_theta": 1e8}
 
 
 @dataclass(frozen=True)
-class Recipe(Layout):
-    """The sequences of training and how many are seen; the same for all contenders."""
-
-    steps: int
-    batch: int = 64
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A context that trained models are tried at: sequences so long with so many pairs, each asked for once."""
+class Context:
+    """Sequences so long with so many pairs, each asked for once."""
 
     seq: int
     pairs: int
-    sequences: int
 
     def layout(self, recipe):
         return Layout(self.seq, self.pairs, self.pairs, recipe.keys, recipe.vocabulary)
 
 
 @dataclass(frozen=True)
-class Speed:
+class Cell(Context):
+    """A context that trained models are tried at."""
+
+    sequences: int
+
+
+@dataclass(frozen=True)
+class Speed(Context):
     """A context at which prefill and decode are timed: the last `decoded` tokens come one by one, the others before
     them at once."""
 
-    seq: int
-    pairs: int
     batch: int
 
     def decoded(self):
@@ -71,13 +67,18 @@ class Plan:
     rounds: int
 
 
+def fitting(seq, pairs):
+    """The numbers of pairs for which a sequence has room: a pair and its question take two places each."""
+    return [number for number in pairs if 4 * number <= seq]
+
+
 def cells(seq, questions, pairs):
     """Of a length: as many sequences as have so many questions, at least one."""
-    return tuple(Cell(seq, number, max(1, questions // number)) for number in pairs if 4 * number <= seq)
+    return tuple(Cell(seq, number, max(1, questions // number)) for number in fitting(seq, pairs))
 
 
 def speeds(seq, pairs, batches):
-    return tuple(Speed(seq, number, batch) for number in pairs if 4 * number <= seq for batch in batches)
+    return tuple(Speed(seq, number, batch) for number in fitting(seq, pairs) for batch in batches)
 
 
 PAIRS = (8, 32, 128, 512)
@@ -116,17 +117,11 @@ class Work:
 
     def settings(self):
         """What decides the trained weights: the config and the options, without paths or threads."""
-        return {"config": self.config(), "options": {"data": self.recipe.data(), "steps": self.recipe.steps,
-                                                     "batch": self.recipe.batch, "seq": self.recipe.seq,
-                                                     "seed": self.seed}}
+        return {"config": self.config(), "options": self.recipe.options(self.seed)}
 
     def digest(self):
         return digest(self.settings())
 
     def command(self, config, out, threads):
-        """chimera-train of the config in that file, which leaves the model in `out`. It goes on where a killed run left
-        its last checkpoint."""
-        words = ["chimera-train", config, "--data", self.recipe.data(), "--out", out,
-                 "--steps", str(self.recipe.steps), "--batch", str(self.recipe.batch), "--seq", str(self.recipe.seq),
-                 "--seed", str(self.seed), "--log-every", "50", "--checkpoint-every", "200", "--keep", "1", "--resume"]
-        return words + (["--threads", str(threads)] if threads else [])
+        """The trainer's command line, given the file of the config."""
+        return train_command(config, self.settings()["options"], out, threads)

@@ -12,7 +12,7 @@ import json
 import os
 
 import recall
-from programs import read_speeds
+from programs import read_speeds, with_threads
 from trainings import in_turn
 
 BATCHES = (1, 16)
@@ -23,13 +23,13 @@ def bench_command(folder, size, threads):
     words = ["chimera-bench", os.path.join(folder, "model.chm"), "--weights", folder,
              "--decode-context", str(size.seq - tokens), "--decode-tokens", str(tokens),
              "--batch", ",".join(str(batch) for batch in BATCHES), "--repeats", "9", "--format", "json"]
-    return words + (["--threads", str(threads)] if threads else [])
+    return with_threads(words, threads)
 
 
 def task_command(folder, batch, threads):
     words = ["chimera-run", os.path.join(folder, "model.chm"), "--weights", folder,
              "--tokens", os.path.join(folder, f"batch{batch}.npy"), "--schedule", "decode", "--stats"]
-    return words + (["--threads", str(threads)] if threads else [])
+    return with_threads(words, threads)
 
 
 def measure(call, folder, size, threads):

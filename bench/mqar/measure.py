@@ -2,7 +2,6 @@
 """What is measured of a trained model: chimera-train's last evaluation, and the compiled model on other sequences."""
 
 import json
-import os
 
 import cache
 import recall
@@ -58,11 +57,7 @@ def shares_by_class(found, routing, layers):
 
 def accuracy(found, logits, vocabulary):
     """The share of the questions whose value has the highest logit."""
-    def row(b, at):
-        start = (b * len(found[0].tokens) + at) * vocabulary
-        return logits[start:start + vocabulary]
-
-    right, asked = recall.count_right(found, row)
+    right, asked = recall.count_right(found, logits, vocabulary)
     return right / asked
 
 

@@ -13,7 +13,6 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "common")]
 import cache  # noqa: E402
-import decode  # noqa: E402
 import figures  # noqa: E402
 import measure  # noqa: E402
 import pages  # noqa: E402

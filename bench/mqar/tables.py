@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The tables of docs/mqar.md, in markdown, from what bench/mqar/run stored."""
 
+from statistics import median
+
 import pages
 import recall
-from pages import kib, median, one_line, percent, spread, table
+from pages import kib, one_line, percent, spread, table
 from results import dense_entries
 
 SOLVED = 0.99  # the hard accuracy from which a run counts as having solved the task

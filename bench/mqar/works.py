@@ -5,8 +5,8 @@ import json
 import os
 from dataclasses import dataclass
 
-from recall import Layout
-from trainings import digest
+from recall import Recipe
+from trainings import digest, train_command
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -15,11 +15,9 @@ CONTENDERS = ("dense", "ssm", "window", "hybrid", "chimera")
 
 
 @dataclass(frozen=True)
-class Size(Layout):
-    """A layout of sequences and how long it is trained; the same for all contenders."""
+class Size(Recipe):
+    """A length of sequences; the same for all contenders."""
 
-    steps: int
-    batch: int = 64
     evaluated: int = 0  # held-out sequences of an evaluation, 0: as the config says
     compiled: int = 256  # sequences that the compiled model is tried on
 
@@ -55,8 +53,7 @@ class Work:
         """What decides the trained weights: the config and the options, without paths or threads."""
         with open(self.config(), encoding="utf-8") as file:
             config = json.load(file)
-        options = {"data": self.size.data(), "steps": self.size.steps, "batch": self.size.batch, "seq": self.size.seq,
-                   "seed": self.seed}
+        options = self.size.options(self.seed)
         if self.size.evaluated:
             options["evaluated"] = self.size.evaluated
         return {"config": config, "options": options}
@@ -65,12 +62,7 @@ class Work:
         return digest(self.settings())
 
     def command(self, out, threads):
-        """chimera-train, which leaves the model in `out`. It goes on where a killed run left its last checkpoint."""
-        words = ["chimera-train", self.config(), "--data", self.size.data(), "--out", out,
-                 "--steps", str(self.size.steps), "--batch", str(self.size.batch), "--seq", str(self.size.seq),
-                 "--seed", str(self.seed), "--log-every", "50", "--checkpoint-every", "200", "--keep", "1", "--resume"]
-        words += ["--eval-sequences", str(self.size.evaluated)] if self.size.evaluated else []
-        return words + (["--threads", str(threads)] if threads else [])
+        return train_command(self.config(), self.settings()["options"], out, threads)
 
 
 def works(sizes, contenders, seeds):

@@ -172,6 +172,8 @@ void addStateSpace(json &config, const std::vector<int> &row, int hidden, Random
   ssm["state_size"] = stateSizes[row[StateSize]];
   if (row[StateSpace] == 1) {
     ssm["kind"] = "lti";
+    if (row[PostNorms] == 1) // a norm of what few numbers make magnifies rounding: of one, all is its sign
+      ssm["state_size"] = std::max(8, stateSizes[row[StateSize]]);
     return;
   }
   int expand = row[Expand] + 1, headDim = stateHeadDims[row[StateHeadDim]];
