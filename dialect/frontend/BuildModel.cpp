@@ -65,7 +65,7 @@ private:
 
   bool weighted() const { return config.router.writeGate && config.hasRouter(model.getLayer()); }
   ArrayAttr modesAttr(const std::vector<Mode> &modes) {
-    return ir::modesAttr(model.ops().getContext(), llvm::map_to_vector(modes, toIr));
+    return ir::modesAttr(model.ops().getContext(), llvm::map_to_vector(modes, [](Mode mode) { return toIr(mode); }));
   }
   ArrayAttr layerModes() { return modesAttr(config.layerModes[model.getLayer()]); }
 

@@ -56,16 +56,18 @@ protected:
 
   /// The modes that have caches.
   static std::set<std::string> cachesOf(const std::string &binary) {
+    const nlohmann::json all = inspect(binary)["caches"];
     std::set<std::string> modes;
-    for (const nlohmann::json &cache : inspect(binary)["caches"])
+    for (const nlohmann::json &cache : all)
       modes.insert(cache["mode"].get<std::string>());
     return modes;
   }
 
   /// The bytes of a sequence's caches but for the pages of its lists.
   static int64_t bytesOf(const std::string &binary) {
+    const nlohmann::json pools = inspect(binary)["pools"];
     int64_t sum = 0;
-    for (const nlohmann::json &pool : inspect(binary)["pools"])
+    for (const nlohmann::json &pool : pools)
       sum += pool["bytes_per_slot"].get<int64_t>();
     return sum;
   }
