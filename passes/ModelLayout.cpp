@@ -35,15 +35,16 @@ DictionaryAttr chimera::parameterEntry(ParamOp op) {
   if (op.getOptional()) {
     entry.set("optional", UnitAttr::get(context));
   }
-  if (op.getSourceAttr()) {
-    entry.set("source", op.getSourceAttr());
-  }
-  if (op.getSourceShapeAttr()) {
-    entry.set("source_shape", op.getSourceShapeAttr());
-  }
-  if (op.getRowPermutationAttr()) {
-    entry.set("row_permutation", op.getRowPermutationAttr());
-  }
+  auto setIfThere = [&](StringRef name, Attribute attr) {
+    if (attr) {
+      entry.set(name, attr);
+    }
+  };
+  setIfThere("source", op.getSourceAttr());
+  setIfThere("source_shape", op.getSourceShapeAttr());
+  setIfThere("source_row", op.getSourceRowAttr());
+  setIfThere("row_permutation", op.getRowPermutationAttr());
+  setIfThere("offset", op.getOffsetAttr());
   return entry.getDictionary(context);
 }
 

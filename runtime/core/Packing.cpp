@@ -30,7 +30,7 @@ std::vector<Packer::Row> Packer::rowsOf(int64_t panel) const {
     if (source == sources.size() || output >= sources[source].outputs)
       break;
     const std::vector<int64_t> *order = sources[source].rows;
-    row = {source, order ? (*order)[size_t(output)] : output};
+    row = {source, sources[source].firstRow + (order ? (*order)[size_t(output)] : output)};
     ++output;
   }
   return rows;
@@ -94,9 +94,9 @@ void Packer::read(const Row &row, const uint8_t *from, int64_t begin, int64_t co
   const MatrixSource &source = sources[row.source];
   io::DType given = source.tensor->dtype;
   if (type != io::DType::F32 || source.rounded != io::DType::BF16 || packed.format != WeightFormat::F32)
-    return io::convertElements(given, from, type, to, there);
+    return io::convertElements(given, from, type, to, there, source.offset);
   uint16_t narrow[chunkInputs];
-  io::convertElements(given, from, io::DType::BF16, narrow, there);
+  io::convertElements(given, from, io::DType::BF16, narrow, there, source.offset);
   io::convertElements(io::DType::BF16, narrow, type, to, there);
 }
 

@@ -8,8 +8,10 @@
 #include "runtime/core/Model.h"
 #include "runtime/device/Device.h"
 #include "runtime/io/Safetensors.h"
+#include "runtime/train/SourceTensors.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,7 +36,7 @@ struct HostTensor {
 class State {
 public:
   /// `totals`: a step has several runs. `device` and `model` must outlive the state. Fails if the model's binary has no
-  /// training programs, or memory is short.
+  /// training programs, its parameters do not make up whole tensors of a checkpoint, or memory is short.
   static Result<std::unique_ptr<State>> create(runtime::Device &device, const runtime::Model &model, bool totals);
 
   const runtime::Model &model() const { return owner; }
@@ -46,13 +48,14 @@ public:
   Failure load(const io::Checkpoint &checkpoint);
   /// Sets the parameters to random initial values (runtime/train/Initialise.h); `config` describes the model.
   Failure initialise(const Config &config, uint64_t seed);
-  /// Sets the moments from tensors as `optimizer` gives them.
+  /// Sets the moments, and the masters of parameters with an offset, from tensors as `optimizer` gives them.
   Failure loadOptimizer(const io::Checkpoint &checkpoint);
 
   /// The model's tensors as a checkpoint has them, also those that nothing reads: its names, shapes and order of rows,
-  /// in the masters' type, and the balancer's bias and averages in f32.
+  /// less the offsets, in the masters' type, and the balancer's bias and averages in f32.
   std::vector<HostTensor> tensors() const;
-  /// The moments: "moment1.NAME" and "moment2.NAME" of each trainable parameter, in the masters' type and order.
+  /// The moments: "moment1.NAME" and "moment2.NAME" of each trainable parameter, in the masters' type and order; and
+  /// "master.NAME" of each parameter with an offset, as the subtraction in `tensors` may have rounded.
   std::vector<HostTensor> optimizer() const;
   /// The gradients under the checkpoint's names, shapes and order of rows; zeros for parameters that nothing reads.
   /// Without those of the routers' biases, which the balancer moves.
@@ -100,16 +103,22 @@ private:
   size_t bytesOf(size_t parameter) const;
   void writeParameter(size_t index, const std::vector<uint8_t> &bytes);
   std::vector<uint8_t> read(const uint8_t *from, size_t parameter) const;
-  HostTensor asCheckpoint(size_t parameter, std::vector<uint8_t> bytes) const;
+  /// A parameter's values less its offset.
+  std::vector<uint8_t> stored(size_t parameter) const;
+  /// A tensor of the checkpoint, put together from what `values` gives for each of its parameters.
+  HostTensor asCheckpoint(const SourceTensor &source,
+                          const std::function<std::vector<uint8_t>(size_t parameter)> &values) const;
   std::string averageName(int64_t layer) const;
-  Failure loadMoment(const io::Checkpoint &checkpoint, size_t parameter, const char *kind, uint8_t *to);
+  /// The tensor "KIND.NAME" of what `optimizer` gave.
+  Failure loadKept(const io::Checkpoint &checkpoint, size_t parameter, const char *kind, uint8_t *to);
 
   runtime::Device &on;
   const runtime::Model &owner;
   std::vector<size_t> parameterAt, trainableAt; ///< Offsets by parameter.
   size_t trainableBytes = 0;
   runtime::OwnedRegion parameters, gradientRegion, totalRegion, moments1, moments2;
-  std::vector<Balancer> balancers; ///< By layer.
+  std::vector<SourceTensor> sources; ///< Of the checkpoint.
+  std::vector<Balancer> balancers;   ///< By layer.
 };
 
 } // namespace chimera::train
