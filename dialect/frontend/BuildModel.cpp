@@ -210,15 +210,8 @@ Value FunctionBuilder::buildFeedForward(Value z) {
     return z;
   OpBuilder &builder = model.ops();
   Value u = model.norm(config.norm, z, "ffn_norm");
-  Value gate, up;
-  if (config.fusedGateUp) {
-    Value both = model.linear(u, "ffn.gate_up_proj");
-    gate = model.columns(both, 0, config.intermediateSize);
-    up = model.columns(both, config.intermediateSize, config.intermediateSize);
-  } else {
-    gate = model.linear(u, "ffn.gate_proj");
-    up = model.linear(u, "ffn.up_proj");
-  }
+  Value gate = model.linear(u, "ffn.gate_proj");
+  Value up = model.linear(u, "ffn.up_proj");
   Value hidden = builder.create<ir::SwigluOp>(model.loc(), gate.getType(), gate, up);
   Value output = model.scale(model.linear(hidden, "ffn.down_proj"), config.residualMultiplier);
   return builder.create<ir::AddOp>(model.loc(), z.getType(), z, output);

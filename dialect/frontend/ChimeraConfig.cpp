@@ -175,7 +175,6 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
                     "qkv_bias",
                     "attention_out_bias",
                     "mlp_bias",
-                    "fused_gate_up",
                     "qk_norm",
                     "attention_multiplier",
                     "embedding_multiplier",
@@ -200,7 +199,6 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
   readModes(reader, reader.sink(), config);
   config.intermediateSize = reader.integer("intermediate_size", std::nullopt, 0, largestSize);
   config.mlpBias = reader.boolean("mlp_bias", false);
-  config.fusedGateUp = reader.boolean("fused_gate_up", false);
   readMultipliers(reader, config);
   config.norm = reader.choice<NormKind>("norm", NormKind::Rms, {{"rms", NormKind::Rms}, {"layer", NormKind::Layer}});
   config.normEps = reader.number("norm_eps", 1e-5, NumberRange::positive());

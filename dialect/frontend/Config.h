@@ -112,7 +112,6 @@ struct Config {
   bool qkvBias = false;          ///< q_proj, k_proj and v_proj have a bias
   bool attentionOutBias = false; ///< o_proj has one
   bool mlpBias = false;          ///< those of the feed-forward network have one
-  bool fusedGateUp = false;      ///< its gate_proj and up_proj are one matrix, ffn.gate_up_proj [2 intermediateSize, D]
   bool qkNorm = false;           ///< the heads of queries and keys are RMS-normalised before they are rotated
   std::vector<bool> ropeLayers;  ///< [L]: whether a layer rotates; empty: all do
   std::optional<double> attentionMultiplier; ///< of the scores; none: 1 / sqrt(headDim)

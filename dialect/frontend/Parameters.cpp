@@ -36,12 +36,8 @@ private:
       config.ssm.kind == SsmKind::Lti ? addLti() : addMamba2();
     if (config.intermediateSize > 0) {
       norm("ffn_norm", config.norm);
-      if (config.fusedGateUp) {
-        linear("ffn.gate_up_proj", 2 * config.intermediateSize, width, config.mlpBias);
-      } else {
-        linear("ffn.gate_proj", config.intermediateSize, width, config.mlpBias);
-        linear("ffn.up_proj", config.intermediateSize, width, config.mlpBias);
-      }
+      linear("ffn.gate_proj", config.intermediateSize, width, config.mlpBias);
+      linear("ffn.up_proj", config.intermediateSize, width, config.mlpBias);
       linear("ffn.down_proj", width, config.intermediateSize, config.mlpBias);
     }
     prefix.clear();

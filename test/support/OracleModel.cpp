@@ -58,10 +58,8 @@ std::vector<T> Evaluation<T>::runLayer(size_t layer, const std::vector<T> &x, in
 template <typename T> std::vector<T> Evaluation<T>::feedForward(size_t layer, const std::vector<T> &z) const {
   LayerParametersOf<T> tensors = tensorsOf(layer);
   std::vector<T> u = normOfLayer(layer, "ffn_norm", z);
-  size_t inner = config.intermediateSize;
-  std::vector<T> both = config.fusedGateUp ? tensors.project("ffn.gate_up_proj", u) : std::vector<T>();
-  std::vector<T> gate = config.fusedGateUp ? slice(both, 0, inner) : tensors.project("ffn.gate_proj", u);
-  std::vector<T> up = config.fusedGateUp ? slice(both, inner, inner) : tensors.project("ffn.up_proj", u);
+  std::vector<T> gate = tensors.project("ffn.gate_proj", u);
+  std::vector<T> up = tensors.project("ffn.up_proj", u);
   for (size_t i = 0; i < gate.size(); ++i)
     up[i] *= silu(gate[i]);
   return tensors.project("ffn.down_proj", up);

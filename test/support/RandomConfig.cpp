@@ -84,7 +84,6 @@ std::vector<int> levelsOfOptions() {
   levels[RouterNorm] = 3;
   levels[Temperature] = temperatures.size();
   levels[Capacity] = 4;
-  levels[FeedForward] = 3;
   levels[Biases] = 4;
   levels[Rotates] = 3;
   return levels;
@@ -204,7 +203,6 @@ std::string makeConfig(const std::vector<int> &row, Random random) {
   config["hidden_size"] = hidden;
   config["num_hidden_layers"] = layers;
   config["intermediate_size"] = row[FeedForward] ? random.between(8, 80) : 0;
-  config["fused_gate_up"] = row[FeedForward] == 2;
   config["norm"] = row[Norm] ? "layer" : "rms";
   config["norm_eps"] = random.chance(0.5) ? 1e-5 : 1e-3;
   config["token_conv_kernel"] = tokenConvs[row[TokenConv]];
