@@ -51,6 +51,8 @@ LogicalResult CpuCalls::lowerLinear(FusedLinearOp op) {
   spec.x = x.view;
   spec.gather = bool(op.getGather());
   spec.epilogue = static_cast<cpu::Epilogue>(op.getEpilogue());
+  if (op.getActivation())
+    spec.activation = activationOf(op);
   spec.scatter = op.getResidual() && own != rowsOf(op.getResidual());
   spec.gated = bool(op.getGate());
   spec.weight = weightFormat(op);
@@ -73,13 +75,15 @@ LogicalResult CpuCalls::lowerLinear(FusedLinearOp op) {
 // Row by row
 //===----------------------------------------------------------------------===//
 
-/// A NormOp or a FusedNormOp, which has no groups.
+/// A NormOp or a FusedNormOp.
 template <typename Op> void CpuCalls::lowerNorm(Op op) {
   cpu::NormSpec spec{columnsOf(op.getInput()),
                      op.getKind() == NormKind::RMS ? cpu::NormKind::RMS : cpu::NormKind::Layer,
-                     op.getEps().convertToDouble(), false, false};
-  if constexpr (std::is_same_v<Op, NormOp>)
-    spec.groups = int64_t(op.getGroups());
+                     op.getEps().convertToDouble(),
+                     /*exact=*/false,
+                     /*rounded=*/false,
+                     int64_t(op.getGroups()),
+                     op.getUnitOffset()};
   KernelCall call(rewriter, op);
   call.start(rowsOf(op.getInput())).in({op.getInput(), op.getWeight()}).optional(op.getBias());
   for (Value result : op->getResults()) {

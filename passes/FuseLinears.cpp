@@ -36,7 +36,7 @@ public:
   LinearFuser(IRRewriter &rewriter, LayerListener &layers) : rewriter(rewriter), layers(layers) {}
 
   void run(Block &block) {
-    fuseSwiglu(block);
+    fuseGlu(block);
     stack(block);
     for (auto op : llvm::make_early_inc_range(block.getOps<FusedLinearOp>())) {
       fuseGather(op);
@@ -48,23 +48,26 @@ public:
 private:
   /// A product in the place of `op`.
   FusedLinearOp create(Operation *op, Type result, Value input, ValueRange weights, Epilogue epilogue,
-                       Value residual = nullptr, Value gate = nullptr, Value gather = nullptr) {
+                       Value residual = nullptr, Value gate = nullptr, Value gather = nullptr,
+                       ActivationAttr activation = {}) {
     layers.follow(op);
-    return rewriter.create<FusedLinearOp>(op->getLoc(), result, input, weights, gather, residual, gate, epilogue);
+    return rewriter.create<FusedLinearOp>(op->getLoc(), result, input, weights, gather, residual, gate,
+                                          EpilogueAttr::get(op->getContext(), epilogue), activation);
   }
 
-  /// linear, linear, swiglu: one product with interleaved weights.
-  void fuseSwiglu(Block &block) {
-    for (auto swiglu : llvm::make_early_inc_range(block.getOps<SwigluOp>())) {
-      auto gate = swiglu.getGate().getDefiningOp<LinearOp>(), up = swiglu.getUp().getDefiningOp<LinearOp>();
+  /// linear, linear, glu: one product with interleaved weights.
+  void fuseGlu(Block &block) {
+    for (auto glu : llvm::make_early_inc_range(block.getOps<GluOp>())) {
+      auto gate = glu.getGate().getDefiningOp<LinearOp>(), up = glu.getUp().getDefiningOp<LinearOp>();
       bool alone = gate && up && gate != up && gate->hasOneUse() && up->hasOneUse();
       if (!alone || gate.getInput() != up.getInput() || gate.getWeight().getType() != up.getWeight().getType()) {
         continue;
       }
-      rewriter.setInsertionPoint(swiglu);
-      auto fused = create(swiglu, swiglu.getResult().getType(), gate.getInput(), {gate.getWeight(), up.getWeight()},
-                          Epilogue::SwiGLU);
-      rewriter.replaceOp(swiglu, fused.getResult());
+      rewriter.setInsertionPoint(glu);
+      auto fused =
+          create(glu, glu.getResult().getType(), gate.getInput(), {gate.getWeight(), up.getWeight()}, Epilogue::GLU,
+                 /*residual=*/nullptr, /*gate=*/nullptr, /*gather=*/nullptr, glu.getActivationAttr());
+      rewriter.replaceOp(glu, fused.getResult());
       rewriter.eraseOp(gate);
       rewriter.eraseOp(up);
     }
@@ -151,11 +154,14 @@ private:
     }
   }
 
-  /// silu and rounding at the end.
+  /// An activation and rounding at the end.
   void fuseActivation(FusedLinearOp op) {
-    if (auto silu = onlyUser<SiluOp>(op.getResult()); silu && op.getEpilogue() == Epilogue::None) {
-      rewriter.modifyOpInPlace(op, [&] { op.setEpilogue(Epilogue::SiLU); });
-      rewriter.replaceOp(silu, op.getResult());
+    if (auto activate = onlyUser<ActivateOp>(op.getResult()); activate && op.getEpilogue() == Epilogue::None) {
+      rewriter.modifyOpInPlace(op, [&] {
+        op.setEpilogue(Epilogue::Activate);
+        op.setActivationAttr(activate.getActivationAttr());
+      });
+      rewriter.replaceOp(activate, op.getResult());
     }
     auto cast = onlyUser<CastOp>(op.getResult());
     if (cast && elementOf(op.getResult()).isF32() && elementOf(cast.getResult()).isBF16()) {

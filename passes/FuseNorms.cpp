@@ -37,7 +37,7 @@ static SmallVector<CastOp> castsOf(Value value) {
 /// A norm and its casts become one op with a result for each type that is used.
 static void fuseNorm(IRRewriter &rewriter, NormOp op) {
   SmallVector<CastOp> casts = castsOf(op.getResult());
-  if (casts.empty() || op.getGroups() != 1) {
+  if (casts.empty()) {
     return;
   }
   bool exact = casts.size() < static_cast<size_t>(std::distance(op->use_begin(), op->use_end()));
@@ -48,7 +48,7 @@ static void fuseNorm(IRRewriter &rewriter, NormOp op) {
   types.push_back(casts.front().getResult().getType());
   rewriter.setInsertionPoint(op);
   auto fused = rewriter.create<FusedNormOp>(op.getLoc(), types, op.getKind(), op.getInput(), op.getWeight(),
-                                            op.getBias(), op.getEps());
+                                            op.getBias(), op.getEps(), op.getGroups(), op.getUnitOffset());
   for (CastOp cast : casts) {
     rewriter.replaceOp(cast, fused.getResults().back());
   }

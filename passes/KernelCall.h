@@ -11,6 +11,13 @@
 
 namespace chimera {
 
+/// What `op` applies, as kernels call it.
+template <typename Op> kernel::Activation activationOf(Op op) {
+  return static_cast<kernel::Activation>(op.getActivationAttr().getValue());
+}
+static_assert(static_cast<int>(kernel::Activation::GeluTanh) == static_cast<int>(ir::Activation::GELUTanh) &&
+              static_cast<int>(kernel::Activation::Relu2) == static_cast<int>(ir::Activation::ReLU2));
+
 /// A `chimera.call` under construction in the place of `op`: its buffers in kernel order, then the kernel.
 class KernelCall {
 public:

@@ -44,7 +44,7 @@ def DispatchMix : Pass<"chimera-dispatch-mix", "::mlir::func::FuncOp"> {
     ```mlir
     %z = chimera.mix [full, identity] routed %x, %h by %mode gate %gate rows %rows ... {
     ^bb0(%t: tensor<?x64xf32>, %seen: !chimera.rows, %own: !chimera.rows):
-      %o = chimera.silu %t : tensor<?x64xf32>
+      %o = chimera.activate <silu>, %t : tensor<?x64xf32>
       chimera.yield %o : tensor<?x64xf32>
     }, { ... chimera.yield }
     ```
@@ -52,7 +52,7 @@ def DispatchMix : Pass<"chimera-dispatch-mix", "::mlir::func::FuncOp"> {
     ```mlir
     %inverse, %full, %identity = chimera.dispatch [full, identity] %mode rows %rows ...
     %t = chimera.gather %h from %rows to %full ...
-    %o = chimera.silu %t : tensor<?x64xf32>
+    %o = chimera.activate <silu>, %t : tensor<?x64xf32>
     %z = chimera.combine [full] %x, %mode, %inverse, %gate, %o ...
     ```
 
@@ -160,15 +160,15 @@ def Rematerialize : Pass<"chimera-rematerialize", "::mlir::func::FuncOp"> {
 
     Before:
     ```mlir
-    %a = chimera.swiglu %gate, %up ...
+    %a = chimera.glu <silu>, %gate, %up ...
     ...
     %dw = chimera.linear_weight_grad %dy, %a leaves %leaves ...
     ```
     After:
     ```mlir
-    %a = chimera.swiglu %gate, %up ...
+    %a = chimera.glu <silu>, %gate, %up ...
     ...
-    %b = chimera.swiglu %gate, %up {chimera.recomputed = 0 : i64} ...
+    %b = chimera.glu <silu>, %gate, %up {chimera.recomputed = 0 : i64} ...
     %dw = chimera.linear_weight_grad %dy, %b leaves %leaves ...
     ```
 
@@ -207,11 +207,11 @@ def LowerToRef : Pass<"chimera-lower-to-ref", "::mlir::ModuleOp"> {
 
     Before:
     ```mlir
-    %a = chimera.silu %u : tensor<?x64xf32>
+    %a = chimera.activate <silu>, %u : tensor<?x64xf32>
     ```
     After:
     ```mlir
-    %a = chimera.call @chimera_silu_f32_64(%rows, %u) grid <tokens = 1, ...> {op = "chimera.silu", ...}
+    %a = chimera.call @chimera_silu_f32_64(%rows, %u) grid <tokens = 1, ...> {op = "chimera.activate", ...}
       : (!chimera.rows, tensor<?x64xf32>) -> tensor<?x64xf32>
     module @kernels { func.func @chimera_silu_f32_64(...) { scf.for ... } }
     ```

@@ -20,8 +20,9 @@ using namespace chimera::ir;
 
 void RefCalls::lowerNorm(NormOp op) {
   auto kind = op.getKind() == NormKind::RMS ? ref::NormKind::RMS : ref::NormKind::Layer;
-  ref::NormSpec spec{columnsOf(op.getInput()), kind, op.getEps().convertToDouble(), scalarOf(op.getInput()),
-                     int64_t(op.getGroups())};
+  ref::NormSpec spec{columnsOf(op.getInput()),      kind,
+                     op.getEps().convertToDouble(), scalarOf(op.getInput()),
+                     int64_t(op.getGroups()),       op.getUnitOffset()};
   KernelCall(rewriter, op)
       .start(rowsOf(op.getInput()))
       .in({op.getInput(), op.getWeight()})
@@ -74,11 +75,13 @@ LogicalResult RefCalls::lowerRowwise(Operation *op) {
         elementwise(getOrEmit(kernels, ref::ScaleSpec{columnsOf(scale.getInput()), scale.getFactor().convertToDouble(),
                                                       scalarOf(scale.getInput())}));
       })
-      .Case([&](SiluOp silu) {
-        elementwise(getOrEmit(kernels, ref::SiluSpec{columnsOf(silu.getInput()), scalarOf(silu.getInput())}));
+      .Case([&](ActivateOp activate) {
+        elementwise(getOrEmit(kernels, ref::ActivateSpec{columnsOf(activate.getInput()), activationOf(activate),
+                                                         scalarOf(activate.getInput())}));
       })
-      .Case([&](SwigluOp swiglu) {
-        elementwise(getOrEmit(kernels, ref::SwigluSpec{columnsOf(swiglu.getGate()), scalarOf(swiglu.getGate())}));
+      .Case([&](GluOp glu) {
+        elementwise(
+            getOrEmit(kernels, ref::GluSpec{columnsOf(glu.getGate()), activationOf(glu), scalarOf(glu.getGate())}));
       })
       .Case([&](ColumnsOp columns) {
         elementwise(getOrEmit(kernels, ref::ColumnsSpec{columnsOf(columns.getInput()), int64_t(columns.getOffset()),

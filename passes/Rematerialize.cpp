@@ -146,7 +146,7 @@ int64_t Rematerialization::findPeak() {
 
 /// Ops of the forward half whose results are a function of tensors alone; routing, which decides, is done once.
 bool Rematerialization::mayRepeat(Operation *op) const {
-  return isa<NormOp, GatedNormOp, LinearOp, CastOp, AddOp, AddBiasOp, ScaleOp, SiluOp, SwigluOp, ColumnsOp, GatherOp,
+  return isa<NormOp, GatedNormOp, LinearOp, CastOp, AddOp, AddBiasOp, ScaleOp, ActivateOp, GluOp, ColumnsOp, GatherOp,
              RopeOp, EmbedOp, SeqConvOp, SeqAttendOp, SeqSsmScanOp, SeqLtiScanOp, CombineOp, SoftCombineOp,
              RoundParamOp>(op);
 }

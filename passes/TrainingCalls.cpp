@@ -139,8 +139,9 @@ bool TrainingCalls::lowerRowwise(Operation *op) {
   return TypeSwitch<Operation *, bool>(op)
       .Case([&](NormGradOp grad) {
         auto kind = grad.getKind() == NormKind::RMS ? ref::NormKind::RMS : ref::NormKind::Layer;
-        ref::NormGradSpec spec{columnsOf(grad.getInput()), kind, grad.getEps().convertToDouble(),
-                               scalarOf(grad.getInput()), int64_t(grad.getGroups())};
+        ref::NormGradSpec spec{columnsOf(grad.getInput()),      kind,
+                               grad.getEps().convertToDouble(), scalarOf(grad.getInput()),
+                               int64_t(grad.getGroups()),       grad.getUnitOffset()};
         return rowwise(grad.getInput(), getOrEmit(kernels, spec));
       })
       .Case([&](GatedNormGradOp grad) {
@@ -148,12 +149,12 @@ bool TrainingCalls::lowerRowwise(Operation *op) {
                                     grad.getEps().convertToDouble(), scalarOf(grad.getInput())};
         return rowwise(grad.getInput(), getOrEmit(kernels, spec));
       })
-      .Case([&](SiluGradOp grad) {
-        ref::SiluGradSpec spec{columnsOf(grad.getInput()), scalarOf(grad.getInput())};
+      .Case([&](ActivateGradOp grad) {
+        ref::ActivateGradSpec spec{columnsOf(grad.getInput()), activationOf(grad), scalarOf(grad.getInput())};
         return rowwise(grad.getInput(), getOrEmit(kernels, spec));
       })
-      .Case([&](SwigluGradOp grad) {
-        ref::SwigluGradSpec spec{columnsOf(grad.getGate()), scalarOf(grad.getGate())};
+      .Case([&](GluGradOp grad) {
+        ref::GluGradSpec spec{columnsOf(grad.getGate()), activationOf(grad), scalarOf(grad.getGate())};
         return rowwise(grad.getGate(), getOrEmit(kernels, spec));
       })
       .Case([&](JoinColumnsOp join) {

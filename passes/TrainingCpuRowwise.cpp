@@ -56,15 +56,18 @@ struct OpCalls {
 
 bool OpCalls::lowerMap() const {
   return TypeSwitch<Operation *, bool>(op)
-      .Case([&](SiluOp silu) { return rowwise(silu.getResult(), emit(cpu::SiluSpec{columnsOf(silu.getInput())})); })
-      .Case([&](SwigluOp swiglu) {
-        return rowwise(swiglu.getResult(), emit(cpu::SwigluSpec{columnsOf(swiglu.getGate())}));
+      .Case([&](ActivateOp activate) {
+        cpu::ActivateSpec spec{columnsOf(activate.getInput()), activationOf(activate)};
+        return rowwise(activate.getResult(), emit(spec));
       })
-      .Case([&](SiluGradOp grad) {
-        return rowwise(grad.getInput(), emit(cpu::SiluGradSpec{columnsOf(grad.getInput())}));
+      .Case([&](GluOp glu) {
+        return rowwise(glu.getResult(), emit(cpu::GluSpec{columnsOf(glu.getGate()), activationOf(glu)}));
       })
-      .Case([&](SwigluGradOp grad) {
-        return rowwise(grad.getGate(), emit(cpu::SwigluGradSpec{columnsOf(grad.getGate())}));
+      .Case([&](ActivateGradOp grad) {
+        return rowwise(grad.getInput(), emit(cpu::ActivateGradSpec{columnsOf(grad.getInput()), activationOf(grad)}));
+      })
+      .Case([&](GluGradOp grad) {
+        return rowwise(grad.getGate(), emit(cpu::GluGradSpec{columnsOf(grad.getGate()), activationOf(grad)}));
       })
       .Default(false);
 }
@@ -74,7 +77,7 @@ bool OpCalls::lowerNorm() const {
       .Case([&](NormGradOp grad) {
         auto kind = grad.getKind() == NormKind::RMS ? cpu::NormKind::RMS : cpu::NormKind::Layer;
         cpu::NormGradSpec spec{columnsOf(grad.getInput()), kind, grad.getEps().convertToDouble(),
-                               int64_t(grad.getGroups())};
+                               int64_t(grad.getGroups()), grad.getUnitOffset()};
         return rowwise(grad.getInput(), emit(spec));
       })
       .Case([&](GatedNormGradOp grad) {

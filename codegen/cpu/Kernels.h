@@ -52,11 +52,12 @@ struct PackedLayout {
 };
 using abi::scaleGroup;
 
-enum class Epilogue { None, Silu, Swiglu, Residual };
+enum class Epilogue { None, Activate, Glu, Residual };
 
 /// y = epilogue(x W^T), each sum over k in one order whatever the number of rows.
-/// - None: y. Silu: y sigmoid(y). Swiglu: silu(y_gate) * y_up, with interleaved weights, silu rounded to f32 before the
-///   product. Each is rounded to `out` at the end.
+/// - None: y. Activate: f(y). Glu: f(y_gate) * y_up, with interleaved weights, f rounded to f32 before the product.
+/// Each
+///   is rounded to `out` at the end. f is `activation`, by Math.h.
 /// - Residual: out += y, or out += gate * y if gated (the product rounded first), in place, all f32; `gate` is indexed
 /// by row
 ///   id. With `scatter`, the row of out is the row id, else the compact row.
@@ -70,6 +71,7 @@ struct LinearSpec {
   View x;
   bool gather = false;
   Epilogue epilogue = Epilogue::None;
+  Activation activation = Activation::None; ///< of Activate and Glu
   bool scatter = false, gated = false;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const LinearSpec &spec);
@@ -80,15 +82,17 @@ PackedLayout packedLayout(const Isa &isa, const LinearSpec &spec);
 
 enum class NormKind { RMS, Layer };
 
-/// As the ref norm, of groups too; sums in 16 lanes (lane i takes the elements i mod 16 in order), then a tree. Results
-/// are written in f32, in bf16 (rounded from the f32 result), or both. Buffers: start, x f32 [., width], w f32 [width /
-/// groups], (b f32 [width] if Layer), (out f32 [., width] if `exact`), (out bf16 [., width] if `rounded`).
+/// As the ref norm, of groups and with a unit offset too; sums in 16 lanes (lane i takes the elements i mod 16 in
+/// order), then a tree. Results are written in f32, in bf16 (rounded from the f32 result), or both. Buffers: start, x
+/// f32 [., width], w f32 [width / groups], (b f32 [width] if Layer), (out f32 [., width] if `exact`), (out bf16 [.,
+/// width] if `rounded`).
 struct NormSpec {
   int64_t width;
   NormKind kind;
   double eps;
   bool exact, rounded;
   int64_t groups = 1;
+  bool unitOffset = false;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const NormSpec &spec);
 

@@ -51,7 +51,7 @@ static int64_t panelOf(const Isa &isa, const LinearSpec &spec, bool tiles) {
 static Plan planOf(const Isa &isa, const LinearSpec &spec) {
   bool pairs = spec.in == Scalar::BF16 && spec.weight != WeightFormat::F32;
   bool tiles = isa.tileBF16 && pairs;
-  int64_t panel = panelOf(isa, spec, tiles), matrices = spec.epilogue == Epilogue::Swiglu ? 2 : 1;
+  int64_t panel = panelOf(isa, spec, tiles), matrices = spec.epilogue == Epilogue::Glu ? 2 : 1;
   Plan plan{{isa.lanes, spec.in, spec.weight, panel, isa.dotBF16 && pairs}, tiles, matrices, 0, 0, 0, 0, 0};
   plan.panels = (spec.outputs + panel - 1) / panel;
   plan.panelBytes = panelBytes(spec.weight, panel, spec.inputs);
@@ -64,18 +64,18 @@ static Plan planOf(const Isa &isa, const LinearSpec &spec) {
 
 PackedLayout packedLayout(const Isa &isa, const LinearSpec &spec) {
   int64_t group = spec.weight == WeightFormat::F32 ? 1 : spec.weight == WeightFormat::BF16 ? 2 : quantisedGroup;
-  return {spec.weight, planOf(isa, spec).micro.panel, group, spec.epilogue == Epilogue::Swiglu};
+  return {spec.weight, planOf(isa, spec).micro.panel, group, spec.epilogue == Epilogue::Glu};
 }
 
 static std::string symbolOf(const LinearSpec &spec) {
-  static constexpr const char *epilogues[] = {"", "silu", "swiglu", "add"};
+  static constexpr const char *epilogues[] = {"", "", "glu", "add"};
   std::string view;
   if (spec.x.stride || spec.x.offset)
     view = "of" + std::to_string(spec.x.stride) + "at" + std::to_string(spec.x.offset);
   return kernel::symbolOf({"cpu_linear", nameOf(spec.in), formatName(spec.weight), nameOf(spec.out),
                            std::to_string(spec.inputs) + "x" + std::to_string(spec.outputs), view,
                            spec.gather ? "gather" : "", epilogues[static_cast<int>(spec.epilogue)],
-                           spec.gated ? "gated" : "", spec.scatter ? "scatter" : ""});
+                           nameOf(spec.activation), spec.gated ? "gated" : "", spec.scatter ? "scatter" : ""});
 }
 
 namespace {

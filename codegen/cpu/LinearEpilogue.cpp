@@ -12,10 +12,10 @@ static Val apply(const LinearSpec &spec, const EpilogueRow &row, Val column, int
   switch (spec.epilogue) {
   case Epilogue::None:
     return y;
-  case Epilogue::Silu:
-    return silu(y);
-  case Epilogue::Swiglu:
-    return silu(y) * row.up.loadVector(column, lanes);
+  case Epilogue::Activate:
+    return activate(spec.activation, y);
+  case Epilogue::Glu:
+    return activate(spec.activation, y) * row.up.loadVector(column, lanes);
   case Epilogue::Residual:
     return before() + (spec.gated ? splat(row.gate, lanes) * y : y);
   }

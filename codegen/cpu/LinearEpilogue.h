@@ -12,7 +12,7 @@ namespace chimera::cpu {
 /// Where one row of sums goes.
 struct EpilogueRow {
   Buffer sums; ///< f32 [panel]
-  Buffer up;   ///< the second matrix's, for Swiglu
+  Buffer up;   ///< the second matrix's, for Glu
   Buffer out;  ///< this row of out
   Val gate;    ///< f32, if gated
 };

@@ -70,4 +70,26 @@ Val silu(Val x) {
   return x / (real(x, 1) + exp(-x));
 }
 
+Val geluTanh(Val x) {
+  return x / (real(x, 1) + exp(-(x * fma(x * x, real(x, gelu2Cubic), real(x, gelu2)))));
+}
+
+Val relu2(Val x) {
+  return select(x < real(x, 0), real(x, 0), x * x);
+}
+
+Val activate(Activation activation, Val x) {
+  switch (activation) {
+  case Activation::None:
+    break;
+  case Activation::Silu:
+    return silu(x);
+  case Activation::GeluTanh:
+    return geluTanh(x);
+  case Activation::Relu2:
+    return relu2(x);
+  }
+  llvm_unreachable("there is something to apply");
+}
+
 } // namespace chimera::cpu

@@ -38,7 +38,8 @@ static void emitRMSNorm(KernelBuilder &k, const Isa &isa, const NormSpec &spec) 
     Buffer in = x.at(first);
     Val root = rootMean(sumInLanes(k, in, size, [](Val v, Val sums) { return fma(v, v, sums); }), size, spec.eps);
     forEachVector(k, size, isa.lanes, [&](Val i, int64_t lanes) {
-      out.store(first + i, in.loadVector(i, lanes) / splat(root, lanes) * w.loadVector(i, lanes));
+      Val weight = unitOffset(w.loadVector(i, lanes), spec.unitOffset);
+      out.store(first + i, in.loadVector(i, lanes) / splat(root, lanes) * weight);
     });
   };
   forEachRow(k, start, [&](Val row) { forEachGroup(k, row * spec.width, spec.groups, size, normalise); });
@@ -66,9 +67,9 @@ static void emitLayerNorm(KernelBuilder &k, const Isa &isa, const NormSpec &spec
 
 Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const NormSpec &spec) {
   bool rms = spec.kind == NormKind::RMS;
-  std::string symbol =
-      symbolOf({"cpu_norm", rms ? "rms" : "layer", std::to_string(spec.width), "eps" + nameOf(spec.eps),
-                spec.exact ? "f32" : "", spec.rounded ? "bf16" : "", groupsName(spec.groups)});
+  std::string symbol = symbolOf({"cpu_norm", rms ? "rms" : "layer", std::to_string(spec.width),
+                                 "eps" + nameOf(spec.eps), spec.exact ? "f32" : "", spec.rounded ? "bf16" : "",
+                                 groupsName(spec.groups), spec.unitOffset ? "offset" : ""});
   emitKernel(kernels, symbol, [&](KernelBuilder &k) { rms ? emitRMSNorm(k, isa, spec) : emitLayerNorm(k, isa, spec); });
   return {symbol, Grid{/*tokens=*/1}};
 }

@@ -18,26 +18,30 @@ namespace chimera::cpu {
 
 // One element to one (TrainingRowwiseMaps.cpp).
 
-struct SiluSpec {
+struct ActivateSpec {
   int64_t width;
+  Activation activation;
 };
-Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const SiluSpec &spec);
+Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const ActivateSpec &spec);
 
-struct SwigluSpec {
+struct GluSpec {
   int64_t width;
+  Activation activation;
 };
-Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const SwigluSpec &spec);
+Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const GluSpec &spec);
 
-/// dx = dy (s + (x s) (1 - s)), s = sigmoid(x): the slope within 6 * 2^-24 of its greatest value, 1.1.
-struct SiluGradSpec {
+/// dx = dy f'(x), by activationParts. The slope of silu is within 6 * 2^-24 of its greatest value, 1.1.
+struct ActivateGradSpec {
   int64_t width;
+  Activation activation;
 };
-Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const SiluGradSpec &spec);
+Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const ActivateGradSpec &spec);
 
-struct SwigluGradSpec {
+struct GluGradSpec {
   int64_t width;
+  Activation activation;
 };
-Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const SwigluGradSpec &spec);
+Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const GluGradSpec &spec);
 
 // Norms (TrainingRowwiseNorms.cpp).
 
@@ -49,6 +53,7 @@ struct NormGradSpec {
   NormKind kind;
   double eps;
   int64_t groups = 1;
+  bool unitOffset = false; ///< g = (1 + w) dy
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const NormGradSpec &spec);
 

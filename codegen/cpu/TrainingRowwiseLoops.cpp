@@ -39,13 +39,45 @@ SmallVector<Val> sumsInLanes(KernelBuilder &k, int64_t count, size_t sums,
   return llvm::map_to_vector(totals, [](Val lanes) { return reduceSum(lanes); });
 }
 
-SiluParts siluParts(Val x) {
+/// s = sigmoid(x) and 1 - s.
+static std::pair<Val, Val> sigmoidParts(Val x) {
   Type type = x.value.getType();
   KernelBuilder &k = *x.builder;
   Val negative = x < k.real(0, type);
   Val u = exp(select(negative, x, -x)), r = k.real(1, type) / (k.real(1, type) + u), ur = u * r;
-  Val s = select(negative, ur, r), value = x * s;
-  return {value, s + value * select(negative, r, ur)};
+  return {select(negative, ur, r), select(negative, r, ur)};
+}
+
+ActivationParts siluParts(Val x) {
+  auto [s, rest] = sigmoidParts(x);
+  Val value = x * s;
+  return {value, s + value * rest};
+}
+
+static ActivationParts geluTanhParts(Val x) {
+  auto real = [&](double value) { return x.builder->real(value, x.value.getType()); };
+  Val square = x * x;
+  auto [s, rest] = sigmoidParts(x * fma(square, real(gelu2Cubic), real(gelu2)));
+  // From 32 on s is 0 or 1: the derivative multiplies a zero and must not be infinite.
+  Val bounded = select(x < real(-32), real(-32), select(real(32) < x, real(32), x));
+  Val value = x * s;
+  return {value, s + value * rest * fma(bounded * bounded, real(3 * gelu2Cubic), real(gelu2))};
+}
+
+ActivationParts activationParts(Activation activation, Val x) {
+  switch (activation) {
+  case Activation::None:
+    break;
+  case Activation::Silu:
+    return siluParts(x);
+  case Activation::GeluTanh:
+    return geluTanhParts(x);
+  case Activation::Relu2: {
+    Val zero = x.builder->real(0, x.value.getType());
+    return {relu2(x), select(x < zero, zero, x + x)};
+  }
+  }
+  llvm_unreachable("there is something to apply");
 }
 
 } // namespace chimera::cpu

@@ -21,12 +21,16 @@ llvm::SmallVector<Val>
 sumsInLanes(KernelBuilder &k, int64_t count, size_t sums,
             llvm::function_ref<llvm::SmallVector<Val>(LoadLanes load, llvm::ArrayRef<Val> sums)> combine);
 
-/// silu and its derivative at x: x s and s + (x s) (1 - s), s = sigmoid(x). With u = e^-|x| and r = 1 / (1 + u), s and
-/// 1 - s are r and u r or the other way round, so that neither loses digits.
-struct SiluParts {
+/// An activation and its derivative at x.
+struct ActivationParts {
   Val value, slope;
 };
-SiluParts siluParts(Val x);
+/// silu: x s and s + (x s) (1 - s), s = sigmoid(x). With u = e^-|x| and r = 1 / (1 + u), s and 1 - s are r and u r or
+/// the other way round, so that neither loses digits.
+ActivationParts siluParts(Val x);
+/// Of any; the tanh form of GELU as silu, with s the sigmoid of the polynomial that Math.h names and its slope times
+/// 1 - s.
+ActivationParts activationParts(Activation activation, Val x);
 
 } // namespace chimera::cpu
 

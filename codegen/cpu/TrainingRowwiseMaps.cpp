@@ -25,24 +25,25 @@ static Kernel map(ModuleOp kernels, const Isa &isa, StringRef name, int64_t widt
   return {symbol, Grid{/*tokens=*/1}};
 }
 
-Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const SiluSpec &spec) {
-  return map(kernels, isa, "silu", spec.width, 1, 1, [](ArrayRef<Val> x) { return SmallVector<Val>{silu(x[0])}; });
+Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const ActivateSpec &spec) {
+  return map(kernels, isa, nameOf(spec.activation), spec.width, 1, 1,
+             [&](ArrayRef<Val> x) { return SmallVector<Val>{activate(spec.activation, x[0])}; });
 }
 
-Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const SwigluSpec &spec) {
-  return map(kernels, isa, "swiglu", spec.width, 2, 1,
-             [](ArrayRef<Val> x) { return SmallVector<Val>{silu(x[0]) * x[1]}; });
+Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const GluSpec &spec) {
+  return map(kernels, isa, "glu_" + nameOf(spec.activation), spec.width, 2, 1,
+             [&](ArrayRef<Val> x) { return SmallVector<Val>{activate(spec.activation, x[0]) * x[1]}; });
 }
 
-Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const SiluGradSpec &spec) {
-  return map(kernels, isa, "silu_grad", spec.width, 2, 1,
-             [](ArrayRef<Val> x) { return SmallVector<Val>{x[1] * siluParts(x[0]).slope}; });
+Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const ActivateGradSpec &spec) {
+  return map(kernels, isa, nameOf(spec.activation) + "_grad", spec.width, 2, 1,
+             [&](ArrayRef<Val> x) { return SmallVector<Val>{x[1] * activationParts(spec.activation, x[0]).slope}; });
 }
 
-Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const SwigluGradSpec &spec) {
-  return map(kernels, isa, "swiglu_grad", spec.width, 3, 2, [](ArrayRef<Val> x) {
+Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const GluGradSpec &spec) {
+  return map(kernels, isa, "glu_" + nameOf(spec.activation) + "_grad", spec.width, 3, 2, [&](ArrayRef<Val> x) {
     Val gate = x[0], up = x[1], dy = x[2];
-    SiluParts parts = siluParts(gate);
+    ActivationParts parts = activationParts(spec.activation, gate);
     return SmallVector<Val>{dy * up * parts.slope, dy * parts.value};
   });
 }

@@ -28,13 +28,14 @@ static void emitRMSNormGrad(KernelBuilder &k, const Isa &isa, const NormGradSpec
       Buffer in = x.at(first), upstream = dy.at(first);
       SmallVector<Val> sums = sumsInLanes(k, size, 2, [&](LoadLanes load, ArrayRef<Val> carried) {
         Val d = load(in);
-        return SmallVector<Val>{fma(d, d, carried[0]), fma(load(w) * load(upstream), d, carried[1])};
+        Val g = unitOffset(load(w), spec.unitOffset) * load(upstream);
+        return SmallVector<Val>{fma(d, d, carried[0]), fma(g, d, carried[1])};
       });
       Val inverse = inverseRoot(sums[0], size, spec.eps);
       Val along = inverse * inverse * meanOf(sums[1], size);
       forEachVector(k, size, isa.lanes, [&](Val i, int64_t lanes) {
         Val d = in.loadVector(i, lanes), up = upstream.loadVector(i, lanes), scale = splat(inverse, lanes);
-        Val g = w.loadVector(i, lanes) * up, part = up * (d * scale);
+        Val g = unitOffset(w.loadVector(i, lanes), spec.unitOffset) * up, part = up * (d * scale);
         dx.storeVector(first + i, scale * fma(-d, splat(along, lanes), g));
         toRows.storeVector(i, spec.groups > 1 ? toRows.loadVector(i, lanes) + part : part);
       });
@@ -70,7 +71,7 @@ static void emitLayerNormGrad(KernelBuilder &k, const Isa &isa, const NormGradSp
 Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const NormGradSpec &spec) {
   bool rms = spec.kind == NormKind::RMS;
   std::string symbol = symbolOf({"cpu_norm_grad", rms ? "rms" : "layer", std::to_string(spec.width),
-                                 "eps" + nameOf(spec.eps), groupsName(spec.groups)});
+                                 "eps" + nameOf(spec.eps), groupsName(spec.groups), spec.unitOffset ? "offset" : ""});
   emitKernel(kernels, symbol,
              [&](KernelBuilder &k) { rms ? emitRMSNormGrad(k, isa, spec) : emitLayerNormGrad(k, isa, spec); });
   return {symbol, Grid{/*tokens=*/1}};
@@ -89,7 +90,7 @@ Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const GatedNormGradSpec &spec
         Buffer weights = w.at(group * size), upstream = dout.at(first), toY = dy.at(first), toZ = dz.at(first);
         // silu and its slope lie in dy and dz until the gradients take their places.
         forEachVector(k, size, isa.lanes, [&](Val i, int64_t lanes) {
-          SiluParts parts = siluParts(z.loadVector(first + i, lanes));
+          ActivationParts parts = siluParts(z.loadVector(first + i, lanes));
           toY.storeVector(i, parts.value);
           toZ.storeVector(i, parts.slope);
         });

@@ -17,6 +17,9 @@ namespace chimera::kernel {
 
 enum class Scalar { F64, F32, BF16 };
 
+/// What is applied to each element by itself; those of the dialect, which define them, with the same numbers.
+enum class Activation { None, Silu, GeluTanh, Relu2 };
+
 /// Bytes of one element.
 int64_t byteSize(Scalar type);
 

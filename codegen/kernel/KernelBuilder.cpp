@@ -350,6 +350,24 @@ std::string nameOf(ArrayRef<int> values) {
   return llvm::join(llvm::map_range(values, [](int v) { return std::to_string(v); }), "");
 }
 
+Val unitOffset(Val weight, bool hasOffset) {
+  return hasOffset ? weight.builder->real(1, weight.value.getType()) + weight : weight;
+}
+
+std::string nameOf(Activation activation) {
+  switch (activation) {
+  case Activation::None:
+    return {};
+  case Activation::Silu:
+    return "silu";
+  case Activation::GeluTanh:
+    return "gelu_tanh";
+  case Activation::Relu2:
+    return "relu2";
+  }
+  llvm_unreachable("every activation is listed");
+}
+
 std::string groupsName(int64_t groups) {
   return groups == 1 ? std::string() : "groups" + std::to_string(groups);
 }

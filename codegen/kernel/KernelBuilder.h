@@ -224,11 +224,16 @@ void forEachRow(KernelBuilder &k, const Buffer &start, llvm::function_ref<void(V
 /// `first`.
 void forEachGroup(KernelBuilder &k, Val first, int64_t groups, int64_t size, llvm::function_ref<void(Val first)> body);
 
+/// What a norm multiplies by: `weight`, or 1 + weight where it has a unit offset.
+Val unitOffset(Val weight, bool hasOffset);
+
 // Pieces of symbols.
 std::string nameOf(Scalar type);
 /// A number with '-' spelled m, '.' spelled p and '+' left out.
 std::string nameOf(double value);
 std::string nameOf(llvm::ArrayRef<int> values);
+/// "silu", "gelu_tanh", "relu2", or nothing for None.
+std::string nameOf(Activation activation);
 /// "groupsN", or nothing for one group.
 std::string groupsName(int64_t groups);
 /// "chimera_" and the pieces that are not empty, joined by '_'.

@@ -50,14 +50,15 @@ enum class NormKind { RMS, Layer };
 
 /// RMS: x / sqrt(mean(x^2) + eps) * w. Layer: (x - mean) / sqrt(var + eps) * w + b, var the population variance around
 /// the mean. Sums ascend, by fma where a product is added. With groups each of that many equal parts of a row is
-/// normalised alone (RMS), by the same w. Buffers: start, x [., width], w [width / groups], (b [width] if Layer), out
-/// [., width]; all T.
+/// normalised alone (RMS), by the same w. With a unit offset (RMS) 1 + w takes the place of w. Buffers: start,
+/// x [., width], w [width / groups], (b [width] if Layer), out [., width]; all T.
 struct NormSpec {
   int64_t width;
   NormKind kind;
   double eps;
   Scalar type;
   int64_t groups = 1;
+  bool unitOffset = false;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const NormSpec &spec);
 
@@ -90,19 +91,21 @@ struct ScaleSpec {
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const ScaleSpec &spec);
 
-/// out = x * sigmoid(x), rounded once. Buffers: start, x, out; all [., width] of T.
-struct SiluSpec {
+/// out = f(x), by Math.h, rounded once. Buffers: start, x, out; all [., width] of T.
+struct ActivateSpec {
   int64_t width;
+  Activation activation;
   Scalar type;
 };
-Kernel getOrEmit(mlir::ModuleOp kernels, const SiluSpec &spec);
+Kernel getOrEmit(mlir::ModuleOp kernels, const ActivateSpec &spec);
 
-/// out = silu(gate) * up, silu rounded to T before the product. Buffers: start, gate, up, out; all [., width] of T.
-struct SwigluSpec {
+/// out = f(gate) * up, f rounded to T before the product. Buffers: start, gate, up, out; all [., width] of T.
+struct GluSpec {
   int64_t width;
+  Activation activation;
   Scalar type;
 };
-Kernel getOrEmit(mlir::ModuleOp kernels, const SwigluSpec &spec);
+Kernel getOrEmit(mlir::ModuleOp kernels, const GluSpec &spec);
 
 /// out[i][c] = x[i][offset + c], c < size. Buffers: start, x [., width], out [., size].
 struct ColumnsSpec {

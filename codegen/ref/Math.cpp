@@ -160,6 +160,32 @@ Val silu(Val x) {
   return apply(x, "chimera_math_silu", [](KernelBuilder &, Val operand) { return operand * sigmoid(operand); });
 }
 
+std::pair<Val, Val> geluArgument(Val x) {
+  auto real = [&](double value) { return x.builder->real(value, x.value.getType()); };
+  constexpr double linear = 1.5957691216057307, cubic = 0.07135481627260025; // 2 sqrt(2/pi), 0.044715 times that
+  Val square = x * x, argument = x * fma(square, real(cubic), real(linear));
+  // From 32 on the sigmoid is 0 or 1: the derivative multiplies a zero and must not be infinite.
+  Val bounded = select(x < real(-32), real(-32), select(real(32) < x, real(32), x));
+  return {argument, fma(bounded * bounded, real(3 * cubic), real(linear))};
+}
+
+Val activate(Activation activation, Val x) {
+  switch (activation) {
+  case Activation::None:
+    break;
+  case Activation::Silu:
+    return silu(x);
+  case Activation::GeluTanh:
+    return apply(x, "chimera_math_gelu_tanh",
+                 [](KernelBuilder &, Val operand) { return operand * sigmoid(geluArgument(operand).first); });
+  case Activation::Relu2: {
+    Val zero = x.builder->real(0, x.value.getType());
+    return select(x < zero, zero, x * x);
+  }
+  }
+  llvm_unreachable("there is something to apply");
+}
+
 // x = n pi/2 + r, |r| <= pi/4: n times the upper part is taken away without rounding (fma, and the difference is a
 // multiple of 2^-52 below 1), the lower part with one rounding; the third part would be below 2^31 1.5e-33. The Taylor
 // series to r^17 and r^16 leave less than 3e-18. The quadrant n mod 4 swaps and negates.

@@ -21,6 +21,11 @@ Val softplus(Val x);
 Val sigmoid(Val x);
 /// x sigmoid(x) within 3 ulp.
 Val silu(Val x);
+/// The activation, which is not None: silu; x sigmoid(v) with v = 2 sqrt(2/pi) (x + 0.044715 x^3), which is the tanh
+/// form of GELU; max(x, 0)^2, NaN for NaN.
+Val activate(Activation activation, Val x);
+/// v and its derivative at an f64 x, which is taken as -32 or 32 beyond them for the derivative.
+std::pair<Val, Val> geluArgument(Val x);
 
 struct SinCos {
   Val sine, cosine;

@@ -53,12 +53,14 @@ Kernel getOrEmit(ModuleOp kernels, const ScaleSpec &spec) {
                      [&](ArrayRef<Val> x) { return x[0] * x[0].builder->real(spec.factor, x[0].value.getType()); });
 }
 
-Kernel getOrEmit(ModuleOp kernels, const SiluSpec &spec) {
-  return elementwise(kernels, "silu", spec.width, spec.type, 1, [](ArrayRef<Val> x) { return silu(x[0]); });
+Kernel getOrEmit(ModuleOp kernels, const ActivateSpec &spec) {
+  return elementwise(kernels, nameOf(spec.activation), spec.width, spec.type, 1,
+                     [&](ArrayRef<Val> x) { return activate(spec.activation, x[0]); });
 }
 
-Kernel getOrEmit(ModuleOp kernels, const SwigluSpec &spec) {
-  return elementwise(kernels, "swiglu", spec.width, spec.type, 2, [](ArrayRef<Val> x) { return silu(x[0]) * x[1]; });
+Kernel getOrEmit(ModuleOp kernels, const GluSpec &spec) {
+  return elementwise(kernels, "glu_" + nameOf(spec.activation), spec.width, spec.type, 2,
+                     [&](ArrayRef<Val> x) { return activate(spec.activation, x[0]) * x[1]; });
 }
 
 Kernel getOrEmit(ModuleOp kernels, const CastSpec &spec) {
@@ -99,7 +101,7 @@ static void emitRMSNorm(KernelBuilder &k, const NormSpec &spec) {
     Buffer in = x.at(first), to = out.at(first);
     Val sum = k.fold(0, size, k.real(0, spec.type), [&](Val c, Val s) { return fma(in.load(c), in.load(c), s); });
     Val root = rootMean(sum, size, spec.eps);
-    k.forEach(0, size, [&](Val c) { to.store(c, in.load(c) / root * w.load(c)); });
+    k.forEach(0, size, [&](Val c) { to.store(c, in.load(c) / root * unitOffset(w.load(c), spec.unitOffset)); });
   };
   forEachRow(k, start, [&](Val row) { forEachGroup(k, row * spec.width, spec.groups, size, normalise); });
 }
@@ -124,7 +126,7 @@ static void emitLayerNorm(KernelBuilder &k, const NormSpec &spec) {
 Kernel getOrEmit(ModuleOp kernels, const NormSpec &spec) {
   bool rms = spec.kind == NormKind::RMS;
   std::string symbol = symbolOf({"norm", rms ? "rms" : "layer", nameOf(spec.type), std::to_string(spec.width),
-                                 "eps" + nameOf(spec.eps), groupsName(spec.groups)});
+                                 "eps" + nameOf(spec.eps), groupsName(spec.groups), spec.unitOffset ? "offset" : ""});
   emitKernel(kernels, symbol, [&](KernelBuilder &k) { rms ? emitRMSNorm(k, spec) : emitLayerNorm(k, spec); });
   return {symbol, perRow};
 }

@@ -136,6 +136,7 @@ struct NormGradSpec {
   double eps;
   Scalar type;
   int64_t groups = 1;
+  bool unitOffset = false; ///< g = (1 + w) dy
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const NormGradSpec &spec);
 
@@ -148,21 +149,22 @@ struct GatedNormGradSpec {
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const GatedNormGradSpec &spec);
 
-/// dx = dy (sigma + x sigma (1 - sigma)), sigma = sigmoid(x), evaluated in f64, rounded once. Buffers: start, x, dy,
-/// dx.
-struct SiluGradSpec {
+/// dx = dy f'(x), evaluated in f64, rounded once. Buffers: start, x, dy, dx.
+struct ActivateGradSpec {
   int64_t width;
+  Activation activation;
   Scalar type;
 };
-Kernel getOrEmit(mlir::ModuleOp kernels, const SiluGradSpec &spec);
+Kernel getOrEmit(mlir::ModuleOp kernels, const ActivateGradSpec &spec);
 
-/// dgate = dy up silu'(gate), dup = dy silu(gate), each evaluated in f64 and rounded once. Buffers: start, gate, up,
-/// dy, dgate, dup.
-struct SwigluGradSpec {
+/// dgate = dy up f'(gate), dup = dy f(gate), each evaluated in f64 and rounded once. Buffers: start, gate, up, dy,
+/// dgate, dup.
+struct GluGradSpec {
   int64_t width;
+  Activation activation;
   Scalar type;
 };
-Kernel getOrEmit(mlir::ModuleOp kernels, const SwigluGradSpec &spec);
+Kernel getOrEmit(mlir::ModuleOp kernels, const GluGradSpec &spec);
 
 /// Pieces side by side, zeros elsewhere: out[i][offsets[j] + c] = x_j[i][c], c < sizes[j]. Pieces do not overlap.
 /// Buffers: start, x_0 [., sizes[0]], ..., out [., width]; T.

@@ -54,7 +54,8 @@ static void backThroughNorm(KernelBuilder &k, const Normalised &n, int64_t size,
 
 Kernel getOrEmit(ModuleOp kernels, const NormGradSpec &spec) {
   std::string symbol = symbolOf({"norm_grad", spec.kind == NormKind::RMS ? "rms" : "layer", nameOf(spec.type),
-                                 std::to_string(spec.width), "eps" + nameOf(spec.eps), groupsName(spec.groups)});
+                                 std::to_string(spec.width), "eps" + nameOf(spec.eps), groupsName(spec.groups),
+                                 spec.unitOffset ? "offset" : ""});
   int64_t size = spec.width / spec.groups;
   emitKernel(kernels, symbol, [&](KernelBuilder &k) {
     Buffer start = k.buffer(Elem::I32), x = k.buffer(spec.type), w = k.buffer(spec.type), dy = k.buffer(spec.type);
@@ -66,7 +67,7 @@ Kernel getOrEmit(ModuleOp kernels, const NormGradSpec &spec) {
       forEachGroup(k, row * spec.width, spec.groups, size, [&](Val first) {
         Buffer upstream = dy.at(first), toX = dx.at(first);
         Normalised n = normalise(k, x.at(first), size, spec.kind, spec.eps, spec.type);
-        auto g = [&](Val c) { return w.load(c) * upstream.load(c); };
+        auto g = [&](Val c) { return unitOffset(w.load(c), spec.unitOffset) * upstream.load(c); };
         backThroughNorm(k, n, size, spec.type, g, [&](Val c, Val gradient) {
           toX.store(c, gradient);
           Val part = n.at(c) * upstream.load(c);
@@ -126,16 +127,17 @@ static Kernel elementwise(ModuleOp kernels, StringRef name, int64_t width, Scala
   return {symbol, perRow};
 }
 
-Kernel getOrEmit(ModuleOp kernels, const SiluGradSpec &spec) {
-  return elementwise(kernels, "silu_grad", spec.width, spec.type, 2, 1,
-                     [](ArrayRef<Val> v) { return SmallVector<Val>{v[1] * siluSlope(v[0])}; });
+Kernel getOrEmit(ModuleOp kernels, const ActivateGradSpec &spec) {
+  return elementwise(kernels, nameOf(spec.activation) + "_grad", spec.width, spec.type, 2, 1,
+                     [&](ArrayRef<Val> v) { return SmallVector<Val>{v[1] * activationSlope(spec.activation, v[0])}; });
 }
 
-Kernel getOrEmit(ModuleOp kernels, const SwigluGradSpec &spec) {
-  return elementwise(kernels, "swiglu_grad", spec.width, spec.type, 3, 2, [](ArrayRef<Val> v) {
-    Val gate = v[0], up = v[1], dy = v[2];
-    return SmallVector<Val>{dy * up * siluSlope(gate), dy * silu(gate)};
-  });
+Kernel getOrEmit(ModuleOp kernels, const GluGradSpec &spec) {
+  return elementwise(
+      kernels, "glu_" + nameOf(spec.activation) + "_grad", spec.width, spec.type, 3, 2, [&](ArrayRef<Val> v) {
+        Val gate = v[0], up = v[1], dy = v[2];
+        return SmallVector<Val>{dy * up * activationSlope(spec.activation, gate), dy * activate(spec.activation, gate)};
+      });
 }
 
 Kernel getOrEmit(ModuleOp kernels, const JoinColumnsSpec &spec) {

@@ -37,6 +37,24 @@ Val siluSlope(Val x) {
   return s + x * s * (x.builder->real(1, x.value.getType()) - s);
 }
 
+Val activationSlope(Activation activation, Val x) {
+  auto real = [&](double value) { return x.builder->real(value, x.value.getType()); };
+  switch (activation) {
+  case Activation::None:
+    break;
+  case Activation::Silu:
+    return siluSlope(x);
+  case Activation::GeluTanh: {
+    auto [argument, slope] = geluArgument(x);
+    Val s = sigmoid(argument);
+    return s + x * s * (real(1) - s) * slope;
+  }
+  case Activation::Relu2:
+    return select(x < real(0), real(0), x + x);
+  }
+  llvm_unreachable("there is something to apply");
+}
+
 Val rowId(const Rows &rows, Val row) {
   return rows.index.load(rows.start.load(0) + row);
 }

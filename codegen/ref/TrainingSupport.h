@@ -25,6 +25,8 @@ foldGroups(KernelBuilder &k, Val low, Val high, llvm::ArrayRef<Val> initial,
 
 /// The derivative of silu at an f64 x: s + x s (1 - s), s = sigmoid(x).
 Val siluSlope(Val x);
+/// The derivative of any activation at an f64 x.
+Val activationSlope(Activation activation, Val x);
 
 /// The row id of a compact row.
 Val rowId(const Rows &rows, Val row);

@@ -92,6 +92,19 @@ LogicalResult ir::checkPositive(Operation *op, StringRef name, const llvm::APFlo
   return success();
 }
 
+LogicalResult ir::checkRowNorm(Operation *op, const NormParts &norm) {
+  int64_t width = columnsOf(norm.input);
+  if (failed(checkGroups(op, norm.groups, width, "columns")) ||
+      failed(checkLength(op, "weight", norm.weight, width / norm.groups)) ||
+      failed(checkSameElement(op, "input", norm.input, "weight", norm.weight))) {
+    return failure();
+  }
+  if (norm.layer && (norm.groups != 1 || norm.unitOffset)) {
+    return op->emitOpError("layer norm has no ") << (norm.groups != 1 ? "groups" : "unit_offset");
+  }
+  return checkPositive(op, "eps", norm.eps);
+}
+
 LogicalResult ir::checkEntries(Operation *op, Value key, Value value, Value write, Type cacheType) {
   auto cache = cast<KeyValueTypeInterface>(cacheType);
   for (auto [name, tensor] : {std::pair<StringRef, Value>{"key", key}, {"value", value}}) {

@@ -55,6 +55,18 @@ mlir::LogicalResult checkGroups(mlir::Operation *op, int64_t groups, int64_t cou
 /// An attribute is finite and above zero.
 mlir::LogicalResult checkPositive(mlir::Operation *op, llvm::StringRef name, const llvm::APFloat &value);
 
+/// What norms and their gradients have in common.
+struct NormParts {
+  bool layer; ///< else rms
+  mlir::Value input, weight;
+  int64_t groups;
+  bool unitOffset;
+  llvm::APFloat eps;
+};
+
+/// A norm's weight has a number for each column of a group; groups and a unit offset are of an rms norm.
+mlir::LogicalResult checkRowNorm(mlir::Operation *op, const NormParts &norm);
+
 /// Keys, values and write weights (null: none) fit the cache that they are entries of.
 mlir::LogicalResult checkEntries(mlir::Operation *op, mlir::Value key, mlir::Value value, mlir::Value write,
                                  mlir::Type cacheType);

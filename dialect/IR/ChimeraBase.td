@@ -84,14 +84,26 @@ def GateKindAttr : EnumAttr<ChimeraDialect, GateKind, "gate_kind"> {
   let assemblyFormat = "`<` $value `>`";
 }
 
+/// silu: x sigmoid(x) (Elfwing et al. 2017). gelu_tanh: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (Hendrycks and Gimpel
+/// 2016). relu2: max(x, 0)^2 (So et al. 2021).
 def Activation : I32EnumAttr<"Activation", "an elementwise function", [
-    I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"SiLU", 1, "silu">]> {
+    I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"SiLU", 1, "silu">, I32EnumAttrCase<"GELUTanh", 2, "gelu_tanh">,
+    I32EnumAttrCase<"ReLU2", 3, "relu2">]> {
   let cppNamespace = "::chimera::ir";
   let genSpecializedAttr = 0;
 }
 def ActivationAttr : EnumAttr<ChimeraDialect, Activation, "activation"> {
   let assemblyFormat = "`<` $value `>`";
 }
+
+/// Of convolutions.
+def ConvActivationAttr : ConfinedAttr<ActivationAttr, [AttrConstraint<
+    CPred<"::llvm::cast<::chimera::ir::ActivationAttr>($_self).getValue() <= ::chimera::ir::Activation::SiLU">,
+    "none or silu">]>;
+/// Of ops that apply one.
+def SomeActivationAttr : ConfinedAttr<ActivationAttr, [AttrConstraint<
+    CPred<"::llvm::cast<::chimera::ir::ActivationAttr>($_self).getValue() != ::chimera::ir::Activation::None">,
+    "not none">]>;
 
 def CachePolicy : I32EnumAttr<"CachePolicy", "which tokens write into a mode's cache", [
     I32EnumAttrCase<"Routed", 0, "routed">, I32EnumAttrCase<"All", 1, "all">]> {

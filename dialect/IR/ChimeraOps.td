@@ -3,7 +3,9 @@
 //
 //   module attributes {chimera.model = {dtype = "f32", vocab_size = 256 : i64, hidden_size = 64 : i64, window = 512 : i64,
 //       head_dim = 16 : i64, num_attention_heads = 4 : i64, num_key_value_heads = 2 : i64,
-//       bos_token_id = 1 : i64 (absent: none), eos_token_ids = array<i64: 2, 7> (absent: none), layers = [["ssm", "full"], ...],
+//       bos_token_id = 1 : i64 (absent: none), eos_token_ids = array<i64: 2, 7> (absent: none),
+//       max_position_embeddings = 4096 : i64 (absent: unknown), sampling = {temperature = 0.7 : f64, top_k = 50 : i64, top_p = 0.9 : f64}
+//       (absent: the largest logit), layers = [["ssm", "full"], ...],
 //       targets = [array<f64: 0.75, 0.25>, ...] (shares of each layer's modes, their sum 1; absent: equal shares)}} {
 //     func.func @model(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chimera.rows {chimera.step = "rows"},
 //         %outputs: !chimera.rows {chimera.step = "outputs"}, %forced: tensor<?xLxi8> {chimera.step = "forced"},

@@ -2,6 +2,7 @@
 // Registration of the dialect, its attributes, and the linear rule of caches.
 
 #include "dialect/IR/Dialect.h"
+#include "dialect/IR/FormerOps.h"
 #include "dialect/IR/Ops.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -30,6 +31,7 @@ void ChimeraDialect::initialize() {
 #define GET_OP_LIST
 #include "dialect/IR/ChimeraOps.cpp.inc"
       >();
+  addOperations<FormerSiluOp, FormerSwigluOp>();
 }
 
 void chimera::registerDialect(DialectRegistry &registry) {

@@ -32,7 +32,7 @@ Value FusedLinearOp::getRowSource() {
   return getGather() ? getGather() : getInput();
 }
 
-/// The columns of the product; with SwiGLU, of one of the two.
+/// The columns of the product; of a gated unit, of one of the two.
 static FailureOr<int64_t> checkWeights(FusedLinearOp op) {
   if (op.getWeights().empty()) {
     return op.emitOpError("needs at least one weight matrix");
@@ -46,11 +46,11 @@ static FailureOr<int64_t> checkWeights(FusedLinearOp op) {
     }
     outputs += cast<RankedTensorType>(weight.getType()).getDimSize(0);
   }
-  if (op.getEpilogue() != Epilogue::SwiGLU) {
+  if (op.getEpilogue() != Epilogue::GLU) {
     return outputs;
   }
   if (op.getWeights().size() != 2 || op.getWeights()[0].getType() != op.getWeights()[1].getType()) {
-    return op.emitOpError("swiglu takes two weight matrices of one type");
+    return op.emitOpError("glu takes two weight matrices of one type");
   }
   return outputs / 2;
 }
@@ -60,6 +60,11 @@ LogicalResult FusedLinearOp::verify() {
   if (failed(outputs) || failed(checkColumns(*this, "result", getResult(), *outputs)) ||
       failed(checkRounded(*this, "result", getResult(), accumulatorOf(elementOf(getInput()))))) {
     return failure();
+  }
+  bool activates = getEpilogue() == Epilogue::Activate || getEpilogue() == Epilogue::GLU;
+  if (activates != getActivation().has_value()) {
+    return emitOpError(activates ? "needs an activation"
+                                 : "has an activation only with the epilogues activate and glu");
   }
   bool residual = getEpilogue() == Epilogue::Residual;
   if (residual != bool(getResidual())) {
@@ -87,11 +92,11 @@ Value FusedNormOp::getRowSource() {
 
 LogicalResult FusedNormOp::verify() {
   int64_t columns = columnsOf(getInput());
-  if (failed(checkLength(*this, "weight", getWeight(), columns)) ||
-      failed(checkSameElement(*this, "input", getInput(), "weight", getWeight()))) {
+  bool layer = getKind() == NormKind::Layer;
+  if (failed(checkRowNorm(*this, {layer, getInput(), getWeight(), int64_t(getGroups()), getUnitOffset(), getEps()}))) {
     return failure();
   }
-  if ((getKind() == NormKind::Layer) != bool(getBias())) {
+  if (layer != bool(getBias())) {
     return emitOpError(getBias() ? "an rms norm has no bias" : "a layer norm needs a bias");
   }
   if (getBias() && (failed(checkLength(*this, "bias", getBias(), columns)) ||
@@ -111,7 +116,7 @@ LogicalResult FusedNormOp::verify() {
       (elementOf(getResults()[0]) != elementOf(getInput()) || !elementOf(getResults()[1]).isBF16())) {
     return emitOpError("its two results are the norm, then the norm in bf16");
   }
-  return checkPositive(*this, "eps", getEps());
+  return success();
 }
 
 Value FusedGatedNormOp::getRowSource() {

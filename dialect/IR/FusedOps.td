@@ -8,7 +8,7 @@
 include "dialect/IR/ModelOps.td"
 
 def Epilogue : I32EnumAttr<"Epilogue", "what happens to a product before it is stored", [
-    I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"SiLU", 1, "silu">, I32EnumAttrCase<"SwiGLU", 2, "swiglu">,
+    I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"Activate", 1, "activate">, I32EnumAttrCase<"GLU", 2, "glu">,
     I32EnumAttrCase<"Residual", 3, "residual">]> {
   let cppNamespace = "::chimera::ir";
   let genSpecializedAttr = 0;
@@ -24,15 +24,15 @@ def FusedLinearOp : Chimera_RowOp<"fused_linear", [AttrSizedOperandSegments]> {
     row of the batch) that it names. Then, by `epilogue`:
 
         none       result = y
-        silu       result = y sigmoid(y)
-        swiglu     result = silu(y_0) * y_1                    two weights of equal shape: y_i is the product with the i-th
+        activate   result = f(y)                               f is `activation`, as of `chimera.activate`
+        glu        result = f(y_0) * y_1                       two weights of equal shape: y_i is the product with the i-th
         residual   result = residual + gate * y                the product rounded first; without `gate`, residual + y
 
     each rounded to the result's element type at the end. For `residual`, the rows of y may be a part of those of `residual`: a row r of the
     batch that y has becomes residual[r] + gate[r] * y, any other keeps residual[r]; `gate` has one entry a row of `residual`. The result then
     takes the place of `residual`: this must be its last use.
 
-    input [R, K] in U, weights [N_i, K] in U, residual and result [B, N] in T for `residual`; else result [R, sum of N_i] (swiglu: N_0) in T or U.
+    input [R, K] in U, weights [N_i, K] in U, residual and result [B, N] in T for `residual`; else result [R, sum of N_i] (glu: N_0) in T or U.
 
     Example: queries, keys and values of the rows that attend; an output projection scattered onto the residual stream.
     ```mlir
@@ -43,7 +43,8 @@ def FusedLinearOp : Chimera_RowOp<"fused_linear", [AttrSizedOperandSegments]> {
     ```
   }];
   let arguments = (ins RowMatrix:$input, Variadic<WeightMatrix>:$weights, Optional<RowsType>:$gather,
-                       Optional<AccMatrix>:$residual, Optional<RowVector>:$gate, EpilogueAttr:$epilogue);
+                       Optional<AccMatrix>:$residual, Optional<RowVector>:$gate, EpilogueAttr:$epilogue,
+                       OptionalAttr<SomeActivationAttr>:$activation);
   let results = (outs RowMatrix:$result);
   let assemblyFormat = [{
     $input `,` `[` $weights `]` (`gather` $gather^)? (`onto` $residual^)? (`gate` $gate^)? attr-dict `:` type($input) `,`
@@ -56,7 +57,7 @@ def FusedNormOp : Chimera_RowOp<"fused_norm"> {
   let summary = "a norm, and its result rounded";
   let description = [{
     `chimera.norm`, whose result is wanted in T, in bf16 (`chimera.cast` of it), or in both: one result each, in this order.
-    input [R, C], weight and bias [C] in T.
+    input [R, C], weight [C / groups] and bias [C] in T.
 
     Example:
     ```mlir
@@ -64,7 +65,7 @@ def FusedNormOp : Chimera_RowOp<"fused_norm"> {
     ```
   }];
   let arguments = (ins NormKindAttr:$kind, AccMatrix:$input, WeightVector:$weight, Optional<WeightVector>:$bias,
-                       F64Attr:$eps);
+                       F64Attr:$eps, DefaultValuedAttr<I64Attr, "1">:$groups, UnitAttr:$unit_offset);
   let results = (outs Variadic<RowMatrix>:$results);
   let assemblyFormat = [{
     $kind $input `,` $weight (`,` $bias^)? attr-dict `:` type($input) `,` type($weight) (`,` type($bias)^)? `->` type($results)
@@ -168,7 +169,7 @@ def FusedConvOp : Chimera_LookBackOp<"fused_conv", [AllTypesMatch<["input", "res
     ```
   }];
   let arguments = (ins AccMatrix:$input, WeightMatrix:$weight, WeightVector:$bias, RowsType:$rows,
-                       ActivationAttr:$activation, UnitAttr:$add_input, Optional<TailType>:$tail);
+                       ConvActivationAttr:$activation, UnitAttr:$add_input, Optional<TailType>:$tail);
   let results = (outs AccMatrix:$result, Optional<TailType>:$tail_out);
   let assemblyFormat = [{
     $input `,` $weight `,` $bias (`tail` $tail^)? `rows` $rows attr-dict `:` type($input) `,` type($weight) `,`

@@ -41,7 +41,7 @@ void NormOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
   }
   Type rows = RankedTensorType::get({ShapedType::kDynamic, columnsOf(getInput()) / int64_t(getGroups())}, elementOf(d));
   auto grad = builder.create<NormGradOp>(getLoc(), d.getType(), rows, getKind(), getInput(), getWeight(), d, getEps(),
-                                         getGroups());
+                                         getGroups(), getUnitOffset());
   adjoints.add(getInput(), grad.getDinput());
   adjoints.add(getWeight(), adjoints.sumRows(getLoc(), grad.getDweightRows()));
   if (getBias()) {
@@ -86,15 +86,15 @@ void ScaleOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
   }
 }
 
-void SiluOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
+void ActivateOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
   if (Value d = adjoints.of(getResult())) {
-    adjoints.add(getInput(), builder.create<SiluGradOp>(getLoc(), d.getType(), getInput(), d));
+    adjoints.add(getInput(), builder.create<ActivateGradOp>(getLoc(), d.getType(), getActivation(), getInput(), d));
   }
 }
 
-void SwigluOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
+void GluOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
   if (Value d = adjoints.of(getResult())) {
-    auto grad = builder.create<SwigluGradOp>(getLoc(), d.getType(), d.getType(), getGate(), getUp(), d);
+    auto grad = builder.create<GluGradOp>(getLoc(), d.getType(), d.getType(), getActivation(), getGate(), getUp(), d);
     adjoints.add(getGate(), grad.getDgate());
     adjoints.add(getUp(), grad.getDup());
   }

@@ -98,7 +98,7 @@ def CausalConvOp : Chimera_LookBackOp<"causal_conv", [AllTypesMatch<["input", "r
     ```
   }];
   let arguments = (ins AccMatrix:$input, WeightMatrix:$weight, WeightVector:$bias, Optional<TailType>:$tail,
-                       RowsType:$rows, ActivationAttr:$activation);
+                       RowsType:$rows, ConvActivationAttr:$activation);
   let results = (outs AccMatrix:$result);
   let assemblyFormat = [{
     $input `,` $weight `,` $bias (`tail` $tail^)? `rows` $rows attr-dict `:` type($input) `,` type($weight) `,`

@@ -117,23 +117,14 @@ Value NormOp::getRowSource() {
 }
 
 LogicalResult NormOp::verify() {
-  int64_t width = columnsOf(getInput());
-  int64_t groups = getGroups();
-  if (failed(checkGroups(*this, groups, width, "columns")) ||
-      failed(checkLength(*this, "weight", getWeight(), width / groups))) {
-    return failure();
-  }
   bool layer = getKind() == NormKind::Layer;
-  if (layer && groups != 1) {
-    return emitOpError("layer norm has no groups");
+  if (failed(checkRowNorm(*this, {layer, getInput(), getWeight(), int64_t(getGroups()), getUnitOffset(), getEps()}))) {
+    return failure();
   }
   if (layer != bool(getBias())) {
     return emitOpError(layer ? "layer norm needs a bias" : "rms norm takes no bias");
   }
-  if (getBias() && failed(checkLength(*this, "bias", getBias(), width))) {
-    return failure();
-  }
-  return checkPositive(*this, "eps", getEps());
+  return getBias() ? checkLength(*this, "bias", getBias(), columnsOf(getInput())) : success();
 }
 
 Value LinearOp::getRowSource() {
@@ -192,10 +183,10 @@ LogicalResult ScaleOp::verify() {
   return success();
 }
 
-Value SiluOp::getRowSource() {
+Value ActivateOp::getRowSource() {
   return getInput();
 }
-Value SwigluOp::getRowSource() {
+Value GluOp::getRowSource() {
   return getGate();
 }
 Value ColumnsOp::getRowSource() {

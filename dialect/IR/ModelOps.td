@@ -85,17 +85,19 @@ def NormOp : Chimera_RowOp<"norm", [SameOperandsAndResultElementType, AllTypesMa
     with the population variance (Ba et al. 2016). input and result [R, C] in T, weight and bias [C] in T.
 
     With `groups`, rms alone, each of that many equal parts of a row is normalised for itself, and all have one weight
-    [C / groups]: the norm of query and key heads (Henry et al. 2020).
+    [C / groups]: the norm of query and key heads (Henry et al. 2020). With `unit_offset`, rms alone, 1 + weight takes the
+    place of weight, the sum rounded to T, so that weights of zero change nothing.
 
     Example:
     ```mlir
     %h = chimera.norm rms %x, %w {eps = 1.0e-05 : f64} : tensor<?x64xf32>, tensor<64xf32>
     %q = chimera.norm rms %heads, %wq {groups = 4 : i64, eps = 1.0e-05 : f64} : tensor<?x64xf32>, tensor<16xf32>
+    %u = chimera.norm rms %x, %w {eps = 1.0e-06 : f64, unit_offset} : tensor<?x64xf32>, tensor<64xf32>
     %g = chimera.norm layer %x, %w, %b {eps = 1.0e-05 : f64} : tensor<?x64xf32>, tensor<64xf32>, tensor<64xf32>
     ```
   }];
   let arguments = (ins NormKindAttr:$kind, AccMatrix:$input, WeightVector:$weight, Optional<WeightVector>:$bias,
-                       F64Attr:$eps, DefaultValuedAttr<I64Attr, "1">:$groups);
+                       F64Attr:$eps, DefaultValuedAttr<I64Attr, "1">:$groups, UnitAttr:$unit_offset);
   let results = (outs AccMatrix:$result);
   let assemblyFormat = [{
     $kind $input `,` $weight (`,` $bias^)? attr-dict `:` type($input) `,` type($weight) (`,` type($bias)^)?
@@ -186,34 +188,38 @@ def ScaleOp : Chimera_RowOp<"scale", [SameOperandsAndResultType, DeclareOpInterf
   let hasVerifier = 1;
 }
 
-def SiluOp : Chimera_RowOp<"silu", [SameOperandsAndResultType, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
-  let summary = "x * sigmoid(x)";
+def ActivateOp : Chimera_RowOp<"activate", [SameOperandsAndResultType, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "an elementwise function";
   let description = [{
-    Elementwise, [R, C] to [R, C] (Elfwing et al. 2017).
+    `result = f(input)`, [R, C] to [R, C], with f one of
+
+        silu       x sigmoid(x)                                             (Elfwing et al. 2017)
+        gelu_tanh  x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))            (Hendrycks and Gimpel 2016)
+        relu2      max(x, 0)^2                                              (So et al. 2021)
 
     Example:
     ```mlir
-    %a = chimera.silu %u : tensor<?x64xf32>
+    %a = chimera.activate <silu>, %u : tensor<?x64xf32>
     ```
   }];
-  let arguments = (ins AccMatrix:$input);
+  let arguments = (ins SomeActivationAttr:$activation, AccMatrix:$input);
   let results = (outs AccMatrix:$result);
-  let assemblyFormat = "$input attr-dict `:` type($result)";
+  let assemblyFormat = "$activation `,` $input attr-dict `:` type($result)";
 }
 
-def SwigluOp : Chimera_RowOp<"swiglu", [SameOperandsAndResultType, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
-  let summary = "silu(gate) * up";
+def GluOp : Chimera_RowOp<"glu", [SameOperandsAndResultType, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "f(gate) * up, a gated linear unit";
   let description = [{
-    Elementwise, [R, C] to [R, C] (Shazeer 2020).
+    Elementwise, [R, C] to [R, C], with f as of `chimera.activate`: SwiGLU with silu, GEGLU with gelu_tanh (Shazeer 2020).
 
     Example:
     ```mlir
-    %a = chimera.swiglu %gate, %up : tensor<?x128xf32>
+    %a = chimera.glu <silu>, %gate, %up : tensor<?x128xf32>
     ```
   }];
-  let arguments = (ins AccMatrix:$gate, AccMatrix:$up);
+  let arguments = (ins SomeActivationAttr:$activation, AccMatrix:$gate, AccMatrix:$up);
   let results = (outs AccMatrix:$result);
-  let assemblyFormat = "$gate `,` $up attr-dict `:` type($result)";
+  let assemblyFormat = "$activation `,` $gate `,` $up attr-dict `:` type($result)";
 }
 
 def ColumnsOp : Chimera_RowOp<"columns", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {

@@ -142,7 +142,7 @@ def LaunchOp : Chimera_Op<"launch", [HasParent<"ProgramOp">]> {
     ```mlir
     chimera.launch @chimera_silu_f32_64 grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
         [#chimera.buffer<step, 0, 0, "seq_start">, #chimera.buffer<arena, 0, 256, "">, #chimera.buffer<arena, 256, 256, "">]
-        {op = "chimera.silu", layer = 0 : i64}
+        {op = "chimera.activate", layer = 0 : i64}
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, GridAttr:$grid, BufferArrayAttr:$buffers, StrAttr:$op, I64Attr:$layer,

@@ -112,7 +112,7 @@ def SeqConvOp : Chimera_LookBackOp<"seq_conv", [AttrSizedOperandSegments, Declar
     ```
   }];
   let arguments = (ins AccMatrix:$input, WeightMatrix:$weight, WeightVector:$bias, Optional<AccMatrix>:$kept,
-                       Optional<RowsType>:$kept_rows, RowsType:$rows, ActivationAttr:$activation);
+                       Optional<RowsType>:$kept_rows, RowsType:$rows, ConvActivationAttr:$activation);
   let results = (outs AccMatrix:$result);
   let assemblyFormat = [{
     $input `,` $weight `,` $bias (`kept` $kept^ `of` $kept_rows)? `rows` $rows attr-dict `:` functional-type(operands, results)

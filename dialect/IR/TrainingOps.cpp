@@ -241,18 +241,13 @@ Value NormGradOp::getRowSource() {
 }
 
 LogicalResult NormGradOp::verify() {
-  int64_t width = columnsOf(getInput()), groups = getGroups();
-  if (failed(checkGroups(*this, groups, width, "columns")) ||
-      failed(checkLength(*this, "weight", getWeight(), width / groups)) ||
-      failed(checkColumns(*this, "dweight_rows", getDweightRows(), width / groups)) ||
-      failed(checkSameElement(*this, "input", getInput(), "weight", getWeight())) ||
-      failed(checkSameElement(*this, "input", getInput(), "dweight_rows", getDweightRows()))) {
+  bool layer = getKind() == NormKind::Layer;
+  int64_t groups = getGroups();
+  if (failed(checkRowNorm(*this, {layer, getInput(), getWeight(), groups, getUnitOffset(), getEps()})) ||
+      failed(checkColumns(*this, "dweight_rows", getDweightRows(), columnsOf(getInput()) / groups))) {
     return failure();
   }
-  if (getKind() == NormKind::Layer && groups != 1) {
-    return emitOpError("layer norm has no groups");
-  }
-  return checkPositive(*this, "eps", getEps());
+  return checkSameElement(*this, "input", getInput(), "dweight_rows", getDweightRows());
 }
 
 Value GatedNormGradOp::getRowSource() {
@@ -271,10 +266,10 @@ LogicalResult GatedNormGradOp::verify() {
   return checkPositive(*this, "eps", getEps());
 }
 
-Value SiluGradOp::getRowSource() {
+Value ActivateGradOp::getRowSource() {
   return getInput();
 }
-Value SwigluGradOp::getRowSource() {
+Value GluGradOp::getRowSource() {
   return getGate();
 }
 Value JoinColumnsOp::getRowSource() {

@@ -215,7 +215,8 @@ def NormGradOp : Chimera_RowOp<"norm_grad", [AllTypesMatch<["input", "dresult", 
   let description = [{
     With n the normalised input and g = weight * dresult: `dinput = (g - n mean(g n)) / root` (rms), `(g - mean(g) - n mean(g n)) / root`
     (layer); `dweight_rows = n dresult`, whose sum over rows is dweight; dbias is the sum of dresult. All [R, C] in T. With
-    `groups`, as `chimera.norm` has them, dweight_rows [R, C / groups] is the sum over the groups, in their order.
+    `groups`, as `chimera.norm` has them, dweight_rows [R, C / groups] is the sum over the groups, in their order. With
+    `unit_offset`, g = (1 + weight) * dresult.
 
     Example:
     ```mlir
@@ -223,7 +224,7 @@ def NormGradOp : Chimera_RowOp<"norm_grad", [AllTypesMatch<["input", "dresult", 
     ```
   }];
   let arguments = (ins NormKindAttr:$kind, AccMatrix:$input, WeightVector:$weight, AccMatrix:$dresult, F64Attr:$eps,
-                       DefaultValuedAttr<I64Attr, "1">:$groups);
+                       DefaultValuedAttr<I64Attr, "1">:$groups, UnitAttr:$unit_offset);
   let results = (outs AccMatrix:$dinput, AccMatrix:$dweight_rows);
   let assemblyFormat = [{
     $kind $input `,` $weight `,` $dresult attr-dict `:` type($input) `,` type($weight) `->` type($dweight_rows)
@@ -248,34 +249,35 @@ def GatedNormGradOp
   let hasVerifier = 1;
 }
 
-def SiluGradOp : Chimera_RowOp<"silu_grad", [SameOperandsAndResultType]> {
-  let summary = "gradient of silu";
+def ActivateGradOp : Chimera_RowOp<"activate_grad", [SameOperandsAndResultType]> {
+  let summary = "gradient of an elementwise function";
   let description = [{
-    `dinput = dresult * (sigmoid(x) + x sigmoid(x) (1 - sigmoid(x)))`. [R, C] in T.
+    `dinput = dresult * f'(input)`, f as of `chimera.activate`. With s = sigmoid(x): f' is s + x s (1 - s) of silu; of gelu_tanh, where
+    s = sigmoid(v) and v = 2 sqrt(2/pi) (x + 0.044715 x^3), s + x s (1 - s) v'; of relu2 2 max(x, 0). [R, C] in T.
 
     Example:
     ```mlir
-    %dx = chimera.silu_grad %x, %dy : tensor<?x64xf32>
+    %dx = chimera.activate_grad <silu>, %x, %dy : tensor<?x64xf32>
     ```
   }];
-  let arguments = (ins AccMatrix:$input, AccMatrix:$dresult);
+  let arguments = (ins SomeActivationAttr:$activation, AccMatrix:$input, AccMatrix:$dresult);
   let results = (outs AccMatrix:$dinput);
-  let assemblyFormat = "$input `,` $dresult attr-dict `:` type($dinput)";
+  let assemblyFormat = "$activation `,` $input `,` $dresult attr-dict `:` type($dinput)";
 }
 
-def SwigluGradOp : Chimera_RowOp<"swiglu_grad", [SameOperandsAndResultType]> {
-  let summary = "gradients of silu(gate) * up";
+def GluGradOp : Chimera_RowOp<"glu_grad", [SameOperandsAndResultType]> {
+  let summary = "gradients of f(gate) * up";
   let description = [{
-    `dgate = dresult up silu'(gate)`, `dup = dresult silu(gate)`. [R, C] in T.
+    `dgate = dresult up f'(gate)`, `dup = dresult f(gate)`, f as of `chimera.activate`. [R, C] in T.
 
     Example:
     ```mlir
-    %dgate, %dup = chimera.swiglu_grad %gate, %up, %dy : tensor<?x64xf32>
+    %dgate, %dup = chimera.glu_grad <silu>, %gate, %up, %dy : tensor<?x64xf32>
     ```
   }];
-  let arguments = (ins AccMatrix:$gate, AccMatrix:$up, AccMatrix:$dresult);
+  let arguments = (ins SomeActivationAttr:$activation, AccMatrix:$gate, AccMatrix:$up, AccMatrix:$dresult);
   let results = (outs AccMatrix:$dgate, AccMatrix:$dup);
-  let assemblyFormat = "$gate `,` $up `,` $dresult attr-dict `:` type($gate)";
+  let assemblyFormat = "$activation `,` $gate `,` $up `,` $dresult attr-dict `:` type($gate)";
 }
 
 def JoinColumnsOp : Chimera_RowOp<"join_columns"> {

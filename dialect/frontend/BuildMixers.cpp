@@ -26,12 +26,12 @@ struct MixerOutput {
   SmallVector<Value> caches;
 };
 
-/// Key/value attention over a ring or a list; q is made for the own rows, k and v for all seen ones.
-MixerOutput buildAttention(ModelBuilder &model, const MixerInput &in) {
+/// Key/value attention over a ring (swa) or a list (full); q is made for the own rows, k and v for all seen ones.
+MixerOutput buildAttention(ModelBuilder &model, const MixerInput &in, Mode mode) {
   const Config &config = model.getConfig();
   OpBuilder &builder = model.ops();
   Location loc = model.loc();
-  std::vector<double> frequencies = ropeFrequencies(config);
+  std::vector<double> frequencies = ropeFrequencies(config, mode);
   auto heads = [&](Value x, Value rows, int64_t count, StringRef norm) -> Value {
     if (config.qkNorm)
       x = model.norm(NormKind::Rms, x, norm, count);
@@ -46,7 +46,7 @@ MixerOutput buildAttention(ModelBuilder &model, const MixerInput &in) {
   Value value = model.toOperand(model.linear(in.tokens, "attn.v_proj"));
   Type type = model.rowsOfAccumulators(config.numAttentionHeads * config.headDim);
   Value attended = builder.create<ir::AttendOp>(loc, type, query, key, value, in.write, in.caches[0], in.own, in.seen,
-                                                model.f64(config.attentionScale()));
+                                                model.f64(config.attentionScale(model.getLayer(), mode)));
   Value cache = builder.create<ir::AppendOp>(loc, in.caches[0].getType(), key, value, in.caches[0], in.seen, in.write);
   return {model.linear(attended, "attn.o_proj"), {cache}};
 }
@@ -105,7 +105,7 @@ MixerOutput buildMode(ModelBuilder &model, const MixerInput &in, Mode mode) {
     return model.getConfig().ssm.kind == SsmKind::Lti ? buildLti(model, in) : buildMamba2(model, in);
   case Mode::Swa:
   case Mode::Full:
-    return buildAttention(model, in);
+    return buildAttention(model, in, mode);
   case Mode::Identity:
     return buildIdentity(model, in);
   }
@@ -162,7 +162,7 @@ void buildMixer(ModelBuilder &model, Region &region, Mode mode, bool weighted) {
   MixerOutput out = buildMode(model, in, mode);
   SmallVector<Value> values;
   if (out.output)
-    values.push_back(model.scale(out.output, model.getConfig().residualMultiplier));
+    values.push_back(model.added(out.output, "post_mixer_norm"));
   values.append(out.caches);
   builder.create<ir::YieldOp>(loc, values);
 }

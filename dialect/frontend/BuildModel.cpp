@@ -22,6 +22,18 @@ static_assert(static_cast<int>(ir::Mode::SSM) == static_cast<int>(Mode::Ssm) &&
               static_cast<int>(ir::Mode::Full) == static_cast<int>(Mode::Full) &&
               static_cast<int>(ir::Mode::Identity) == static_cast<int>(Mode::Identity));
 
+ir::Activation toIr(ActivationKind kind) {
+  switch (kind) {
+  case ActivationKind::Silu:
+    return ir::Activation::SiLU;
+  case ActivationKind::GeluTanh:
+    return ir::Activation::GELUTanh;
+  case ActivationKind::Relu2:
+    return ir::Activation::ReLU2;
+  }
+  llvm_unreachable("every activation is listed");
+}
+
 /// One cache argument of @model.
 struct CacheSlot {
   Type type;
@@ -78,7 +90,7 @@ void FunctionBuilder::declareCaches() {
   MLIRContext *context = model.ops().getContext();
   for (int64_t layer = 0; layer < config.numLayers; ++layer) {
     model.enterLayer(layer);
-    if (config.tokenConvKernel > 1)
+    if (config.tokenConvKernel > 1 && config.hasMixer(layer))
       addCache(ir::TailType::get(context, config.tokenConvKernel - 1, config.hiddenSize, model.accumulator()), layer,
                "token_conv", "tail");
     if (config.hasRouter(layer))
@@ -161,7 +173,8 @@ FunctionBuilder::Routing FunctionBuilder::buildRoute(Value h) {
     logits = model.linear(u, "router.proj");
   } else {
     Value hidden = model.linear(u, "router.fc1");
-    hidden = builder.create<ir::SiluOp>(model.loc(), hidden.getType(), hidden);
+    auto silu = ir::ActivationAttr::get(builder.getContext(), ir::Activation::SiLU);
+    hidden = builder.create<ir::ActivateOp>(model.loc(), hidden.getType(), silu, hidden);
     logits = model.linear(hidden, "router.fc2");
   }
   Value counts = caches[nextCache];
@@ -206,20 +219,26 @@ Value FunctionBuilder::buildMix(Value h, const Routing &routing) {
 }
 
 Value FunctionBuilder::buildFeedForward(Value z) {
-  if (config.intermediateSize == 0)
+  if (!config.hasFeedForward(model.getLayer()))
     return z;
   OpBuilder &builder = model.ops();
   Value u = model.norm(config.norm, z, "ffn_norm");
-  Value gate = model.linear(u, "ffn.gate_proj");
+  auto activation = ir::ActivationAttr::get(builder.getContext(), toIr(config.mlpActivation));
+  Value gate = config.mlpGated ? model.linear(u, "ffn.gate_proj") : Value();
   Value up = model.linear(u, "ffn.up_proj");
-  Value hidden = builder.create<ir::SwigluOp>(model.loc(), gate.getType(), gate, up);
-  Value output = model.scale(model.linear(hidden, "ffn.down_proj"), config.residualMultiplier);
+  Value hidden;
+  if (config.mlpGated)
+    hidden = builder.create<ir::GluOp>(model.loc(), up.getType(), activation, gate, up);
+  else
+    hidden = builder.create<ir::ActivateOp>(model.loc(), up.getType(), activation, up);
+  Value output = model.added(model.linear(hidden, "ffn.down_proj"), "post_ffn_norm");
   return builder.create<ir::AddOp>(model.loc(), z.getType(), z, output);
 }
 
 void FunctionBuilder::buildLayer(int64_t layer) {
   model.enterLayer(layer);
-  Value h = buildTokenConv(model.norm(config.norm, x, "input_norm"));
+  bool mixes = config.hasMixer(layer);
+  Value h = mixes ? buildTokenConv(model.norm(config.norm, x, "input_norm")) : Value();
   Routing routing;
   if (config.hasRouter(layer)) {
     routing = buildRoute(h);
@@ -231,7 +250,7 @@ void FunctionBuilder::buildLayer(int64_t layer) {
         model.loc(), RankedTensorType::get({ShapedType::kDynamic}, model.ops().getI8Type()), mode, rows));
     model.enterLayer(layer);
   }
-  x = buildFeedForward(buildMix(h, routing));
+  x = buildFeedForward(mixes ? buildMix(h, routing) : x);
 }
 
 void FunctionBuilder::build(ModuleOp module) {

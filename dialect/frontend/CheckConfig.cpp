@@ -20,11 +20,11 @@ std::string text(int64_t value) {
 /// What one of our keys of the ssm mode is called in the config that was read.
 std::string_view keyOf(const Config &config, std::string_view ours) {
   struct Names {
-    std::string_view ours, mamba2, bamba, mambaSsm;
+    std::string_view ours, mamba2, bamba, mambaSsm, nemotron;
   };
-  static constexpr Names names[] = {{"ssm", "expand", "mamba_expand", "ssm_cfg.expand"},
-                                    {"ssm.head_dim", "head_dim", "mamba_d_head", "ssm_cfg.headdim"},
-                                    {"ssm.n_groups", "n_groups", "mamba_n_groups", "ssm_cfg.ngroups"}};
+  static constexpr Names names[] = {{"ssm", "expand", "mamba_expand", "ssm_cfg.expand", "mamba_num_heads"},
+                                    {"ssm.head_dim", "head_dim", "mamba_d_head", "ssm_cfg.headdim", "mamba_head_dim"},
+                                    {"ssm.n_groups", "n_groups", "mamba_n_groups", "ssm_cfg.ngroups", "n_groups"}};
   for (const Names &row : names)
     if (row.ours == ours)
       switch (config.style) {
@@ -34,6 +34,8 @@ std::string_view keyOf(const Config &config, std::string_view ours) {
         return row.bamba;
       case CheckpointStyle::MambaSsm:
         return row.mambaSsm;
+      case CheckpointStyle::NemotronH:
+        return row.nemotron;
       default:
         break;
       }
@@ -50,6 +52,13 @@ void checkAttention(const Config &config, ErrorSink &errors) {
     errors.atKey("partial_rotary_factor", "times head_dim (" + text(config.headDim) +
                                               ") must be an even whole number of at least 2, got " +
                                               std::to_string(exact));
+  if (config.ropeScaling.kind == RopeScalingKind::Yarn && config.ropeScaling.attentionFactor != 1.0 &&
+      dims != config.headDim)
+    errors.atKey("rope_scaling", "of type \"yarn\" is supported for heads that are rotated as a whole, or with an "
+                                 "attention_factor of 1");
+  if (config.ropeScaling.kind == RopeScalingKind::Yarn && config.ropeTheta <= 1.0)
+    errors.atKey("rope_theta",
+                 "must be above 1 with a rope_scaling of type \"yarn\", got " + std::to_string(config.ropeTheta));
   if (config.numAttentionHeads * config.headDim > widestRow)
     errors.atKey("num_attention_heads", "times head_dim must be at most " + text(widestRow) + ", got " +
                                             text(config.numAttentionHeads * config.headDim));

@@ -54,14 +54,14 @@ void readModes(ObjectReader &reader, ErrorSink &errors, Config &config) {
     config.layerModes[layer] = readModeList(modes->items[layer], "modes[" + std::to_string(layer) + "]", errors);
 }
 
-/// rope_layers: a list of one boolean for each layer.
-void readRopeLayers(ObjectReader &reader, Config &config) {
+/// A list of one boolean for each layer; empty, which stands for all, where the key is absent.
+std::vector<bool> readLayerSwitches(ObjectReader &reader, std::string_view key, const Config &config) {
   std::vector<bool> layers(static_cast<size_t>(config.numLayers), true);
-  if (readPerLayer(reader, "rope_layers", config, "true or false", [&](size_t layer, const JsonValue &entry) {
-        layers[layer] = entry.boolean;
-        return entry.kind == JsonValue::Kind::Bool;
-      }))
-    config.ropeLayers = std::move(layers);
+  bool given = readPerLayer(reader, key, config, "true or false", [&](size_t layer, const JsonValue &entry) {
+    layers[layer] = entry.boolean;
+    return entry.kind == JsonValue::Kind::Bool;
+  });
+  return given ? layers : std::vector<bool>();
 }
 
 /// The attention keys: needed with swa or full, checked whenever they are there.
@@ -75,7 +75,9 @@ void readAttention(ObjectReader &reader, Config &config) {
   config.ropeTheta = reader.number("rope_theta", 10000.0, NumberRange::positive());
   config.partialRotaryFactor = reader.number("partial_rotary_factor", 1.0, {0.0, 1.0, true});
   readRopeScaling(reader, "rope_scaling", config.ropeScaling);
-  readRopeLayers(reader, config);
+  config.ropeLayers = readLayerSwitches(reader, "rope_layers", config);
+  if (reader.has("swa_rope_theta"))
+    config.swaRopeTheta = reader.number("swa_rope_theta", std::nullopt, NumberRange::positive());
   config.qkvBias = reader.boolean("qkv_bias", false);
   config.attentionOutBias = reader.boolean("attention_out_bias", false);
   config.qkNorm = reader.boolean("qk_norm", false);
@@ -89,13 +91,20 @@ void readSsm(ObjectReader &parent, Config &config) {
   if (needed && !parent.has("ssm"))
     parent.error("ssm", "missing");
   ObjectReader reader = parent.child("ssm");
-  reader.allowOnly(
-      {"kind", "state_size", "head_dim", "expand", "n_groups", "conv_kernel", "time_step_limit", "proj_bias"});
+  reader.allowOnly({"kind", "state_size", "head_dim", "num_heads", "expand", "n_groups", "conv_kernel",
+                    "time_step_limit", "proj_bias"});
   SsmConfig &ssm = config.ssm;
   ssm.kind = reader.choice<SsmKind>("kind", SsmKind::Mamba2, {{"mamba2", SsmKind::Mamba2}, {"lti", SsmKind::Lti}});
   ssm.stateSize = reader.integer("state_size", needed ? std::nullopt : std::optional<int64_t>(0), 1, largestSize);
   ssm.headDim = reader.integer("head_dim", 64, 1, largestSize);
   ssm.expand = reader.integer("expand", 2, 1, largestSize);
+  if (reader.has("num_heads")) {
+    ssm.heads = reader.integer("num_heads", std::nullopt, 1, largestSize);
+    if (reader.has("expand") && ssm.heads * ssm.headDim != ssm.expand * config.hiddenSize)
+      reader.error("num_heads", "times head_dim (" + std::to_string(ssm.headDim) + ") must be expand * hidden_size (" +
+                                    std::to_string(ssm.expand * config.hiddenSize) + "), or leave out expand; got " +
+                                    std::to_string(ssm.heads));
+  }
   ssm.groups = reader.integer("n_groups", 1, 1, largestSize);
   ssm.convKernel = reader.integer("conv_kernel", 4, 1, 16);
   ssm.projBias = reader.boolean("proj_bias", false);
@@ -172,9 +181,14 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
                     "partial_rotary_factor",
                     "rope_scaling",
                     "rope_layers",
+                    "swa_rope_theta",
                     "qkv_bias",
                     "attention_out_bias",
                     "mlp_bias",
+                    "mlp_activation",
+                    "mlp_gated",
+                    "ffn_layers",
+                    "post_norms",
                     "qk_norm",
                     "attention_multiplier",
                     "embedding_multiplier",
@@ -182,6 +196,7 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
                     "logits_scaling",
                     "norm",
                     "norm_eps",
+                    "norm_unit_offset",
                     "token_conv_kernel",
                     "tie_word_embeddings",
                     "bos_token_id",
@@ -199,9 +214,18 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
   readModes(reader, reader.sink(), config);
   config.intermediateSize = reader.integer("intermediate_size", std::nullopt, 0, largestSize);
   config.mlpBias = reader.boolean("mlp_bias", false);
+  config.mlpGated = reader.boolean("mlp_gated", true);
+  config.mlpActivation = reader.choice<ActivationKind>(
+      "mlp_activation", ActivationKind::Silu,
+      {{"silu", ActivationKind::Silu}, {"gelu_tanh", ActivationKind::GeluTanh}, {"relu2", ActivationKind::Relu2}});
+  config.ffnLayers = readLayerSwitches(reader, "ffn_layers", config);
+  config.postNorms = reader.boolean("post_norms", false);
   readMultipliers(reader, config);
   config.norm = reader.choice<NormKind>("norm", NormKind::Rms, {{"rms", NormKind::Rms}, {"layer", NormKind::Layer}});
   config.normEps = reader.number("norm_eps", 1e-5, NumberRange::positive());
+  config.normUnitOffset = reader.boolean("norm_unit_offset", false);
+  if (config.normUnitOffset && config.norm != NormKind::Rms)
+    reader.error("norm_unit_offset", "only norms of kind \"rms\" have one");
   config.tokenConvKernel = reader.integer("token_conv_kernel", 0, 0, 16);
   config.tieWordEmbeddings = reader.boolean("tie_word_embeddings", false);
   config.cacheWrite = reader.choice<CacheWrite>("cache_write", CacheWrite::Routed,

@@ -34,8 +34,19 @@ bool Config::layerHas(int64_t layer, Mode mode) const {
   return std::find(modes.begin(), modes.end(), mode) != modes.end();
 }
 
-double Config::attentionScale() const {
-  return attentionMultiplier.value_or(1.0 / std::sqrt(static_cast<double>(headDim)));
+const RopeScaling &Config::scalingOf(Mode mode) const {
+  static const RopeScaling none;
+  return mode == Mode::Swa && swaRopeTheta ? none : ropeScaling;
+}
+
+double Config::attentionScale(int64_t layer, Mode mode) const {
+  double scale = attentionMultiplier.value_or(1.0 / std::sqrt(static_cast<double>(headDim)));
+  double factor = rotates(layer) ? scalingOf(mode).attentionFactor : 1.0;
+  return scale * factor * factor; // of queries and of keys
+}
+
+bool Config::hasMixer(int64_t layer) const {
+  return layerModes[layer] != std::vector<Mode>{Mode::Identity} || identityOutput != IdentityOutput::Zero;
 }
 
 int64_t Config::rotaryDims() const {
@@ -58,6 +69,9 @@ CheckpointStyle readStyle(ObjectReader &reader) {
                                          {"qwen3", CheckpointStyle::Qwen3},
                                          {"granite", CheckpointStyle::Granite},
                                          {"smollm3", CheckpointStyle::SmolLM3},
+                                         {"gemma", CheckpointStyle::Gemma},
+                                         {"gemma3_text", CheckpointStyle::Gemma3},
+                                         {"nemotron_h", CheckpointStyle::NemotronH},
                                          {"mamba2", CheckpointStyle::Mamba2},
                                          {"bamba", CheckpointStyle::Bamba},
                                          {"granitemoehybrid", CheckpointStyle::GraniteMoeHybrid},

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <variant>
 #include <vector>
 
@@ -32,24 +33,32 @@ std::optional<Mode> modeFromName(std::string_view name);
 
 enum class NormKind : uint8_t { None, Rms, Layer };
 enum class SsmKind : uint8_t { Mamba2, Lti };
+/// silu; the tanh form of GELU; the square of ReLU.
+enum class ActivationKind : uint8_t { Silu, GeluTanh, Relu2 };
 enum class RouterKind : uint8_t { Linear, Mlp };
 enum class GateKind : uint8_t { One, Prob };
 enum class CacheWrite : uint8_t { Routed, All };
 enum class IdentityOutput : uint8_t { Zero, NormedInput };
-enum class RopeScalingKind : uint8_t { None, Linear, Llama3 };
+enum class RopeScalingKind : uint8_t { None, Linear, Llama3, Yarn };
 
 /// How the rotary frequencies are changed for contexts longer than those trained on.
 struct RopeScaling {
   RopeScalingKind kind = RopeScalingKind::None;
-  double factor = 1.0;                       ///< linear, llama3: >= 1
+  double factor = 1.0;                       ///< linear, llama3, yarn: >= 1
   double lowFreqFactor = 1.0;                ///< llama3
   double highFreqFactor = 4.0;               ///< llama3: > lowFreqFactor
-  int64_t originalMaxPositionEmbeddings = 0; ///< llama3
+  int64_t originalMaxPositionEmbeddings = 0; ///< llama3, yarn
+  double betaFast = 32.0;                    ///< yarn: turns over the original context from which a pair is kept
+  double betaSlow = 1.0;                     ///< yarn: and below which it is stretched by the whole factor
+  double attentionFactor = 1.0;              ///< yarn: of rotated queries and keys
+  bool truncate = true;                      ///< yarn: the pairs at which blending begins and ends are whole numbers
 
-  bool operator==(const RopeScaling &other) const {
-    return kind == other.kind && factor == other.factor && lowFreqFactor == other.lowFreqFactor &&
-           highFreqFactor == other.highFreqFactor &&
-           originalMaxPositionEmbeddings == other.originalMaxPositionEmbeddings;
+  bool operator==(const RopeScaling &other) const { return fields() == other.fields(); }
+
+private:
+  std::tuple<RopeScalingKind, double, double, double, int64_t, double, double, double, bool> fields() const {
+    return {kind,     factor,   lowFreqFactor,   highFreqFactor, originalMaxPositionEmbeddings,
+            betaFast, betaSlow, attentionFactor, truncate};
   }
 };
 
@@ -58,7 +67,8 @@ struct SsmConfig {
   SsmKind kind = SsmKind::Mamba2;
   int64_t stateSize = 0; ///< N
   int64_t headDim = 64;  ///< P, divides expand * hiddenSize
-  int64_t expand = 2;    ///< E
+  int64_t expand = 2;    ///< E, of which nothing is heard where the number of heads is given
+  int64_t heads = 0;     ///< 0: E * D / P
   int64_t groups = 1;    ///< G, divides the number of heads
   int64_t convKernel = 4;
   bool projBias = false;    ///< in_proj and out_proj have a bias (mamba2)
@@ -92,6 +102,9 @@ enum class CheckpointStyle : uint8_t {
   Qwen3,
   Granite,
   SmolLM3,
+  Gemma,
+  Gemma3,
+  NemotronH,
   Mamba2,
   Bamba,
   GraniteMoeHybrid,
@@ -109,16 +122,22 @@ struct Config {
   int64_t numKeyValueHeads = 0;  ///< Hkv
   int64_t headDim = 0;           ///< Dk
   int64_t intermediateSize = 0;  ///< of the feed-forward network; 0: none
+  std::vector<bool> ffnLayers;   ///< [L]: whether a layer has that network; empty: all do, if there is one
+  bool normUnitOffset = false;   ///< norms (rms; not the router's nor those of Mamba-2) multiply by 1 + weight
+  bool postNorms = false;        ///< what mixer and feed-forward network put out is normalised before it is added
   bool qkvBias = false;          ///< q_proj, k_proj and v_proj have a bias
   bool attentionOutBias = false; ///< o_proj has one
-  bool mlpBias = false;          ///< those of the feed-forward network have one
-  bool qkNorm = false;           ///< the heads of queries and keys are RMS-normalised before they are rotated
-  std::vector<bool> ropeLayers;  ///< [L]: whether a layer rotates; empty: all do
+  ActivationKind mlpActivation = ActivationKind::Silu; ///< of the feed-forward network
+  bool mlpGated = true;         ///< down(f(gate u) * up u); else down(f(up u)), without gate_proj
+  bool mlpBias = false;         ///< those of the feed-forward network have one
+  bool qkNorm = false;          ///< the heads of queries and keys are RMS-normalised before they are rotated
+  std::vector<bool> ropeLayers; ///< [L]: whether a layer rotates; empty: all do
   std::optional<double> attentionMultiplier; ///< of the scores; none: 1 / sqrt(headDim)
   double embeddingMultiplier = 1.0;
   double residualMultiplier = 1.0; ///< of what mixer and feed-forward network add to the residual stream
   double logitsScaling = 1.0;      ///< divides the logits
   double ropeTheta = 10000.0;
+  std::optional<double> swaRopeTheta; ///< of the swa mode, which is then not scaled; none: as full
   double partialRotaryFactor = 1.0;
   RopeScaling ropeScaling;
   NormKind norm = NormKind::Rms;
@@ -147,15 +166,23 @@ struct Config {
 
   /// Whether queries and keys of layer `layer` are rotated by their position.
   bool rotates(int64_t layer) const { return ropeLayers.empty() || ropeLayers[static_cast<size_t>(layer)]; }
-  /// What attention scores are multiplied by.
-  double attentionScale() const;
+  /// What the scores of attention in `mode` (swa or full) of layer `layer` are multiplied by.
+  double attentionScale(int64_t layer, Mode mode) const;
+  /// Whether layer `layer` has a feed-forward network.
+  bool hasFeedForward(int64_t layer) const {
+    return intermediateSize > 0 && (ffnLayers.empty() || ffnLayers[static_cast<size_t>(layer)]);
+  }
+  /// Whether layer `layer` mixes: a single mode `identity` that puts out zero, with nothing before it, is no mixer.
+  bool hasMixer(int64_t layer) const;
+  /// How the rotary frequencies of `mode` are scaled.
+  const RopeScaling &scalingOf(Mode mode) const;
   /// How many of a head's dimensions are rotated: partialRotaryFactor * headDim, even.
   int64_t rotaryDims() const;
-  /// Mamba-2: E * D, the width of x and z.
-  int64_t ssmInner() const { return ssm.expand * hiddenSize; }
-  /// Mamba-2: E * D / P.
+  /// Mamba-2: the number of heads times P, E * D where it is not given: the width of x and z.
+  int64_t ssmInner() const { return ssm.heads > 0 ? ssm.heads * ssm.headDim : ssm.expand * hiddenSize; }
+  /// Mamba-2: how many heads there are.
   int64_t ssmHeads() const { return ssmInner() / ssm.headDim; }
-  /// Mamba-2: the width of xBC, E * D + 2 * G * N.
+  /// Mamba-2: the width of xBC, ssmInner() + 2 * G * N.
   int64_t ssmConvChannels() const { return ssmInner() + 2 * ssm.groups * ssm.stateSize; }
   /// Mamba-2: the width of [z, x, B, C, dt].
   int64_t ssmProjection() const { return ssmInner() + ssmConvChannels() + ssmHeads(); }
@@ -186,11 +213,12 @@ io::Result<ConfigText> readConfigText(const std::string &path);
 /// as the transformers library writes it, decides over the token ids that start and end a text, and over sampling.
 ConfigOrError readConfig(const std::string &path);
 
-/// The inverse frequencies of the rotary embedding, [rotaryDims / 2], in f64 and with rope scaling applied: dimension
-/// pair i turns by position * frequency[i], frequency[i] = theta^(-2 i / rotaryDims). `linear` divides all by factor;
-/// `llama3` (Llama 3.1) keeps wavelengths shorter than original / highFreqFactor, divides those longer than
-/// original / lowFreqFactor by factor, and blends in between.
-std::vector<double> ropeFrequencies(const Config &config);
+/// The inverse frequencies of the rotary embedding in `mode`, [rotaryDims / 2], in f64 and with rope scaling applied:
+/// dimension pair i turns by position * frequency[i], frequency[i] = theta^(-2 i / rotaryDims). `linear` divides all by
+/// factor; `llama3` (Llama 3.1) keeps wavelengths shorter than original / highFreqFactor, divides those longer than
+/// original / lowFreqFactor by factor, and blends in between; `yarn` (Peng et al. 2023) blends linearly in i, between
+/// the pairs that turn betaFast and betaSlow times over the original context.
+std::vector<double> ropeFrequencies(const Config &config, Mode mode);
 
 /// How a parameter is used, and so which dtype it has in a binary.
 enum class ParameterKind : uint8_t {

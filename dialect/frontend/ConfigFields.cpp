@@ -15,6 +15,48 @@ std::optional<int64_t> readTokenId(ObjectReader &reader, std::string_view key, i
   return reader.integer(key, std::nullopt, 0, vocabSize - 1);
 }
 
+/// The keys of llama3 besides type and factor.
+void readLlama3(ObjectReader &reader, RopeScaling &scaling, const std::vector<std::string_view> &others) {
+  reader.allowOnly(
+      {"type", "rope_type", "factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"},
+      others);
+  scaling.lowFreqFactor = reader.number("low_freq_factor", std::nullopt, NumberRange::positive());
+  scaling.highFreqFactor = reader.number("high_freq_factor", std::nullopt, NumberRange::positive());
+  scaling.originalMaxPositionEmbeddings =
+      reader.integer("original_max_position_embeddings", std::nullopt, 1, largestCount);
+  if (scaling.highFreqFactor <= scaling.lowFreqFactor)
+    reader.error("high_freq_factor", "must be above low_freq_factor");
+}
+
+/// YaRN's factor of queries and keys for a context that is `factor` times as long (Peng et al. 2023, section 3.4).
+double yarnAttentionFactor(double factor, double scale) {
+  return 0.1 * scale * std::log(factor) + 1.0;
+}
+
+/// The keys of yarn besides type and factor. Without original_max_position_embeddings the model was made for the
+/// max_position_embeddings of `config`.
+void readYarn(ObjectReader &reader, RopeScaling &scaling, const std::vector<std::string_view> &others,
+              ObjectReader &config) {
+  reader.allowOnly({"type", "rope_type", "factor", "original_max_position_embeddings", "beta_fast", "beta_slow",
+                    "attention_factor", "mscale", "mscale_all_dim", "truncate"},
+                   others);
+  std::optional<int64_t> original;
+  if (!reader.hasValue("original_max_position_embeddings") && config.hasValue("max_position_embeddings"))
+    original = config.integer("max_position_embeddings", std::nullopt, 1, largestCount);
+  scaling.originalMaxPositionEmbeddings = reader.integer("original_max_position_embeddings", original, 1, largestCount);
+  scaling.betaFast = reader.number("beta_fast", 32.0, NumberRange::positive());
+  scaling.betaSlow = reader.number("beta_slow", 1.0, NumberRange::positive());
+  if (scaling.betaFast < scaling.betaSlow)
+    reader.error("beta_fast", "must be at least beta_slow");
+  scaling.truncate = reader.boolean("truncate", true);
+  double scale = reader.number("mscale", 0.0, NumberRange::atLeast(0.0));
+  double ofAllDimensions = reader.number("mscale_all_dim", 0.0, NumberRange::atLeast(0.0));
+  double factor = scale > 0.0 && ofAllDimensions > 0.0 ? yarnAttentionFactor(scaling.factor, scale) /
+                                                             yarnAttentionFactor(scaling.factor, ofAllDimensions)
+                                                       : yarnAttentionFactor(scaling.factor, 1.0);
+  scaling.attentionFactor = reader.number("attention_factor", factor, NumberRange::positive());
+}
+
 bool isInfinity(const JsonValue &value) {
   if (value.kind == JsonValue::Kind::Null || value.kind == JsonValue::Kind::Infinity)
     return true;
@@ -70,25 +112,26 @@ void readRopeScaling(ObjectReader &parent, std::string_view key, RopeScaling &sc
                                                 {{"none", RopeScalingKind::None},
                                                  {"default", RopeScalingKind::None},
                                                  {"linear", RopeScalingKind::Linear},
-                                                 {"llama3", RopeScalingKind::Llama3}});
+                                                 {"llama3", RopeScalingKind::Llama3},
+                                                 {"yarn", RopeScalingKind::Yarn}});
   if (scaling.kind == RopeScalingKind::None) {
     reader.allowOnly({"type", "rope_type"}, others);
     return;
   }
   scaling.factor = reader.number("factor", std::nullopt, NumberRange::atLeast(1.0));
-  if (scaling.kind == RopeScalingKind::Linear) {
+  switch (scaling.kind) {
+  case RopeScalingKind::None:
+    break;
+  case RopeScalingKind::Linear:
     reader.allowOnly({"type", "rope_type", "factor"}, others);
-    return;
+    break;
+  case RopeScalingKind::Llama3:
+    readLlama3(reader, scaling, others);
+    break;
+  case RopeScalingKind::Yarn:
+    readYarn(reader, scaling, others, parent);
+    break;
   }
-  reader.allowOnly(
-      {"type", "rope_type", "factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"},
-      others);
-  scaling.lowFreqFactor = reader.number("low_freq_factor", std::nullopt, NumberRange::positive());
-  scaling.highFreqFactor = reader.number("high_freq_factor", std::nullopt, NumberRange::positive());
-  scaling.originalMaxPositionEmbeddings =
-      reader.integer("original_max_position_embeddings", std::nullopt, 1, largestCount);
-  if (scaling.highFreqFactor <= scaling.lowFreqFactor)
-    reader.error("high_freq_factor", "must be above low_freq_factor");
 }
 
 bool readPerLayer(ObjectReader &reader, std::string_view key, const Config &config, std::string_view what,

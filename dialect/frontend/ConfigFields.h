@@ -28,8 +28,9 @@ void readGeneration(ObjectReader &reader, Config &config);
 /// vocab_size, hidden_size, num_hidden_layers and the token ids.
 void readSizes(ObjectReader &reader, Config &config);
 
-/// The object at `key`: {"type" or "rope_type": "none", "linear", "llama3", ...}; null and absent: none. `others`: keys
-/// that the object may have besides those of its type. Without `typeIsNeeded` an object without a type is unscaled.
+/// The object at `key`: {"type" or "rope_type": "none", "linear", "llama3", "yarn", ...}; null and absent: none.
+/// `others`: keys that the object may have besides those of its type. Without `typeIsNeeded` an object without a type
+/// is unscaled.
 void readRopeScaling(ObjectReader &reader, std::string_view key, RopeScaling &scaling,
                      const std::vector<std::string_view> &others = {}, bool typeIsNeeded = true);
 

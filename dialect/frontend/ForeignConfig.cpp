@@ -21,14 +21,19 @@ struct DenseDefaults {
   double ropeTheta = 10000.0;
 };
 
-/// What llama and its relatives have in common.
-void readDense(ObjectReader &reader, Config &config, const DenseDefaults &defaults) {
+/// What llama, gemma and their relatives have in common: all but rotation and activation.
+void readTransformer(ObjectReader &reader, Config &config, const DenseDefaults &defaults) {
   readSizes(reader, config);
   config.layerModes.assign(config.numLayers, {Mode::Full});
   config.intermediateSize = reader.integer("intermediate_size", defaults.intermediateSize, 1, largestSize);
   config.normEps = reader.number("rms_norm_eps", 1e-6, NumberRange::positive());
   config.tieWordEmbeddings = reader.boolean("tie_word_embeddings", defaults.tiesEmbeddings);
   readAttention(reader, config, defaults.heads, defaults.keyValueHeads, defaults.headDim);
+}
+
+/// What llama and its relatives have in common.
+void readDense(ObjectReader &reader, Config &config, const DenseDefaults &defaults) {
+  readTransformer(reader, config, defaults);
   readRope(reader, config, 1.0, defaults.ropeTheta);
   requireSilu(reader);
   config.mlpBias = reader.boolean("mlp_bias", false);
@@ -118,6 +123,74 @@ void readSmolLM3(ObjectReader &reader, Config &config) {
   });
 }
 
+/// What gemma and gemma 3 have in common: norms that multiply by 1 + weight, a gated network with the tanh
+/// form of GELU, embeddings times the root of their width. The config of the first calls the activation "gelu", which
+/// its authors' own code, too, computes by tanh. (Gemma Team 2024.)
+void readGemmaParts(ObjectReader &reader, Config &config, const DenseDefaults &defaults) {
+  readTransformer(reader, config, defaults);
+  for (std::string_view key : {"hidden_act", "hidden_activation"})
+    if (config.style == CheckpointStyle::Gemma)
+      reader.choice<bool>(key, true, {{"gelu_pytorch_tanh", true}, {"gelu", true}});
+    else
+      reader.choice<bool>(key, true, {{"gelu_pytorch_tanh", true}});
+  config.normUnitOffset = true;
+  config.mlpActivation = ActivationKind::GeluTanh;
+  config.embeddingMultiplier = std::sqrt(static_cast<double>(config.hiddenSize));
+}
+
+void readGemma(ObjectReader &reader, Config &config) {
+  checkForeignKeys(reader, attentionKeys({"intermediate_size", "hidden_activation"}), {});
+  readGemmaParts(reader, config, {16, 24576, 16, 256, true});
+  readRope(reader, config, 1.0);
+}
+
+/// The rotation of gemma 3: layers with a window have a theta of their own and are not scaled. The library's fifth
+/// version has an object for each kind of layer.
+void readGemma3Rope(ObjectReader &reader, Config &config) {
+  const JsonValue *parameters = reader.find("rope_parameters");
+  if (!parameters || !parameters->find("full_attention")) {
+    readRope(reader, config, 1.0, 1000000.0);
+    config.swaRopeTheta = reader.number("rope_local_base_freq", 10000.0, NumberRange::positive());
+    return;
+  }
+  ObjectReader kinds = reader.child("rope_parameters");
+  kinds.allowOnly({"full_attention", "sliding_attention"});
+  config.ropeTheta = kinds.child("full_attention").number("rope_theta", 1000000.0, NumberRange::positive());
+  readRopeScaling(kinds, "full_attention", config.ropeScaling, {"rope_theta"}, /*typeIsNeeded=*/false);
+  config.swaRopeTheta = kinds.child("sliding_attention").number("rope_theta", 10000.0, NumberRange::positive());
+  RopeScaling sliding;
+  readRopeScaling(kinds, "sliding_attention", sliding, {"rope_theta"}, /*typeIsNeeded=*/false);
+  if (sliding.kind != RopeScalingKind::None)
+    kinds.error("sliding_attention", "only layers that look back at everything can be scaled");
+}
+
+/// Norms before and after, normalised heads of queries and keys, a scale of the scores of its own, layers that look
+/// back through a window between those that look back at everything (Gemma Team 2025, "Gemma 3").
+void readGemma3(ObjectReader &reader, Config &config) {
+  checkForeignKeys(
+      reader,
+      attentionKeys({"intermediate_size", "hidden_activation", "query_pre_attn_scalar", "sliding_window", "layer_types",
+                     "rope_local_base_freq", "sliding_window_pattern", "_sliding_window_pattern"}),
+      {"cache_implementation"});
+  readGemmaParts(reader, config, {4, 9216, 8, 256, true});
+  config.postNorms = true;
+  config.qkNorm = true;
+  double scalar = reader.number("query_pre_attn_scalar", 256.0, NumberRange::positive());
+  config.attentionMultiplier = 1.0 / std::sqrt(scalar);
+  config.window = reader.integer("sliding_window", 4096, 1, largestWindow);
+  int64_t interval = reader.integer("_sliding_window_pattern", 6, 1, largestCount);
+  interval = reader.integer("sliding_window_pattern", interval, 1, largestCount);
+  for (int64_t layer = 0; layer < config.numLayers; ++layer)
+    config.layerModes[layer] = {(layer + 1) % interval == 0 ? Mode::Full : Mode::Swa};
+  readPerLayer(reader, "layer_types", config, "\"full_attention\" or \"sliding_attention\"",
+               [&](size_t layer, const JsonValue &entry) {
+                 bool slides = isText(entry, "sliding_attention");
+                 config.layerModes[layer] = {slides ? Mode::Swa : Mode::Full};
+                 return slides || isText(entry, "full_attention");
+               });
+  readGemma3Rope(reader, config);
+}
+
 /// target_dist: identity, ssm, swa, full.
 void readTargetDist(ObjectReader &reader, RouterConfig &router) {
   const JsonValue *list = reader.find("target_dist");
@@ -194,6 +267,12 @@ void readForeignConfig(ObjectReader &reader, Config &config) {
     return readGranite(reader, config);
   case CheckpointStyle::SmolLM3:
     return readSmolLM3(reader, config);
+  case CheckpointStyle::Gemma:
+    return readGemma(reader, config);
+  case CheckpointStyle::Gemma3:
+    return readGemma3(reader, config);
+  case CheckpointStyle::NemotronH:
+    return readNemotronH(reader, config);
   case CheckpointStyle::MambaSsm:
     return readMambaSsm(reader, config);
   case CheckpointStyle::Mamba2:

@@ -117,6 +117,7 @@ constexpr Switch switches[] = {
     {"clip_qkv", never, onlyNull},
     {"cross_attention_hidden_size", never, onlyNull},
     {"use_sliding_window", isFalse, onlyFalse},
+    {"use_bidirectional_attention", isFalse, onlyFalse},
     {"rope_interleaved", isFalse, onlyFalse},
     {"use_qk_norm", isFalse, onlyFalse},
     {"qk_layernorm", isFalse, onlyFalse},

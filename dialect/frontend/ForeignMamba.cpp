@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Configs of checkpoints with Mamba-2 that other programs wrote: mamba2, bamba and granitemoehybrid of the transformers
-// library, and those of mamba_ssm, the package of Mamba's authors, which have no model_type.
+// Configs of checkpoints with Mamba-2 that other programs wrote: mamba2, bamba, granitemoehybrid and nemotron_h of the
+// transformers library, and those of mamba_ssm, the package of Mamba's authors, which have no model_type.
 #include "dialect/frontend/ForeignKeys.h"
 
 #include <algorithm>
@@ -150,6 +150,97 @@ void readGraniteMoeHybrid(ObjectReader &reader, Config &config) {
   bool rotates = reader.choice<bool>("position_embedding_type", false, {{"nope", false}, {"rope", true}});
   config.ropeLayers.assign(static_cast<size_t>(config.numLayers), rotates);
   readGraniteMultipliers(reader, config);
+}
+
+namespace {
+
+/// The one part that a layer of nemotron_h has. `kind`: its letter in hybrid_override_pattern; false: there is none.
+bool setNemotronLayer(Config &config, size_t layer, char kind) {
+  config.layerModes[layer] = {kind == 'M' ? Mode::Ssm : kind == '*' ? Mode::Full : Mode::Identity};
+  config.ffnLayers[layer] = kind == '-';
+  return kind == 'M' || kind == '*' || kind == '-';
+}
+
+/// hybrid_override_pattern, a letter for each layer, or layers_block_type, a word for each.
+void readNemotronLayers(ObjectReader &reader, Config &config) {
+  config.layerModes.assign(static_cast<size_t>(config.numLayers), {Mode::Ssm});
+  config.ffnLayers.assign(static_cast<size_t>(config.numLayers), false);
+  bool listed = readPerLayer(
+      reader, "layers_block_type", config, R"("mamba", "attention" or "mlp")",
+      [&](size_t layer, const JsonValue &entry) {
+        char kind = isText(entry, "mamba") ? 'M' : isText(entry, "attention") ? '*' : isText(entry, "mlp") ? '-' : '?';
+        return setNemotronLayer(config, layer, kind);
+      });
+  const JsonValue *pattern = reader.find("hybrid_override_pattern");
+  if (!pattern && !listed)
+    reader.error("hybrid_override_pattern", "missing");
+  if (!pattern)
+    return;
+  if (pattern->kind != JsonValue::Kind::String || static_cast<int64_t>(pattern->text.size()) != config.numLayers) {
+    reader.error("hybrid_override_pattern", "must have a letter for each of the " + std::to_string(config.numLayers) +
+                                                " layers, got " + pattern->describe());
+    return;
+  }
+  for (size_t layer = 0; layer < pattern->text.size(); ++layer) {
+    std::vector<Mode> modes = config.layerModes[layer];
+    bool network = config.ffnLayers[layer];
+    if (!setNemotronLayer(config, layer, pattern->text[layer]))
+      reader.error("hybrid_override_pattern", "layer " + std::to_string(layer) +
+                                                  " must be M (Mamba-2), * (attention) or - (network), got '" +
+                                                  printable(pattern->text.substr(layer, 1)) + "'" +
+                                                  (pattern->text[layer] == 'E' ? ", a mixture of experts" : ""));
+    if (listed && (config.layerModes[layer] != modes || config.ffnLayers[layer] != network))
+      reader.error("hybrid_override_pattern", "differs from 'layers_block_type' in layer " + std::to_string(layer));
+  }
+}
+
+/// head_dim, which older configs call attention_head_dim. No layer rotates.
+void readNemotronAttention(ObjectReader &reader, Config &config) {
+  int64_t older = reader.integer("attention_head_dim", 128, 1, largestSize);
+  readAttention(reader, config, 32, 8, older);
+  if (reader.has("attention_head_dim") && config.headDim != older)
+    reader.error("head_dim", "differs from 'attention_head_dim'");
+  config.ropeLayers.assign(static_cast<size_t>(config.numLayers), false);
+}
+
+} // namespace
+
+/// Layers with a single part each: Mamba-2, attention without rotation, or a network of two matrices with a squared
+/// ReLU between them (NVIDIA 2025, "Nemotron-H").
+void readNemotronH(ObjectReader &reader, Config &config) {
+  checkForeignKeys(
+      reader,
+      attentionKeys({"intermediate_size", "hybrid_override_pattern", "layers_block_type", "attention_head_dim",
+                     "mlp_hidden_act", "mlp_bias", "mamba_hidden_act", "use_bias", "mamba_proj_bias", "use_conv_bias",
+                     "layer_norm_epsilon", "norm_eps", "ssm_state_size", "mamba_num_heads", "mamba_head_dim",
+                     "n_groups", "conv_kernel", "time_step_limit"}),
+      {"rope_theta", "partial_rotary_factor", "expand", "chunk_size", "residual_in_fp32", "rescale_prenorm_residual",
+       "use_mamba_kernels", "mamba_ssm_cache_dtype", "time_step_rank", "time_step_min", "time_step_max",
+       "time_step_floor"});
+  readSizes(reader, config);
+  readNemotronLayers(reader, config);
+  readNemotronAttention(reader, config);
+  config.intermediateSize = reader.integer("intermediate_size", 21504, 1, largestSize);
+  config.mlpGated = false;
+  config.mlpActivation =
+      reader.choice<ActivationKind>("mlp_hidden_act", ActivationKind::Relu2, {{"relu2", ActivationKind::Relu2}});
+  config.mlpBias = reader.boolean("mlp_bias", false);
+  config.tieWordEmbeddings = reader.boolean("tie_word_embeddings", false);
+  config.normEps = reader.number("layer_norm_epsilon", 1e-5, NumberRange::positive());
+  for (std::string_view key : {"norm_eps", "rms_norm_eps"})
+    if (reader.number(key, config.normEps, NumberRange::positive()) != config.normEps)
+      reader.error(key, "differs from 'layer_norm_epsilon'");
+  SsmConfig &ssm = config.ssm;
+  ssm.stateSize = reader.integer("ssm_state_size", 128, 1, largestSize);
+  ssm.heads = reader.integer("mamba_num_heads", 128, 1, largestSize);
+  ssm.headDim = reader.integer("mamba_head_dim", 64, 1, largestSize);
+  ssm.groups = reader.integer("n_groups", 8, 1, largestSize);
+  ssm.convKernel = reader.integer("conv_kernel", 4, 1, 16);
+  readTimeStepLimit(reader, "time_step_limit", ssm);
+  reader.choice<bool>("mamba_hidden_act", true, {{"silu", true}});
+  requireBoolean(reader, "use_conv_bias", true);
+  ssm.projBias = reader.boolean("use_bias", false);
+  requireBoolean(reader, "mamba_proj_bias", ssm.projBias);
 }
 
 namespace {

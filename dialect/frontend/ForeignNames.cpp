@@ -27,10 +27,30 @@ NameTable llamaNames() {
            {"ffn.", "mlp."}}};
 }
 
+NameTable gemma3Names() {
+  NameTable table = llamaNames();
+  table.inLayer = {{"input_norm.", "input_layernorm."},
+                   {"attn.", "self_attn."},
+                   {"post_mixer_norm.", "post_attention_layernorm."},
+                   {"ffn_norm.", "pre_feedforward_layernorm."},
+                   {"post_ffn_norm.", "post_feedforward_layernorm."},
+                   {"ffn.", "mlp."}};
+  return table;
+}
+
 NameTable mamba2Names() {
   return {"backbone.layers.",
           {{"embed_tokens.", "backbone.embeddings."}, {"norm.", "backbone.norm_f."}, {"lm_head.", "lm_head."}},
           {{"input_norm.", "norm."}, {"ssm.conv.", "mixer.conv1d."}, {"ssm.", "mixer."}}};
+}
+
+/// A layer has one part, with one norm before it.
+NameTable nemotronNames() {
+  NameTable table = mamba2Names();
+  table.inLayer.push_back({"attn.", "mixer."});
+  table.inLayer.push_back({"ffn_norm.", "norm."});
+  table.inLayer.push_back({"ffn.", "mixer."});
+  return table;
 }
 
 NameTable mambaSsmNames() {
@@ -88,7 +108,12 @@ NameTable namesOf(CheckpointStyle style) {
   case CheckpointStyle::Qwen3:
   case CheckpointStyle::Granite:
   case CheckpointStyle::SmolLM3:
+  case CheckpointStyle::Gemma:
     return llamaNames();
+  case CheckpointStyle::Gemma3:
+    return gemma3Names();
+  case CheckpointStyle::NemotronH:
+    return nemotronNames();
   case CheckpointStyle::Mamba2:
     return mamba2Names();
   case CheckpointStyle::MambaSsm:

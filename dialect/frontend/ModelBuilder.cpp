@@ -60,7 +60,9 @@ Value ModelBuilder::norm(NormKind kind, Value x, StringRef name, int64_t groups)
   Value bias = kind == NormKind::Layer ? parameter((name + ".bias").str()) : Value();
   auto kindAttr =
       ir::NormKindAttr::get(builder.getContext(), kind == NormKind::Layer ? ir::NormKind::Layer : ir::NormKind::RMS);
-  return builder.create<ir::NormOp>(location, x.getType(), kindAttr, x, weight, bias, f64(config.normEps), i64(groups));
+  UnitAttr offset = config.normUnitOffset && !name.starts_with("router.") ? builder.getUnitAttr() : UnitAttr();
+  return builder.create<ir::NormOp>(location, x.getType(), kindAttr, x, weight, bias, f64(config.normEps), i64(groups),
+                                    offset);
 }
 
 static Value round(OpBuilder &builder, Location loc, Value x, Type element) {
@@ -90,6 +92,10 @@ Value ModelBuilder::linear(Value x, StringRef name) {
 
 Value ModelBuilder::scale(Value x, double factor) {
   return factor == 1.0 ? x : Value(builder.create<ir::ScaleOp>(location, x.getType(), x, f64(factor)));
+}
+
+Value ModelBuilder::added(Value output, StringRef name) {
+  return scale(config.postNorms ? norm(config.norm, output, name) : output, config.residualMultiplier);
 }
 
 Value ModelBuilder::columns(Value x, int64_t offset, int64_t count) {

@@ -42,6 +42,9 @@ public:
   mlir::Value linear(mlir::Value x, llvm::StringRef name);
   /// x times a constant; x itself for 1.
   mlir::Value scale(mlir::Value x, double factor);
+  /// What is added to the residual stream for `output` of a mixer or a feed-forward network: normalised by `norm`
+  /// (NAME.weight, ...) in a model with post_norms, and times the residual multiplier.
+  mlir::Value added(mlir::Value output, llvm::StringRef norm);
   /// x rounded to U.
   mlir::Value toOperand(mlir::Value x);
   /// `count` columns of x from `offset`.

@@ -23,8 +23,9 @@ private:
   void addLayer(int64_t layer) {
     prefix = "layers." + std::to_string(layer) + ".";
     int64_t width = config.hiddenSize;
-    norm("input_norm", config.norm);
-    if (config.tokenConvKernel > 0) {
+    if (config.hasMixer(layer))
+      norm("input_norm", config.norm);
+    if (config.hasMixer(layer) && config.tokenConvKernel > 0) {
       accumulator("token_conv.weight", {width, config.tokenConvKernel});
       accumulator("token_conv.bias", {width});
     }
@@ -34,11 +35,16 @@ private:
       addAttention();
     if (config.layerHas(layer, Mode::Ssm))
       config.ssm.kind == SsmKind::Lti ? addLti() : addMamba2();
-    if (config.intermediateSize > 0) {
+    if (config.hasMixer(layer) && config.postNorms)
+      norm("post_mixer_norm", config.norm);
+    if (config.hasFeedForward(layer)) {
       norm("ffn_norm", config.norm);
-      linear("ffn.gate_proj", config.intermediateSize, width, config.mlpBias);
+      if (config.mlpGated)
+        linear("ffn.gate_proj", config.intermediateSize, width, config.mlpBias);
       linear("ffn.up_proj", config.intermediateSize, width, config.mlpBias);
       linear("ffn.down_proj", width, config.intermediateSize, config.mlpBias);
+      if (config.postNorms)
+        norm("post_ffn_norm", config.norm);
     }
     prefix.clear();
   }

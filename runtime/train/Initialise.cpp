@@ -79,8 +79,11 @@ Rule uniformOverTaps(int64_t taps) {
 
 /// How the elements of a parameter are drawn, by our name for it.
 Rule ruleFor(const Config &config, std::string_view name) {
-  if (isNorm(name))
-    return constant(endsWith(name, ".weight") ? 1.0 : 0.0);
+  if (isNorm(name)) { // all start as 1, those with a unit offset as 1 + 0
+    bool offset =
+        config.normUnitOffset && !endsWith(name, ".ssm.norm.weight") && !endsWith(name, ".router.norm.weight");
+    return constant(endsWith(name, "weight") && !offset ? 1.0 : 0.0);
+  }
   if (endsWith(name, ".token_conv.weight"))
     return uniformOverTaps(config.tokenConvKernel);
   if (endsWith(name, ".ssm.conv.weight") || endsWith(name, ".ssm.conv.bias"))

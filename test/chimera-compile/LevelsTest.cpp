@@ -52,7 +52,7 @@ const Level levels[] = {
      "fused",
      {},
      {"chimera.fused_linear", "chimera.fused_rope", "chimera.fused_attend", "chimera.fused_conv"},
-     {"chimera.swiglu", "chimera.shift_tail", "chimera.call", "chimera.program"}},
+     {"chimera.glu", "chimera.shift_tail", "chimera.call", "chimera.program"}},
     {"KernelsRef",
      "kernels",
      ref,

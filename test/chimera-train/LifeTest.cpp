@@ -110,6 +110,8 @@ TEST_F(RunLife, ALockOfADeadProcessStopsNobody) {
   pid_t second = startProcess(command("out", 1000000, {"--checkpoint-every", "2", "--eval-every", "0", "--resume"}),
                               "/dev/null", file("said"));
   waitUntil([&] { return readFile(file("said")).find("going on after step ") != std::string::npos; });
+  int before = linesOf(file("out/log.jsonl"));
+  waitUntil([&] { return linesOf(file("out/log.jsonl")) > before; }); // before its first step there is nothing to save
   ::kill(second, SIGTERM);
   EXPECT_EQ(statusOf(second), 0) << readFile(file("said"));
 }

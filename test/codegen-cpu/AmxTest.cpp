@@ -143,7 +143,8 @@ TEST(CpuAmx, GathersAndScattersRowsThroughTheEpilogue) {
 
 TEST(CpuAmx, MultipliesInterleavedMatrices) {
   LinearSpec spec = makeSpec(WeightFormat::BF16, 37, 200);
-  spec.epilogue = Epilogue::Swiglu;
+  spec.epilogue = Epilogue::Glu;
+  spec.activation = Activation::Silu;
   for (int64_t rows : {3, 50}) {
     LinearCase problem = caseOf(spec, rows, 5);
     std::vector<float> gate = modelSums(problem), y = runEmulated(problem);

@@ -85,7 +85,7 @@ static int64_t strideOf(const LinearSpec &spec) {
 LinearCase randomCase(const LinearSpec &spec, const Batch &batch, const RowSet &rows, uint64_t seed) {
   LinearCase problem{spec, batch, rows, {}, {}, {}, {}};
   problem.x = randomNumbers(spec.in, batch.tokens() * strideOf(spec), seed);
-  for (int i = 0; i < (spec.epilogue == Epilogue::Swiglu ? 2 : 1); ++i)
+  for (int i = 0; i < (spec.epilogue == Epilogue::Glu ? 2 : 1); ++i)
     problem.weights.push_back(randomMatrix(spec.weight, spec.outputs, spec.inputs, seed + 10 + 10 * i));
   if (spec.gated)
     problem.gate = randomNumbers(Scalar::F32, batch.tokens(), seed + 3);
@@ -147,7 +147,7 @@ std::vector<std::vector<float>> refSums(const LinearCase &problem) {
   return sums;
 }
 
-/// silu(sums), times `up` if there is one, by the ref kernels.
+/// The activation of sums, times `up` if there is one, by the ref kernels.
 static std::vector<float> refActivation(const LinearSpec &spec, const std::vector<std::vector<float>> &sums) {
   auto rows = static_cast<int32_t>(sums[0].size() / spec.outputs);
   Launch launch;
@@ -156,16 +156,16 @@ static std::vector<float> refActivation(const LinearSpec &spec, const std::vecto
     launch.add(part);
   size_t out = launch.add(std::vector<float>(sums[0].size()));
   if (sums.size() == 2)
-    ref::test::runKernel(ref::SwigluSpec{spec.outputs, Scalar::F32}, launch, {rows, 1});
+    ref::test::runKernel(ref::GluSpec{spec.outputs, spec.activation, Scalar::F32}, launch, {rows, 1});
   else
-    ref::test::runKernel(ref::SiluSpec{spec.outputs, Scalar::F32}, launch, {rows, 1});
+    ref::test::runKernel(ref::ActivateSpec{spec.outputs, spec.activation, Scalar::F32}, launch, {rows, 1});
   return launch.get<float>(out);
 }
 
 std::vector<float> refResult(const LinearCase &problem) {
   const LinearSpec &spec = problem.spec;
   std::vector<std::vector<float>> sums = refSums(problem);
-  bool activation = spec.epilogue == Epilogue::Silu || spec.epilogue == Epilogue::Swiglu;
+  bool activation = spec.activation != Activation::None;
   std::vector<float> y = activation ? refActivation(spec, sums) : sums[0], out = problem.before;
   for (int64_t i = 0; i < problem.rows.count(); ++i) {
     int32_t id = problem.rows.index[problem.rows.start[0] + i];

@@ -149,6 +149,21 @@ TEST(CpuGroupedNorm, GivesTheBitsOfTheGroupsAsRows) {
     }
 }
 
+TEST(CpuNormWithUnitOffset, GivesTheBitsOfOnePlusWeight) {
+  for (int64_t width : {7, 45, 512})
+    for (const Isa &isa : hostIsas()) {
+      NormCase c(NormKind::RMS, width), shifted = c;
+      for (float &weight : shifted.w)
+        weight += 1.0F;
+      Launch launch = launchOf(c, start);
+      size_t out = launch.add(std::vector<float>(c.x.size())), narrow = launch.add(std::vector<uint16_t>(c.x.size()));
+      runKernel(isa, NormSpec{width, NormKind::RMS, eps, true, true, 1, /*unitOffset=*/true}, launch, sizesOf(start));
+      NormResult expected = run(isa, shifted);
+      EXPECT_TRUE(launch.get<float>(out) == expected.exact) << isa.name << ", width " << width;
+      EXPECT_TRUE(launch.get<uint16_t>(narrow) == expected.rounded) << isa.name << ", width " << width;
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, CpuNorm, testing::Values(NormKind::RMS, NormKind::Layer),
                          [](const auto &info) { return info.param == NormKind::RMS ? "RMS" : "Layer"; });
 

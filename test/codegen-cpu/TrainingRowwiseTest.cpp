@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "codegen/kernel/KernelBuilder.h"
 #include "test/codegen-cpu/NormCase.h"
 #include "test/codegen-cpu/TrainingRowwiseCase.h"
 
@@ -57,17 +58,22 @@ std::vector<float> large(int64_t width, uint64_t seed) {
   return x;
 }
 
-TEST(CpuTrainingRowwise, SiluAndItsGradientAreWithinSomeRoundings) {
-  for (int64_t width : widths) {
-    std::vector<float> x = large(width, 1), up = large(width, 2), dy = randomVector<float>(rows * width, 3);
-    int64_t size = rows * width;
-    expectNearRef(ref::SiluSpec{width, Scalar::F64}, SiluSpec{width}, {x}, {size}, 8 * 0x1p-24);
-    expectNearRef(ref::SwigluSpec{width, Scalar::F64}, SwigluSpec{width}, {x, up}, {size}, 8 * 0x1p-24);
-    expectNearRef(ref::SiluGradSpec{width, Scalar::F64}, SiluGradSpec{width}, {x, dy}, {size}, 8 * 0x1p-24);
-    // The slope's error times up, which is as large as 30.
-    expectNearRef(ref::SwigluGradSpec{width, Scalar::F64}, SwigluGradSpec{width}, {x, up, dy}, {size, size},
-                  30 * 8 * 0x1p-24);
-  }
+TEST(CpuTrainingRowwise, ActivationsAndTheirGradientsAreWithinSomeRoundings) {
+  for (Activation activation : {Activation::Silu, Activation::GeluTanh, Activation::Relu2})
+    for (int64_t width : widths) {
+      std::vector<float> x = large(width, 1), up = large(width, 2), dy = randomVector<float>(rows * width, 3);
+      int64_t size = rows * width;
+      SCOPED_TRACE(nameOf(activation));
+      expectNearRef(ref::ActivateSpec{width, activation, Scalar::F64}, ActivateSpec{width, activation}, {x}, {size},
+                    8 * 0x1p-24);
+      expectNearRef(ref::GluSpec{width, activation, Scalar::F64}, GluSpec{width, activation}, {x, up}, {size},
+                    8 * 0x1p-24);
+      expectNearRef(ref::ActivateGradSpec{width, activation, Scalar::F64}, ActivateGradSpec{width, activation}, {x, dy},
+                    {size}, 8 * 0x1p-24);
+      // The slope's error times up, which is as large as 30.
+      expectNearRef(ref::GluGradSpec{width, activation, Scalar::F64}, GluGradSpec{width, activation}, {x, up, dy},
+                    {size, size}, 30 * 8 * 0x1p-24);
+    }
 }
 
 TEST(CpuTrainingRowwise, ANaNStaysInItsElement) {
@@ -76,8 +82,9 @@ TEST(CpuTrainingRowwise, ANaNStaysInItsElement) {
     dirty[2 * width] = std::numeric_limits<float>::quiet_NaN();
     for (const Isa &isa : hostIsas()) {
       auto run = [&](const std::vector<float> &gate) {
-        return runRows<float>({gate, up, dy}, {rows * width, rows * width},
-                              [&](Launch &launch) { runKernel(isa, SwigluGradSpec{width}, launch, sizesOf(start)); });
+        return runRows<float>({gate, up, dy}, {rows * width, rows * width}, [&](Launch &launch) {
+          runKernel(isa, GluGradSpec{width, Activation::Silu}, launch, sizesOf(start));
+        });
       };
       auto clean = run(x), beside = run(dirty);
       for (size_t result = 0; result < 2; ++result)
@@ -86,6 +93,23 @@ TEST(CpuTrainingRowwise, ANaNStaysInItsElement) {
               << isa.name << ", result " << result << ", element " << i;
     }
   }
+}
+
+TEST(CpuTrainingRowwise, ActivationsHaveTheSlopesOfTheirEndsHoweverFar) {
+  std::vector<float> x = {-3e38f, -1e20f, -100, 100, 1e20f, 3e38f}, dy(x.size(), 1);
+  auto width = static_cast<int64_t>(x.size());
+  std::vector<int32_t> one = {0, 1};
+  for (Activation activation : {Activation::Silu, Activation::GeluTanh})
+    for (const Isa &isa : hostIsas()) {
+      Launch launch;
+      launch.add(one);
+      launch.add(x);
+      launch.add(dy);
+      size_t out = addResult<float>(launch, x.size());
+      runKernel(isa, ActivateGradSpec{width, activation}, launch, {1, 1});
+      EXPECT_EQ(launch.get<float>(out), (std::vector<float>{0, 0, 0, 1, 1, 1}))
+          << isa.name << ", " << nameOf(activation);
+    }
 }
 
 TEST(CpuTrainingRowwise, SiluGradientsKeepTheirDigitsFarFromZero) {
@@ -97,13 +121,13 @@ TEST(CpuTrainingRowwise, SiluGradientsKeepTheirDigitsFarFromZero) {
   wide.add(std::vector<double>(x.begin(), x.end()));
   wide.add(std::vector<double>(dy.begin(), dy.end()));
   size_t exact = addResult<double>(wide, 12);
-  ref::test::runKernel(ref::SiluGradSpec{12, Scalar::F64}, wide, {1, 1});
+  ref::test::runKernel(ref::ActivateGradSpec{12, Activation::Silu, Scalar::F64}, wide, {1, 1});
   launch.add(x);
   launch.add(dy);
   size_t out = addResult<float>(launch, 12);
   for (const Isa &isa : hostIsas()) {
     Launch own = launch;
-    runKernel(isa, SiluGradSpec{12}, own, {1, 1});
+    runKernel(isa, ActivateGradSpec{12, Activation::Silu}, own, {1, 1});
     for (size_t i = 0; i < x.size(); ++i) {
       double expected = wide.get<double>(exact)[i];
       EXPECT_NEAR(own.get<float>(out)[i], expected, 16 * 0x1p-24 * std::fabs(expected)) << isa.name << ", x " << x[i];
@@ -124,6 +148,8 @@ TEST(CpuTrainingRowwise, GradientsOfNormsAreWithinTheRoundingsOfTheirSums) {
     std::vector<int64_t> results = {rows * width, rows * width};
     expectNearRef(ref::NormGradSpec{width, ref::NormKind::RMS, 1e-2, Scalar::F64},
                   NormGradSpec{width, NormKind::RMS, 1e-2}, {x, w, dy}, results, normTolerance(width));
+    expectNearRef(ref::NormGradSpec{width, ref::NormKind::RMS, 1e-2, Scalar::F64, 1, /*unitOffset=*/true},
+                  NormGradSpec{width, NormKind::RMS, 1e-2, 1, true}, {x, w, dy}, results, normTolerance(width));
     expectNearRef(ref::NormGradSpec{width, ref::NormKind::Layer, 1e-2, Scalar::F64},
                   NormGradSpec{width, NormKind::Layer, 1e-2}, {x, w, dy}, results, normTolerance(width));
   }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "codegen/kernel/KernelBuilder.h"
 #include "test/codegen-support/KernelJit.h"
 
 #include <cmath>
@@ -19,10 +20,17 @@ template <typename T> double tolerance() {
   return sizeof(T) == 8 ? 1e-14 : 1e-6;
 }
 
-template <typename T> T plainSilu(T x) {
+template <typename T> T plainly(Activation activation, T x) {
   long double wide = x;
-  return static_cast<T>(wide / (1 + expl(-wide)));
+  if (activation == Activation::Silu)
+    return static_cast<T>(wide / (1 + expl(-wide)));
+  if (activation == Activation::Relu2)
+    return static_cast<T>(std::isnan(x) ? x : std::max(x, T(0)) * std::max(x, T(0)));
+  long double inner = sqrtl(2 / acosl(-1.0L)) * (wide + 0.044715L * wide * wide * wide);
+  // tanhl loses the digits of 1 + tanh far below zero.
+  return static_cast<T>(wide * expl(inner) / (expl(inner) + expl(-inner)));
 }
+const Activation activations[] = {Activation::Silu, Activation::GeluTanh, Activation::Relu2};
 
 /// Four sequences of which one has no rows in this rows value; the slice starts inside a longer index.
 const std::vector<int32_t> start = {5, 7, 7, 8, 11};
@@ -51,31 +59,51 @@ TYPED_TEST(RefRowwise, AnEmptyRowsValueWritesNothing) {
   runKernel(AddSpec{5, scalarOf<TypeParam>}, launch, {7, 2});
 }
 
-TYPED_TEST(RefRowwise, SiluIsXTimesSigmoid) {
-  auto x = randomVector<TypeParam>(rows * 7, 3);
-  x[0] = 100, x[1] = -100, x[2] = 0, x[3] = std::numeric_limits<TypeParam>::infinity();
-  x[4] = std::numeric_limits<TypeParam>::quiet_NaN();
-  Launch launch;
-  launch.add(start);
-  launch.add(x);
-  size_t out = launch.add(x);
-  runKernel(SiluSpec{7, scalarOf<TypeParam>}, launch, sizes);
-  for (TypeParam &v : x)
-    v = plainSilu(v);
-  expectNear(launch.get<TypeParam>(out), x, tolerance<TypeParam>());
+TYPED_TEST(RefRowwise, ActivationsAreTheirFormulas) {
+  for (Activation activation : activations) {
+    auto x = randomVector<TypeParam>(rows * 7, 3);
+    x[0] = 20, x[1] = -20, x[2] = 0, x[3] = -4;
+    x[4] = std::numeric_limits<TypeParam>::quiet_NaN();
+    Launch launch;
+    launch.add(start);
+    launch.add(x);
+    size_t out = launch.add(x);
+    runKernel(ActivateSpec{7, activation, scalarOf<TypeParam>}, launch, sizes);
+    for (TypeParam &v : x)
+      v = plainly(activation, v);
+    SCOPED_TRACE(nameOf(activation));
+    expectNear(launch.get<TypeParam>(out), x, tolerance<TypeParam>());
+  }
 }
 
-TYPED_TEST(RefRowwise, SwigluIsSiluOfGateTimesUp) {
-  auto gate = randomVector<TypeParam>(rows * 3, 4), up = randomVector<TypeParam>(rows * 3, 5);
-  Launch launch;
-  launch.add(start);
-  launch.add(gate);
-  launch.add(up);
-  size_t out = launch.add(gate);
-  runKernel(SwigluSpec{3, scalarOf<TypeParam>}, launch, sizes);
-  for (size_t i = 0; i < gate.size(); ++i)
-    gate[i] = plainSilu(gate[i]) * up[i];
-  expectNear(launch.get<TypeParam>(out), gate, tolerance<TypeParam>());
+TYPED_TEST(RefRowwise, ActivationsOfWhatIsLarge) {
+  auto infinity = std::numeric_limits<TypeParam>::infinity();
+  for (Activation activation : activations) {
+    Launch launch;
+    launch.add(std::vector<int32_t>{0, 1});
+    launch.add(std::vector<TypeParam>{100, -100, infinity});
+    size_t out = launch.add(std::vector<TypeParam>(3));
+    runKernel(ActivateSpec{3, activation, scalarOf<TypeParam>}, launch, {1, 1});
+    std::vector<TypeParam> y = launch.get<TypeParam>(out);
+    EXPECT_EQ(y[0], activation == Activation::Relu2 ? 10000 : 100) << nameOf(activation);
+    EXPECT_NEAR(y[1], 0, 1e-40) << nameOf(activation);
+    EXPECT_EQ(y[2], infinity) << nameOf(activation);
+  }
+}
+
+TYPED_TEST(RefRowwise, AGatedUnitIsTheActivatedGateTimesUp) {
+  for (Activation activation : activations) {
+    auto gate = randomVector<TypeParam>(rows * 3, 4), up = randomVector<TypeParam>(rows * 3, 5);
+    Launch launch;
+    launch.add(start);
+    launch.add(gate);
+    launch.add(up);
+    size_t out = launch.add(gate);
+    runKernel(GluSpec{3, activation, scalarOf<TypeParam>}, launch, sizes);
+    for (size_t i = 0; i < gate.size(); ++i)
+      gate[i] = plainly(activation, gate[i]) * up[i];
+    expectNear(launch.get<TypeParam>(out), gate, tolerance<TypeParam>());
+  }
 }
 
 TYPED_TEST(RefRowwise, RMSNormDividesByTheRootMeanSquareOfTheRow) {
@@ -112,6 +140,26 @@ TYPED_TEST(RefRowwise, NormsOfGroupsAreNormsOfTheGroupsAsRows) {
     spec.groups = grouped ? groups : 1;
     runKernel(spec, launch, grouped ? sizes : StepSizes{rows * groups, 1});
     results[grouped] = launch.get<TypeParam>(out);
+  }
+  EXPECT_EQ(results[1], results[0]);
+}
+
+TYPED_TEST(RefRowwise, AUnitOffsetOfANormIsAddedToItsWeight) {
+  constexpr int64_t width = 13;
+  auto x = randomVector<TypeParam>(rows * width, 6), w = randomVector<TypeParam>(width, 7), shifted = w;
+  for (TypeParam &weight : shifted)
+    weight += TypeParam(1);
+  std::vector<TypeParam> results[2];
+  for (bool offset : {false, true}) {
+    Launch launch;
+    launch.add(start);
+    launch.add(x);
+    launch.add(offset ? w : shifted);
+    size_t out = launch.add(std::vector<TypeParam>(x.size()));
+    NormSpec spec{width, NormKind::RMS, 1e-5, scalarOf<TypeParam>};
+    spec.unitOffset = offset;
+    runKernel(spec, launch, sizes);
+    results[offset] = launch.get<TypeParam>(out);
   }
   EXPECT_EQ(results[1], results[0]);
 }
@@ -196,7 +244,7 @@ TYPED_TEST(RefRowwise, GatedNormNormsEachGroupOfYTimesSiluZ) {
   for (size_t first = 0; first < rows * width; first += size) {
     TypeParam sum = 0;
     for (size_t i = first; i < first + size; ++i) {
-      expected[i] = y[i] * plainSilu(z[i]);
+      expected[i] = y[i] * plainly(Activation::Silu, z[i]);
       sum = std::fma(expected[i], expected[i], sum);
     }
     for (size_t i = first; i < first + size; ++i)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "codegen/kernel/KernelBuilder.h"
 #include "test/codegen-ref/TrainingCheck.h"
 
 #include <cmath>
@@ -81,6 +82,20 @@ TEST(RefTrainingRowwise, NormsOfGroupsHaveTheirGradients) {
   }
 }
 
+TEST(RefTrainingRowwise, ANormWithAUnitOffsetHasItsGradient) {
+  constexpr int64_t width = 6;
+  for (int64_t groups : {1, 2}) {
+    int64_t size = width / groups;
+    Tensor x = exactTensor(rows * width, 1), w = exactTensor(size, 2), dy = exactTensor(rows * width, 4);
+    NormGradSpec spec{width, NormKind::RMS, 1e-2, Scalar::F64, groups, /*unitOffset=*/true};
+    Tensors got = runRows(spec, {x, w, dy}, {rows * width, rows * size});
+    auto objective = [&](const Tensors &in) {
+      return inner(runRows(NormSpec{width, NormKind::RMS, 1e-2, Scalar::F64, groups, true}, in, {rows * width})[0], dy);
+    };
+    expectGradients({x, w}, {got[0], columnSums(got[1], size)}, objective);
+  }
+}
+
 TEST(RefTrainingRowwise, TheGatedNormHasItsGradientByGroups) {
   for (int64_t groups : {1, 2, 3}) {
     constexpr int64_t width = 6;
@@ -97,21 +112,39 @@ TEST(RefTrainingRowwise, TheGatedNormHasItsGradientByGroups) {
   }
 }
 
-TEST(RefTrainingRowwise, SiluAndSwigluHaveTheirGradients) {
+TEST(RefTrainingRowwise, ActivationsAndGatedUnitsHaveTheirGradients) {
   constexpr int64_t width = 5;
   Tensor x = exactTensor(rows * width, 1), up = exactTensor(rows * width, 2), dy = exactTensor(rows * width, 3);
   for (double &v : x)
     v *= 6;
-  Tensors silu = runRows(SiluGradSpec{width, Scalar::F64}, {x, dy}, {rows * width});
-  expectGradients({x}, silu, [&](const Tensors &in) {
-    return inner(runRows(SiluSpec{width, Scalar::F64}, in, {rows * width})[0], dy);
-  });
-  expectSameInF32(SiluGradSpec{width, Scalar::F64}, {x, dy}, {rows * width});
-  Tensors swiglu = runRows(SwigluGradSpec{width, Scalar::F64}, {x, up, dy}, {rows * width, rows * width});
-  expectGradients({x, up}, swiglu, [&](const Tensors &in) {
-    return inner(runRows(SwigluSpec{width, Scalar::F64}, in, {rows * width})[0], dy);
-  });
-  expectSameInF32(SwigluGradSpec{width, Scalar::F64}, {x, up, dy}, {rows * width, rows * width});
+  for (Activation activation : {Activation::Silu, Activation::GeluTanh, Activation::Relu2}) {
+    SCOPED_TRACE(nameOf(activation));
+    ActivateGradSpec plain{width, activation, Scalar::F64};
+    expectGradients({x}, runRows(plain, {x, dy}, {rows * width}), [&](const Tensors &in) {
+      return inner(runRows(ActivateSpec{width, activation, Scalar::F64}, in, {rows * width})[0], dy);
+    });
+    expectSameInF32(plain, {x, dy}, {rows * width});
+    GluGradSpec gated{width, activation, Scalar::F64};
+    std::vector<int64_t> both = {rows * width, rows * width};
+    expectGradients({x, up}, runRows(gated, {x, up, dy}, both), [&](const Tensors &in) {
+      return inner(runRows(GluSpec{width, activation, Scalar::F64}, in, {rows * width})[0], dy);
+    });
+    expectSameInF32(gated, {x, up, dy}, both);
+  }
+}
+
+TEST(RefTrainingRowwise, ActivationsHaveTheSlopesOfTheirEndsHoweverFar) {
+  const Tensor x = {-1e300, -1e20, -1000, 1000, 1e20, 1e300};
+  auto width = static_cast<int64_t>(x.size());
+  Tensor repeated;
+  for (int64_t row = 0; row < rows; ++row)
+    repeated.insert(repeated.end(), x.begin(), x.end());
+  Tensor dy(repeated.size(), 1);
+  for (Activation activation : {Activation::Silu, Activation::GeluTanh}) {
+    Tensor got = runRows(ActivateGradSpec{width, activation, Scalar::F64}, {repeated, dy}, {rows * width})[0];
+    got.resize(x.size());
+    EXPECT_EQ(got, (Tensor{0, 0, 0, 1, 1, 1})) << nameOf(activation);
+  }
 }
 
 TEST(RefTrainingRowwise, SiluGradientsOfF32AreRoundedOnce) {
@@ -122,7 +155,7 @@ TEST(RefTrainingRowwise, SiluGradientsOfF32AreRoundedOnce) {
     long double s = 1 / (1 + expl(-static_cast<long double>(x[i])));
     expected.push_back(static_cast<float>(static_cast<double>(dy[i] * (s + x[i] * s * (1 - s)))));
   }
-  EXPECT_EQ(runRows(SiluGradSpec{width, Scalar::F32}, {x, dy}, {rows * width})[0], expected);
+  EXPECT_EQ(runRows(ActivateGradSpec{width, Activation::Silu, Scalar::F32}, {x, dy}, {rows * width})[0], expected);
 }
 
 TEST(RefTrainingRowwise, JoinedColumnsLieAtTheirOffsetsBetweenZeros) {

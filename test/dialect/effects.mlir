@@ -55,11 +55,11 @@ func.func @update(%hyper: tensor<16xf64> {chimera.step = "hyper"}) -> (tensor<1x
 // CHECK-NEXT: return %[[Y]]
 func.func @calls(%rows: !chimera.rows, %x: tensor<?x8xf32>, %counts: !chimera.counts<modes = 2>) -> tensor<?x8xf32> {
   %a = chimera.call @silu(%rows, %x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
-      {op = "chimera.silu", layer = 0 : i64, order = array<i64: 0, 1, 2>} : (!chimera.rows, tensor<?x8xf32>) -> tensor<?x8xf32>
+      {op = "chimera.activate", layer = 0 : i64, order = array<i64: 0, 1, 2>} : (!chimera.rows, tensor<?x8xf32>) -> tensor<?x8xf32>
   %b = chimera.call @silu(%rows, %x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
-      {op = "chimera.silu", layer = 0 : i64, order = array<i64: 0, 1, 2>} : (!chimera.rows, tensor<?x8xf32>) -> tensor<?x8xf32>
+      {op = "chimera.activate", layer = 0 : i64, order = array<i64: 0, 1, 2>} : (!chimera.rows, tensor<?x8xf32>) -> tensor<?x8xf32>
   %dead = chimera.call @neg(%rows, %x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
-      {op = "chimera.silu", layer = 0 : i64, order = array<i64: 0, 1, 2>} : (!chimera.rows, tensor<?x8xf32>) -> tensor<?x8xf32>
+      {op = "chimera.activate", layer = 0 : i64, order = array<i64: 0, 1, 2>} : (!chimera.rows, tensor<?x8xf32>) -> tensor<?x8xf32>
   %peek = chimera.call @peek(%rows, %counts) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
       {op = "chimera.route", layer = 0 : i64, order = array<i64: 0, 1, 2>} : (!chimera.rows, !chimera.counts<modes = 2>) -> tensor<?x8xf32>
   %new = chimera.call @count(%rows, %counts) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>

@@ -18,9 +18,25 @@ func.func @inputs(%h: tensor<?x8xf32>, %w: tensor<4x7xf32>) {
 
 // -----
 
-func.func @swiglu(%h: tensor<?x8xf32>, %w: tensor<4x8xf32>, %u: tensor<6x8xf32>) {
-  // expected-error @+1 {{swiglu takes two weight matrices of one type}}
-  %a = chimera.fused_linear %h, [%w, %u] {epilogue = #chimera.epilogue<swiglu>} : tensor<?x8xf32>, (tensor<4x8xf32>, tensor<6x8xf32>) -> tensor<?x5xf32>
+func.func @activation(%h: tensor<?x8xf32>, %w: tensor<4x8xf32>) {
+  // expected-error @+1 {{needs an activation}}
+  %a = chimera.fused_linear %h, [%w] {epilogue = #chimera.epilogue<activate>} : tensor<?x8xf32>, (tensor<4x8xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @no_activation(%h: tensor<?x8xf32>, %w: tensor<4x8xf32>) {
+  // expected-error @+1 {{has an activation only with the epilogues activate and glu}}
+  %a = chimera.fused_linear %h, [%w] {activation = #chimera.activation<silu>, epilogue = #chimera.epilogue<none>} : tensor<?x8xf32>, (tensor<4x8xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @glu(%h: tensor<?x8xf32>, %w: tensor<4x8xf32>, %u: tensor<6x8xf32>) {
+  // expected-error @+1 {{glu takes two weight matrices of one type}}
+  %a = chimera.fused_linear %h, [%w, %u] {activation = #chimera.activation<silu>, epilogue = #chimera.epilogue<glu>} : tensor<?x8xf32>, (tensor<4x8xf32>, tensor<6x8xf32>) -> tensor<?x5xf32>
   return
 }
 

@@ -146,6 +146,14 @@ func.func @norm_group_weight(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
 
 // -----
 
+func.func @layer_norm_offset(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
+  // expected-error @+1 {{layer norm has no unit_offset}}
+  %y = chimera.norm layer %x, %w, %w {eps = 1.0e-05 : f64, unit_offset} : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>
+  return
+}
+
+// -----
+
 func.func @layer_norm_groups(%x: tensor<?x8xf32>, %w: tensor<4xf32>) {
   // expected-error @+1 {{layer norm has no groups}}
   %y = chimera.norm layer %x, %w, %w {eps = 1.0e-05 : f64, groups = 2 : i64} : tensor<?x8xf32>, tensor<4xf32>, tensor<4xf32>
@@ -186,17 +194,17 @@ func.func @scale_by_infinity(%x: tensor<?x8xf32>) {
 
 // -----
 
-func.func @silu(%x: tensor<?x8xbf16>) {
+func.func @activate(%x: tensor<?x8xbf16>) {
   // expected-error @+1 {{operand #0 must be 2D tensor of 64-bit float or 32-bit float values}}
-  %z = chimera.silu %x : tensor<?x8xbf16>
+  %z = chimera.activate <silu>, %x : tensor<?x8xbf16>
   return
 }
 
 // -----
 
-func.func @swiglu(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>) {
+func.func @glu(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>) {
   // expected-error @+1 {{requires the same type for all operands and results}}
-  %z = "chimera.swiglu"(%x, %y) : (tensor<?x8xf32>, tensor<?x4xf32>) -> tensor<?x8xf32>
+  %z = "chimera.glu"(%x, %y) {activation = #chimera.activation<silu>} : (tensor<?x8xf32>, tensor<?x4xf32>) -> tensor<?x8xf32>
   return
 }
 
@@ -381,5 +389,13 @@ func.func @columns_far(%x: tensor<?x8xf32>) {
 func.func @columns_unknown(%x: tensor<?x8xf32>) {
   // expected-error @+1 {{columns at 0 are not within the input's 8}}
   %y = chimera.columns %x at 0 : tensor<?x8xf32> to tensor<?x?xf32>
+  return
+}
+
+// -----
+
+func.func @activate_none(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{'chimera.activate' op attribute 'activation' failed to satisfy constraint: an elementwise function not none}}
+  %y = chimera.activate <none>, %x : tensor<?x8xf32>
   return
 }

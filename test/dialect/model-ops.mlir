@@ -18,6 +18,8 @@ func.func @model_ops(%tokens: tensor<?xi32>, %rows: !chimera.rows, %part: !chime
   %q = chimera.param "up" {source = "both", source_row = 3 : i64, source_shape = array<i64: 5, 2, 4>, offset = -0.5 : f64} : tensor<2x8xf32>
   // CHECK: %[[H:.*]] = chimera.norm rms %[[X]], %[[W]] {eps = 1.000000e-05 : f64} : tensor<?x8xf32>, tensor<8xf32>
   %h = chimera.norm rms %x, %w {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf32>
+  // CHECK: chimera.norm rms %[[H]], %[[W]] {eps = 1.000000e-05 : f64, unit_offset} : tensor<?x8xf32>, tensor<8xf32>
+  %offset = chimera.norm rms %h, %w {eps = 1.0e-05 : f64, unit_offset} : tensor<?x8xf32>, tensor<8xf32>
   // CHECK: chimera.norm layer %[[H]], %[[W]], %[[W]] {eps = 1.000000e-03 : f64} : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>
   %g = chimera.norm layer %h, %w, %w {eps = 1.0e-03 : f64} : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>
   // CHECK: %[[H16:.*]] = chimera.cast %{{.*}} : tensor<?x8xf32> to tensor<?x8xbf16>
@@ -32,10 +34,10 @@ func.func @model_ops(%tokens: tensor<?xi32>, %rows: !chimera.rows, %part: !chime
   %b = chimera.add_bias %n, %v : tensor<?x16xf32>, tensor<16xf32>
   // CHECK: %[[T:.*]] = chimera.scale %[[B]] by -2.500000e-01 : tensor<?x16xf32>
   %t = chimera.scale %b by -0.25 : tensor<?x16xf32>
-  // CHECK: %[[S:.*]] = chimera.silu %[[T]] : tensor<?x16xf32>
-  %s = chimera.silu %t : tensor<?x16xf32>
-  // CHECK: %[[U:.*]] = chimera.swiglu %[[S]], %[[Y]] : tensor<?x16xf32>
-  %u = chimera.swiglu %s, %y : tensor<?x16xf32>
+  // CHECK: %[[S:.*]] = chimera.activate <silu>, %[[T]] : tensor<?x16xf32>
+  %s = chimera.activate <silu>, %t : tensor<?x16xf32>
+  // CHECK: %[[U:.*]] = chimera.glu <silu>, %[[S]], %[[Y]] : tensor<?x16xf32>
+  %u = chimera.glu <silu>, %s, %y : tensor<?x16xf32>
   // CHECK: %[[A:.*]] = chimera.add %[[U]], %[[Y]] : tensor<?x16xf32>
   %a = chimera.add %u, %y : tensor<?x16xf32>
   // CHECK: %[[C:.*]] = chimera.columns %[[A]] at 3 : tensor<?x16xf32> to tensor<?x4xf32>

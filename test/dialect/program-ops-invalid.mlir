@@ -5,7 +5,7 @@
 func.func @call_order(%x: tensor<?x8xf32>) {
   // expected-error @+1 {{'chimera.call' op order names value 2 of 2}}
   %y = chimera.call @k(%x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
-      {op = "chimera.silu", layer = 0 : i64, order = array<i64: 0, 2>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+      {op = "chimera.activate", layer = 0 : i64, order = array<i64: 0, 2>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
   return
 }
 
@@ -14,7 +14,7 @@ func.func @call_order(%x: tensor<?x8xf32>) {
 func.func @call_negative_order(%x: tensor<?x8xf32>) {
   // expected-error @+1 {{order names value -1 of 2}}
   %y = chimera.call @k(%x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
-      {op = "chimera.silu", layer = 0 : i64, order = array<i64: -1>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+      {op = "chimera.activate", layer = 0 : i64, order = array<i64: -1>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
   return
 }
 
@@ -23,7 +23,7 @@ func.func @call_negative_order(%x: tensor<?x8xf32>) {
 func.func @call_updated(%r: !chimera.rows) {
   // expected-error @+1 {{updated names input 0, which is not a cache or a tensor}}
   %y = chimera.call @k(%r) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
-      {op = "chimera.silu", layer = 0 : i64, order = array<i64: 0>, updated = array<i64: 0>} : (!chimera.rows) -> tensor<?x8xf32>
+      {op = "chimera.activate", layer = 0 : i64, order = array<i64: 0>, updated = array<i64: 0>} : (!chimera.rows) -> tensor<?x8xf32>
   return
 }
 
@@ -78,7 +78,7 @@ func.func @call_version_type(%c: !chimera.counts<modes = 2>) {
 func.func @call_grid(%x: tensor<?x8xf32>) {
   // expected-error @+1 {{a grid's divisor must be at least 1, got 0}}
   %y = chimera.call @k(%x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 0>
-      {op = "chimera.silu", layer = 0 : i64, order = array<i64: 0, 1>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+      {op = "chimera.activate", layer = 0 : i64, order = array<i64: 0, 1>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
   return
 }
 
@@ -131,7 +131,7 @@ chimera.program @body arena 64 limits 1, 1 logits [0, 64] routing [0, 0] {
 
 func.func @launch_outside() {
   // expected-error @+1 {{'chimera.launch' op expects parent op 'chimera.program'}}
-  chimera.launch @k grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1> [] {op = "chimera.silu", layer = 0 : i64}
+  chimera.launch @k grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1> [] {op = "chimera.activate", layer = 0 : i64}
   return
 }
 
@@ -140,7 +140,7 @@ func.func @launch_outside() {
 chimera.program @arena arena 64 limits 1, 1 logits [0, 64] routing [0, 0] {
   // expected-error @+1 {{'chimera.launch' op buffer #1 is not within the arena's 64 bytes}}
   chimera.launch @k grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
-      [#chimera.buffer<arena, 0, 64, "">, #chimera.buffer<arena, 32, 64, "">] {op = "chimera.silu", layer = 0 : i64}
+      [#chimera.buffer<arena, 0, 64, "">, #chimera.buffer<arena, 32, 64, "">] {op = "chimera.activate", layer = 0 : i64}
 }
 
 // -----
@@ -148,7 +148,7 @@ chimera.program @arena arena 64 limits 1, 1 logits [0, 64] routing [0, 0] {
 chimera.program @arena_overflow arena 64 limits 1, 1 logits [0, 64] routing [0, 0] {
   // expected-error @+1 {{buffer #0 is not within the arena's 64 bytes}}
   chimera.launch @k grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
-      [#chimera.buffer<arena, 9223372036854775807, 9223372036854775807, "">] {op = "chimera.silu", layer = 0 : i64}
+      [#chimera.buffer<arena, 9223372036854775807, 9223372036854775807, "">] {op = "chimera.activate", layer = 0 : i64}
 }
 
 // -----
@@ -156,7 +156,7 @@ chimera.program @arena_overflow arena 64 limits 1, 1 logits [0, 64] routing [0, 
 chimera.program @negative arena 64 limits 1, 1 logits [0, 64] routing [0, 0] {
   // expected-error @+1 {{buffer #0 is not within the arena's 64 bytes}}
   chimera.launch @k grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
-      [#chimera.buffer<param, -1, 0, "">] {op = "chimera.silu", layer = 0 : i64}
+      [#chimera.buffer<param, -1, 0, "">] {op = "chimera.activate", layer = 0 : i64}
 }
 
 // -----
@@ -164,7 +164,7 @@ chimera.program @negative arena 64 limits 1, 1 logits [0, 64] routing [0, 0] {
 chimera.program @step_name arena 64 limits 1, 1 logits [0, 64] routing [0, 0] {
   // expected-error @+1 {{buffer #0: a step buffer has a name, and no other has}}
   chimera.launch @k grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
-      [#chimera.buffer<step, 0, 0, "">] {op = "chimera.silu", layer = 0 : i64}
+      [#chimera.buffer<step, 0, 0, "">] {op = "chimera.activate", layer = 0 : i64}
 }
 
 // -----
@@ -172,7 +172,7 @@ chimera.program @step_name arena 64 limits 1, 1 logits [0, 64] routing [0, 0] {
 chimera.program @param_name arena 64 limits 1, 1 logits [0, 64] routing [0, 0] {
   // expected-error @+1 {{buffer #0: a step buffer has a name, and no other has}}
   chimera.launch @k grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
-      [#chimera.buffer<param, 0, 0, "w">] {op = "chimera.silu", layer = 0 : i64}
+      [#chimera.buffer<param, 0, 0, "w">] {op = "chimera.activate", layer = 0 : i64}
 }
 
 // -----

@@ -9,9 +9,9 @@
 // CHECK-SAME: %[[X:.*]]: tensor<?x8xf32>, %[[COUNTS:.*]]: !chimera.counts<modes = 2>, %[[ROWS:.*]]: !chimera.rows
 func.func @calls(%x: tensor<?x8xf32>, %counts: !counts, %rows: !chimera.rows) -> (tensor<?x8xf32>, !counts) {
   // CHECK: %[[A:.*]] = chimera.call @silu(%[[ROWS]], %[[X]]) grid <tokens = 1, seqs = 0, outputs = 0, constant = 7, divisor = 8>
-  // CHECK-SAME: {layer = -1 : i64, op = "chimera.silu", order = array<i64: 0, 1, 2>, starts = array<i64: 0>} : (!chimera.rows, tensor<?x8xf32>) -> tensor<?x8xf32>
+  // CHECK-SAME: {layer = -1 : i64, op = "chimera.activate", order = array<i64: 0, 1, 2>, starts = array<i64: 0>} : (!chimera.rows, tensor<?x8xf32>) -> tensor<?x8xf32>
   %a = chimera.call @silu(%rows, %x) grid <tokens = 1, seqs = 0, outputs = 0, constant = 7, divisor = 8>
-      {op = "chimera.silu", layer = -1 : i64, order = array<i64: 0, 1, 2>, starts = array<i64: 0>}
+      {op = "chimera.activate", layer = -1 : i64, order = array<i64: 0, 1, 2>, starts = array<i64: 0>}
       : (!chimera.rows, tensor<?x8xf32>) -> tensor<?x8xf32>
   // CHECK: %[[R:.*]]:3 = chimera.call @route(%[[ROWS]], %[[COUNTS]], %[[A]]) grid <tokens = 0, seqs = 1, outputs = 0, constant = 0, divisor = 1>
   // CHECK-SAME: constants = array<i64: 3, 4>
@@ -35,10 +35,10 @@ chimera.program @decode arena 8192 limits 64, 32 logits [0, 4096] routing [4096,
 // CHECK: chimera.program @prefill arena 512 limits 16, 1 logits [0, 0] routing [512, 0] {
 chimera.program @prefill arena 512 limits 16, 1 logits [0, 0] routing [512, 0] {
   // CHECK-NEXT: chimera.launch @silu grid <tokens = 1, seqs = 0, outputs = 2, constant = 0, divisor = 1>
-  // CHECK-SAME: [#chimera.buffer<step, 0, 0, "seq_start">, #chimera.buffer<arena, 0, 256, "">, #chimera.buffer<arena, 256, 256, "">] {constants = array<i64: 3>, layer = 0 : i64, op = "chimera.silu"}
+  // CHECK-SAME: [#chimera.buffer<step, 0, 0, "seq_start">, #chimera.buffer<arena, 0, 256, "">, #chimera.buffer<arena, 256, 256, "">] {constants = array<i64: 3>, layer = 0 : i64, op = "chimera.activate"}
   chimera.launch @silu grid <tokens = 1, seqs = 0, outputs = 2, constant = 0, divisor = 1>
       [#chimera.buffer<step, 0, 0, "seq_start">, #chimera.buffer<arena, 0, 256, "">, #chimera.buffer<arena, 256, 256, "">]
-      {op = "chimera.silu", layer = 0 : i64, constants = array<i64: 3>}
+      {op = "chimera.activate", layer = 0 : i64, constants = array<i64: 3>}
   // CHECK-NEXT: chimera.launch @nothing grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1> [] {layer = -1 : i64, op = "chimera.nothing"}
   chimera.launch @nothing grid <tokens = 0, seqs = 0, outputs = 0, constant = 1, divisor = 1> [] {op = "chimera.nothing", layer = -1 : i64}
 }

@@ -776,17 +776,17 @@ func.func @gated_norm_grad_eps(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
 
 // -----
 
-func.func @silu_grad(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>) {
-  // expected-error @+1 {{'chimera.silu_grad' op requires the same type for all operands and results}}
-  %d = "chimera.silu_grad"(%x, %y) : (tensor<?x8xf32>, tensor<?x4xf32>) -> tensor<?x8xf32>
+func.func @activate_grad(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>) {
+  // expected-error @+1 {{'chimera.activate_grad' op requires the same type for all operands and results}}
+  %d = "chimera.activate_grad"(%x, %y) {activation = #chimera.activation<silu>} : (tensor<?x8xf32>, tensor<?x4xf32>) -> tensor<?x8xf32>
   return
 }
 
 // -----
 
-func.func @swiglu_grad(%x: tensor<?x8xf32>) {
-  // expected-error @+1 {{'chimera.swiglu_grad' op requires the same type for all operands and results}}
-  %d, %e = "chimera.swiglu_grad"(%x, %x, %x)
+func.func @glu_grad(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{'chimera.glu_grad' op requires the same type for all operands and results}}
+  %d, %e = "chimera.glu_grad"(%x, %x, %x) {activation = #chimera.activation<silu>}
       : (tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>) -> (tensor<?x8xf32>, tensor<?x4xf32>)
   return
 }

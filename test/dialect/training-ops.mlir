@@ -121,6 +121,8 @@ func.func @rowwise(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>, %w: tensor<8xf32>) 
   // CHECK: %[[DX2:.*]], %[[DW2:.*]] = chimera.norm_grad layer %[[DX]], %[[W]], %[[DW]] {eps = 1.000000e-03 : f64}
   // CHECK-SAME: : tensor<?x8xf32>, tensor<8xf32>
   %dx2, %dw2 = chimera.norm_grad layer %dx, %w, %dw {eps = 1.0e-03 : f64} : tensor<?x8xf32>, tensor<8xf32> -> tensor<?x8xf32>
+  // CHECK: chimera.norm_grad rms %[[X]], %[[W]], %[[X]] {eps = 1.000000e-05 : f64, unit_offset} :
+  %dxu, %dwu = chimera.norm_grad rms %x, %w, %x {eps = 1.0e-05 : f64, unit_offset} : tensor<?x8xf32>, tensor<8xf32> -> tensor<?x8xf32>
   // CHECK: chimera.norm_grad rms %[[X]], %{{.*}}, %[[X]] {eps = 1.000000e-05 : f64, groups = 2 : i64} : tensor<?x8xf32>, tensor<4xf32> -> tensor<?x4xf32>
   %half = chimera.param "half" : tensor<4xf32>
   %dxh, %dwh = chimera.norm_grad rms %x, %half, %x {eps = 1.0e-05 : f64, groups = 2 : i64} : tensor<?x8xf32>, tensor<4xf32> -> tensor<?x4xf32>
@@ -128,10 +130,10 @@ func.func @rowwise(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>, %w: tensor<8xf32>) 
   // CHECK-SAME: : tensor<?x8xf32>, tensor<8xf32>
   %di, %dz, %dw3 = chimera.gated_norm_grad %x, %dx2, %w, %dw2 {eps = 1.0e-05 : f64, groups = 2 : i64}
       : tensor<?x8xf32>, tensor<8xf32>
-  // CHECK: %[[DS:.*]] = chimera.silu_grad %[[DI]], %[[DZ]] : tensor<?x8xf32>
-  %ds = chimera.silu_grad %di, %dz : tensor<?x8xf32>
-  // CHECK: %[[DGATE:.*]], %[[DUP:.*]] = chimera.swiglu_grad %[[DW3]], %[[DS]], %[[X]] : tensor<?x8xf32>
-  %dgate, %dup = chimera.swiglu_grad %dw3, %ds, %x : tensor<?x8xf32>
+  // CHECK: %[[DS:.*]] = chimera.activate_grad <silu>, %[[DI]], %[[DZ]] : tensor<?x8xf32>
+  %ds = chimera.activate_grad <silu>, %di, %dz : tensor<?x8xf32>
+  // CHECK: %[[DGATE:.*]], %[[DUP:.*]] = chimera.glu_grad <silu>, %[[DW3]], %[[DS]], %[[X]] : tensor<?x8xf32>
+  %dgate, %dup = chimera.glu_grad <silu>, %dw3, %ds, %x : tensor<?x8xf32>
   // CHECK: %[[J:.*]] = chimera.join_columns %[[Y]] at [3] : (tensor<?x4xf32>) -> tensor<?x9xf32>
   %j = chimera.join_columns %y at [3] : (tensor<?x4xf32>) -> tensor<?x9xf32>
   // CHECK: %[[K:.*]] = chimera.join_columns %[[Y]], %[[DGATE]], %[[Y]] at [0, 5, 13]

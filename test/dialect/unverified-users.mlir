@@ -5,8 +5,8 @@
 // In a graph region ops may use each other in a circle; nothing says which rows they have.
 module {
   %from, %to = "test.rows"() : () -> (!chimera.rows, !chimera.rows)
-  %a = "chimera.silu"(%b) : (tensor<?x8xf32>) -> tensor<?x8xf32>
-  %b = "chimera.silu"(%a) : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %a = "chimera.activate"(%b) {activation = #chimera.activation<silu>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %b = "chimera.activate"(%a) {activation = #chimera.activation<silu>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
   %c = chimera.gather %a from %from to %to : tensor<?x8xf32> to tensor<?x8xf32>
 }
 
@@ -14,9 +14,9 @@ module {
 
 func.func @circle(%from: !chimera.rows, %to: !chimera.rows) {
   // expected-error @+1 {{operand #0 does not dominate this use}}
-  %a = "chimera.silu"(%b) : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %a = "chimera.activate"(%b) {activation = #chimera.activation<silu>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
   // expected-note @+1 {{operand defined here}}
-  %b = "chimera.silu"(%a) : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %b = "chimera.activate"(%a) {activation = #chimera.activation<silu>} : (tensor<?x8xf32>) -> tensor<?x8xf32>
   %c = chimera.gather %a from %from to %to : tensor<?x8xf32> to tensor<?x8xf32>
   return
 }

@@ -2,10 +2,13 @@
 // The cpu target against the ref target on the same tokens and routing, so closely that a rounding too many or too few
 // would show.
 //
-// In f32 both round at the same points and differ by the order of some sums and by exp: a bound on the worst logit. In
-// bf16 such a difference is 1e-7 as well until it makes an operand fall to the other side of a rounding to bf16. That
-// is rare, but what follows it in its sequence is then apart by as much as a wrong rounding. So the bf16 bound is on
-// the share of the positions that are apart: over sequences that share nothing few are, while a wrong rounding moves
+// In f32 both round at the same points and differ by the order of some sums and by exp: a bound on the worst logit.
+// Where a model magnifies such a difference (a norm of an output that is near zero at some position), the ref target in
+// f64 says how near to the truth f32 comes: there cpu may be as far from it as ref is.
+//
+// In bf16 such a difference is 1e-7 as well until it makes an operand fall to the other side of a rounding to bf16.
+// That is rare, but what follows it in its sequence is then apart by as much as a wrong rounding. So the bf16 bound is
+// on the share of the positions that are apart: over sequences that share nothing few are, while a wrong rounding moves
 // all.
 #include "test/e2e/Cases.h"
 #include "test/e2e/Compare.h"
@@ -26,6 +29,8 @@ namespace {
 
 /// f32: the worst difference that is allowed, as a fraction of the largest logit.
 constexpr double kWorst = 1e-5;
+/// f32: where that is not kept, the distance from f64 that is allowed, in that of the ref target or in kWorst.
+constexpr double kWorstOfRef = 2;
 /// bf16: a position is apart beyond this fraction of the largest logit; the share of them that is allowed.
 constexpr double kApart = 1e-5, kShareApart = 0.15;
 /// bf16: where a rounding fell to the other side.
@@ -91,6 +96,25 @@ Distance distanceOf(const Engine &engine, const std::vector<Sequence> &sequences
   return distance;
 }
 
+LogitRows logitsOf(const Engine &engine, const Sequence &sequence) {
+  Session session(engine, 2, 1, true);
+  return session.step({{session.add(), sequence.tokens, sequence.forced, CHIMERA_LOGITS_ALL}}).front().logits;
+}
+
+/// The greatest ratio of a position's distance from `exact` to that of the sequences' logits, which are ref's, or to
+/// kWorst where ref is nearer than that.
+double worstOfRef(const Engine &engine, const Engine &exact, const std::vector<Sequence> &sequences) {
+  double worst = 0;
+  for (const Sequence &sequence : sequences) {
+    LogitRows truth = logitsOf(exact, sequence);
+    std::vector<double> own = rowDifferences(logitsOf(engine, sequence), truth);
+    std::vector<double> ofRef = rowDifferences(sequence.logits, truth);
+    for (size_t row = 0; row < own.size(); ++row)
+      worst = std::max(worst, own[row] / std::max(kWorst, ofRef[row]));
+  }
+  return worst;
+}
+
 bool isWithinBounds(const Distance &distance, Precision precision) {
   if (precision == Precision::F32)
     return distance.worst <= kWorst;
@@ -125,9 +149,14 @@ TEST_P(CpuAgainstRefTest, LogitsAgreeAtEveryPosition) {
 
   Random random(modelCase.seed);
   std::vector<int> lengths = drawLengths(modelCase.length, random);
-  Distance distance = distanceOf(cpu, makeSequences(ref, model.config.vocabSize, lengths, random.fork()));
-  EXPECT_TRUE(isWithinBounds(distance, precision)) << describe(distance);
+  std::vector<Sequence> sequences = makeSequences(ref, model.config.vocabSize, lengths, random.fork());
+  Distance distance = distanceOf(cpu, sequences);
   RecordProperty("distance", describe(distance));
+  if (isWithinBounds(distance, precision))
+    return;
+  ASSERT_EQ(precision, Precision::F32) << describe(distance);
+  Engine exact(compileModel(modelCase, refBuild(Precision::F64)), directory.path());
+  EXPECT_LE(worstOfRef(cpu, exact, sequences), kWorstOfRef) << describe(distance);
 }
 
 INSTANTIATE_TEST_SUITE_P(Cpu, CpuAgainstRefTest, testing::ValuesIn(cpuModelBuilds()),

@@ -1,107 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Checkpoints of other programs, compiled and run as they are on disk, against the oracle on the same numbers under
-// this project's names. Names and layouts are written out here, on both sides: the frontend's own tables are what is
-// tested.
+// this project's names.
 #include "test/e2e/Engine.h"
-#include "test/e2e/ForeignModel.h"
+#include "test/e2e/ForeignCheck.h"
 #include "test/support/Oracle.h"
-#include "test/support/Subprocess.h"
 
 #include <gtest/gtest.h>
-
-#include <algorithm>
-#include <cmath>
-#include <set>
 
 using namespace chimera;
 using namespace chimera::test;
 
 namespace {
-
-std::vector<int> someTokens(int count, int64_t vocab) {
-  Random random(5);
-  std::vector<int> tokens(static_cast<size_t>(count));
-  for (int &token : tokens)
-    token = static_cast<int>(random.below(vocab));
-  return tokens;
-}
-
-ProcessResult compile(const std::string &directory, const std::string &output) {
-  return runProcess({CHIMERA_COMPILE_PATH, directory, "-o", output, "--target=ref", "--dtype=f64", "--max-tokens=16",
-                     "--max-seqs=2"});
-}
-
-Config parsed(const std::string &text) {
-  ConfigOrError config = parseConfig(text, "the equivalent config");
-  if (auto *message = std::get_if<std::string>(&config))
-    throw std::runtime_error(*message);
-  return std::get<Config>(config);
-}
-
-/// Compiles the checkpoint in f64, runs `length` tokens of it, and holds every logit and every mode against the oracle
-/// on `equivalent`. Returns the modes that occurred.
-std::set<int8_t> expectSameAsOracle(const ForeignModel &model, const std::string &equivalent, int length = 60) {
-  TemporaryDirectory directory;
-  model.write(directory.path());
-  ProcessResult compiled = compile(directory.path(), directory.file("m.chm"));
-  EXPECT_EQ(compiled.status, 0) << compiled.describe();
-  if (compiled.status != 0)
-    return {};
-
-  Config config = parsed(equivalent);
-  std::vector<int> tokens = someTokens(length, config.vocabSize);
-  OracleResult expected = runOracle(config, model.ours, tokens);
-  Engine engine(directory.file("m.chm"), directory.path());
-  Session session(engine, 2, 1, true);
-  StepResult actual = session.step({{session.add(), {tokens.begin(), tokens.end()}, {}, CHIMERA_LOGITS_ALL}}).front();
-
-  EXPECT_EQ(actual.routing, expected.routing);
-  EXPECT_EQ(actual.logits.size(), expected.logits.size());
-  double largest = 0, worst = 0;
-  for (size_t t = 0; t < expected.logits.size(); ++t)
-    for (size_t v = 0; v < expected.logits[t].size(); ++v) {
-      largest = std::max(largest, std::abs(expected.logits[t][v]));
-      double difference = std::abs(actual.logits.at(t).at(v) - expected.logits[t][v]);
-      worst = std::isnan(difference) ? INFINITY : std::max(worst, difference);
-    }
-  EXPECT_GT(largest, 0.1);
-  EXPECT_LE(worst / largest, 1e-11);
-  std::set<int8_t> modes;
-  for (const std::vector<int8_t> &row : expected.routing)
-    modes.insert(row.begin(), row.end());
-  return modes;
-}
-
-/// The tensors of transformers' attention and of its SwiGLU network, under the names of `prefix` on disk.
-void addAttention(ForeignModel &model, const std::string &prefix, const std::string &ours, int64_t width,
-                  int64_t queries, int64_t keys) {
-  model.add(prefix + "q_proj.weight", {queries, width}, ours + "q_proj.weight", Values::Matrix);
-  model.add(prefix + "k_proj.weight", {keys, width}, ours + "k_proj.weight", Values::Matrix);
-  model.add(prefix + "v_proj.weight", {keys, width}, ours + "v_proj.weight", Values::Matrix);
-  model.add(prefix + "o_proj.weight", {width, queries}, ours + "o_proj.weight", Values::Matrix);
-}
-
-void addFeedForward(ForeignModel &model, const std::string &prefix, const std::string &ours, int64_t width,
-                    int64_t inner) {
-  model.add(prefix + "gate_proj.weight", {inner, width}, ours + "gate_proj.weight", Values::Matrix);
-  model.add(prefix + "up_proj.weight", {inner, width}, ours + "up_proj.weight", Values::Matrix);
-  model.add(prefix + "down_proj.weight", {width, inner}, ours + "down_proj.weight", Values::Matrix);
-}
-
-/// Mamba-2 as transformers stores it: `width` to `heads` heads of `headDim`, with `groups` groups of `state` states and
-/// four taps; PyTorch's depthwise convolution is [channels, 1, taps].
-void addMamba2(ForeignModel &model, const std::string &prefix, const std::string &ours, int64_t width, int64_t heads,
-               int64_t headDim, int64_t groups, int64_t state) {
-  int64_t inner = heads * headDim, channels = inner + 2 * groups * state;
-  model.add(prefix + "in_proj.weight", {inner + channels + heads, width}, ours + "in_proj.weight", Values::Matrix);
-  model.add(prefix + "conv1d.weight", {channels, 1, 4}, ours + "conv.weight", Values::Taps, {channels, 4});
-  model.add(prefix + "conv1d.bias", {channels}, ours + "conv.bias", Values::Shift);
-  model.add(prefix + "dt_bias", {heads}, ours + "dt_bias", Values::StepBias);
-  model.add(prefix + "A_log", {heads}, ours + "A_log", Values::LogDecay);
-  model.add(prefix + "D", {heads}, ours + "D", Values::Scale);
-  model.add(prefix + "norm.weight", {inner}, ours + "norm.weight", Values::Scale);
-  model.add(prefix + "out_proj.weight", {width, inner}, ours + "out_proj.weight", Values::Matrix);
-}
 
 ForeignModel llama(const std::string &configText, int64_t vocab, int64_t width, int64_t queries, int64_t keys,
                    int64_t inner) {
@@ -177,6 +86,20 @@ TEST(Foreign, MistralLooksBackThroughItsWindow) {
                                       (isWindowed ? R"("modes": ["swa"], "window": 8})" : R"("modes": ["full"]})"));
     EXPECT_EQ(modes, (std::set<int8_t>{isWindowed ? kSwa : kFull}));
   }
+}
+
+TEST(Foreign, LlamaStretchedByYarn) {
+  std::string text = llamaConfig;
+  const std::string scaling = R"("rope_scaling": {"factor": 8.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0,
+                   "original_max_position_embeddings": 64, "rope_type": "llama3"})";
+  text.replace(text.find(scaling), scaling.size(),
+               R"("rope_scaling": {"factor": 4.0, "original_max_position_embeddings": 64, "rope_type": "yarn"})");
+  expectSameAsOracle(llama(text, 41, 24, 32, 16, 40), R"({
+    "model_type": "chimera", "vocab_size": 41, "hidden_size": 24, "num_hidden_layers": 2, "modes": ["full"],
+    "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 40, "rope_theta": 500.0,
+    "attention_multiplier": 0.45837383662379,
+    "rope_scaling": {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64, "attention_factor": 1}})",
+                     150);
 }
 
 /// The keys that every config of the relatives of llama has here, and what an equivalent of ours says of them.
@@ -401,6 +324,48 @@ TEST(Foreign, GraniteMoeHybridMixesMambaAndAttentionWithoutRotation) {
   }
 }
 
+TEST(Foreign, NemotronHHasOnePartALayer) {
+  // Its inner size, 3 heads of 8, is no multiple of the hidden size.
+  ForeignModel model(R"({
+    "architectures": ["NemotronHForCausalLM"], "attention_bias": false, "attention_dropout": 0.0, "bos_token_id": 1,
+    "chunk_size": 128, "conv_kernel": 4, "eos_token_id": 2, "expand": 2, "head_dim": 6, "hidden_dropout": 0.0,
+    "hidden_size": 20, "hybrid_override_pattern": "M-*-M", "initializer_range": 0.02, "intermediate_size": 28,
+    "layer_norm_epsilon": 1e-05, "mamba_head_dim": 8, "mamba_hidden_act": "silu", "mamba_num_heads": 3,
+    "mamba_proj_bias": false, "max_position_embeddings": 131072, "mlp_bias": false, "mlp_hidden_act": "relu2",
+    "model_type": "nemotron_h", "n_groups": 1, "num_attention_heads": 4, "num_hidden_layers": 5,
+    "num_key_value_heads": 2, "num_logits_to_keep": 1, "pad_token_id": 0, "rescale_prenorm_residual": true,
+    "residual_in_fp32": false, "rms_norm_eps": 1e-05, "sliding_window": null, "ssm_state_size": 6,
+    "tie_word_embeddings": false, "time_step_floor": 0.0001, "time_step_limit": [0.0, Infinity],
+    "time_step_max": 0.1, "time_step_min": 0.001, "time_step_rank": 256, "torch_dtype": "bfloat16",
+    "use_bias": false, "use_cache": true, "use_conv_bias": true, "use_mamba_kernels": true, "vocab_size": 43})");
+  model.add("backbone.embeddings.weight", {43, 20}, "embed_tokens.weight", Values::Table);
+  for (int layer = 0; layer < 5; ++layer) {
+    std::string theirs = "backbone.layers." + std::to_string(layer) + ".", mixer = theirs + "mixer.",
+                ours = "layers." + std::to_string(layer) + ".";
+    bool isNetwork = layer % 2 == 1;
+    model.add(theirs + "norm.weight", {20}, ours + (isNetwork ? "ffn_norm.weight" : "input_norm.weight"),
+              Values::Scale);
+    if (isNetwork) {
+      model.add(mixer + "up_proj.weight", {28, 20}, ours + "ffn.up_proj.weight", Values::Matrix);
+      model.add(mixer + "down_proj.weight", {20, 28}, ours + "ffn.down_proj.weight", Values::Matrix);
+    } else if (layer == 2) {
+      addAttention(model, mixer, ours + "attn.", 20, 24, 12);
+    } else {
+      addMamba2(model, mixer, ours + "ssm.", 20, 3, 8, 1, 6);
+    }
+  }
+  model.add("backbone.norm_f.weight", {20}, "norm.weight", Values::Scale);
+  model.add("lm_head.weight", {43, 20}, "lm_head.weight", Values::Matrix);
+  std::set<int8_t> modes = expectSameAsOracle(model, R"({
+    "model_type": "chimera", "vocab_size": 43, "hidden_size": 20, "num_hidden_layers": 5,
+    "modes": [["ssm"], ["identity"], ["full"], ["identity"], ["ssm"]],
+    "ffn_layers": [false, true, false, true, false], "mlp_activation": "relu2", "mlp_gated": false,
+    "intermediate_size": 28, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 6,
+    "rope_layers": [false, false, false, false, false],
+    "ssm": {"state_size": 6, "head_dim": 8, "num_heads": 3, "n_groups": 1, "conv_kernel": 4}})");
+  EXPECT_EQ(modes, (std::set<int8_t>{kSsm, kFull, kIdentity}));
+}
+
 /// One block of chimera-lm. Its router's rows are identity, ssm, swa, full: ours are its rows 1, 2, 3, 0.
 void addChimeraLmLayer(ForeignModel &model, int layer, int64_t width, int64_t state) {
   std::string name = "layers." + std::to_string(layer) + ".";
@@ -464,12 +429,12 @@ TEST(Foreign, WhatIsNotSupportedIsOneLineThatNamesTheKey) {
        with(R"("use_cache": true)", R"("quantization_config": {"bits": 4, "quant_method": "gptq"})")},
       {"hidden_act", with(R"("hidden_act": "silu")", R"("hidden_act": "gelu")")},
       {"sliding_window", with(R"("use_cache": true)", R"("sliding_window": 4096)")},
-      {"rope_scaling.rope_type", with(R"("rope_type": "llama3")", R"("rope_type": "yarn")")},
+      {"rope_scaling.rope_type", with(R"("rope_type": "llama3")", R"("rope_type": "longrope")")},
   };
   TemporaryDirectory directory;
   for (const auto &[key, text] : cases) {
     writeFile(directory.file("config.json"), text);
-    ProcessResult result = compile(directory.path(), directory.file("m.chm"));
+    ProcessResult result = compileForeign(directory.path(), directory.file("m.chm"));
     EXPECT_EQ(result.status, 1) << key << ": " << result.describe();
     EXPECT_EQ(countLines(result.err), 1) << result.err;
     EXPECT_NE(result.err.find(key), std::string::npos) << result.err;
@@ -480,7 +445,7 @@ TEST(Foreign, ATensorOfAnotherShapeOrMissingIsOneLineThatNamesItOnDisk) {
   TemporaryDirectory directory;
   ForeignModel model = mamba2("[0.0, Infinity]", true);
   model.write(directory.path());
-  ASSERT_EQ(compile(directory.path(), directory.file("m.chm")).status, 0);
+  ASSERT_EQ(compileForeign(directory.path(), directory.file("m.chm")).status, 0);
   auto messageOf = [&]() -> std::string {
     model.write(directory.path());
     try {

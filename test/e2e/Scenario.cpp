@@ -45,7 +45,8 @@ std::vector<Prompt> makePrompts(const Engine &engine, const ModelCase &modelCase
   for (int i = 0; i < count; ++i) {
     bool poisoned = i % 3 == 2, forced = i % 4 == 3;
     // One prompt of each model goes as far as the model's case asks; the others stay short.
-    auto length = static_cast<size_t>(i == 0 ? modelCase.length : random.between(1, 40));
+    // Poisoned ones are not so short that none of their harmful rows is asked for.
+    auto length = static_cast<size_t>(i == 0 ? modelCase.length : random.between(poisoned ? 12 : 1, 40));
     Prompt prompt;
     if (i > 0 && random.chance(0.6)) { // branches off an earlier prompt
       const Prompt &trunk = prompts[static_cast<size_t>(random.below(i))];

@@ -44,7 +44,7 @@ bool tryOne(const std::string &text) {
     }
   }
   if (config.usesAttention()) {
-    EXPECT_EQ(static_cast<int64_t>(ropeFrequencies(config).size()) * 2, config.rotaryDims());
+    EXPECT_EQ(static_cast<int64_t>(ropeFrequencies(config, Mode::Full).size()) * 2, config.rotaryDims());
   }
   return true;
 }

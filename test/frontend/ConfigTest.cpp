@@ -96,11 +96,11 @@ TEST(Config, AttentionMayHaveBiasesNormsMultipliersAndLayersWithoutRotation) {
   Config plain = valid(small());
   EXPECT_FALSE(plain.qkvBias || plain.attentionOutBias || plain.mlpBias || plain.qkNorm);
   EXPECT_TRUE(plain.rotates(0));
-  EXPECT_EQ(plain.attentionScale(), 1.0 / std::sqrt(double(plain.headDim)));
+  EXPECT_EQ(plain.attentionScale(0, Mode::Full), 1.0 / std::sqrt(double(plain.headDim)));
   Config config = valid(small(R"(, "qkv_bias": true, "attention_out_bias": true, "mlp_bias": true, "qk_norm": true,
     "attention_multiplier": 0.25, "embedding_multiplier": 12, "residual_multiplier": 0.22, "logits_scaling": 8)"));
   EXPECT_TRUE(config.qkvBias && config.attentionOutBias && config.mlpBias && config.qkNorm);
-  EXPECT_EQ(config.attentionScale(), 0.25);
+  EXPECT_EQ(config.attentionScale(0, Mode::Full), 0.25);
   EXPECT_EQ(config.embeddingMultiplier, 12.0);
   EXPECT_EQ(config.residualMultiplier, 0.22);
   EXPECT_EQ(config.logitsScaling, 8.0);
@@ -113,6 +113,51 @@ TEST(Config, AttentionMayHaveBiasesNormsMultipliersAndLayersWithoutRotation) {
       {small(R"(, "qk_norm": 1)"), "key 'qk_norm': must be true or false, got 1"},
       {small(R"(, "logits_scaling": 0)"), "key 'logits_scaling': must be > 0, got 0"},
   });
+}
+
+TEST(Config, LayersMayLackAMixerOrANetwork) {
+  Config config = valid(small(R"(, "modes": [["full"], ["identity"]], "ffn_layers": [false, true])"));
+  EXPECT_TRUE(config.hasMixer(0));
+  EXPECT_FALSE(config.hasFeedForward(0));
+  EXPECT_FALSE(config.hasMixer(1));
+  EXPECT_TRUE(config.hasFeedForward(1));
+  EXPECT_TRUE(valid(small(R"(, "modes": ["identity"], "identity_output": "normed_input")")).hasMixer(0));
+  EXPECT_TRUE(valid(small()).hasFeedForward(1));
+  EXPECT_FALSE(valid(small()).postNorms);
+  expectErrors({
+      {small(R"(, "ffn_layers": [true])"),
+       "key 'ffn_layers': must be a list with an entry for each of the 2 layers, got 1"},
+      {small(R"(, "post_norms": 1)"), "key 'post_norms': must be true or false, got 1"},
+      {small(R"(, "swa_rope_theta": 0)"), "key 'swa_rope_theta': must be > 0, got 0"},
+  });
+}
+
+TEST(Config, NetworksHaveActivationsAndMayHaveNoGate) {
+  Config plain = valid(small());
+  EXPECT_EQ(plain.mlpActivation, ActivationKind::Silu);
+  EXPECT_TRUE(plain.mlpGated);
+  Config config = valid(small(R"(, "mlp_activation": "relu2", "mlp_gated": false, "norm_unit_offset": true)"));
+  EXPECT_EQ(config.mlpActivation, ActivationKind::Relu2);
+  EXPECT_FALSE(config.mlpGated);
+  EXPECT_TRUE(config.normUnitOffset);
+  for (const ParameterSpec &parameter : parameters(config))
+    EXPECT_EQ(parameter.name.find("gate_proj"), std::string::npos) << parameter.name;
+  expectErrors({
+      {small(R"(, "mlp_activation": "gelu")"),
+       "key 'mlp_activation': must be one of \"silu\", \"gelu_tanh\", \"relu2\", got \"gelu\""},
+      {small(R"(, "norm": "layer", "norm_unit_offset": true)"),
+       "key 'norm_unit_offset': only norms of kind \"rms\" have one"},
+  });
+}
+
+TEST(Config, TheNumberOfSsmHeadsMayBeGiven) {
+  Config config = valid(withSsm(R"({"state_size": 4, "head_dim": 4, "num_heads": 3})"));
+  EXPECT_EQ(config.ssmInner(), 12);
+  EXPECT_EQ(config.ssmHeads(), 3);
+  EXPECT_EQ(config.ssmProjection(), 12 + 12 + 2 * 4 + 3);
+  EXPECT_EQ(valid(withSsm(R"({"state_size": 4, "head_dim": 4, "num_heads": 4, "expand": 2})")).ssmHeads(), 4);
+  EXPECT_EQ(errorOf(withSsm(R"({"state_size": 4, "head_dim": 4, "num_heads": 3, "expand": 2})")),
+            "key 'ssm.num_heads': times head_dim (4) must be expand * hidden_size (16), or leave out expand; got 3");
 }
 
 TEST(Config, UnknownKeysAreNamedAtEveryLevel) {
@@ -409,8 +454,19 @@ TEST(Config, RopeScalingIsChecked) {
   expectErrors({
       {with("{}"), "key 'rope_scaling.type': missing"},
       {with("3"), "key 'rope_scaling': must be an object, got 3"},
-      {with(R"({"type": "yarn", "factor": 2})"),
-       "key 'rope_scaling.type': must be one of \"none\", \"default\", \"linear\", \"llama3\", got \"yarn\""},
+      {with(R"({"type": "longrope", "factor": 2})"),
+       "key 'rope_scaling.type': must be one of \"none\", \"default\", \"linear\", \"llama3\", \"yarn\", got "
+       "\"longrope\""},
+      {with(R"({"type": "yarn", "factor": 2})"), "key 'rope_scaling.original_max_position_embeddings': missing"},
+      {with(R"({"type": "yarn", "factor": 2, "original_max_position_embeddings": 64, "beta_fast": 0.5})"),
+       "key 'rope_scaling.beta_fast': must be at least beta_slow"},
+      {small(R"(, "partial_rotary_factor": 0.3333333333333333,
+                "rope_scaling": {"type": "yarn", "factor": 2, "original_max_position_embeddings": 64})"),
+       "key 'rope_scaling': of type \"yarn\" is supported for heads that are rotated as a whole, or with an "
+       "attention_factor of 1"},
+      {small(R"(, "rope_theta": 1,
+                "rope_scaling": {"type": "yarn", "factor": 2, "original_max_position_embeddings": 64})"),
+       "key 'rope_theta': must be above 1 with a rope_scaling of type \"yarn\", got 1.000000"},
       {with(R"({"type": "linear"})"), "key 'rope_scaling.factor': missing"},
       {with(R"({"type": "linear", "factor": 0.5})"), "key 'rope_scaling.factor': must be >= 1, got 0.5"},
       {with(R"({"type": "linear", "rope_type": "llama3", "factor": 2})"),

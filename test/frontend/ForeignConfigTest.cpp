@@ -125,10 +125,11 @@ TEST(ForeignConfig, RopeScalingHasAnOldAndANewForm) {
   std::string without = llama;
   without.erase(without.find("\"rope_theta\": 500000.0, "), 23);
   Config recent = valid(with(without, "rope_parameters", R"({"rope_theta": 500000.0, )" + scaling + "}"));
-  EXPECT_EQ(ropeFrequencies(old), ropeFrequencies(recent));
+  EXPECT_EQ(ropeFrequencies(old, Mode::Full), ropeFrequencies(recent, Mode::Full));
   EXPECT_EQ(valid(with(without, "rope_parameters", R"({"rope_theta": 7.0, "rope_type": "default"})")).ropeTheta, 7.0);
   EXPECT_EQ(errorOf(with(llama, "rope_scaling", R"({"type": "dynamic", "factor": 2.0})")),
-            "key 'rope_scaling.type': must be one of \"none\", \"default\", \"linear\", \"llama3\", got \"dynamic\"");
+            "key 'rope_scaling.type': must be one of \"none\", \"default\", \"linear\", \"llama3\", \"yarn\", got "
+            "\"dynamic\"");
 }
 
 TEST(ForeignConfig, Mamba2IsSsmEverywhere) {
@@ -369,6 +370,75 @@ TEST(ForeignConfig, GraniteHybridsAreReadWithoutExperts) {
             "key 'layer_types[1]': must be \"mamba\" or \"attention\", got \"conv\"");
   EXPECT_EQ(errorOf(with(R"(, "num_local_experts": 0, "position_embedding_type": "alibi")")),
             "key 'position_embedding_type': must be one of \"nope\", \"rope\", got \"alibi\"");
+}
+
+TEST(ForeignConfig, YarnIsMadeForTheModelsOwnLength) {
+  const std::string yarn = R"(, "rope_scaling": {"type": "yarn", "factor": 4.0)";
+  Config config = valid(sizesOf("qwen3", R"(, "max_position_embeddings": 32768)" + yarn + "}"));
+  EXPECT_EQ(config.ropeScaling.originalMaxPositionEmbeddings, 32768);
+  config = valid(sizesOf("qwen3", R"(, "max_position_embeddings": 131072)" + yarn +
+                                      R"(, "original_max_position_embeddings": 32768})"));
+  EXPECT_EQ(config.ropeScaling.originalMaxPositionEmbeddings, 32768);
+  EXPECT_EQ(errorOf(sizesOf("qwen3", yarn + "}")), "key 'rope_scaling.original_max_position_embeddings': missing");
+}
+
+TEST(ForeignConfig, GemmasHaveTheirOwnDefaults) {
+  Config gemma = valid(sizesOf("gemma"));
+  EXPECT_EQ(gemma.embeddingMultiplier, 8.0);
+  EXPECT_EQ(gemma.mlpActivation, ActivationKind::GeluTanh);
+  EXPECT_TRUE(gemma.tieWordEmbeddings);
+  EXPECT_FALSE(gemma.postNorms);
+  EXPECT_TRUE(gemma.normUnitOffset);
+
+  using Layers = std::vector<std::vector<Mode>>;
+  const std::vector<Mode> full = {Mode::Full}, swa = {Mode::Swa};
+  Config gemma3 = valid(sizesOf("gemma3_text", R"(, "sliding_window_pattern": 2)"));
+  EXPECT_EQ(gemma3.layerModes, (Layers{swa, full, swa, full, swa}));
+  EXPECT_TRUE(gemma3.qkNorm && gemma3.postNorms);
+  EXPECT_EQ(gemma3.window, 4096);
+  EXPECT_EQ(gemma3.attentionMultiplier, 1.0 / 16.0);
+  EXPECT_EQ(byName(gemma3)["layers.1.post_ffn_norm.weight"].source, "model.layers.1.post_feedforward_layernorm.weight");
+  EXPECT_EQ(gemma3.ropeTheta, 1e6);
+  EXPECT_EQ(gemma3.swaRopeTheta, 1e4);
+  EXPECT_EQ(errorOf(sizesOf("gemma3_text", R"(, "hidden_activation": "gelu")")),
+            "key 'hidden_activation': must be one of \"gelu_pytorch_tanh\", got \"gelu\"");
+  EXPECT_EQ(errorOf(sizesOf("gemma3_text", R"(, "final_logit_softcapping": 30)")),
+            "key 'final_logit_softcapping': only null is supported for this model_type");
+  EXPECT_EQ(errorOf(sizesOf("gemma3_text", R"(, "use_bidirectional_attention": true)")),
+            "key 'use_bidirectional_attention': only false is supported for this model_type");
+  EXPECT_EQ(errorOf(sizesOf("gemma3_text", R"(, "rope_parameters": {"full_attention": {},
+                            "sliding_attention": {"rope_type": "linear", "factor": 2}})")),
+            "key 'rope_parameters.sliding_attention': only layers that look back at everything can be scaled");
+}
+
+TEST(ForeignConfig, NemotronHIsReadByItsPattern) {
+  auto with = [](const std::string &more) {
+    return sizesOf("nemotron_h", R"(, "mamba_num_heads": 16, "mamba_head_dim": 10)" + more);
+  };
+  Config config = valid(with(R"(, "hybrid_override_pattern": "M-*-M")"));
+  EXPECT_EQ(config.layerModes, (std::vector<std::vector<Mode>>{
+                                   {Mode::Ssm}, {Mode::Identity}, {Mode::Full}, {Mode::Identity}, {Mode::Ssm}}));
+  EXPECT_EQ(config.ffnLayers, (std::vector<bool>{false, true, false, true, false}));
+  EXPECT_EQ(config.ssmInner(), 160);
+  EXPECT_FALSE(config.mlpGated || config.rotates(2));
+  EXPECT_EQ(config.mlpActivation, ActivationKind::Relu2);
+  EXPECT_EQ(byName(config)["layers.1.ffn_norm.weight"].source, "backbone.layers.1.norm.weight");
+  EXPECT_EQ(byName(config)["layers.1.ffn.up_proj.weight"].source, "backbone.layers.1.mixer.up_proj.weight");
+  const std::string blocks = R"(, "layers_block_type": ["mamba", "mlp", "attention", "mlp", "mamba"])";
+  EXPECT_EQ(valid(with(blocks)).layerModes, config.layerModes);
+  valid(with(blocks + R"(, "hybrid_override_pattern": "M-*-M")"));
+  EXPECT_EQ(errorOf(with(blocks + R"(, "hybrid_override_pattern": "M-*M-")")),
+            "key 'hybrid_override_pattern': differs from 'layers_block_type' in layer 3");
+  EXPECT_EQ(errorOf(with("")), "key 'hybrid_override_pattern': missing");
+  EXPECT_EQ(errorOf(with(R"(, "hybrid_override_pattern": "M-")")),
+            "key 'hybrid_override_pattern': must have a letter for each of the 5 layers, got \"M-\"");
+  EXPECT_EQ(errorOf(with(R"(, "hybrid_override_pattern": "ME*EM")")),
+            "key 'hybrid_override_pattern': layer 1 must be M (Mamba-2), * (attention) or - (network), got 'E', a "
+            "mixture of experts");
+  EXPECT_EQ(errorOf(with(R"(, "hybrid_override_pattern": "M-*-M", "norm_eps": 1e-3)")),
+            "key 'norm_eps': differs from 'layer_norm_epsilon'");
+  EXPECT_EQ(errorOf(with(R"(, "hybrid_override_pattern": "M-*-M", "attention_head_dim": 64, "head_dim": 32)")),
+            "key 'head_dim': differs from 'attention_head_dim'");
 }
 
 TEST(ForeignConfig, WindowsAreThoseOfTheLayersThatHaveThem) {

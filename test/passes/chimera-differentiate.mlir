@@ -50,8 +50,8 @@ func.func @shared(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chim
 // CHECK: %[[A:.*]] = chimera.columns %[[L]] at 0
 // CHECK-NEXT: %[[B:.*]] = chimera.columns %[[L]] at 8
 // CHECK-NEXT: %[[C:.*]] = chimera.columns %[[L]] at 12
-// CHECK-NEXT: %[[S:.*]] = chimera.silu %[[A]]
-// CHECK-NEXT: %[[G:.*]] = chimera.swiglu %[[S]], %[[B]]
+// CHECK-NEXT: %[[S:.*]] = chimera.activate <silu>, %[[A]]
+// CHECK-NEXT: %[[G:.*]] = chimera.glu <silu>, %[[S]], %[[B]]
 // CHECK-NEXT: %[[N:.*]] = chimera.gated_norm %[[G]], %[[C]], %[[W:.*]] {
 // CHECK-NEXT: %[[R:.*]] = chimera.rope %[[N]] rows %[[ROWS:.*]] {
 // CHECK-NEXT: %[[Y:.*]] = chimera.add %[[R]], %[[X]]
@@ -60,8 +60,8 @@ func.func @shared(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chim
 // CHECK-NEXT: %[[DN:.*]] = chimera.rope %[[DY]] rows %[[ROWS]] {frequencies = array<f64: 1.000000e+00>, heads = 2 : i64, inverse}
 // CHECK-NEXT: %[[DG:.*]], %[[DC:.*]], %[[DWR:.*]] = chimera.gated_norm_grad %[[G]], %[[C]], %[[W]], %[[DN]] {eps = 1.000000e-05 : f64, groups = 2 : i64}
 // CHECK-NEXT: %[[DW:.*]] = chimera.column_sum %[[DWR]]
-// CHECK-NEXT: %[[DS:.*]], %[[DB:.*]] = chimera.swiglu_grad %[[S]], %[[B]], %[[DG]]
-// CHECK-NEXT: %[[DA:.*]] = chimera.silu_grad %[[A]], %[[DS]]
+// CHECK-NEXT: %[[DS:.*]], %[[DB:.*]] = chimera.glu_grad <silu>, %[[S]], %[[B]], %[[DG]]
+// CHECK-NEXT: %[[DA:.*]] = chimera.activate_grad <silu>, %[[A]], %[[DS]]
 // CHECK-NEXT: %[[J0:.*]] = chimera.join_columns %[[DA]], %[[DB]] at [0, 8] : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x20xf32>
 // CHECK-NEXT: %[[J1:.*]] = chimera.join_columns %[[DC]] at [12] : (tensor<?x8xf32>) -> tensor<?x20xf32>
 // CHECK-NEXT: %[[DL:.*]] = chimera.add %[[J0]], %[[J1]] : tensor<?x20xf32>
@@ -83,8 +83,8 @@ func.func @rowwise(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chi
   %a = chimera.columns %l at 0 : tensor<?x20xf32> to tensor<?x8xf32>
   %b = chimera.columns %l at 8 : tensor<?x20xf32> to tensor<?x8xf32>
   %c = chimera.columns %l at 12 : tensor<?x20xf32> to tensor<?x8xf32>
-  %s = chimera.silu %a : tensor<?x8xf32>
-  %g = chimera.swiglu %s, %b : tensor<?x8xf32>
+  %s = chimera.activate <silu>, %a : tensor<?x8xf32>
+  %g = chimera.glu <silu>, %s, %b : tensor<?x8xf32>
   %n = chimera.gated_norm %g, %c, %w {groups = 2 : i64, eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf32>
   %r = chimera.rope %n rows %rows {heads = 2 : i64, frequencies = array<f64: 1.0>} : tensor<?x8xf32>
   %y = chimera.add %r, %x : tensor<?x8xf32>
@@ -220,10 +220,10 @@ func.func @hard(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chimer
 // CHECK-LABEL: func.func @soft(
 // CHECK: %[[MODE:.*]], %{{.*}}, %{{.*}}, %[[LOGP:.*]] = chimera.seq_route [ssm, identity] %[[L:.*]], %[[B:.*]] noise %[[NOISE:[a-z0-9]+]]
 // CHECK: %[[MODE1:.*]], %{{.*}}, %{{.*}}, %{{.*}} = chimera.seq_route [swa, full]
-// CHECK: %[[S:.*]] = chimera.silu %[[X:.*]] :
+// CHECK: %[[S:.*]] = chimera.activate <silu>, %[[X:.*]] :
 // CHECK: %[[DZ:.*]] = chimera.cross_entropy_input_grad
 // CHECK: %[[DLOGP:.*]], %[[DS:.*]] = chimera.soft_combine_grad [ssm] %[[LOGP]] of [ssm, identity], %[[DZ]], %[[S]]
-// CHECK-NEXT: %[[DX0:.*]] = chimera.silu_grad %[[X]], %[[DS]]
+// CHECK-NEXT: %[[DX0:.*]] = chimera.activate_grad <silu>, %[[X]], %[[DS]]
 // CHECK-NEXT: %[[DL1:.*]] = chimera.seq_route_grad [swa, full] %[[L]], %[[B]] hyper %[[HYPER:.*]] prices %[[PRICES:.*]] mode %[[MODE1]] noise %[[NOISE]] {bias_in_gate, layer = 1 : i64}
 // CHECK-NEXT: %[[DL0:.*]] = chimera.seq_route_grad [ssm, identity] %[[L]], %[[B]] hyper %[[HYPER]] prices %[[PRICES]] mode %[[MODE]] log_p %[[DLOGP]] noise %[[NOISE]] {layer = 0 : i64}
 // CHECK-NEXT: %[[DL:.*]] = chimera.add %[[DL1]], %[[DL0]]
@@ -245,7 +245,7 @@ func.func @soft(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chimer
   %mode1, %wanted1, %gate1, %log_p1 = chimera.seq_route [swa, full] %l, %bias noise %noise hyper %hyper rows %rows
       {layer = 1 : i64, gate_kind = #chimera.gate_kind<one>, soft, bias_in_gate}
       : (tensor<?x2xf32>, tensor<2xf32>, tensor<?x8xf64>, tensor<16xf64>, !chimera.rows) -> (tensor<?xi8>, tensor<?xi8>, tensor<?xf32>, tensor<?x2xf32>)
-  %s = chimera.silu %x : tensor<?x8xf32>
+  %s = chimera.activate <silu>, %x : tensor<?x8xf32>
   %z = chimera.soft_combine [ssm] %x, %log_p of [ssm, identity], %s : (tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
   %lse, %scores = chimera.cross_entropy %z, %table targets %targets rows %rows
       : (tensor<?x8xf32>, tensor<16x8xf32>, tensor<?xi32>, !chimera.rows) -> (tensor<?x1xf32>, tensor<?x2xf64>)

@@ -13,7 +13,7 @@ func.func @routed(%x: tensor<?x8xf32>, %h: tensor<?x8xf32>, %mode: tensor<?xi8>,
                   %rows: !chimera.rows {chimera.step = "rows"}) -> (tensor<?x8xf32>, !tail, !list) {
   // CHECK-NEXT: %[[INVERSE:.*]], %[[SLICES:.*]]:3 = chimera.dispatch [ssm, full, identity] %[[MODE]] rows %[[ROWS]]
   // CHECK-NEXT: %[[T0:.*]] = chimera.gather %[[H]] from %[[ROWS]] to %[[SLICES]]#0
-  // CHECK-NEXT: %[[O0:.*]] = chimera.silu %[[T0]]
+  // CHECK-NEXT: %[[O0:.*]] = chimera.activate <silu>, %[[T0]]
   // CHECK-NEXT: %[[TAIL1:.*]] = chimera.shift_tail %[[T0]] tail %[[TAIL]] rows %[[SLICES]]#0
   // CHECK-NEXT: %[[T1:.*]] = chimera.gather %[[H]] from %[[ROWS]] to %[[SLICES]]#1
   // CHECK-NEXT: %[[O1:.*]] = chimera.attend %[[T1]], %[[T1]], %[[T1]] cache %[[LIST]] own %[[SLICES]]#1 rows %[[SLICES]]#1
@@ -24,7 +24,7 @@ func.func @routed(%x: tensor<?x8xf32>, %h: tensor<?x8xf32>, %mode: tensor<?xi8>,
   %z, %tail1, %list1 = chimera.mix [ssm, full, identity] routed %x, %h by %mode gate %gate rows %rows caches %tail, %list
       {cache_counts = array<i64: 1, 1, 0>} : tensor<?x8xf32> by tensor<?xi8> gate tensor<?xf32> caches !tail, !list {
   ^bb0(%t: tensor<?x8xf32>, %seen: !chimera.rows, %own: !chimera.rows, %c: !tail):
-    %o = chimera.silu %t : tensor<?x8xf32>
+    %o = chimera.activate <silu>, %t : tensor<?x8xf32>
     %d = chimera.shift_tail %t tail %c rows %seen : tensor<?x8xf32>, !tail
     chimera.yield %o, %d : tensor<?x8xf32>, !tail
   }, {

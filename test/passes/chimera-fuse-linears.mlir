@@ -20,36 +20,36 @@ func.func @stack(%h: tensor<?x8xf32>, %rows: !chimera.rows {chimera.step = "rows
   return %k, %v : tensor<?x4xf32>, tensor<?x6xf32>
 }
 
-// CHECK-LABEL: func.func @swiglu
-// CHECK: %[[A:.*]] = chimera.fused_linear %{{.*}}, [%{{.*}}, %{{.*}}] {epilogue = #chimera.epilogue<swiglu>} : tensor<?x8xbf16>, (tensor<6x8xbf16>, tensor<6x8xbf16>) -> tensor<?x6xbf16>
+// CHECK-LABEL: func.func @glu
+// CHECK: %[[A:.*]] = chimera.fused_linear %{{.*}}, [%{{.*}}, %{{.*}}] {activation = #chimera.activation<silu>, epilogue = #chimera.epilogue<glu>} : tensor<?x8xbf16>, (tensor<6x8xbf16>, tensor<6x8xbf16>) -> tensor<?x6xbf16>
 // CHECK-NEXT: return %[[A]]
-func.func @swiglu(%u: tensor<?x8xbf16>) -> tensor<?x6xbf16> {
+func.func @glu(%u: tensor<?x8xbf16>) -> tensor<?x6xbf16> {
   %wg = chimera.param "gate" : tensor<6x8xbf16>
   %g = chimera.linear %u, %wg : tensor<?x8xbf16>, tensor<6x8xbf16> -> tensor<?x6xf32>
   %wu = chimera.param "up" : tensor<6x8xbf16>
   %p = chimera.linear %u, %wu : tensor<?x8xbf16>, tensor<6x8xbf16> -> tensor<?x6xf32>
-  %s = chimera.swiglu %g, %p : tensor<?x6xf32>
+  %s = chimera.glu <silu>, %g, %p : tensor<?x6xf32>
   %a = chimera.cast %s : tensor<?x6xf32> to tensor<?x6xbf16>
   return %a : tensor<?x6xbf16>
 }
 
-// CHECK-LABEL: func.func @silu
-// CHECK: chimera.fused_linear %{{.*}}, [%{{.*}}] {epilogue = #chimera.epilogue<silu>}
+// CHECK-LABEL: func.func @activate
+// CHECK: chimera.fused_linear %{{.*}}, [%{{.*}}] {activation = #chimera.activation<silu>, epilogue = #chimera.epilogue<activate>}
 // CHECK-NEXT: return
-func.func @silu(%u: tensor<?x8xf32>) -> tensor<?x6xf32> {
+func.func @activate(%u: tensor<?x8xf32>) -> tensor<?x6xf32> {
   %w = chimera.param "w" : tensor<6x8xf32>
   %g = chimera.linear %u, %w : tensor<?x8xf32>, tensor<6x8xf32> -> tensor<?x6xf32>
-  %s = chimera.silu %g : tensor<?x6xf32>
+  %s = chimera.activate <silu>, %g : tensor<?x6xf32>
   return %s : tensor<?x6xf32>
 }
 
 // The residual stream takes the sum in place at its last use.
 // CHECK-LABEL: func.func @residual
-// CHECK: %[[X:.*]] = chimera.silu
+// CHECK: %[[X:.*]] = chimera.activate
 // CHECK: %[[Z:.*]] = chimera.fused_linear %{{.*}}, [%{{.*}}] onto %[[X]] {epilogue = #chimera.epilogue<residual>}
 // CHECK-NEXT: return %[[Z]]
 func.func @residual(%x0: tensor<?x8xf32>, %a: tensor<?x6xf32>) -> tensor<?x8xf32> {
-  %x = chimera.silu %x0 : tensor<?x8xf32>
+  %x = chimera.activate <silu>, %x0 : tensor<?x8xf32>
   %w = chimera.param "down" : tensor<8x6xf32>
   %y = chimera.linear %a, %w : tensor<?x6xf32>, tensor<8x6xf32> -> tensor<?x8xf32>
   %z = chimera.add %x, %y : tensor<?x8xf32>
@@ -61,7 +61,7 @@ func.func @residual(%x0: tensor<?x8xf32>, %a: tensor<?x6xf32>) -> tensor<?x8xf32
 // CHECK: chimera.fused_linear {{.*}}epilogue<none>
 // CHECK: chimera.add
 func.func @still_needed(%x0: tensor<?x8xf32>, %a: tensor<?x6xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
-  %x = chimera.silu %x0 : tensor<?x8xf32>
+  %x = chimera.activate <silu>, %x0 : tensor<?x8xf32>
   %w = chimera.param "down" : tensor<8x6xf32>
   %y = chimera.linear %a, %w : tensor<?x6xf32>, tensor<8x6xf32> -> tensor<?x8xf32>
   %z = chimera.add %x, %y : tensor<?x8xf32>
@@ -71,15 +71,15 @@ func.func @still_needed(%x0: tensor<?x8xf32>, %a: tensor<?x6xf32>) -> (tensor<?x
 // Each mode's product lands on the stream; a mode whose output is no product keeps a combine.
 // CHECK-LABEL: func.func @combine
 // CHECK-SAME: %[[GATE:[a-z0-9]+]]: tensor<?xf32>
-// CHECK: %[[X:.*]] = chimera.silu
+// CHECK: %[[X:.*]] = chimera.activate
 // CHECK: %[[Z0:.*]] = chimera.fused_linear %{{.*}}, [%{{.*}}] onto %[[X]] gate %[[GATE]] {epilogue = #chimera.epilogue<residual>}
 // CHECK: %[[Z1:.*]] = chimera.combine [identity] %[[Z0]], %{{.*}}, %{{.*}}, %[[GATE]], %{{.*}}
 // CHECK: return %[[Z1]]
 func.func @combine(%x0: tensor<?x8xf32>, %mode: tensor<?xi8>, %gate: tensor<?xf32>, %rows: !chimera.rows {chimera.step = "rows"}) -> tensor<?x8xf32> {
-  %x = chimera.silu %x0 : tensor<?x8xf32>
+  %x = chimera.activate <silu>, %x0 : tensor<?x8xf32>
   %inverse, %ssm, %identity = chimera.dispatch [ssm, identity] %mode rows %rows : tensor<?xi8> -> tensor<?xi32>, !chimera.rows, !chimera.rows
   %t = chimera.gather %x0 from %rows to %ssm : tensor<?x8xf32> to tensor<?x8xf32>
-  %s = chimera.silu %t : tensor<?x8xf32>
+  %s = chimera.activate <silu>, %t : tensor<?x8xf32>
   %w = chimera.param "out" : tensor<8x8xf32>
   %o = chimera.linear %s, %w : tensor<?x8xf32>, tensor<8x8xf32> -> tensor<?x8xf32>
   %i = chimera.gather %x0 from %rows to %identity : tensor<?x8xf32> to tensor<?x8xf32>

@@ -22,6 +22,15 @@ func.func @both(%x: tensor<?x8xf32>, %w: tensor<8xf32>, %b: tensor<8xf32>) -> (t
 }
 
 // Nothing is rounded: nothing changes.
+// CHECK-LABEL: func.func @heads
+// CHECK-NEXT: %[[N:.*]] = chimera.fused_norm rms %{{.*}}, %{{.*}} {eps = 1.000000e-05 : f64, groups = 2 : i64, unit_offset} : tensor<?x8xf32>, tensor<4xf32> -> tensor<?x8xbf16>
+// CHECK-NEXT: return %[[N]]
+func.func @heads(%x: tensor<?x8xf32>, %w: tensor<4xf32>) -> tensor<?x8xbf16> {
+  %h = chimera.norm rms %x, %w {eps = 1.0e-05 : f64, groups = 2 : i64, unit_offset} : tensor<?x8xf32>, tensor<4xf32>
+  %b = chimera.cast %h : tensor<?x8xf32> to tensor<?x8xbf16>
+  return %b : tensor<?x8xbf16>
+}
+
 // CHECK-LABEL: func.func @exact
 // CHECK-NEXT: chimera.norm
 func.func @exact(%x: tensor<?x8xf32>, %w: tensor<8xf32>) -> tensor<?x8xf32> {

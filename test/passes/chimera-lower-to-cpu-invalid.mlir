@@ -34,8 +34,8 @@ func.func @norm_of_no_rows(%rows: !chimera.rows {chimera.step = "rows"}) attribu
 
 func.func @unknown_columns(%x: tensor<?x?xf32>, %rows: !chimera.rows {chimera.step = "rows"}) attributes {chimera.limits = array<i64: 64, 64>} {
   %w = chimera.param "w" : tensor<8x8xf32>
-  // expected-error @+1 {{'chimera.silu' op needs a known number of columns, at least one, but has 'tensor<?x?xf32>'}}
-  %y = chimera.silu %x : tensor<?x?xf32>
+  // expected-error @+1 {{'chimera.activate' op needs a known number of columns, at least one, but has 'tensor<?x?xf32>'}}
+  %y = chimera.activate <silu>, %x : tensor<?x?xf32>
   return
 }
 
@@ -88,7 +88,7 @@ func.func @f64(%x: tensor<?x8xf64>, %rows: !chimera.rows {chimera.step = "rows"}
 // CHECK: chimera.call @chimera_adamw_f64
 func.func @training_f64(%x: tensor<?x8xf64>, %rows: !chimera.rows {chimera.step = "rows"}, %hyper: tensor<16xf64> {chimera.step = "hyper"})
     attributes {chimera.limits = array<i64: 64, 64>, chimera.training} {
-  %y = chimera.silu %x : tensor<?x8xf64>
+  %y = chimera.activate <silu>, %x : tensor<?x8xf64>
   %g = chimera.training_state gradient "w" : tensor<8xf64>
   %w = chimera.training_state master "w" : tensor<8xf64>
   %m = chimera.training_state moment1 "w" : tensor<8xf64>

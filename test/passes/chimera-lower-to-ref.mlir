@@ -16,7 +16,7 @@
 // CHECK-SAME: order = array<i64: 0, 1, 2, 3, 4>
 // CHECK-NEXT: %[[L:.*]] = chimera.call @chimera_linear_f32_f32_f32_8x16(%[[ROWS]], %[[G]], %[[TABLE]])
 // CHECK-NEXT: %[[S:.*]] = chimera.call @chimera_silu_f32_16(%[[ROWS]], %[[L]])
-// CHECK-NEXT: %[[U:.*]] = chimera.call @chimera_swiglu_f32_16(%[[ROWS]], %[[S]], %[[L]])
+// CHECK-NEXT: %[[U:.*]] = chimera.call @chimera_glu_silu_f32_16(%[[ROWS]], %[[S]], %[[L]])
 // CHECK-NEXT: %[[A:.*]] = chimera.call @chimera_add_f32_16(%[[ROWS]], %[[U]], %[[L]])
 // CHECK-NEXT: %[[C:.*]] = chimera.call @chimera_columns_f32_16_from3_size8(%[[ROWS]], %[[A]])
 // CHECK-NEXT: %[[N:.*]] = chimera.call @chimera_gated_norm_f32_8_groups2_{{.*}}(%[[ROWS]], %[[C]], %[[X]], %[[W]])
@@ -33,8 +33,8 @@ func.func @rowwise(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chi
   %h = chimera.norm rms %x, %w {eps = 1.0e-05 : f64, chimera.layer = 3 : i64} : tensor<?x8xf32>, tensor<8xf32>
   %g = chimera.norm layer %h, %w, %w {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>
   %l = chimera.linear %g, %table : tensor<?x8xf32>, tensor<16x8xf32> -> tensor<?x16xf32>
-  %s = chimera.silu %l : tensor<?x16xf32>
-  %u = chimera.swiglu %s, %l : tensor<?x16xf32>
+  %s = chimera.activate <silu>, %l : tensor<?x16xf32>
+  %u = chimera.glu <silu>, %s, %l : tensor<?x16xf32>
   %a = chimera.add %u, %l : tensor<?x16xf32>
   %c = chimera.columns %a at 3 : tensor<?x16xf32> to tensor<?x8xf32>
   %n = chimera.gated_norm %c, %x, %w {groups = 2 : i64, eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf32>
@@ -152,9 +152,9 @@ func.func @unforced(%l: tensor<?x2xf32>, %rows: !chimera.rows {chimera.step = "r
 
 // A function without limits is no phase and stays as it is.
 // CHECK-LABEL: func.func @no_phase
-// CHECK: chimera.silu
+// CHECK: chimera.activate
 func.func @no_phase(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
-  %y = chimera.silu %x : tensor<?x8xf32>
+  %y = chimera.activate <silu>, %x : tensor<?x8xf32>
   return %y : tensor<?x8xf32>
 }
 
@@ -162,7 +162,7 @@ func.func @no_phase(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
 
 // expected-error @+1 {{has no argument with chimera.step = "rows"}}
 func.func @no_rows(%x: tensor<?x8xf32>) -> tensor<?x8xf32> attributes {chimera.limits = array<i64: 64, 64>} {
-  %y = chimera.silu %x : tensor<?x8xf32>
+  %y = chimera.activate <silu>, %x : tensor<?x8xf32>
   return %y : tensor<?x8xf32>
 }
 
@@ -181,8 +181,8 @@ func.func @mix(%x: tensor<?x8xf32>, %rows: !chimera.rows {chimera.step = "rows"}
 
 func.func @no_source(%rows: !chimera.rows {chimera.step = "rows"}) -> tensor<16x8xf32> attributes {chimera.limits = array<i64: 64, 64>} {
   %w = chimera.param "w" : tensor<16x8xf32>
-  // expected-error @+1 {{'chimera.silu' op nothing says which rows its result has}}
-  %y = chimera.silu %w : tensor<16x8xf32>
+  // expected-error @+1 {{'chimera.activate' op nothing says which rows its result has}}
+  %y = chimera.activate <silu>, %w : tensor<16x8xf32>
   return %y : tensor<16x8xf32>
 }
 
@@ -240,8 +240,8 @@ func.func @blocks(%rows: !chimera.rows {chimera.step = "rows"}) attributes {chim
 
 func.func @unknown_columns(%x: tensor<?x?xf32>, %rows: !chimera.rows {chimera.step = "rows"}) -> tensor<?x?xf32>
     attributes {chimera.limits = array<i64: 64, 64>} {
-  // expected-error @+1 {{'chimera.silu' op needs a known number of columns, at least one, but has 'tensor<?x?xf32>'}}
-  %y = chimera.silu %x : tensor<?x?xf32>
+  // expected-error @+1 {{'chimera.activate' op needs a known number of columns, at least one, but has 'tensor<?x?xf32>'}}
+  %y = chimera.activate <silu>, %x : tensor<?x?xf32>
   return %y : tensor<?x?xf32>
 }
 
@@ -249,8 +249,8 @@ func.func @unknown_columns(%x: tensor<?x?xf32>, %rows: !chimera.rows {chimera.st
 
 func.func @no_columns(%x: tensor<?x0xf32>, %rows: !chimera.rows {chimera.step = "rows"}) -> tensor<?x0xf32>
     attributes {chimera.limits = array<i64: 64, 64>} {
-  // expected-error @+1 {{'chimera.silu' op needs a known number of columns, at least one, but has 'tensor<?x0xf32>'}}
-  %y = chimera.silu %x : tensor<?x0xf32>
+  // expected-error @+1 {{'chimera.activate' op needs a known number of columns, at least one, but has 'tensor<?x0xf32>'}}
+  %y = chimera.activate <silu>, %x : tensor<?x0xf32>
   return %y : tensor<?x0xf32>
 }
 
@@ -332,9 +332,9 @@ func.func @training_routing(%l: tensor<?x2xf32>, %x: tensor<?x8xf32>, %rows: !ch
 // CHECK-NEXT: %[[V5:.*]]:3 = chimera.call @chimera_gated_norm_grad_f32_8_groups2_{{.*}}(%[[ROWS]], %[[V4]]#0, %[[V4]]#1, %[[V0]], %[[X]])
 // CHECK-SAME: {layer = -1 : i64, op = "chimera.gated_norm_grad", order = array<i64: 0, 1, 2, 3, 4, 5, 6, 7>, starts = array<i64: 0>}
 // CHECK-NEXT: %[[V6:.*]] = chimera.call @chimera_silu_grad_f32_8(%[[ROWS]], %[[V5]]#0, %[[V5]]#1)
-// CHECK-SAME: {layer = -1 : i64, op = "chimera.silu_grad", order = array<i64: 0, 1, 2, 3>, starts = array<i64: 0>}
-// CHECK-NEXT: %[[V7:.*]]:2 = chimera.call @chimera_swiglu_grad_f32_8(%[[ROWS]], %[[V6]], %[[V5]]#2, %[[X]])
-// CHECK-SAME: {layer = -1 : i64, op = "chimera.swiglu_grad", order = array<i64: 0, 1, 2, 3, 4, 5>, starts = array<i64: 0>}
+// CHECK-SAME: {layer = -1 : i64, op = "chimera.activate_grad", order = array<i64: 0, 1, 2, 3>, starts = array<i64: 0>}
+// CHECK-NEXT: %[[V7:.*]]:2 = chimera.call @chimera_glu_silu_grad_f32_8(%[[ROWS]], %[[V6]], %[[V5]]#2, %[[X]])
+// CHECK-SAME: {layer = -1 : i64, op = "chimera.glu_grad", order = array<i64: 0, 1, 2, 3, 4, 5>, starts = array<i64: 0>}
 // CHECK-NEXT: chimera.call @chimera_join_columns_f32_16_4at1_8at6(%[[ROWS]], %[[Y]], %[[V7]]#0)
 // CHECK-SAME: {layer = -1 : i64, op = "chimera.join_columns", order = array<i64: 0, 1, 2, 3>, starts = array<i64: 0>}
 // CHECK-NEXT: chimera.call @chimera_rope_inverse_f32_2x4_dims2_{{.*}}(%[[ROWS]], %[[V7]]#1)
@@ -370,8 +370,8 @@ func.func @training_rowwise(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>, %tokens: t
   %r = chimera.round_param %m : tensor<4x8xf32> to tensor<4x8xbf16>
   %dx, %dw = chimera.norm_grad layer %x, %w, %x {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf32> -> tensor<?x8xf32>
   %gx, %gz, %gw = chimera.gated_norm_grad %dx, %dw, %w, %x {groups = 2 : i64, eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf32>
-  %s = chimera.silu_grad %gx, %gz : tensor<?x8xf32>
-  %dgate, %dup = chimera.swiglu_grad %s, %gw, %x : tensor<?x8xf32>
+  %s = chimera.activate_grad <silu>, %gx, %gz : tensor<?x8xf32>
+  %dgate, %dup = chimera.glu_grad <silu>, %s, %gw, %x : tensor<?x8xf32>
   %j = chimera.join_columns %y, %dgate at [1, 6] : (tensor<?x4xf32>, tensor<?x8xf32>) -> tensor<?x16xf32>
   %back = chimera.rope %dup rows %rows {heads = 2 : i64, frequencies = array<f64: 1.0>, inverse} : tensor<?x8xf32>
   %di = chimera.linear_input_grad %y, %m : (tensor<?x4xf32>, tensor<4x8xf32>) -> tensor<?x8xf32>
@@ -596,8 +596,8 @@ func.func @layer(%l: tensor<?x2xf32>, %counts: !chimera.counts<modes = 2>, %rows
 // -----
 
 func.func @huge(%x: tensor<?x8589934592xf32>, %rows: !chimera.rows {chimera.step = "rows"}) attributes {chimera.limits = array<i64: 64, 64>} {
-  // expected-error @+1 {{'chimera.silu' op is too large for a kernel: it has 'tensor<?x8589934592xf32>'}}
-  %y = chimera.silu %x : tensor<?x8589934592xf32>
+  // expected-error @+1 {{'chimera.activate' op is too large for a kernel: it has 'tensor<?x8589934592xf32>'}}
+  %y = chimera.activate <silu>, %x : tensor<?x8589934592xf32>
   return
 }
 

@@ -108,8 +108,8 @@ func.func @no_launch_result(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>) -> (tensor<
 // -----
 
 func.func @not_lowered(%x: tensor<?x4xf32>, %m: tensor<?x1xi8>) -> (tensor<?x4xf32>, tensor<?x1xi8>) attributes {chimera.limits = array<i64: 4, 4>} {
-  // expected-error @+1 {{'chimera.silu' op is not a launch: lower to a target's kernels first}}
-  %y = chimera.silu %x : tensor<?x4xf32>
+  // expected-error @+1 {{'chimera.activate' op is not a launch: lower to a target's kernels first}}
+  %y = chimera.activate <silu>, %x : tensor<?x4xf32>
   return %y, %m : tensor<?x4xf32>, tensor<?x1xi8>
 }
 
@@ -501,7 +501,7 @@ func.func @region(%x: tensor<?x4xf32>, %c: i1) attributes {chimera.limits = arra
       {op = "k", layer = -1 : i64, order = array<i64: 0>, updated = array<i64: 0>} : (tensor<?x4xf32>) -> tensor<?x4xf32>
   // expected-error @+1 {{'scf.if' op is not a launch: lower to a target's kernels first}}
   scf.if %c {
-    %u = chimera.silu %y : tensor<?x4xf32>
+    %u = chimera.activate <silu>, %y : tensor<?x4xf32>
   }
   return
 }

@@ -31,16 +31,16 @@ func.func @blocks() attributes {chimera.differentiate, chimera.limits = array<i6
 // -----
 
 func.func @huge(%x: tensor<?x4611686018427387904xf32>) attributes {chimera.differentiate, chimera.limits = array<i64: 4, 4>} {
-  // expected-error @+1 {{'chimera.silu' op result #0 is too large at 4 rows a step}}
-  %y = chimera.silu %x : tensor<?x4611686018427387904xf32>
+  // expected-error @+1 {{'chimera.activate' op result #0 is too large at 4 rows a step}}
+  %y = chimera.activate <silu>, %x : tensor<?x4611686018427387904xf32>
   return
 }
 
 // -----
 
 func.func @unknown(%x: tensor<?x?xf32>) attributes {chimera.differentiate, chimera.limits = array<i64: 4, 4>} {
-  // expected-error @+1 {{'chimera.silu' op result #0 must be of numbers, and of a known size in all but its rows, got 'tensor<?x?xf32>'}}
-  %y = chimera.silu %x : tensor<?x?xf32>
+  // expected-error @+1 {{'chimera.activate' op result #0 must be of numbers, and of a known size in all but its rows, got 'tensor<?x?xf32>'}}
+  %y = chimera.activate <silu>, %x : tensor<?x?xf32>
   return
 }
 

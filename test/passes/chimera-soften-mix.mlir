@@ -19,7 +19,7 @@ func.func @routed(%x: tensor<?x8xf32>, %h: tensor<?x8xf32>, %rows: !chimera.rows
   // CHECK-NEXT: %[[DT:.*]] = chimera.columns
   // CHECK-NEXT: %[[S:.*]], %{{.*}} = chimera.seq_ssm_scan %[[XBC]], %[[DT]], %{{.*}}, %{{.*}}, %{{.*}} mode %[[MODE]] rows %[[ROWS]] {dim = 4
   // CHECK-NEXT: %[[Y0:.*]] = chimera.seq_lti_scan %[[S]], %{{.*}} mode %[[MODE]] rows %[[ROWS]]
-  // CHECK-NEXT: %[[V1:.*]] = chimera.silu %[[H]]
+  // CHECK-NEXT: %[[V1:.*]] = chimera.activate <silu>, %[[H]]
   // CHECK-NEXT: %[[KEY:.*]] = chimera.gather %[[H]] from %[[ROWS]] to %[[SLICES]]#1
   // CHECK-NEXT: %[[VALUE:.*]] = chimera.gather %[[V1]] from %[[ROWS]] to %[[SLICES]]#1
   // CHECK-NEXT: %[[Y1:.*]], %{{.*}} = chimera.seq_attend %[[H]], %[[KEY]], %[[VALUE]] own_entry %[[H]], %[[V1]] own %[[ROWS]] keys %[[SLICES]]#1
@@ -51,7 +51,7 @@ func.func @routed(%x: tensor<?x8xf32>, %h: tensor<?x8xf32>, %rows: !chimera.rows
     chimera.yield %y : tensor<?x8xf32>
   }, {
   ^bb0(%t: tensor<?x8xf32>, %seen: !chimera.rows, %own: !chimera.rows):
-    %v = chimera.silu %t : tensor<?x8xf32>
+    %v = chimera.activate <silu>, %t : tensor<?x8xf32>
     %o, %lse = chimera.seq_attend %t, %t, %v own %own keys %seen {kv_heads = 2 : i64, head_dim = 4 : i64, window = 8 : i64, scale = 0.5 : f64}
         : (tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, !chimera.rows, !chimera.rows) -> (tensor<?x8xf32>, tensor<?x2xf32>)
     chimera.yield %o : tensor<?x8xf32>
@@ -114,7 +114,7 @@ func.func @all(%x: tensor<?x8xf32>, %rows: !chimera.rows {chimera.step = "rows"}
   // CHECK-NEXT: %[[Q:.*]] = chimera.gather %[[X]] from %[[ROWS]] to %[[ROWS]]
   // CHECK-NEXT: %[[Y1:.*]], %{{.*}} = chimera.seq_attend %[[Q]], %[[X]], %[[X]] own %[[ROWS]] keys %[[ROWS]]
   // CHECK: %[[Y2:.*]], %{{.*}} = chimera.seq_attend %[[X]], %{{.*}}, %{{.*}} own_entry %[[X]], %[[X]] own %[[ROWS]] keys %[[SLICES]]#2
-  // CHECK-NEXT: %[[Y3:.*]] = chimera.silu %[[X]]
+  // CHECK-NEXT: %[[Y3:.*]] = chimera.activate <silu>, %[[X]]
   // CHECK-NEXT: chimera.soft_combine [ssm, swa, full, identity] %[[X]], %[[LOGP]] of [ssm, swa, full, identity], %[[Y0]], %[[Y1]], %[[Y2]], %[[Y3]]
   %mode, %wanted, %gate, %log_p = chimera.seq_route [ssm, swa, full, identity] %l, %b noise %noise hyper %hyper rows %rows
       {layer = 0 : i64, gate_kind = #chimera.gate_kind<one>, soft}
@@ -138,7 +138,7 @@ func.func @all(%x: tensor<?x8xf32>, %rows: !chimera.rows {chimera.step = "rows"}
     chimera.yield %o : tensor<?x8xf32>
   }, {
   ^bb0(%t: tensor<?x8xf32>, %seen: !chimera.rows, %own: !chimera.rows):
-    %o = chimera.silu %t : tensor<?x8xf32>
+    %o = chimera.activate <silu>, %t : tensor<?x8xf32>
     chimera.yield %o : tensor<?x8xf32>
   }
   return %z : tensor<?x8xf32>

@@ -226,7 +226,7 @@ func.func @model(%x: tensor<?x8xf32>, %m: tensor<?x1xi8>, %rows: !chimera.rows {
                  %outputs: !chimera.rows {chimera.step = "outputs"}) -> (tensor<?x16xf32>, tensor<?x1xi8>, tensor<?x16xf32>) {
   %head = chimera.param "head" : tensor<16x8xf32>
   %logits = chimera.linear %x, %head : tensor<?x8xf32>, tensor<16x8xf32> -> tensor<?x16xf32>
-  %again = chimera.silu %logits : tensor<?x16xf32>
+  %again = chimera.activate <silu>, %logits : tensor<?x16xf32>
   return %logits, %m, %again : tensor<?x16xf32>, tensor<?x1xi8>, tensor<?x16xf32>
 }
 

@@ -57,7 +57,7 @@
 
 // Calls: what is left of the dialect in a phase is parameters, slices and calls.
 // CALLS-LABEL: func.func @prefill(
-// CALLS-NOT: chimera.{{(embed|norm|linear|route|dispatch|gather|combine|attend|append|ssm_scan|swiglu|add|stack_modes)}} %
+// CALLS-NOT: chimera.{{(embed|norm|linear|route|dispatch|gather|combine|attend|append|ssm_scan|glu|add|stack_modes)}} %
 // CALLS: chimera.call @chimera_embed_f32_f32_8
 // CALLS: chimera.slice_rows
 // CALLS: chimera.call @chimera_stack_modes_2

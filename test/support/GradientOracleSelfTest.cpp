@@ -29,7 +29,7 @@ std::string shrunk(const std::string &text) {
   atMost(config["window"], 5);
   if (config["num_hidden_layers"].get<int>() > 2) {
     config["num_hidden_layers"] = 2;
-    for (const char *key : {"modes", "rope_layers"})
+    for (const char *key : {"modes", "rope_layers", "ffn_layers"})
       if (config.contains(key) && !config[key][0].is_string())
         config[key] = json::array({config[key][0], config[key][1]});
   }

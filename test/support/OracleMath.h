@@ -34,6 +34,20 @@ double silu(double x);
 /// ln(1 + exp(x)), without overflow.
 double softplus(double x);
 
+/// The activation of a feed-forward network.
+template <typename T> T activated(ActivationKind kind, const T &x) {
+  using std::tanh;
+  switch (kind) {
+  case ActivationKind::Silu:
+    return silu(x);
+  case ActivationKind::GeluTanh:
+    return 0.5 * x * (1.0 + tanh(std::sqrt(2.0 / M_PI) * (x + 0.044715 * x * x * x)));
+  case ActivationKind::Relu2:
+    return valueOf(x) > 0.0 ? x * x : 0.0 * x;
+  }
+  return x;
+}
+
 /// min(max(x, low), high).
 double clamp(double x, double low, double high);
 

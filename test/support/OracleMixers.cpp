@@ -32,7 +32,8 @@ std::vector<T> advanceMamba2(const Config &config, const LayerParametersOf<T> &p
                              const T &weight, SsmStateOf<T> &ssm) {
   using std::exp;
   size_t headSize = config.ssm.headDim, stateSize = config.ssm.stateSize, groups = config.ssm.groups;
-  size_t inner = config.ssm.expand * config.hiddenSize, heads = inner / headSize;
+  size_t heads = config.ssm.heads > 0 ? config.ssm.heads : config.ssm.expand * config.hiddenSize / headSize;
+  size_t inner = heads * headSize;
   size_t groupWidth = groups * stateSize, convolved = inner + 2 * groupWidth;
 
   // in_proj gives z, then what is convolved (x, B, C), then a dt for each head.
@@ -90,15 +91,49 @@ static double scaleLlama3(const RopeScaling &scaling, double frequency) {
   return (1.0 - blend) * frequency / scaling.factor + blend * frequency;
 }
 
-Vector rotaryFrequencies(const Config &config) {
+/// YaRN's ramp over `count` pairs of dimensions: 0 where a pair turns more than betaFast times over the original
+/// context, 1 where it turns less than betaSlow times.
+static Vector yarnRamp(const RopeScaling &scaling, double theta, size_t count) {
+  double dimensions = 2.0 * static_cast<double>(count);
+  auto pairThatTurns = [&](double times) {
+    // theta^(-2 p / dimensions) * original = 2 pi * times, solved for p.
+    double wavelength = static_cast<double>(scaling.originalMaxPositionEmbeddings) / times;
+    return dimensions * std::log(wavelength / (2.0 * 3.14159265358979323846)) / (2.0 * std::log(theta));
+  };
+  double first = pairThatTurns(scaling.betaFast), last = pairThatTurns(scaling.betaSlow);
+  if (scaling.truncate) {
+    first = std::floor(first);
+    last = std::ceil(last);
+  }
+  first = std::max(first, 0.0);
+  last = std::min(last, dimensions - 1.0);
+  double width = first == last ? 0.001 : last - first;
+  Vector ramp;
+  for (size_t pair = 0; pair < count; ++pair)
+    ramp.push_back(std::min(std::max((static_cast<double>(pair) - first) / width, 0.0), 1.0));
+  return ramp;
+}
+
+/// The base and the scaling of a mode's rotation. Where swa has a base of its own, it is not scaled.
+static std::pair<double, RopeScaling> rotationOf(const Config &config, int8_t mode) {
+  if (mode == kSwa && config.swaRopeTheta)
+    return {*config.swaRopeTheta, RopeScaling()};
+  return {config.ropeTheta, config.ropeScaling};
+}
+
+Vector rotaryFrequencies(const Config &config, int8_t mode) {
   auto rotated = static_cast<size_t>(std::llround(config.partialRotaryFactor * static_cast<double>(config.headDim)));
+  auto [theta, scaling] = rotationOf(config, mode);
+  Vector ramp = scaling.kind == RopeScalingKind::Yarn ? yarnRamp(scaling, theta, rotated / 2) : Vector();
   Vector frequencies;
   for (size_t pair = 0; pair < rotated / 2; ++pair) {
-    double frequency = std::pow(config.ropeTheta, -2.0 * static_cast<double>(pair) / static_cast<double>(rotated));
-    if (config.ropeScaling.kind == RopeScalingKind::Linear)
-      frequency /= config.ropeScaling.factor;
-    if (config.ropeScaling.kind == RopeScalingKind::Llama3)
-      frequency = scaleLlama3(config.ropeScaling, frequency);
+    double frequency = std::pow(theta, -2.0 * static_cast<double>(pair) / static_cast<double>(rotated));
+    if (scaling.kind == RopeScalingKind::Linear)
+      frequency /= scaling.factor;
+    if (scaling.kind == RopeScalingKind::Llama3)
+      frequency = scaleLlama3(scaling, frequency);
+    if (scaling.kind == RopeScalingKind::Yarn)
+      frequency *= ramp[pair] / scaling.factor + 1.0 - ramp[pair];
     frequencies.push_back(frequency);
   }
   return frequencies;
@@ -106,8 +141,8 @@ Vector rotaryFrequencies(const Config &config) {
 
 /// Turns the first dimensions of each head of `x` [heads * head size]: the i-th of their first half with the i-th of
 /// their second half.
-template <typename T> static void rotateHeads(const Config &config, std::vector<T> &x, int64_t position) {
-  Vector frequencies = rotaryFrequencies(config);
+template <typename T> static void rotateHeads(const Config &config, std::vector<T> &x, int64_t position, int8_t mode) {
+  Vector frequencies = rotaryFrequencies(config, mode);
   size_t half = frequencies.size();
   for (size_t head = 0; head < x.size(); head += config.headDim)
     for (size_t pair = 0; pair < half; ++pair) {
@@ -118,26 +153,32 @@ template <typename T> static void rotateHeads(const Config &config, std::vector<
     }
 }
 
+static bool rotates(const Config &config, size_t layer) {
+  return config.ropeLayers.empty() || config.ropeLayers.at(layer);
+}
+
 /// The heads of queries or keys as they are compared: normalised each by itself, rotated, rounded.
 template <typename T>
 static std::vector<T> headsOf(const Config &config, const LayerParametersOf<T> &parameters, const std::string &which,
-                              const std::vector<T> &h, int64_t position) {
+                              const std::vector<T> &h, int64_t position, int8_t mode) {
   std::vector<T> x = parameters.project("attn." + which + "_proj", h);
   size_t size = config.headDim;
+  std::vector<T> weight = config.qkNorm ? parameters.vector("attn." + which + "_norm.weight") : std::vector<T>();
+  for (T &w : weight)
+    w = config.normUnitOffset ? w + 1.0 : w;
   for (size_t head = 0; config.qkNorm && head < x.size(); head += size) {
-    std::vector<T> normed =
-        rmsNorm(slice(x, head, size), parameters.vector("attn." + which + "_norm.weight"), config.normEps);
+    std::vector<T> normed = rmsNorm(slice(x, head, size), weight, config.normEps);
     std::copy(normed.begin(), normed.end(), x.begin() + static_cast<std::ptrdiff_t>(head));
   }
-  if (config.ropeLayers.empty() || config.ropeLayers.at(parameters.index))
-    rotateHeads(config, x, position);
+  if (rotates(config, parameters.index))
+    rotateHeads(config, x, position, mode);
   return parameters.operand(x);
 }
 
 template <typename T>
 EntryOf<T> makeEntry(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
-                     int64_t position, const T &logWeight) {
-  return {headsOf(config, parameters, "k", h, position), parameters.operand(parameters.project("attn.v_proj", h)),
+                     int64_t position, const T &logWeight, int8_t mode) {
+  return {headsOf(config, parameters, "k", h, position, mode), parameters.operand(parameters.project("attn.v_proj", h)),
           logWeight};
 }
 
@@ -164,11 +205,13 @@ static std::vector<T> attendHead(const std::vector<T> &query, size_t kvHead, con
 
 template <typename T>
 std::vector<T> attend(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
-                      int64_t position, const std::vector<EntryOf<T>> &entries, size_t reach) {
+                      int64_t position, const std::vector<EntryOf<T>> &entries, size_t reach, int8_t mode) {
   size_t heads = config.numAttentionHeads, kvHeads = config.numKeyValueHeads, headSize = config.headDim;
   size_t first = entries.size() > reach ? entries.size() - reach : 0;
   double scale = config.attentionMultiplier ? *config.attentionMultiplier : 1.0 / std::sqrt(config.headDim);
-  std::vector<T> queries = headsOf(config, parameters, "q", h, position);
+  if (rotates(config, parameters.index)) // YaRN stretches queries and keys
+    scale *= std::pow(rotationOf(config, mode).second.attentionFactor, 2);
+  std::vector<T> queries = headsOf(config, parameters, "q", h, position, mode);
   std::vector<T> outputs;
   for (size_t head = 0; head < heads; ++head) {
     std::vector<T> mean =
@@ -186,9 +229,9 @@ std::vector<T> attend(const Config &config, const LayerParametersOf<T> &paramete
   template std::vector<T> advanceLti(const Config &, const LayerParametersOf<T> &, const std::vector<T> &, const T &,  \
                                      SsmStateOf<T> &);                                                                 \
   template EntryOf<T> makeEntry(const Config &, const LayerParametersOf<T> &, const std::vector<T> &, int64_t,         \
-                                const T &);                                                                            \
+                                const T &, int8_t);                                                                    \
   template std::vector<T> attend(const Config &, const LayerParametersOf<T> &, const std::vector<T> &, int64_t,        \
-                                 const std::vector<EntryOf<T>> &, size_t);
+                                 const std::vector<EntryOf<T>> &, size_t, int8_t);
 CHIMERA_MIXERS_OVER(double)
 CHIMERA_MIXERS_OVER(Var)
 #undef CHIMERA_MIXERS_OVER

@@ -70,19 +70,19 @@ template <typename T>
 std::vector<T> advanceLti(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
                           const T &weight, SsmStateOf<T> &ssm);
 
-/// The key/value entry that a token at `position` writes.
+/// The key/value entry that a token at `position` writes for `mode` (swa or full).
 template <typename T>
 EntryOf<T> makeEntry(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
-                     int64_t position, const T &logWeight);
+                     int64_t position, const T &logWeight, int8_t mode = kFull);
 
 /// Attention of a token at `position` to the last `reach` of `entries` (its own is the last); returns the output [D].
 template <typename T>
 std::vector<T> attend(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
                       int64_t position, const std::vector<EntryOf<T>> &entries,
-                      size_t reach = std::numeric_limits<size_t>::max());
+                      size_t reach = std::numeric_limits<size_t>::max(), int8_t mode = kFull);
 
-/// The inverse frequencies of the rotary embedding after scaling, one for each rotated pair.
-Vector rotaryFrequencies(const Config &config);
+/// The inverse frequencies of the rotary embedding of `mode` after scaling, one for each rotated pair.
+Vector rotaryFrequencies(const Config &config, int8_t mode = kFull);
 
 } // namespace chimera::test::oracle
 

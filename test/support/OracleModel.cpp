@@ -12,7 +12,10 @@ template <typename T>
 std::vector<T> Evaluation<T>::norm(NormKind kind, const std::string &name, const std::vector<T> &x) const {
   if (kind == NormKind::None)
     return x;
-  const std::vector<T> &weight = parameters.at(name + ".weight").values;
+  std::vector<T> weight = parameters.at(name + ".weight").values;
+  if (config.normUnitOffset && name.find("router.") == std::string::npos)
+    for (T &w : weight)
+      w = w + 1.0;
   if (kind == NormKind::Rms)
     return rmsNorm(x, weight, config.normEps);
   return layerNorm(x, weight, parameters.at(name + ".bias").values, config.normEps);
@@ -43,26 +46,39 @@ template <typename T>
 std::vector<T> Evaluation<T>::runLayer(size_t layer, const std::vector<T> &x, int8_t forced, const double *noise,
                                        int8_t &mode) {
   LayerParametersOf<T> tensors = tensorsOf(layer);
-  std::vector<T> h = normOfLayer(layer, "input_norm", x);
-  if (config.tokenConvKernel > 0) {
+  std::vector<T> h = hasMixer(layer) ? normOfLayer(layer, "input_norm", x) : x;
+  if (hasMixer(layer) && config.tokenConvKernel > 0) {
     std::vector<std::vector<T>> &history = layers[layer].tokenConvInputs;
     history.push_back(h);
     h = add(h, causalConvolution(history, tensors.tensor("token_conv.weight"), tensors.vector("token_conv.bias")));
   }
   Routing<T> routing = route(layer, h, forced, noise);
   mode = routing.mode;
-  std::vector<T> z = mix(layer, x, h, routing);
-  return config.intermediateSize > 0 ? add(z, scaled(feedForward(layer, z), config.residualMultiplier)) : z;
+  std::vector<T> z = hasMixer(layer) ? mix(layer, x, h, routing) : x;
+  bool hasNetwork = config.intermediateSize > 0 && (config.ffnLayers.empty() || config.ffnLayers[layer]);
+  return hasNetwork ? add(z, scaled(feedForward(layer, z), config.residualMultiplier)) : z;
+}
+
+/// Whether the layer has more than a mode that adds nothing.
+template <typename T> bool Evaluation<T>::hasMixer(size_t layer) const {
+  return config.layerModes[layer].size() > 1 || config.layerModes[layer].front() != Mode::Identity ||
+         config.identityOutput == IdentityOutput::NormedInput;
+}
+
+/// What a mixer or the network puts out, normalised if the model does that.
+template <typename T>
+std::vector<T> Evaluation<T>::postNormed(size_t layer, const std::string &name, const std::vector<T> &y) const {
+  return config.postNorms ? normOfLayer(layer, name, y) : y;
 }
 
 template <typename T> std::vector<T> Evaluation<T>::feedForward(size_t layer, const std::vector<T> &z) const {
   LayerParametersOf<T> tensors = tensorsOf(layer);
   std::vector<T> u = normOfLayer(layer, "ffn_norm", z);
-  std::vector<T> gate = tensors.project("ffn.gate_proj", u);
   std::vector<T> up = tensors.project("ffn.up_proj", u);
-  for (size_t i = 0; i < gate.size(); ++i)
-    up[i] *= silu(gate[i]);
-  return tensors.project("ffn.down_proj", up);
+  std::vector<T> gate = config.mlpGated ? tensors.project("ffn.gate_proj", u) : up;
+  for (size_t i = 0; i < up.size(); ++i)
+    up[i] = config.mlpGated ? activated(config.mlpActivation, gate[i]) * up[i] : activated(config.mlpActivation, up[i]);
+  return postNormed(layer, "post_ffn_norm", tensors.project("ffn.down_proj", up));
 }
 
 //===-- Routing -------------------------------------------------------------------------------------------------===//
@@ -201,13 +217,13 @@ template <typename T> bool Evaluation<T>::keeps(size_t layer, int8_t mode, const
 }
 
 /// The output of `mode` [D], computed as for a token that was admitted there; `keep` says whether its cache advances.
-/// Where nobody reads the output, attention may leave it empty.
+/// It is empty where identity adds nothing; where nobody reads it, attention may leave it so.
 template <typename T>
 std::vector<T> Evaluation<T>::runMixer(size_t layer, int8_t mode, const std::vector<T> &h, const Routing<T> &routing,
                                        bool read, bool keep) {
   using std::exp;
   if (mode == kIdentity)
-    return config.identityOutput == IdentityOutput::NormedInput ? h : std::vector<T>(h.size(), 0.0);
+    return config.identityOutput == IdentityOutput::NormedInput ? h : std::vector<T>();
 
   LayerParametersOf<T> tensors = tensorsOf(layer);
   LayerState<T> &state = layers[layer];
@@ -222,11 +238,11 @@ std::vector<T> Evaluation<T>::runMixer(size_t layer, int8_t mode, const std::vec
     return y;
   }
   std::vector<EntryOf<T>> &entries = mode == kSwa ? state.ring : state.list;
-  entries.push_back(makeEntry(config, tensors, h, position, logWeight));
+  entries.push_back(makeEntry(config, tensors, h, position, logWeight, mode));
   std::vector<T> y;
   if (read)
     y = attend(config, tensors, h, position, entries,
-               mode == kSwa ? static_cast<size_t>(config.window) : std::numeric_limits<size_t>::max());
+               mode == kSwa ? static_cast<size_t>(config.window) : std::numeric_limits<size_t>::max(), mode);
   if (!keep)
     entries.pop_back();
   return y;
@@ -244,8 +260,9 @@ std::vector<T> Evaluation<T>::mix(size_t layer, const std::vector<T> &x, const s
     if (!read && !keep)
       continue;
     std::vector<T> output = runMixer(layer, mode, h, routing, read, keep);
-    if (!read)
+    if (!read || output.empty())
       continue;
+    output = postNormed(layer, "post_mixer_norm", output);
     T share = options.soft ? exp(routing.logProbability[mode]) : routing.gate;
     for (size_t i = 0; i < z.size(); ++i)
       z[i] += share * (config.residualMultiplier * output[i]);

@@ -85,6 +85,8 @@ private:
   std::vector<T> normOfLayer(size_t layer, const std::string &name, const std::vector<T> &x) const;
   std::vector<T> runLayer(size_t layer, const std::vector<T> &x, int8_t forced, const double *noise, int8_t &mode);
   std::vector<T> feedForward(size_t layer, const std::vector<T> &z) const;
+  bool hasMixer(size_t layer) const;
+  std::vector<T> postNormed(size_t layer, const std::string &name, const std::vector<T> &y) const;
 
   Routing<T> route(size_t layer, const std::vector<T> &h, int8_t forced, const double *noise);
   std::vector<T> routerLogits(size_t layer, const std::vector<T> &h) const;

@@ -49,6 +49,11 @@ enum Option {
   HeadNorm,
   Rotates,
   Multipliers,
+  Activations,
+  PostNorms,
+  NormOffset,
+  NetworkLayers,
+  SwaRotation,
   OptionCount
 };
 
@@ -76,7 +81,7 @@ std::vector<int> levelsOfOptions() {
   levels[Heads] = headCounts.size();
   levels[HeadDim] = headDims.size();
   levels[Rotary] = rotaryFactors.size();
-  levels[Scaling] = 3;
+  levels[Scaling] = 4;
   levels[StateSize] = stateSizes.size();
   levels[StateHeadDim] = stateHeadDims.size();
   levels[Groups] = 3;
@@ -85,6 +90,7 @@ std::vector<int> levelsOfOptions() {
   levels[Temperature] = temperatures.size();
   levels[Capacity] = 4;
   levels[Biases] = 4;
+  levels[Activations] = 6;
   levels[Rotates] = 3;
   return levels;
 }
@@ -138,6 +144,13 @@ void addAttention(json &config, const std::vector<int> &row, Random &random) {
                               {"low_freq_factor", 1.0},
                               {"high_freq_factor", 4.0},
                               {"original_max_position_embeddings", 128}};
+  if (row[Scaling] == 3) {
+    config["rope_scaling"] = {{"type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 64}};
+    if (factor != 1.0)
+      config["rope_scaling"]["attention_factor"] = 1.0;
+  }
+  if (row[SwaRotation])
+    config["swa_rope_theta"] = 50.0;
   config["qkv_bias"] = row[Biases] == 1 || row[Biases] == 3;
   config["attention_out_bias"] = row[Biases] >= 2;
   config["qk_norm"] = row[HeadNorm] == 1 && headDim >= 8; // a norm over fewer channels magnifies rounding
@@ -166,7 +179,9 @@ void addStateSpace(json &config, const std::vector<int> &row, int hidden, Random
     groups /= 2;
   ssm["kind"] = "mamba2";
   ssm["head_dim"] = headDim;
-  if (expand != 2 || random.chance(0.5))
+  if (random.chance(0.3))
+    ssm["num_heads"] = groups == 1 ? heads + 1 : heads;
+  else if (expand != 2 || random.chance(0.5))
     ssm["expand"] = expand;
   ssm["n_groups"] = groups;
   ssm["conv_kernel"] = convKernels[row[ConvKernel]];
@@ -203,7 +218,10 @@ std::string makeConfig(const std::vector<int> &row, Random random) {
   config["hidden_size"] = hidden;
   config["num_hidden_layers"] = layers;
   config["intermediate_size"] = row[FeedForward] ? random.between(8, 80) : 0;
+  config["mlp_activation"] = std::array<const char *, 3>{"silu", "gelu_tanh", "relu2"}[row[Activations] % 3];
+  config["mlp_gated"] = row[Activations] < 3;
   config["norm"] = row[Norm] ? "layer" : "rms";
+  config["norm_unit_offset"] = row[NormOffset] == 1 && !row[Norm];
   config["norm_eps"] = random.chance(0.5) ? 1e-5 : 1e-3;
   config["token_conv_kernel"] = tokenConvs[row[TokenConv]];
   config["tie_word_embeddings"] = row[Tied] == 1;
@@ -217,6 +235,9 @@ std::string makeConfig(const std::vector<int> &row, Random random) {
     addStateSpace(config, row, hidden, random);
   addRouter(config, row, random);
   config["mlp_bias"] = row[Biases] >= 2;
+  config["post_norms"] = row[PostNorms] == 1;
+  for (int layer = 0; row[NetworkLayers] == 1 && layer < layers; ++layer)
+    config["ffn_layers"].push_back(random.chance(0.5));
   if (row[Multipliers])
     addMultipliers(config, random);
   return config.dump(1) + "\n";

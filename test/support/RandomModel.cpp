@@ -61,7 +61,8 @@ void addStateSpace(Shapes &shapes, const std::string &prefix, const Config &conf
     shapes.emplace_back(prefix + "out_proj.weight", Shape{width, state});
     return;
   }
-  int64_t inner = config.ssm.expand * width, heads = inner / config.ssm.headDim;
+  int64_t heads = config.ssm.heads > 0 ? config.ssm.heads : config.ssm.expand * width / config.ssm.headDim;
+  int64_t inner = heads * config.ssm.headDim;
   int64_t convolved = inner + 2 * config.ssm.groups * state;
   addLinear(shapes, prefix + "in_proj", inner + convolved + heads, width, config.ssm.projBias);
   shapes.emplace_back(prefix + "conv.weight", Shape{convolved, config.ssm.convKernel});
@@ -76,8 +77,11 @@ void addFeedForward(Shapes &shapes, const std::string &layer, const Config &conf
   int64_t width = config.hiddenSize, inner = config.intermediateSize;
   addNorm(shapes, layer + "ffn_norm", config.norm, width);
   for (const char *name : {"gate_proj", "up_proj"})
-    addLinear(shapes, layer + "ffn." + name, inner, width, config.mlpBias);
+    if (config.mlpGated || std::string(name) == "up_proj")
+      addLinear(shapes, layer + "ffn." + name, inner, width, config.mlpBias);
   addLinear(shapes, layer + "ffn.down_proj", width, inner, config.mlpBias);
+  if (config.postNorms)
+    addNorm(shapes, layer + "post_ffn_norm", config.norm, width);
 }
 
 bool endsWith(const std::string &text, const std::string &end) {
@@ -88,15 +92,22 @@ bool contains(const std::string &text, const std::string &part) {
   return text.find(part) != std::string::npos;
 }
 
-/// One element of the named tensor of a model with `layers` layers.
-double drawElement(const std::string &name, const Shape &shape, int64_t layers, Random &random) {
+/// One element of the named tensor of a model of `config`.
+double drawElement(const std::string &name, const Shape &shape, const Config &config, Random &random) {
   if (endsWith(name, "A_log")) // A in [1, 16], as Mamba-2 starts it
     return std::log(random.uniform(1.0, 16.0));
   if (endsWith(name, "dt_bias")) { // the inverse softplus of a step of 0.01 .. 1
     double step = std::exp(random.uniform(std::log(0.01), 0.0));
     return step + std::log(-std::expm1(-step));
   }
-  if (endsWith(name, "ssm.D") || (contains(name, "norm") && endsWith(name, "weight")))
+  // What is added to the residual stream, as in GPT-2.
+  double residual = 1.0 / std::sqrt(2.0 * static_cast<double>(config.numLayers));
+  if (contains(name, "norm") && endsWith(name, "weight")) {
+    bool offset = config.normUnitOffset && !contains(name, "router.") && !endsWith(name, "ssm.norm.weight");
+    double scale = contains(name, ".post_") ? residual : 1.0;
+    return scale * (1.0 + 0.2 * random.normal()) - (offset ? 1.0 : 0.0);
+  }
+  if (endsWith(name, "ssm.D"))
     return 1.0 + 0.2 * random.normal();
   if (endsWith(name, "decay"))
     return 2.0 * random.normal();
@@ -108,7 +119,7 @@ double drawElement(const std::string &name, const Shape &shape, int64_t layers, 
     return random.normal();
   double gain = contains(name, "router.") ? 1.5 : 1.0;
   if (endsWith(name, ".o_proj.weight") || endsWith(name, "out_proj.weight") || endsWith(name, "down_proj.weight"))
-    gain = 1.0 / std::sqrt(2.0 * static_cast<double>(layers)); // what is added to the residual stream, as in GPT-2
+    gain = residual;
   return gain * random.normal() / std::sqrt(static_cast<double>(shape.back()));
 }
 
@@ -152,8 +163,11 @@ std::vector<std::pair<std::string, std::vector<int64_t>>> tensorShapes(const Con
   for (int64_t layer = 0; layer < config.numLayers; ++layer) {
     std::string prefix = "layers." + std::to_string(layer) + ".";
     auto modes = static_cast<int64_t>(config.layerModes[layer].size());
-    addNorm(shapes, prefix + "input_norm", config.norm, config.hiddenSize);
-    if (config.tokenConvKernel > 0) {
+    bool mixes = config.layerModes[layer] != std::vector<Mode>{Mode::Identity} ||
+                 config.identityOutput == IdentityOutput::NormedInput;
+    if (mixes)
+      addNorm(shapes, prefix + "input_norm", config.norm, config.hiddenSize);
+    if (mixes && config.tokenConvKernel > 0) {
       shapes.emplace_back(prefix + "token_conv.weight", Shape{config.hiddenSize, config.tokenConvKernel});
       shapes.emplace_back(prefix + "token_conv.bias", Shape{config.hiddenSize});
     }
@@ -163,7 +177,9 @@ std::vector<std::pair<std::string, std::vector<int64_t>>> tensorShapes(const Con
       addAttention(shapes, prefix + "attn.", config);
     if (config.layerHas(layer, Mode::Ssm))
       addStateSpace(shapes, prefix + "ssm.", config);
-    if (config.intermediateSize > 0)
+    if (mixes && config.postNorms)
+      addNorm(shapes, prefix + "post_mixer_norm", config.norm, config.hiddenSize);
+    if (config.intermediateSize > 0 && (config.ffnLayers.empty() || config.ffnLayers[layer]))
       addFeedForward(shapes, prefix, config);
   }
   addNorm(shapes, "norm", config.norm, config.hiddenSize);
@@ -183,7 +199,7 @@ RandomModel makeModel(const std::string &configText, Precision precision, uint64
       continue; // it may be absent, and is zero then
     Tensor tensor{shape, {}};
     for (int64_t i = 0; i < elementCount(shape); ++i)
-      tensor.values.push_back(roundTo(precision, drawElement(name, shape, model.config.numLayers, random)));
+      tensor.values.push_back(roundTo(precision, drawElement(name, shape, model.config, random)));
     model.parameters[name] = std::move(tensor);
   }
   return model;

@@ -103,6 +103,11 @@ Var sqrt(const Var &x) {
   return Var::function(y, {{&x, 0.5 / y}});
 }
 
+Var tanh(const Var &x) {
+  double y = std::tanh(x.value());
+  return Var::function(y, {{&x, 1.0 - y * y}});
+}
+
 Var sigmoid(const Var &x) {
   double y = oracle::sigmoid(x.value());
   return Var::function(y, {{&x, y * oracle::sigmoid(-x.value())}});

@@ -84,6 +84,7 @@ Var operator-(const Var &a);
 Var exp(const Var &x);
 Var log(const Var &x);
 Var sqrt(const Var &x);
+Var tanh(const Var &x);
 /// 1 / (1 + exp(-x)).
 Var sigmoid(const Var &x);
 /// x * sigmoid(x).

@@ -36,6 +36,8 @@ TEST(Tape, FunctionsOfOneArgument) {
        positive},
       {"sqrt", [](const Var &x) { return sqrt(x); }, [](double x) { return std::sqrt(x); },
        [](double x) { return 1 / (2 * std::sqrt(x)); }, positive},
+      {"tanh", [](const Var &x) { return tanh(x); }, [](double x) { return 2 * logistic(2 * x) - 1; },
+       [](double x) { return 4 * logistic(2 * x) * (1 - logistic(2 * x)); }, all},
       {"sigmoid", [](const Var &x) { return sigmoid(x); }, logistic,
        [](double x) { return logistic(x) * (1 - logistic(x)); }, all},
       {"silu", [](const Var &x) { return silu(x); }, [](double x) { return x * logistic(x); },

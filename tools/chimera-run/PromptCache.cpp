@@ -5,6 +5,7 @@
 #include "runtime/io/AtomicFile.h"
 #include "runtime/io/File.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -75,7 +76,7 @@ Result<chimera_sequence> PromptCache::read(Engine &engine, const int32_t *tokens
   if (!start)
     return start.error();
   const std::string name = io::quote(path) + ": ";
-  replaceable = std::memcmp(start->data(), magic.data(), start->size()) == 0;
+  replaceable = std::equal(start->begin(), start->end(), magic.begin());
   if (!replaceable)
     return Error{name + "is no prompt cache"};
   std::string bytes(size_t(file->size()), '\0');
