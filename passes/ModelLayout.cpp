@@ -44,7 +44,6 @@ DictionaryAttr chimera::parameterEntry(ParamOp op) {
   setIfThere("source_shape", op.getSourceShapeAttr());
   setIfThere("source_row", op.getSourceRowAttr());
   setIfThere("row_permutation", op.getRowPermutationAttr());
-  setIfThere("offset", op.getOffsetAttr());
   return entry.getDictionary(context);
 }
 

@@ -30,11 +30,6 @@ public:
     return attr ? attr.getInt() : 0;
   }
 
-  double real(llvm::StringRef name) {
-    auto attr = get<FloatAttr>(name);
-    return attr ? attr.getValueAsDouble() : 0;
-  }
-
   std::string string(llvm::StringRef name) {
     auto attr = get<StringAttr>(name);
     return attr ? attr.getValue().str() : std::string();
@@ -139,8 +134,6 @@ llvm::Error readParameters(ModuleOp module, Manifest &manifest) {
     if (fields.has("source_row"))
       parameter.sourceRow = fields.integer("source_row");
     parameter.rowPermutation = fields.optionalIntegers("row_permutation");
-    if (fields.has("offset"))
-      parameter.offset = fields.real("offset");
     auto type = dyn_cast_or_null<RankedTensorType>(fields.type("type"));
     if (llvm::Error error = fields.takeError())
       return error;

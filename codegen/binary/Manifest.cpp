@@ -78,8 +78,6 @@ void writeParameter(OStream &json, const Parameter &parameter) {
       json.attribute("source_row", *parameter.sourceRow);
     if (!parameter.rowPermutation.empty())
       writeList(json, "row_permutation", parameter.rowPermutation);
-    if (parameter.offset != 0)
-      json.attribute("offset", parameter.offset);
   });
 }
 

@@ -107,8 +107,6 @@ struct Parameter {
   /// The parameter is the rows from this one on of a tensor of shape `sourceShape`, which may have more; none: all of
   /// it.
   std::optional<int64_t> sourceRow = std::nullopt;
-  /// What is added to the checkpoint's elements.
-  double offset = 0;
 };
 
 /// Matrices that kernels read from panels: the parameters (of equal inputs) stacked, or two interleaved.

@@ -12,8 +12,6 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/DenseSet.h"
 
-#include <limits>
-
 using namespace mlir;
 using namespace chimera;
 using namespace chimera::ir;
@@ -64,20 +62,13 @@ static std::string checkFormat(Attribute attr) {
   return checkOneOf(attr, {"f32", "bf16", "i8"});
 }
 
-static std::string checkOffset(Attribute attr) {
-  constexpr double most = std::numeric_limits<double>::max();
-  auto number = dyn_cast<FloatAttr>(attr);
-  return number && number.getValue().isZero() ? "must not be 0" : checkNumberIn(attr, -most, most);
-}
-
 static const AttributeKey parameterKeys[] = {{"name", checkText},
                                              {"type", checkParameterType},
                                              {"optional", checkUnit, /*optional=*/true},
                                              {"source", checkText, /*optional=*/true},
                                              {"source_shape", checkIntegers, /*optional=*/true},
                                              {"source_row", checkInteger<0, abi::mostElements>, /*optional=*/true},
-                                             {"row_permutation", checkIntegers, /*optional=*/true},
-                                             {"offset", checkOffset, /*optional=*/true}};
+                                             {"row_permutation", checkIntegers, /*optional=*/true}};
 static const AttributeKey cacheKeys[] = {
     {"layer", checkInteger<0, abi::mostLayers - 1>}, {"mode", checkCacheMode}, {"name", checkText}};
 static const AttributeKey plannedCacheKeys[] = {cacheKeys[0], cacheKeys[1], cacheKeys[2], {"type", checkCacheType}};

@@ -47,17 +47,6 @@ static LogicalResult verifySourceRow(ParamOp op, ArrayRef<int64_t> shape, int64_
   return success();
 }
 
-static LogicalResult verifyOffset(ParamOp op) {
-  std::optional<APFloat> offset = op.getOffset();
-  if (offset && (!offset->isFinite() || offset->isZero())) {
-    return op.emitOpError("offset of '") << op.getName() << "' must be finite and not 0";
-  }
-  if (offset && op.getOptional()) {
-    return op.emitOpError("'") << op.getName() << "' is optional and has an offset, but what is absent is zeros";
-  }
-  return success();
-}
-
 LogicalResult ParamOp::verify() {
   auto type = cast<RankedTensorType>(getResult().getType());
   if (!type.hasStaticShape()) {
@@ -94,7 +83,7 @@ LogicalResult ParamOp::verify() {
       return emitOpError("row_permutation of '") << getName() << "' must be a permutation of its rows";
     }
   }
-  return verifyOffset(*this);
+  return success();
 }
 
 Value EmbedOp::getRowSource() {

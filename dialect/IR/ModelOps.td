@@ -38,8 +38,7 @@ def ParamOp : Chimera_Op<"param", [Pure]> {
     `row_permutation[i]` of the tensor on disk; an `optional` parameter that the checkpoint lacks is all zeros.
 
     A checkpoint may keep several parameters in one tensor. `source_row` says that the parameter is the rows from that one on of a
-    tensor of shape `source_shape`, whose rows have as many elements as its own. It may also keep a parameter less a constant, as
-    norms that multiply by 1 + w do: `offset` is added to the stored elements, in f64, before they are rounded.
+    tensor of shape `source_shape`, whose rows have as many elements as its own.
 
     Example:
     ```mlir
@@ -47,12 +46,11 @@ def ParamOp : Chimera_Op<"param", [Pure]> {
     %b = chimera.param "layers.0.router.bias" {optional} : tensor<4xf32>
     %u = chimera.param "layers.0.ffn.up_proj.weight" {source = "input_linear.weight", source_row = 96 : i64, source_shape = array<i64: 192, 64>}
          : tensor<96x64xbf16>
-    %n = chimera.param "norm.weight" {offset = 1.0 : f64} : tensor<64xf32>
     ```
   }];
   let arguments = (ins StrAttr:$name, OptionalAttr<StrAttr>:$source,
                        OptionalAttr<DenseI64ArrayAttr>:$source_shape, OptionalAttr<I64Attr>:$source_row,
-                       OptionalAttr<DenseI64ArrayAttr>:$row_permutation, OptionalAttr<F64Attr>:$offset,
+                       OptionalAttr<DenseI64ArrayAttr>:$row_permutation,
                        UnitAttr:$optional);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$name attr-dict `:` type($result)";

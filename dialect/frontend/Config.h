@@ -236,7 +236,6 @@ struct ParameterSpec {
   std::vector<int64_t> sourceShape;    ///< the shape of that tensor: the same elements in the same order, or more rows
   std::optional<int64_t> sourceRow;    ///< it is the rows from this one on of its tensor; none: all of it
   std::vector<int64_t> rowPermutation; ///< row i of ours is row rowPermutation[i] of the checkpoint's; empty: the same
-  double offset = 0;                   ///< what is added to the checkpoint's elements
 };
 
 /// Every tensor of a checkpoint that inference reads, in the order of the computation.

@@ -46,11 +46,10 @@ Value ModelBuilder::parameter(StringRef name) {
       spec.rowPermutation.empty() ? DenseI64ArrayAttr() : builder.getDenseI64ArrayAttr(spec.rowPermutation);
   UnitAttr optional = spec.optional ? builder.getUnitAttr() : UnitAttr();
   IntegerAttr sourceRow = spec.sourceRow ? i64(*spec.sourceRow) : IntegerAttr();
-  FloatAttr offset = spec.offset != 0 ? f64(spec.offset) : FloatAttr();
   DenseI64ArrayAttr sourceShape =
       spec.sourceShape == spec.shape ? DenseI64ArrayAttr() : builder.getDenseI64ArrayAttr(spec.sourceShape);
   return builder.create<ir::ParamOp>(location, type, builder.getStringAttr(full), source, sourceShape, sourceRow,
-                                     permutation, offset, optional);
+                                     permutation, optional);
 }
 
 Value ModelBuilder::norm(NormKind kind, Value x, StringRef name, int64_t groups) {

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace chimera::runtime {
 
@@ -144,15 +143,6 @@ static void readSourceRow(const JsonReader &json, Parameter &parameter) {
     parameter.sourceRow = json.at("source_row").integer(0, source[0] - shape[0]);
 }
 
-static void readOffset(const JsonReader &json, Parameter &parameter) {
-  constexpr double most = std::numeric_limits<double>::max();
-  parameter.offset = json.number(-most, most);
-  if (parameter.offset == 0)
-    json.fail("must not be 0");
-  if (parameter.optional)
-    json.fail("an optional parameter has none, as what is absent is zeros");
-}
-
 static void readParameter(const JsonReader &json, Manifest &manifest) {
   Parameter parameter;
   parameter.name = json.at("name").string();
@@ -170,8 +160,6 @@ static void readParameter(const JsonReader &json, Manifest &manifest) {
   parameter.optional = json.at("optional").boolean();
   if (json.has("row_permutation"))
     readPermutation(json.at("row_permutation"), parameter);
-  if (json.has("offset"))
-    readOffset(json.at("offset"), parameter);
   parameter.bytes = parameter.elements * io::sizeOf(parameter.dtype);
   manifest.parameters.push_back(std::move(parameter));
 }

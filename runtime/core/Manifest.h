@@ -57,7 +57,6 @@ struct Parameter {
   bool optional = false;
   std::vector<int64_t> rowPermutation; ///< Row i is the checkpoint's row [i]; empty: as they are.
   int64_t sourceRow = 0;               ///< The row of the checkpoint's tensor at which it begins.
-  double offset = 0;                   ///< What is added to the checkpoint's elements.
   int64_t elements = 0;                ///< The product of the shape.
   int64_t sourceElements = 0;          ///< That of the source shape.
   int64_t bytes = 0;

@@ -94,9 +94,9 @@ void Packer::read(const Row &row, const uint8_t *from, int64_t begin, int64_t co
   const MatrixSource &source = sources[row.source];
   io::DType given = source.tensor->dtype;
   if (type != io::DType::F32 || source.rounded != io::DType::BF16 || packed.format != WeightFormat::F32)
-    return io::convertElements(given, from, type, to, there, source.offset);
+    return io::convertElements(given, from, type, to, there);
   uint16_t narrow[chunkInputs];
-  io::convertElements(given, from, io::DType::BF16, narrow, there, source.offset);
+  io::convertElements(given, from, io::DType::BF16, narrow, there);
   io::convertElements(io::DType::BF16, narrow, type, to, there);
 }
 

@@ -20,7 +20,6 @@ struct MatrixSource {
   io::DType rounded = io::DType::F32;         ///< The parameter's dtype, to which its elements are rounded.
   const std::vector<int64_t> *rows = nullptr; ///< Row i is the source's row [i]; null: as they are.
   int64_t firstRow = 0;                       ///< The row of the tensor at which it begins.
-  double offset = 0;                          ///< What is added to the tensor's elements.
   int64_t outputs = 0;
 };
 

@@ -69,7 +69,6 @@ void WeightsFill::addPacked(const PackedWeights &packed, uint8_t *to) {
     source.rounded = parameter.dtype;
     source.rows = parameter.rowPermutation.empty() ? nullptr : &parameter.rowPermutation;
     source.firstRow = parameter.sourceRow;
-    source.offset = parameter.offset;
     source.outputs = parameter.shape[0];
     inputs = parameter.shape[1];
     sources.push_back(source);
@@ -87,7 +86,7 @@ Failure WeightsFill::fillRows(const Piece &piece) const {
   const Parameter &parameter = parameters[piece.parameter];
   auto convert = [&](int64_t from, int64_t count, int64_t to) -> Failure {
     io::Status status = piece.tensor->convert(parameter.sourceBegin() + from, count, parameter.dtype,
-                                              piece.to + to * io::sizeOf(parameter.dtype), parameter.offset);
+                                              piece.to + to * io::sizeOf(parameter.dtype));
     return status ? Failure() : Error(status.error());
   };
   if (parameter.rowPermutation.empty())

@@ -116,25 +116,11 @@ static void toBf16(DType fromType, const void *from, void *to, int64_t count) {
     mapElements<uint16_t, uint16_t>(from, to, count, [](uint16_t bits) { return f32ToBf16(f16ToF32(bits)); });
 }
 
-static void convertSums(DType fromType, const void *from, DType toType, void *to, int64_t count, double addend) {
-  constexpr int64_t step = 512;
-  double sums[step];
-  for (int64_t done = 0; done < count; done += step) {
-    int64_t here = count - done < step ? count - done : step;
-    convertElements(fromType, static_cast<const uint8_t *>(from) + done * sizeOf(fromType), DType::F64, sums, here);
-    for (int64_t i = 0; i < here; ++i)
-      sums[i] += addend;
-    convertElements(DType::F64, sums, toType, static_cast<uint8_t *>(to) + done * sizeOf(toType), here);
-  }
-}
-
-void convertElements(DType fromType, const void *from, DType toType, void *to, int64_t count, double addend) {
+void convertElements(DType fromType, const void *from, DType toType, void *to, int64_t count) {
   assert(isFloat(fromType) && isFloat(toType) && toType != DType::F16);
   if (count == 0)
     return;
-  if (addend != 0)
-    convertSums(fromType, from, toType, to, count, addend);
-  else if (fromType == toType)
+  if (fromType == toType)
     std::memcpy(to, from, size_t(count * sizeOf(toType)));
   else if (toType == DType::F64)
     toF64(fromType, from, to, count);

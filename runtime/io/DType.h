@@ -52,9 +52,8 @@ uint16_t f32ToBf16(float value);
 
 /// Converts `count` elements at `from` (any alignment) into `to` (any
 /// alignment), rounding to nearest even. `fromType` is f64, f32, f16 or bf16;
-/// `toType` is f64, f32 or bf16. The spans do not overlap. `addend` is added
-/// to each element in f64, before the one rounding; 0 adds nothing.
-void convertElements(DType fromType, const void *from, DType toType, void *to, int64_t count, double addend = 0);
+/// `toType` is f64, f32 or bf16. The spans do not overlap.
+void convertElements(DType fromType, const void *from, DType toType, void *to, int64_t count);
 
 } // namespace chimera::io
 

@@ -112,8 +112,8 @@ Status StoredTensor::read(int64_t first, int64_t count, void *to) const {
   return file->readAt(offset + uint64_t(first) * size, to, size_t(count) * size);
 }
 
-Status StoredTensor::convert(int64_t first, int64_t count, DType type, void *to, double addend) const {
-  if (type == dtype && addend == 0)
+Status StoredTensor::convert(int64_t first, int64_t count, DType type, void *to) const {
+  if (type == dtype)
     return read(first, count, to);
   constexpr size_t pieceBytes = size_t(128) << 10; // Stays in a core's cache between reading and converting.
   const int64_t step = int64_t(pieceBytes) / sizeOf(dtype);
@@ -122,7 +122,7 @@ Status StoredTensor::convert(int64_t first, int64_t count, DType type, void *to,
     int64_t here = std::min(step, count - done);
     if (Status status = read(first + done, here, piece.get()); !status)
       return status;
-    convertElements(dtype, piece.get(), type, static_cast<uint8_t *>(to) + done * sizeOf(type), here, addend);
+    convertElements(dtype, piece.get(), type, static_cast<uint8_t *>(to) + done * sizeOf(type), here);
   }
   return {};
 }

@@ -45,9 +45,8 @@ struct StoredTensor {
   /// Reads `count` elements from row-major index `first` on, in the file's dtype. Any number of threads may.
   Status read(int64_t first, int64_t count, void *to) const;
   /// The same, converted to `type` (f64, f32 or bf16), rounding to nearest even, f64 to bf16 in one rounding; the
-  /// tensor is f64, f32, f16 or bf16. `addend` is added to each element in f64, before the one rounding; 0 adds
-  /// nothing. Takes little memory besides `to`.
-  Status convert(int64_t first, int64_t count, DType type, void *to, double addend = 0) const;
+  /// tensor is f64, f32, f16 or bf16. Takes little memory besides `to`.
+  Status convert(int64_t first, int64_t count, DType type, void *to) const;
 };
 
 /// The tensors of a checkpoint. Move-only; tensors are valid while the checkpoint lives.

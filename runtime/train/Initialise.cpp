@@ -125,7 +125,7 @@ InitialTensor initialTensor(const Config &config, const ParameterSpec &parameter
   Noise noise(seed, parameter.name);
   Rule rule = ruleFor(config, parameter.name);
   for (uint64_t i = 0; i < tensor.values.size(); ++i)
-    tensor.values[i] = float(rule(noise, i) - parameter.offset);
+    tensor.values[i] = float(rule(noise, i));
   return tensor;
 }
 

@@ -12,7 +12,7 @@
 
 namespace chimera {
 
-/// Initial weights under the name that the checkpoint has, and as it stores them: less the offset.
+/// Initial weights under the name that the checkpoint has.
 struct InitialTensor {
   std::string name;
   std::vector<int64_t> shape; ///< row-major

@@ -92,8 +92,8 @@ Failure State::findBalancers() {
     if (found == byName.end() || size_t(manifest.parameters[found->second].elements) != modes)
       return Error(owner.name() + ": parameter " + quoted(name) + " must have one element a mode");
     const Parameter &bias = manifest.parameters[found->second];
-    if (bias.offset != 0 || bias.elements != bias.sourceElements)
-      return Error(owner.name() + ": parameter " + quoted(name) + " must be a tensor of its own, without an offset");
+    if (bias.elements != bias.sourceElements)
+      return Error(owner.name() + ": parameter " + quoted(name) + " must be a tensor of its own");
     balancers[l].parameter = int64_t(found->second);
     balancers[l].bias.assign(modes, 0);
   }
@@ -222,8 +222,7 @@ Failure State::initialise(const Config &config, uint64_t seed) {
       return Error(owner.name() + ": parameter " + quoted(parameter.name) + " is not of this config");
     InitialTensor tensor = initialTensor(config, spec->second, seed);
     std::vector<uint8_t> bytes(tensor.values.size() * size_t(io::sizeOf(type())));
-    io::convertElements(io::DType::F32, tensor.values.data(), type(), bytes.data(), int64_t(tensor.values.size()),
-                        parameter.offset);
+    io::convertElements(io::DType::F32, tensor.values.data(), type(), bytes.data(), int64_t(tensor.values.size()));
     writeParameter(i, permuted(parameter, bytes, false));
   }
   readBiases();
@@ -242,16 +241,6 @@ HostTensor State::asCheckpoint(const SourceTensor &source,
       tensor.bytes.insert(tensor.bytes.end(), part.begin(), part.end());
   }
   return tensor;
-}
-
-std::vector<uint8_t> State::stored(size_t index) const {
-  const Parameter &parameter = owner.manifest().parameters[index];
-  std::vector<uint8_t> bytes = read(this->parameter(index), index);
-  if (parameter.offset == 0)
-    return bytes;
-  std::vector<uint8_t> less(bytes.size());
-  io::convertElements(type(), bytes.data(), type(), less.data(), parameter.elements, -parameter.offset);
-  return less;
 }
 
 std::vector<HostTensor> State::tensors() const {
@@ -274,7 +263,7 @@ std::vector<HostTensor> State::tensors() const {
   }
   for (const SourceTensor &source : sources)
     if (!isBias(source.parameters.front()))
-      all.push_back(asCheckpoint(source, [&](size_t i) { return stored(i); }));
+      all.push_back(asCheckpoint(source, [&](size_t i) { return read(parameter(i), i); }));
   return all;
 }
 
@@ -296,13 +285,10 @@ std::vector<HostTensor> State::optimizer() const {
     all.push_back({"moment1." + parameter.name, type(), parameter.shape, read(moment1(i), i)});
     all.push_back({"moment2." + parameter.name, type(), parameter.shape, read(moment2(i), i)});
   }
-  for (size_t i = 0; i < parameterAt.size(); ++i)
-    if (const Parameter &parameter = owner.manifest().parameters[i]; parameter.offset != 0)
-      all.push_back({"master." + parameter.name, type(), parameter.shape, read(this->parameter(i), i)});
   return all;
 }
 
-Failure State::loadKept(const io::Checkpoint &checkpoint, size_t index, const char *kind, uint8_t *to) {
+Failure State::loadMoment(const io::Checkpoint &checkpoint, size_t index, const char *kind, uint8_t *to) {
   const Parameter &parameter = owner.manifest().parameters[index];
   const io::StoredTensor *tensor = checkpoint.find(kind + ("." + parameter.name));
   if (!tensor || tensor->shape != parameter.shape || tensor->dtype != type())
@@ -322,15 +308,11 @@ Failure State::loadKept(const io::Checkpoint &checkpoint, size_t index, const ch
 
 Failure State::loadOptimizer(const io::Checkpoint &checkpoint) {
   for (int64_t index : owner.manifest().trainable) {
-    if (Failure failure = loadKept(checkpoint, size_t(index), "moment1", moment1(size_t(index))))
+    if (Failure failure = loadMoment(checkpoint, size_t(index), "moment1", moment1(size_t(index))))
       return failure;
-    if (Failure failure = loadKept(checkpoint, size_t(index), "moment2", moment2(size_t(index))))
+    if (Failure failure = loadMoment(checkpoint, size_t(index), "moment2", moment2(size_t(index))))
       return failure;
   }
-  for (size_t i = 0; i < parameterAt.size(); ++i)
-    if (owner.manifest().parameters[i].offset != 0)
-      if (Failure failure = loadKept(checkpoint, i, "master", parameter(i)))
-        return failure;
   return std::nullopt;
 }
 

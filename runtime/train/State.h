@@ -48,14 +48,13 @@ public:
   Failure load(const io::Checkpoint &checkpoint);
   /// Sets the parameters to random initial values (runtime/train/Initialise.h); `config` describes the model.
   Failure initialise(const Config &config, uint64_t seed);
-  /// Sets the moments, and the masters of parameters with an offset, from tensors as `optimizer` gives them.
+  /// Sets the moments from tensors as `optimizer` gives them.
   Failure loadOptimizer(const io::Checkpoint &checkpoint);
 
   /// The model's tensors as a checkpoint has them, also those that nothing reads: its names, shapes and order of rows,
-  /// less the offsets, in the masters' type, and the balancer's bias and averages in f32.
+  /// in the masters' type, and the balancer's bias and averages in f32.
   std::vector<HostTensor> tensors() const;
-  /// The moments: "moment1.NAME" and "moment2.NAME" of each trainable parameter, in the masters' type and order; and
-  /// "master.NAME" of each parameter with an offset, as the subtraction in `tensors` may have rounded.
+  /// The moments: "moment1.NAME" and "moment2.NAME" of each trainable parameter, in the masters' type and order.
   std::vector<HostTensor> optimizer() const;
   /// The gradients under the checkpoint's names, shapes and order of rows; zeros for parameters that nothing reads.
   /// Without those of the routers' biases, which the balancer moves.
@@ -103,14 +102,11 @@ private:
   size_t bytesOf(size_t parameter) const;
   void writeParameter(size_t index, const std::vector<uint8_t> &bytes);
   std::vector<uint8_t> read(const uint8_t *from, size_t parameter) const;
-  /// A parameter's values less its offset.
-  std::vector<uint8_t> stored(size_t parameter) const;
   /// A tensor of the checkpoint, put together from what `values` gives for each of its parameters.
   HostTensor asCheckpoint(const SourceTensor &source,
                           const std::function<std::vector<uint8_t>(size_t parameter)> &values) const;
   std::string averageName(int64_t layer) const;
-  /// The tensor "KIND.NAME" of what `optimizer` gave.
-  Failure loadKept(const io::Checkpoint &checkpoint, size_t parameter, const char *kind, uint8_t *to);
+  Failure loadMoment(const io::Checkpoint &checkpoint, size_t parameter, const char *kind, uint8_t *to);
 
   runtime::Device &on;
   const runtime::Model &owner;

@@ -136,13 +136,4 @@ TEST(Initialise, PartsOfATensorArePutTogether) {
   EXPECT_EQ(found, 1);
 }
 
-TEST(Initialise, WhatIsStoredIsLessTheOffset) {
-  Config config = exampleConfig();
-  for (ParameterSpec &parameter : parameters(config)) {
-    parameter.offset = 1;
-    if (parameter.name == "norm.weight")
-      EXPECT_EQ(initialTensor(config, parameter, 1).values, std::vector<float>(128, 0.0f));
-  }
-}
-
 } // namespace

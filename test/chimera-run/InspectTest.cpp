@@ -49,11 +49,11 @@ TEST_F(InspectTest, SaysHowLongSequencesAreAndHowToSample) {
 TEST_F(InspectTest, SaysWhereAParameterComesFrom) {
   nlohmann::json manifest = toy::manifest();
   manifest["parameters"][0].update(
-      {{"source", "all"}, {"source_shape", nlohmann::json::array({30})}, {"source_row", 7}, {"offset", 1}});
+      {{"source", "all"}, {"source_shape", nlohmann::json::array({30})}, {"source_row", 7}});
   std::vector<uint8_t> bytes = toy::binary(manifest.dump());
   writeFile(file("part.chm"), std::string(bytes.begin(), bytes.end()));
   EXPECT_EQ(ToolTest::inspect({file("part.chm"), "--parameters"}).out,
-            "f32   [11]             scale from rows 7 .. 17 of the checkpoint's all plus 1\n"
+            "f32   [11]             scale from rows 7 .. 17 of the checkpoint's all\n"
             "f32   [11]             bias (optional)\n");
 }
 

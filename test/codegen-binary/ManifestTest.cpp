@@ -137,13 +137,12 @@ TEST(Manifest, AFaultOfATrainingProgramIsNamed) {
                         "out_index, out_start, forced, is 'leaves'");
 }
 
-TEST(Manifest, RowsOfATensorAndAnOffsetAreWritten) {
+TEST(Manifest, RowsOfATensorAreWritten) {
   Manifest manifest = fullManifest();
   manifest.parameters[0].sourceShape = {300, 32};
   manifest.parameters[0].sourceRow = 44;
-  manifest.parameters[0].offset = -0.1;
   EXPECT_NE(toJson(manifest).find(R"({"name":"embed_tokens.weight","shape":[256,32],"dtype":"bf16","optional":false,)"
-                                  R"("source_shape":[300,32],"source_row":44,"offset":-0.10000000000000001})"),
+                                  R"("source_shape":[300,32],"source_row":44})"),
             std::string::npos)
       << toJson(manifest);
   EXPECT_EQ(test::messageOf(validate(manifest)), "");

@@ -37,16 +37,6 @@ module attributes {chimera.parameters = [{name = "w", type = tensor<4xf32>, sour
 
 // -----
 
-// expected-error @+1 {{chimera.parameters[0]: 'offset' must not be 0}}
-module attributes {chimera.parameters = [{name = "w", type = tensor<4xf32>, offset = 0.0 : f64}]} {}
-
-// -----
-
-// expected-error @+1 {{chimera.parameters[0]: 'offset' must be an f64, got 1 : i64}}
-module attributes {chimera.parameters = [{name = "w", type = tensor<4xf32>, offset = 1 : i64}]} {}
-
-// -----
-
 // expected-error @+1 {{chimera.parameters[0]: 'shape' is not one of its keys}}
 module attributes {chimera.parameters = [{name = "w", type = tensor<4xf32>, shape = 4 : i64}]} {}
 

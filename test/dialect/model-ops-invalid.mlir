@@ -346,30 +346,6 @@ func.func @param_row_of_a_scalar() {
 
 // -----
 
-func.func @param_offset_of_nothing() {
-  // expected-error @+1 {{offset of 'w' must be finite and not 0}}
-  %w = chimera.param "w" {offset = 0.0 : f64} : tensor<4xf32>
-  return
-}
-
-// -----
-
-func.func @param_infinite_offset() {
-  // expected-error @+1 {{offset of 'w' must be finite and not 0}}
-  %w = chimera.param "w" {offset = 0x7FF0000000000000 : f64} : tensor<4xf32>
-  return
-}
-
-// -----
-
-func.func @param_optional_offset() {
-  // expected-error @+1 {{'w' is optional and has an offset, but what is absent is zeros}}
-  %w = chimera.param "w" {offset = 1.0 : f64, optional} : tensor<4xf32>
-  return
-}
-
-// -----
-
 func.func @embed_narrows(%tokens: tensor<?xi32>, %rows: !chimera.rows, %table: tensor<16x8xf64>) {
   // expected-error @+1 {{'chimera.embed' op result must accumulate in 'f64', got 'f32'}}
   %x = chimera.embed %tokens, %table rows %rows : tensor<?xi32>, tensor<16x8xf64> -> tensor<?x8xf32>

@@ -144,17 +144,15 @@ json manifestWith(const json &fields) {
   return manifest;
 }
 
-TEST(Manifest, RowsOfATensorAndAnOffsetAreKept) {
-  Result<Manifest> parsed = parseManifest(
-      manifestWith({{"source_shape", json::array({30})}, {"source_row", 19}, {"offset", -0.1}}).dump(), "m.chm");
+TEST(Manifest, RowsOfATensorAreKept) {
+  Result<Manifest> parsed =
+      parseManifest(manifestWith({{"source_shape", json::array({30})}, {"source_row", 19}}).dump(), "m.chm");
   ASSERT_TRUE(bool(parsed)) << parsed.error().message;
   EXPECT_EQ(parsed->parameters[0].sourceShape, std::vector<int64_t>{30});
   EXPECT_EQ(parsed->parameters[0].sourceElements, 30);
   EXPECT_EQ(parsed->parameters[0].elements, 11);
   EXPECT_EQ(parsed->parameters[0].sourceRow, 19);
-  EXPECT_EQ(parsed->parameters[0].offset, -0.1);
   EXPECT_EQ(parsed->parameters[1].sourceElements, 11);
-  EXPECT_EQ(parsed->parameters[1].offset, 0);
   // A row may have another shape on disk, as long as it has as many elements.
   parsed = parseManifest(manifestWith({{"shape", {11, 6}}, {"source_shape", {20, 2, 3}}, {"source_row", 4}}).dump(),
                          "m.chm");
@@ -162,7 +160,7 @@ TEST(Manifest, RowsOfATensorAndAnOffsetAreKept) {
   EXPECT_EQ(parsed->parameters[0].sourceBegin(), 24);
 }
 
-TEST(Manifest, AWrongRowOrOffsetIsNamed) {
+TEST(Manifest, AWrongRowIsNamed) {
   const int64_t most = int64_t(1) << 41;
   std::vector<std::pair<json, std::string>> cases = {
       {{{"source_row", 0}}, ""},
@@ -187,10 +185,6 @@ TEST(Manifest, AWrongRowOrOffsetIsNamed) {
       {{{"source_row", 0}, {"row_permutation", {1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10}}},
        "parameters[0]: has both a source_row and a row_permutation"},
       {{{"source_shape", json::array({30})}}, "parameters[0].source_shape: must have as many elements as shape"},
-      {{{"offset", 0}}, "parameters[0].offset: must not be 0"},
-      {{{"offset", "1"}}, "parameters[0].offset: must be a number in -1.79769e+308 .. 1.79769e+308"},
-      {{{"offset", 1}, {"optional", true}},
-       "parameters[0].offset: an optional parameter has none, as what is absent is zeros"},
   };
   for (const auto &[fields, message] : cases)
     EXPECT_EQ(parseError(manifestWith(fields).dump()), message.empty() ? "" : "m.chm: bad manifest: " + message)
@@ -384,7 +378,7 @@ json replacement(std::mt19937 &random) {
 
 // A manifest that is well-formed may still lie about its own kernels, so what loads is not run.
 TEST(Manifest, EveryPlaceReplacedOrRemovedLoadsOrIsOneLineOfError) {
-  const json good = manifestWith({{"source_shape", json::array({30})}, {"source_row", 19}, {"offset", 1}});
+  const json good = manifestWith({{"source_shape", json::array({30})}, {"source_row", 19}});
   std::vector<json::json_pointer> places;
   collect(good, json::json_pointer(), places);
   std::mt19937 random(3);
@@ -409,8 +403,7 @@ TEST(Manifest, EveryPlaceReplacedOrRemovedLoadsOrIsOneLineOfError) {
 }
 
 TEST(Manifest, EveryByteOfTheTextChangedIsParsedOrAnError) {
-  const std::string good =
-      manifestWith({{"source_shape", json::array({30})}, {"source_row", 19}, {"offset", 1}}).dump();
+  const std::string good = manifestWith({{"source_shape", json::array({30})}, {"source_row", 19}}).dump();
   std::mt19937 random(4);
   int refused = 0;
   for (size_t at = 0; at < good.size(); ++at) {

@@ -218,25 +218,6 @@ TEST_P(Packing, RowsOfOneTensorPackAsTensorsOfTheirOwn) {
     }
 }
 
-TEST_P(Packing, AnOffsetPacksAsTheSumsDo) {
-  std::vector<Matrix> sums;
-  for (const Matrix *matrix : expectation.matrices) {
-    sums.push_back(*matrix);
-    for (double &value : sums.back().values)
-      value += 0.7;
-  }
-  std::vector<const Matrix *> summed;
-  for (const Matrix &matrix : sums)
-    summed.push_back(&matrix);
-  for (const char *dtype : {"f32", "bf16"}) {
-    auto expected = must(loadWith(modelWith(expectation, dtype), summed, io::DType::F64));
-    std::shared_ptr<const Model> model =
-        modelWith(expectation, dtype, [](const Matrix &) { return json::object({{"offset", 0.7}}); });
-    auto weights = must(loadWith(model, expectation.matrices, io::DType::F64));
-    EXPECT_EQ(std::memcmp(expected->packed(0), weights->packed(0), size_t(expectation.bytes())), 0) << dtype;
-  }
-}
-
 INSTANTIATE_TEST_SUITE_P(Layouts, Packing,
                          testing::Values(Layout{"f32", 16, 1, false}, Layout{"f32", 8, 4, true},
                                          Layout{"bf16", 16, 2, false}, Layout{"bf16", 32, 2, true},

@@ -254,48 +254,15 @@ TEST(State, ATensorThatItsParametersDoNotMakeUpIsRefused) {
   EXPECT_EQ(error(other), "toy.chm: the checkpoint's tensor 'table' could not be written after training: its "
                           "parameters do not agree on its shape");
   other = toy::manifest();
-  other["parameters"][toy::bias].update({{"optional", false}, {"offset", 1}});
-  EXPECT_EQ(error(other), "toy.chm: parameter 'layers.0.router.bias' must be a tensor of its own, without an offset");
-}
-
-TEST(State, AnOffsetIsAddedAndTakenAwayAgain) {
-  runtime::toy::TemporaryFolder folder;
-  json manifest = toy::manifest();
-  manifest["parameters"][toy::table]["offset"] = 1;
-  manifest["parameters"][toy::head]["offset"] = -0.5;
-  Empty made(manifest);
-  ASSERT_TRUE(made.state) << made.error;
-  // With these the sums are exact, so that all bits come back.
-  std::vector<float> rows(33), out = {10, 11, 12, 13};
-  for (size_t i = 0; i < rows.size(); ++i)
-    rows[i] = (float(i) - 16) / 64;
-  std::vector<io::TensorView> tensors = {view("table", {11, 3}, rows), view("out", {2, 2}, out)};
-  expectHolds(rewritten(*made.state, folder.path(), tensors), tensors);
-  EXPECT_EQ(made.parameter(toy::head), (std::vector<float>{11.5f, 9.5f, 12.5f, 10.5f}));
-  for (float &value : rows)
-    value += 1;
-  EXPECT_EQ(made.parameter(toy::table), rows);
-
-  // Gradients are those of the parameter, whatever its offset.
-  const std::vector<float> gradient = {1, 2, 3, 4};
-  made.device->upload(made.state->gradient(toy::head), gradient.data(), 16);
-  EXPECT_EQ(numbers<float>(byName(made.state->gradients())["out"]), (std::vector<float>{2, 4, 1, 3}));
-}
-
-TEST(State, AResumedParameterWithAnOffsetHasAllItsBits) {
-  runtime::toy::TemporaryFolder folder;
-  json manifest = toy::manifest();
-  manifest["parameters"][toy::table]["offset"] = 1;
-  Empty first(manifest), second(manifest);
-  std::vector<float> rows(33, 0x1p-40f);
-  first.device->upload(first.state->parameter(toy::table), rows.data(), rows.size() * sizeof(float));
-  Checkpoints checkpoints{folder.path(), 1};
-  ASSERT_FALSE(checkpoints.save(*first.state, {1, "{}", "{}", "{}"}));
-  EXPECT_EQ(numbers<float>(byName(first.state->tensors())["table"]), std::vector<float>(33, -1.0f)); // Rounded.
-  Result<std::optional<CheckpointInfo>> found =
-      checkpoints.loadNewest(*second.state, "{}", [](const std::string &) {}, {});
-  ASSERT_TRUE(bool(found)) << found.error().message;
-  EXPECT_EQ(second.parameter(toy::table), rows);
+  other["parameters"][toy::bias].update({{"source", "biases"}, {"source_shape", json::array({4})}, {"source_row", 0}});
+  other["parameters"].push_back({{"name", "more"},
+                                 {"shape", json::array({2})},
+                                 {"dtype", "f32"},
+                                 {"optional", true},
+                                 {"source", "biases"},
+                                 {"source_shape", json::array({4})},
+                                 {"source_row", 2}});
+  EXPECT_EQ(error(other), "toy.chm: parameter 'layers.0.router.bias' must be a tensor of its own");
 }
 
 /// A binary's manifest for a config, without any launch.

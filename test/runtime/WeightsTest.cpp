@@ -174,39 +174,6 @@ TEST(Weights, RowsOfATensorAreReadInPieces) {
   EXPECT_EQ(std::memcmp((*weights)->data(0), all.data() + first * columns, scale.size() * sizeof(float)), 0);
 }
 
-TEST(Weights, AnOffsetIsAddedBeforeTheOneRounding) {
-  auto loaded = [&](io::DType dtype, const void *data, double offset) {
-    Result<std::shared_ptr<const Weights>> weights =
-        load({view("scale", {11}, dtype, data)}, modelWith({{"offset", offset}}));
-    EXPECT_TRUE(bool(weights)) << weights.error().message;
-    const float *scale = static_cast<const float *>((*weights)->data(0));
-    return std::vector<float>(scale, scale + 11);
-  };
-  std::vector<float> narrow(values, values + 11);
-  narrow[0] = 0x1p-24f; // 1 + this is a tie in f32.
-  narrow[2] = 0x1.8p-24f;
-  std::vector<float> wide = loaded(io::DType::F64, values, 0.1), ones = loaded(io::DType::F32, narrow.data(), 1);
-  for (size_t i = 0; i < 11; ++i) {
-    EXPECT_EQ(wide[i], float(values[i] + 0.1));
-    EXPECT_EQ(ones[i], narrow[i] + 1.0f);
-  }
-}
-
-TEST(Weights, OffsetsGoWithOrdersOfRowsAndParts) {
-  std::vector<float> all(30);
-  for (size_t i = 0; i < all.size(); ++i)
-    all[i] = float(i);
-  Result<std::shared_ptr<const Weights>> weights =
-      load({view("scale", {30}, io::DType::F32, all.data())},
-           modelWith({{"source_shape", nlohmann::json::array({30})}, {"source_row", 5}, {"offset", 0.5}}));
-  ASSERT_TRUE(bool(weights));
-  EXPECT_EQ(static_cast<const float *>((*weights)->data(0))[10], 15.5f);
-  weights = load({view("scale", {11}, io::DType::F32, all.data())},
-                 modelWith({{"row_permutation", {10, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9}}, {"offset", 0.5}}));
-  ASSERT_TRUE(bool(weights));
-  EXPECT_EQ(static_cast<const float *>((*weights)->data(0))[0], 10.5f);
-}
-
 TEST(Weights, TheDigestIsThatOfTheNumbersAlone) {
   auto digest = [](const std::vector<io::TensorView> &tensors) {
     Result<std::shared_ptr<const Weights>> weights = load(tensors);

@@ -50,8 +50,7 @@ static Rule ruleFor(uint64_t seed, const std::string &name) {
   return {stream, -0.035, 0.035}; // A deviation of 0.02.
 }
 
-std::vector<uint8_t> randomTensor(uint64_t seed, const std::string &name, io::DType type, int64_t elements,
-                                  double offset) {
+std::vector<uint8_t> randomTensor(uint64_t seed, const std::string &name, io::DType type, int64_t elements) {
   Rule rule = ruleFor(seed, name);
   std::vector<uint8_t> bytes(size_t(elements * io::sizeOf(type)));
   constexpr int64_t chunk = 4096;
@@ -61,7 +60,7 @@ std::vector<uint8_t> randomTensor(uint64_t seed, const std::string &name, io::DT
     for (size_t i = 0; i < values.size(); ++i)
       values[i] = rule.at(uint64_t(at) + i);
     io::convertElements(io::DType::F64, values.data(), type, bytes.data() + at * io::sizeOf(type),
-                        int64_t(values.size()), -offset);
+                        int64_t(values.size()));
   }
   return bytes;
 }
@@ -84,7 +83,7 @@ io::Result<WeightsHandle> makeRandomWeights(const chimera_model *model, const ru
     const io::TensorView &tensor = tensors[found->second];
     if (tensor.shape != parameter.sourceShape)
       continue; // Loading will say so.
-    std::vector<uint8_t> part = randomTensor(seed, parameter.name, tensor.dtype, parameter.elements, parameter.offset);
+    std::vector<uint8_t> part = randomTensor(seed, parameter.name, tensor.dtype, parameter.elements);
     std::copy(part.begin(), part.end(),
               storage[found->second].begin() + parameter.sourceBegin() * io::sizeOf(tensor.dtype));
   }

@@ -14,9 +14,8 @@ namespace chimera::bench {
 io::Result<WeightsHandle> makeRandomWeights(const chimera_model *model, const runtime::Manifest &manifest,
                                             uint64_t seed);
 
-/// The bytes of a tensor of that name with such values, less `offset`: `elements` of `type` (f64, f32 or bf16).
-std::vector<uint8_t> randomTensor(uint64_t seed, const std::string &name, io::DType type, int64_t elements,
-                                  double offset = 0);
+/// The bytes of a tensor of that name with such values: `elements` of `type` (f64, f32 or bf16).
+std::vector<uint8_t> randomTensor(uint64_t seed, const std::string &name, io::DType type, int64_t elements);
 
 } // namespace chimera::bench
 

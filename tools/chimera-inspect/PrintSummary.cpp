@@ -200,11 +200,6 @@ static std::string sourceText(const runtime::Parameter &parameter) {
     text = " from";
   if (!text.empty())
     text += " the checkpoint's " + io::escaped(parameter.source);
-  if (parameter.offset != 0) {
-    char offset[32];
-    std::snprintf(offset, sizeof offset, " plus %.17g", parameter.offset);
-    text += offset;
-  }
   return text;
 }
 
