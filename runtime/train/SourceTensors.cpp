@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 namespace chimera::train {
 
@@ -43,8 +44,9 @@ runtime::Result<std::vector<SourceTensor>> sourceTensors(const std::vector<Param
     tensors[found->second].parameters.push_back(i);
   }
   for (SourceTensor &tensor : tensors) {
-    std::stable_sort(tensor.parameters.begin(), tensor.parameters.end(),
-                     [&](size_t a, size_t b) { return parameters[a].sourceRow < parameters[b].sourceRow; });
+    std::sort(tensor.parameters.begin(), tensor.parameters.end(), [&](size_t a, size_t b) {
+      return std::pair(parameters[a].sourceRow, a) < std::pair(parameters[b].sourceRow, b);
+    });
     if (std::string fault = faultOf(tensor, parameters); !fault.empty())
       return runtime::Error("the checkpoint's tensor " + io::quote(tensor.name) +
                             " could not be written after training: " + fault);
