@@ -227,15 +227,9 @@ Value FunctionBuilder::buildFeedForward(Value z) {
   OpBuilder &builder = model.ops();
   Value u = model.norm(config.norm, z, "ffn_norm");
   auto activation = ir::ActivationAttr::get(builder.getContext(), toIr(config.mlpActivation));
-  Value gate, up, hidden;
-  if (config.fusedGateUp) {
-    Value both = model.linear(u, "ffn.gate_up_proj");
-    gate = model.columns(both, 0, config.intermediateSize);
-    up = model.columns(both, config.intermediateSize, config.intermediateSize);
-  } else {
-    gate = config.mlpGated ? model.linear(u, "ffn.gate_proj") : Value();
-    up = model.linear(u, "ffn.up_proj");
-  }
+  Value gate = config.mlpGated ? model.linear(u, "ffn.gate_proj") : Value();
+  Value up = model.linear(u, "ffn.up_proj");
+  Value hidden;
   if (config.mlpGated)
     hidden = builder.create<ir::GluOp>(model.loc(), up.getType(), activation, gate, up);
   else

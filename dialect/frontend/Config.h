@@ -130,7 +130,6 @@ struct Config {
   ActivationKind mlpActivation = ActivationKind::Silu; ///< of the feed-forward network
   bool mlpGated = true;         ///< down(f(gate u) * up u); else down(f(up u)), without gate_proj
   bool mlpBias = false;         ///< those of the feed-forward network have one
-  bool fusedGateUp = false;     ///< its gate_proj and up_proj are one matrix, ffn.gate_up_proj [2 intermediateSize, D]
   bool qkNorm = false;          ///< the heads of queries and keys are RMS-normalised before they are rotated
   std::vector<bool> ropeLayers; ///< [L]: whether a layer rotates; empty: all do
   std::optional<double> attentionMultiplier; ///< of the scores; none: 1 / sqrt(headDim)
@@ -237,8 +236,9 @@ struct ParameterSpec {
   std::vector<int64_t> shape; ///< row-major, [out, in]
   bool optional = false;      ///< zeros when the checkpoint lacks it
   ParameterKind kind = ParameterKind::Operand;
-  std::string source;                  ///< its name in the checkpoint
-  std::vector<int64_t> sourceShape;    ///< its shape in the checkpoint: the same elements in the same order
+  std::string source;                  ///< the name of its tensor in the checkpoint
+  std::vector<int64_t> sourceShape;    ///< the shape of that tensor: the same elements in the same order, or more rows
+  std::optional<int64_t> sourceRow;    ///< it is the rows from this one on of its tensor; none: all of it
   std::vector<int64_t> rowPermutation; ///< row i of ours is row rowPermutation[i] of the checkpoint's; empty: the same
 };
 
