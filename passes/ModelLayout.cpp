@@ -35,15 +35,15 @@ DictionaryAttr chimera::parameterEntry(ParamOp op) {
   if (op.getOptional()) {
     entry.set("optional", UnitAttr::get(context));
   }
-  if (op.getSourceAttr()) {
-    entry.set("source", op.getSourceAttr());
-  }
-  if (op.getSourceShapeAttr()) {
-    entry.set("source_shape", op.getSourceShapeAttr());
-  }
-  if (op.getRowPermutationAttr()) {
-    entry.set("row_permutation", op.getRowPermutationAttr());
-  }
+  auto setIfThere = [&](StringRef name, Attribute attr) {
+    if (attr) {
+      entry.set(name, attr);
+    }
+  };
+  setIfThere("source", op.getSourceAttr());
+  setIfThere("source_shape", op.getSourceShapeAttr());
+  setIfThere("source_row", op.getSourceRowAttr());
+  setIfThere("row_permutation", op.getRowPermutationAttr());
   return entry.getDictionary(context);
 }
 

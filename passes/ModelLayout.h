@@ -15,7 +15,7 @@ class FuncOp;
 namespace chimera {
 
 /// What the module attribute `chimera.parameters` says of a parameter: {name, type, optional, source, source_shape,
-/// row_permutation}, without what the op lacks.
+/// source_row, row_permutation}, without what the op lacks.
 mlir::DictionaryAttr parameterEntry(ir::ParamOp op);
 
 /// Where a cache's buffers are numbered.

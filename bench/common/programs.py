@@ -3,12 +3,16 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 
 import arrays
+
+SPEED = re.compile(r"^(prefill|decode): \d+ tokens in [\d.]+ s, ([\d.]+) tokens/s$", re.MULTILINE)
+MODES = ("ssm", "swa", "full", "identity")  # in the order of their numbers in routing
 
 
 def caller(folder):
@@ -36,6 +40,18 @@ def temporary_folder():
         yield folder
 
 
+def with_threads(words, threads):
+    """A command line with --threads, if there is a number of them."""
+    return words + (["--threads", str(threads)] if threads else [])
+
+
+def compile_model(call, folder):
+    """model.chm in a trained model's folder. `call` runs a program of the build: (stdout, stderr)."""
+    binary = os.path.join(folder, "model.chm")
+    call(["chimera-compile", folder, "-o", binary])
+    return binary
+
+
 def run_model(call, binary, weights, folder, shape, ids):
     """A compiled model on the sequences `ids`, of that shape, by way of files in `folder`: (logits, vocabulary,
     routing, layers, what chimera-run --stats says). `call` runs a program of the build: (stdout, stderr)."""
@@ -48,3 +64,11 @@ def run_model(call, binary, weights, folder, shape, ids):
     for name in ("logits", "routing"):
         os.remove(paths[name])
     return logits, vocabulary, routing, layers, stderr
+
+
+def read_speeds(text):
+    """{"prefill", "decode"}: tokens per second by `chimera-run --stats`, of what it did. ValueError: it says none."""
+    found = {phase: float(speed) for phase, speed in SPEED.findall(text)}
+    if not found:
+        raise ValueError("chimera-run --stats printed no speed")
+    return found

@@ -204,7 +204,7 @@ def switches(results):
 # Ops of both targets, by what they do.
 FAMILIES = [
     ("matrix products", ("linear", "fused_linear")),
-    ("activations, sums, gates", ("activate", "glu", "add", "add_bias", "scale", "combine")),
+    ("activations, sums, gates", ("swiglu", "add", "combine")),
     ("norms", ("norm", "fused_norm", "gated_norm")),
     ("rotary embedding", ("rope", "rope_table", "fused_rope")),
     ("attention", ("attend", "fused_attend", "attend_parts", "attend_merge")),

@@ -10,12 +10,12 @@ the next round starts with another, and ratios are taken within a round. Two wor
 
 import json
 import os
-import re
 
-import task
+import recall
+from programs import read_speeds, with_threads
+from trainings import in_turn
 
 BATCHES = (1, 16)
-SPEED = re.compile(r"^decode: \d+ tokens in [\d.]+ s, ([\d.]+) tokens/s$", re.MULTILINE)
 
 
 def bench_command(folder, size, threads):
@@ -23,21 +23,13 @@ def bench_command(folder, size, threads):
     words = ["chimera-bench", os.path.join(folder, "model.chm"), "--weights", folder,
              "--decode-context", str(size.seq - tokens), "--decode-tokens", str(tokens),
              "--batch", ",".join(str(batch) for batch in BATCHES), "--repeats", "9", "--format", "json"]
-    return words + (["--threads", str(threads)] if threads else [])
+    return with_threads(words, threads)
 
 
 def task_command(folder, batch, threads):
     words = ["chimera-run", os.path.join(folder, "model.chm"), "--weights", folder,
              "--tokens", os.path.join(folder, f"batch{batch}.npy"), "--schedule", "decode", "--stats"]
-    return words + (["--threads", str(threads)] if threads else [])
-
-
-def read_speed(text):
-    """Tokens a second of `chimera-run --stats`. ValueError: it does not say."""
-    found = SPEED.search(text)
-    if not found:
-        raise ValueError("chimera-run --stats printed no speed of decoding")
-    return float(found.group(1))
+    return with_threads(words, threads)
 
 
 def measure(call, folder, size, threads):
@@ -47,7 +39,7 @@ def measure(call, folder, size, threads):
            "shares": {str(result["batch"]): result["shares"] for result in results}, "task": {}}
     for batch in BATCHES:
         # A sequence takes milliseconds: the best of a few runs is one that nothing interrupted.
-        speeds = [read_speed(call(task_command(folder, batch, threads))[1]) for _ in range(3)]
+        speeds = [read_speeds(call(task_command(folder, batch, threads))[1])["decode"] for _ in range(3)]
         one["task"][str(batch)] = max(speeds)
     return one
 
@@ -56,10 +48,5 @@ def rounds(call, folders, size, threads, count):
     """{contender: [measurement of each round]} of the models in {contender: folder}."""
     for folder in folders.values():
         for batch in BATCHES:
-            task.write_tokens(os.path.join(folder, f"batch{batch}.npy"), task.sequences(size, batch))
-    names, found = list(folders), {name: [] for name in folders}
-    for i in range(count):
-        turn = i % len(names)
-        for name in names[turn:] + names[:turn]:
-            found[name].append(measure(call, folders[name], size, threads))
-    return found
+            recall.write_tokens(os.path.join(folder, f"batch{batch}.npy"), recall.sequences(size, batch))
+    return in_turn(folders, count, lambda name: measure(call, folders[name], size, threads))

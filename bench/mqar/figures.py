@@ -3,8 +3,10 @@
 
 from xml.sax.saxutils import escape
 
+import recall
 import works
 from pages import wrapped
+from programs import MODES
 from results import dense_entries
 from tables import routed_layers, shares_of
 
@@ -108,7 +110,7 @@ def accuracy(results, caption):
 def bar(x, y, width, height, shares, title):
     """A stack of the shares by mode, from the bottom."""
     lines, bottom = [], y + height
-    for mode, share in zip(works.MODES, shares):
+    for mode, share in zip(MODES, shares):
         tall = height * share
         bottom -= tall
         if share:
@@ -133,13 +135,13 @@ def routing(results, caption):
             left, shares = 60 + group * seeds.index(entry["seed"]), shares_of(entry, layer)
             parts.append(f'<text class="small" x="{left + 68}" y="{y + 139}" text-anchor="middle">'
                          f'seed {entry["seed"]}, {100 * entry["hard"]:.1f} %</text>')
-            for j, kind in enumerate(kind for kind in works.CLASSES if kind in shares):
+            for j, kind in enumerate(kind for kind in recall.CLASSES if kind in shares):
                 name = f"T {size}, layer {layer}, seed {entry['seed']}, {kind}"
                 parts += bar(left + 36 * j, y, 28, 110, shares[kind], name)
                 parts.append(f'<text class="small" x="{left + 36 * j + 14}" y="{y + 124}" text-anchor="middle">'
                              f'{kind}</text>')
     return document("Where the router sends tokens", width, 76 + 170 * len(rows),
-                    parts + key(works.MODES, width, 48, "m-"), caption)
+                    parts + key(MODES, width, 48, "m-"), caption)
 
 
 FIGURES = {"mqar-accuracy": accuracy, "mqar-routing": routing}

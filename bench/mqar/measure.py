@@ -2,24 +2,11 @@
 """What is measured of a trained model: chimera-train's last evaluation, and the compiled model on other sequences."""
 
 import json
-import os
 
 import cache
-import task
-import works
-from programs import run_model
-
-
-def read_log(path):
-    """The objects of a log.jsonl; a line that a killed run did not finish ends it."""
-    records = []
-    with open(path, encoding="utf-8") as file:
-        for line in file:
-            try:
-                records.append(json.loads(line))
-            except ValueError:
-                break
-    return records
+import recall
+from logs import read_run
+from programs import MODES, compile_model, run_model
 
 
 def static_entries(config, seq):
@@ -33,17 +20,14 @@ def listed(classes, config, seq):
     entries = static_entries(config, seq)
     for layer in {one["layer"] for one in classes}:
         mine = [one for one in classes if one["layer"] == layer]
-        full = works.MODES.index("full")
+        full = MODES.index("full")
         entries += seq * sum(one["shares"][full] * one["tokens"] for one in mine) / sum(one["tokens"] for one in mine)
     return entries
 
 
 def trained(folder, work):
     """What the log says of a finished run. ValueError: it did not reach its last step."""
-    records = read_log(os.path.join(folder, "log.jsonl"))
-    evaluations = [one for one in records if one["kind"] == "evaluation"]
-    if not evaluations or evaluations[-1]["step"] != work.size.steps:
-        raise ValueError(f"the run ended before step {work.size.steps}")
+    records, evaluations = read_run(folder, work.size.steps)
     last, steps = evaluations[-1], [one for one in records if one["kind"] == "step"]
     classes = last.get("classes", [])
     return {
@@ -65,30 +49,16 @@ def shares_by_class(found, routing, layers):
     for one in found:
         for kind in one.classes:
             for layer in range(layers):
-                counts.setdefault((layer, kind), [0] * len(works.MODES))[next(flat)] += 1
+                counts.setdefault((layer, kind), [0] * len(MODES))[next(flat)] += 1
     return [{"layer": layer, "positions": kind, "shares": [n / sum(modes) for n in modes], "tokens": sum(modes)}
             for (layer, kind), modes in sorted(counts.items(), key=lambda item: (item[0][0],
-                                                                                 works.CLASSES.index(item[0][1])))]
+                                                                                 recall.CLASSES.index(item[0][1])))]
 
 
 def accuracy(found, logits, vocabulary):
     """The share of the questions whose value has the highest logit."""
-    right = asked = 0
-    seq = len(found[0].tokens)
-    for b, one in enumerate(found):
-        for at, answer in one.answers.items():
-            start = (b * seq + at) * vocabulary
-            row = logits[start:start + vocabulary]
-            right += row.index(max(row)) == answer
-            asked += 1
+    right, asked = recall.count_right(found, logits, vocabulary)
     return right / asked
-
-
-def compile_model(call, folder):
-    """model.chm in a trained model's folder. `call` runs a program of the build: (stdout, stderr)."""
-    binary = os.path.join(folder, "model.chm")
-    call(["chimera-compile", folder, "-o", binary])
-    return binary
 
 
 def compiled(call, folder, work, listed_entries):
@@ -96,11 +66,11 @@ def compiled(call, folder, work, listed_entries):
     `listed_entries`, those of the last evaluation, need."""
     binary = compile_model(call, folder)
     manifest = json.loads(call(["chimera-inspect", binary, "--json"])[0])
-    found = task.sequences(work.size, work.size.compiled)
-    logits, vocabulary, routing, layers, stderr = run_model(call, binary, folder, folder, *task.tokens(found))
-    full = works.MODES.index("full")
+    found = recall.sequences(work.size, work.size.compiled)
+    logits, vocabulary, routing, layers, stderr = run_model(call, binary, folder, folder, *recall.tokens(found))
+    full = MODES.index("full")
     stats, row = cache.read_stats(stderr), work.size.seq * layers  # modes of a sequence
-    taken = [[{mode: routing[b * row + layer:(b + 1) * row:layers].count(i) for i, mode in enumerate(works.MODES)}
+    taken = [[{mode: routing[b * row + layer:(b + 1) * row:layers].count(i) for i, mode in enumerate(MODES)}
               for layer in range(layers)] for b in range(len(found))]
     cache.check(manifest, stats, taken)
     return {"sequences": len(found), "accuracy": accuracy(found, logits, vocabulary),

@@ -13,24 +13,24 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "common")]
 import cache  # noqa: E402
-import decode  # noqa: E402
 import figures  # noqa: E402
 import measure  # noqa: E402
 import pages  # noqa: E402
+import programs  # noqa: E402
+import recall  # noqa: E402
 import tables  # noqa: E402
-import task  # noqa: E402
 import works  # noqa: E402
+from programs import MODES  # noqa: E402
 from results import Results  # noqa: E402
-from store import Store, only_one  # noqa: E402
-from testing import SVG, made_up, script  # noqa: E402
+from testing import SVG, made_up  # noqa: E402
 
 DATA = os.path.join(HERE, "testdata", "results.json")
 
 # What only a model with a router has. All else of a config is the same for all contenders.
 OF_ROUTERS = {"router", "training.routing", "training.temperature", "training.entropy", "training.budget",
               "training.switch_loss", "training.floor", "training.balancer", "training.optimizer.router_lr"}
-MODES = {"dense": [["full"], ["full"]], "ssm": [["ssm"], ["ssm"]], "window": [["swa"], ["swa"]],
-         "hybrid": [["ssm"], ["full"]], "chimera": [list(works.MODES)] * 2}
+MODES_OF = {"dense": [["full"], ["full"]], "ssm": [["ssm"], ["ssm"]], "window": [["swa"], ["swa"]],
+            "hybrid": [["ssm"], ["full"]], "chimera": [list(MODES)] * 2}
 
 
 def leaves(config, keys, prefix=""):
@@ -54,7 +54,7 @@ class Configs(unittest.TestCase):
 
     def test_each_contender_has_its_modes(self):
         for seq, contender, found in self.configs():
-            self.assertEqual(found["modes"], MODES[contender], (seq, contender))
+            self.assertEqual(found["modes"], MODES_OF[contender], (seq, contender))
 
     def test_all_else_is_the_same_but_what_routers_have(self):
         for seq, contender, found in self.configs():
@@ -84,9 +84,9 @@ class Configs(unittest.TestCase):
 class Measured(unittest.TestCase):
     def test_sequences_are_of_the_task(self):
         size = works.SIZES[64]
-        for one in task.sequences(size, 50):
+        for one in recall.sequences(size, 50):
             self.assertEqual((len(one.tokens), len(one.answers)), (64, 8))
-            self.assertEqual([one.classes.count(kind) for kind in works.CLASSES], [8, 8, 8, 40])
+            self.assertEqual([one.classes.count(kind) for kind in recall.CLASSES], [8, 8, 8, 40])
             values = dict(zip(one.tokens[0:16:2], one.tokens[1:16:2]))
             self.assertEqual(len(values), 8)
             for at, answer in one.answers.items():
@@ -98,7 +98,7 @@ class Measured(unittest.TestCase):
                 self.assertTrue(least <= token < most, (token, kind))
 
     def test_accuracy_counts_questions_alone(self):
-        found = task.sequences(works.QUICK[16], 3)
+        found = recall.sequences(works.QUICK[16], 3)
         logits = [random.Random(1).random() for _ in range(3 * 16 * 128)]
         wanted = [(b, at, answer) for b, one in enumerate(found) for at, answer in one.answers.items()]
         for b, at, answer in wanted[1:]:
@@ -110,12 +110,12 @@ class Measured(unittest.TestCase):
     def test_entries_are_those_of_layers_with_and_without_a_choice(self):
         classes = [{"layer": 1, "positions": "key", "shares": [.5, 0, .5, 0], "tokens": 160},
                    {"layer": 1, "positions": "filler", "shares": [.75, 0, .25, 0], "tokens": 480}]
-        config = {"modes": [["full"], list(works.MODES), ["ssm"]]}
+        config = {"modes": [["full"], list(MODES), ["ssm"]]}
         self.assertEqual(measure.listed(classes, config, 64), 64 + 64 * (80 + 120) / 640)
         self.assertEqual(measure.listed([], {"modes": [["ssm"], ["full"]]}, 64), 64)
 
     def test_shares_by_class_add_up(self):
-        found = task.sequences(works.QUICK[16], 4)
+        found = recall.sequences(works.QUICK[16], 4)
         routing = [2 if kind == "query" and layer == 1 else 3 for one in found for kind in one.classes
                    for layer in range(2)]
         by = {(one["layer"], one["positions"]): one for one in measure.shares_by_class(found, routing, 2)}
@@ -132,9 +132,11 @@ class Measured(unittest.TestCase):
                 measure.trained(folder, works.Work(works.QUICK[16], "dense", 0))
 
     def test_speeds_are_read(self):
-        self.assertEqual(decode.read_speed("decode: 64 tokens in 0.001 s, 91251.0 tokens/s\ncache\n"), 91251)
+        self.assertEqual(programs.read_speeds("prefill: 9 tokens in 0.1 s, 90.0 tokens/s\n"
+                                              "decode: 64 tokens in 0.001 s, 91251.0 tokens/s\ncache\n"),
+                         {"prefill": 90, "decode": 91251})
         with self.assertRaises(ValueError):
-            decode.read_speed("prefill: 64 tokens in 0.001 s, 1.0 tokens/s\n")
+            programs.read_speeds("prefill: 64 tokens\n")
 
 
 class CacheBytes(unittest.TestCase):
@@ -164,37 +166,6 @@ class CacheBytes(unittest.TestCase):
         for swa, entered in ((rings, [9, 4]), (rings - 516, [9, 3])):
             with self.assertRaisesRegex(ValueError, "the caches of swa"):
                 check(lists, swa, [65, 10], entered)
-
-
-class Stored(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        self.store = Store(os.path.join(self.folder.name, "results.json"))
-
-    def entry(self, seed, value):
-        return {"kind": "training", "size": 64, "contender": "dense", "seed": seed, "value": value}
-
-    def test_an_entry_takes_the_place_of_its_own_alone(self):
-        self.store.add(self.entry(0, "old"))
-        self.store.add(self.entry(1, "other"))
-        self.store.add(self.entry(0, "new"), dict(self.entry(0, "speed"), kind="decode"))
-        self.assertEqual(self.store.find("training", (64, "dense", 0))["value"], "new")
-        self.assertEqual(self.store.find("training", (64, "dense", 1))["value"], "other")
-        self.assertEqual(len(self.store.load()["entries"]), 3)
-        self.assertIsNone(self.store.find("training", (128, "dense", 0)))
-
-    def test_two_programs_do_not_make_the_same_run(self):
-        path = os.path.join(self.folder.name, "x.lock")
-        with only_one(path) as first, only_one(path) as second:
-            self.assertIsNotNone(first)
-            self.assertIsNone(second)
-            child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(first,))
-        with only_one(path) as while_a_child_has_it:
-            self.assertIsNone(while_a_child_has_it)
-        child.communicate(b"\n")
-        with only_one(path) as later:
-            self.assertIsNotNone(later)
 
 
 class Tables(unittest.TestCase):
@@ -239,7 +210,7 @@ class Tables(unittest.TestCase):
                          ["    chimera-bench dense", "    chimera-run dense"])
         self.assertIn("| 128 | `mqar:pairs=16,queries=16,keys=40,vocab=128` | 64 | 1200 | 76800 |",
                       tables.settings(self.results))
-        self.assertIn("9 trainings, 2026-01-02 03:01:00 to 2026-01-02 03:11:00 UTC", tables.where(self.results))
+        self.assertIn("9 trainings, 2026-01-02 03:01:00 to 2026-01-02 03:11:00 UTC", pages.where(self.results.data))
 
     def test_without_results_tables_are_empty(self):
         for name, make in tables.TABLES.items():
@@ -315,22 +286,6 @@ class Programs(unittest.TestCase):
                                    os.path.join(folder, "x.json")], capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, len(done.stderr.splitlines())), (1, 1))
         self.assertIn("no program chimera-train", done.stderr)
-
-    def test_what_is_made_again(self):
-        """Only runs with the same settings are left alone, and failed ones only where nothing changed."""
-        run, work = script(HERE, "run"), works.Work(works.SIZES[64], "dense", 0)
-        entry = {"kind": "training", "size": 64, "contender": "dense", "seed": 0, "digest": work.digest(),
-                 "status": "ok", "exit": 0, "commit": "now"}
-        for change, again, done in (({}, False, True), ({}, True, False), ({"digest": "other"}, False, False),
-                                    ({"commit": "before"}, False, True), ({"status": "failed"}, False, True),
-                                    ({"status": "failed", "commit": "before"}, False, False),
-                                    ({"status": "failed", "exit": -9}, False, False), ({"seed": 1}, False, False)):
-            one = run.Comparison.__new__(run.Comparison)
-            one.commit = "now"
-            one.options = type("Options", (), {"again": again})
-            one.store = type("Store", (), {"find": lambda self, kind, key, stored=dict(entry, **change): (
-                stored if key == (stored["size"], stored["contender"], stored["seed"]) else None)})()
-            self.assertEqual(one.is_done(work), done, (change, again))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What bench/mqar/run stored, with the questions that tables and figures ask."""
 
-import statistics
-
 import works
 
 
@@ -48,7 +46,3 @@ def dense_entries(entry):
     """What a model that is `full` in every layer lists in a sequence as long: layers x T."""
     layers = len(entry["compiled"]["entries_by_layer"])
     return layers * entry["size"]
-
-
-def median(values):
-    return statistics.median(values)

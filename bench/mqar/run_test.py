@@ -2,40 +2,27 @@
 """Runs bench/mqar/run --quick for two contenders with the programs of a build, whose folder is the argument: trained,
 measured, stored, not made twice, and shown by the report."""
 
-import json
 import os
-import subprocess
 import sys
-import tempfile
 import unittest
 
+sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAMS = sys.argv.pop() if len(sys.argv) > 1 else os.path.join(HERE, "..", "..", "build", "release", "bin")
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "common"))
+from testing import RunTest  # noqa: E402
 
 
-class Quick(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        self.output = os.path.join(self.folder.name, "results.json")
-
-    def script(self, name, *options):
-        done = subprocess.run([sys.executable, os.path.join(HERE, name), *options], capture_output=True, text=True,
-                              check=False)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return done.stdout
+class Quick(RunTest):
+    HERE = HERE
 
     def quick(self, *options):
         return self.script("run", "--quick", "--contenders", "dense,chimera", "--threads", "1", "--bin", PROGRAMS,
                            "--output", self.output, *options)
 
-    def entries(self):
-        with open(self.output, encoding="utf-8") as file:
-            return json.load(file)["entries"]
-
     def test_it_trains_measures_and_reports(self):
         self.quick()
-        dense, chimera = self.entries()
+        dense, chimera = self.stored()
         for entry in (dense, chimera):
             self.assertEqual(entry["status"], "ok", entry.get("message"))
             self.assertTrue(0 <= entry["hard"] <= 1)
@@ -45,10 +32,10 @@ class Quick(unittest.TestCase):
         self.assertEqual(dense["compiled"]["needed"]["list"], 32 * dense["compiled"]["entry_bytes"])
 
         self.assertEqual(self.quick().count("in the file already"), 2)
-        self.assertEqual(self.entries(), [dense, chimera])
+        self.assertEqual(self.stored(), [dense, chimera])
 
         self.quick("--decode", "--rounds", "1")
-        speeds = [entry for entry in self.entries() if entry["kind"] == "decode"]
+        speeds = [entry for entry in self.stored() if entry["kind"] == "decode"]
         self.assertEqual(len(speeds), 2)
         for entry in speeds:
             for work in ("bench", "task"):

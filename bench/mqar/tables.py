@@ -1,47 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The tables of docs/mqar.md, in markdown, from what bench/mqar/run stored."""
 
-import works
-from pages import table
-from results import dense_entries, median
+from statistics import median
+
+import pages
+import recall
+from pages import kib, one_line, percent, spread, table
+from results import dense_entries
 
 SOLVED = 0.99  # the hard accuracy from which a run counts as having solved the task
 FAILED = "failed"
-
-
-def percent(share, digits=1):
-    return f"{100 * share:.{digits}f} %"
-
-
-def spread(values, write, missing="-"):
-    """The median, and from the least to the greatest where they differ."""
-    if not values:
-        return missing
-    least, greatest = write(min(values)), write(max(values))
-    return write(median(values)) + (f" ({least} - {greatest})" if least != greatest else "")
-
-
-def one_line(text):
-    """As a cell of a table."""
-    return " ".join(text.replace("|", "\\|").split())
-
-
-def kib(value):
-    return f"{value / 1024:.1f}"
-
-
-def where(results):
-    """One paragraph: the machine, when and what."""
-    entries = results.entries
-    if not entries:
-        return ""
-    machine, dates = results.data["machine"], sorted(entry["date"] for entry in entries)
-    cpus, commits, threads = (list(dict.fromkeys(entry[key] for entry in entries))
-                              for key in ("cpu", "commit", "threads"))
-    return (f"{', '.join(cpus)}: {machine['cores']} cores, {machine['memory_bytes'] / 2**30:.0f} GiB, Linux "
-            f"{machine['kernel']}, with {', '.join(machine['features'])}. {len(results.trainings())} trainings, "
-            f"{dates[0]} to {dates[-1]} UTC, at commit {', '.join(commits)}; threads of a program: "
-            f"{', '.join(str(number) for number in threads)}.\n")
 
 
 def settings(results):
@@ -138,7 +106,7 @@ def routing(results):
             shares = shares_of(entry, layer)
             rows.append((entry["size"], entry["contender"], entry["seed"], layer,
                          *(" / ".join(f"{100 * share:.0f}" for share in shares[kind]) if kind in shares else "-"
-                           for kind in works.CLASSES)))
+                           for kind in recall.CLASSES)))
     return table(("T", "contender", "seed", "layer", "keys", "values", "queries", "fillers"), rows,
                  range(8)) if rows else ""
 
@@ -157,7 +125,7 @@ def figure(name, text):
     return lambda results: f"![{text}](figures/{name}.svg)\n" if results.trainings(status="ok") else ""
 
 
-TABLES = {"where": where, "settings": settings, "summary": summary,
+TABLES = {"where": lambda results: pages.where(results.data), "settings": settings, "summary": summary,
           "figure-accuracy": figure("mqar-accuracy", "accuracy against entries listed"), "runs": runs,
           "caches": caches, "decode": decode, "figure-routing": figure("mqar-routing", "routing by class of position"),
           "routing": routing, "commands": commands}

@@ -1,39 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What is compared: contenders, sizes, and for each run the command line and the digest of its settings."""
 
-import hashlib
 import json
 import os
 from dataclasses import dataclass
+
+from recall import Recipe
+from trainings import digest, train_command
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 # In the order of tables and figures; dense comes first, all ratios are to it. The names are those of the configs.
 CONTENDERS = ("dense", "ssm", "window", "hybrid", "chimera")
-MODES = ("ssm", "swa", "full", "identity")
-CLASSES = ("key", "value", "query", "filler")
-KEYS, VOCABULARY = 40, 128
 
 
 @dataclass(frozen=True)
-class Size:
-    """A length of sequences and how long it is trained; the same for all contenders."""
+class Size(Recipe):
+    """A length of sequences; the same for all contenders."""
 
-    seq: int
-    pairs: int
-    queries: int
-    steps: int
-    batch: int = 64
     evaluated: int = 0  # held-out sequences of an evaluation, 0: as the config says
     compiled: int = 256  # sequences that the compiled model is tried on
 
-    def data(self):
-        return f"mqar:pairs={self.pairs},queries={self.queries},keys={KEYS},vocab={VOCABULARY}"
-
 
 # Steps may differ from size to size. A config NAME-SEQ.json, where there is one, stands for NAME.json at that size.
-SIZES = {64: Size(seq=64, pairs=8, queries=8, steps=4000), 128: Size(seq=128, pairs=16, queries=16, steps=4000)}
-QUICK = {16: Size(seq=16, pairs=2, queries=2, steps=2, batch=4, evaluated=16, compiled=16)}
+WORDS = {"keys": 40, "vocabulary": 128}
+SIZES = {64: Size(seq=64, pairs=8, queries=8, steps=4000, **WORDS),
+         128: Size(seq=128, pairs=16, queries=16, steps=4000, **WORDS)}
+QUICK = {16: Size(seq=16, pairs=2, queries=2, steps=2, batch=4, evaluated=16, compiled=16, **WORDS)}
 
 
 @dataclass(frozen=True)
@@ -45,7 +38,8 @@ class Work:
     seed: int
 
     def key(self):
-        return (self.size.seq, self.contender, self.seed)
+        """What tells its entries in the file of results from those of others."""
+        return {"size": self.size.seq, "contender": self.contender, "seed": self.seed}
 
     def name(self):
         return f"T{self.size.seq}-{self.contender}-{self.seed}"
@@ -59,23 +53,16 @@ class Work:
         """What decides the trained weights: the config and the options, without paths or threads."""
         with open(self.config(), encoding="utf-8") as file:
             config = json.load(file)
-        options = {"data": self.size.data(), "steps": self.size.steps, "batch": self.size.batch, "seq": self.size.seq,
-                   "seed": self.seed}
+        options = self.size.options(self.seed)
         if self.size.evaluated:
             options["evaluated"] = self.size.evaluated
         return {"config": config, "options": options}
 
     def digest(self):
-        """Of the settings: equal for equal ones, however the config's file is laid out."""
-        return hashlib.sha256(json.dumps(self.settings(), sort_keys=True).encode()).hexdigest()[:16]
+        return digest(self.settings())
 
     def command(self, out, threads):
-        """chimera-train, which leaves the model in `out`. It goes on where a killed run left its last checkpoint."""
-        words = ["chimera-train", self.config(), "--data", self.size.data(), "--out", out,
-                 "--steps", str(self.size.steps), "--batch", str(self.size.batch), "--seq", str(self.size.seq),
-                 "--seed", str(self.seed), "--log-every", "50", "--checkpoint-every", "200", "--keep", "1", "--resume"]
-        words += ["--eval-sequences", str(self.size.evaluated)] if self.size.evaluated else []
-        return words + (["--threads", str(threads)] if threads else [])
+        return train_command(self.config(), self.settings()["options"], out, threads)
 
 
 def works(sizes, contenders, seeds):

@@ -131,6 +131,8 @@ llvm::Error readParameters(ModuleOp module, Manifest &manifest) {
     parameter.optional = fields.has("optional");
     parameter.source = fields.has("source") ? fields.string("source") : std::string();
     parameter.sourceShape = fields.optionalIntegers("source_shape");
+    if (fields.has("source_row"))
+      parameter.sourceRow = fields.integer("source_row");
     parameter.rowPermutation = fields.optionalIntegers("row_permutation");
     auto type = dyn_cast_or_null<RankedTensorType>(fields.type("type"));
     if (llvm::Error error = fields.takeError())

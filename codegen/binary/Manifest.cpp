@@ -74,6 +74,8 @@ void writeParameter(OStream &json, const Parameter &parameter) {
       json.attribute("source", parameter.source);
     if (!parameter.sourceShape.empty() && parameter.sourceShape != parameter.shape)
       writeList(json, "source_shape", parameter.sourceShape);
+    if (parameter.sourceRow)
+      json.attribute("source_row", *parameter.sourceRow);
     if (!parameter.rowPermutation.empty())
       writeList(json, "row_permutation", parameter.rowPermutation);
   });

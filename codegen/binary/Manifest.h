@@ -104,6 +104,9 @@ struct Parameter {
   std::vector<int64_t> sourceShape;
   /// Row i of the parameter is row rowPermutation[i] of the checkpoint's tensor; empty: as it is.
   std::vector<int64_t> rowPermutation;
+  /// The parameter is the rows from this one on of a tensor of shape `sourceShape`, which may have more; none: all of
+  /// it.
+  std::optional<int64_t> sourceRow = std::nullopt;
 };
 
 /// Matrices that kernels read from panels: the parameters (of equal inputs) stacked, or two interleaved.

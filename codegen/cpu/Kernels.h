@@ -57,11 +57,9 @@ enum class Epilogue { None, Activate, Glu, Residual };
 
 /// y = epilogue(x W^T), each sum over k in one order whatever the number of rows.
 /// - None: y. Activate: f(y). Glu: f(y_gate) * y_up, with interleaved weights, f rounded to f32 before the product.
-/// Each
-///   is rounded to `out` at the end. f is `activation`, by Math.h.
+///   Each is rounded to `out` at the end. f is `activation`, by Math.h.
 /// - Residual: out += y, or out += gate * y if gated (the product rounded first), in place, all f32; `gate` is indexed
-/// by row
-///   id. With `scatter`, the row of out is the row id, else the compact row.
+///   by row id. With `scatter`, the row of out is the row id, else the compact row.
 /// With `gather`, row i of x is the row whose id is the i-th of rows; else the compact row i.
 /// Buffers: rows (5), x [., inputs] of `in`, packed weights, (gate f32[N] if gated), out [., outputs] of `out`.
 /// `outputs` counts those of one matrix if interleaved.

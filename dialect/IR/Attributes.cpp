@@ -67,6 +67,7 @@ static const AttributeKey parameterKeys[] = {{"name", checkText},
                                              {"optional", checkUnit, /*optional=*/true},
                                              {"source", checkText, /*optional=*/true},
                                              {"source_shape", checkIntegers, /*optional=*/true},
+                                             {"source_row", checkInteger<0, abi::mostElements>, /*optional=*/true},
                                              {"row_permutation", checkIntegers, /*optional=*/true}};
 static const AttributeKey cacheKeys[] = {
     {"layer", checkInteger<0, abi::mostLayers - 1>}, {"mode", checkCacheMode}, {"name", checkText}};

@@ -18,8 +18,8 @@ namespace attrs {
 
 /// What a manifest says of the model beside its launches: see ModelAttr.h.
 inline constexpr llvm::StringLiteral model = "chimera.model";
-/// [{name, type, optional, source, source_shape, row_permutation}]: the parameters, by number; all but the first two
-/// may be absent.
+/// [{name, type, optional, source, source_shape, source_row, row_permutation}]: the parameters, by number; all but the
+/// first two may be absent.
 inline constexpr llvm::StringLiteral parameters = "chimera.parameters";
 /// [name]: the parameters that have a gradient.
 inline constexpr llvm::StringLiteral trainable = "chimera.trainable";

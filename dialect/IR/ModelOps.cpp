@@ -21,6 +21,32 @@ static std::optional<int64_t> elementsOfShape(ArrayRef<int64_t> shape) {
   return elements && *elements <= (int64_t(1) << 53) ? elements : std::nullopt;
 }
 
+/// A parameter that is rows of its tensor: they lie in it, and are as long as the tensor's.
+static LogicalResult verifySourceRow(ParamOp op, ArrayRef<int64_t> shape, int64_t row) {
+  auto source = op.getSourceShape();
+  if (op.getRowPermutation()) {
+    return op.emitOpError("source_row and row_permutation of '") << op.getName() << "' exclude each other";
+  }
+  if (!source) {
+    return op.emitOpError("source_row of '")
+           << op.getName() << "' needs the source_shape of the tensor it is a part of";
+  }
+  if (shape.empty() || source->empty() || !elementsOfShape(*source) ||
+      elementsOfShape(source->drop_front()) != elementsOfShape(shape.drop_front())) {
+    return op.emitOpError("the rows of source_shape of '")
+           << op.getName() << "' must have as many elements as those of " << op.getResult().getType();
+  }
+  int64_t last = source->front() - shape.front();
+  if (last < 0) {
+    return op.emitOpError("source_shape of '")
+           << op.getName() << "' must have at least as many rows as " << op.getResult().getType();
+  }
+  if (row < 0 || row > last) {
+    return op.emitOpError("source_row of '") << op.getName() << "' must be in 0 .. " << last << ", got " << row;
+  }
+  return success();
+}
+
 LogicalResult ParamOp::verify() {
   auto type = cast<RankedTensorType>(getResult().getType());
   if (!type.hasStaticShape()) {
@@ -37,7 +63,11 @@ LogicalResult ParamOp::verify() {
   if (!elements) {
     return emitOpError("parameter '") << getName() << "' must have at most 2^53 elements, got " << type;
   }
-  if (auto shape = getSourceShape()) {
+  if (getSourceRow()) {
+    if (failed(verifySourceRow(*this, type.getShape(), static_cast<int64_t>(*getSourceRow())))) {
+      return failure();
+    }
+  } else if (auto shape = getSourceShape()) {
     if (elementsOfShape(*shape) != elements) {
       return emitOpError("source_shape of '") << getName() << "' must have as many elements as " << type;
     }

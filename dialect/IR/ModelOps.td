@@ -34,17 +34,23 @@ def ParamOp : Chimera_Op<"param", [Pure]> {
   let summary = "a parameter of the model";
   let description = [{
     The tensor named `name` of the checkpoint, rounded to the result's element type (to nearest, ties to even) when it is
-    loaded. `source` is its name on disk and `source_shape` its shape there, where they differ; row i is row `row_permutation[i]` of
-    the tensor on disk; an `optional` parameter that the checkpoint lacks is all zeros.
+    loaded. `source` is the name of its tensor on disk and `source_shape` that tensor's shape, where they differ; row i is row
+    `row_permutation[i]` of the tensor on disk; an `optional` parameter that the checkpoint lacks is all zeros.
+
+    A checkpoint may keep several parameters in one tensor. `source_row` says that the parameter is the rows from that one on of a
+    tensor of shape `source_shape`, whose rows have as many elements as its own.
 
     Example:
     ```mlir
     %w = chimera.param "layers.0.attn.q_proj.weight" : tensor<64x64xbf16>
     %b = chimera.param "layers.0.router.bias" {optional} : tensor<4xf32>
+    %u = chimera.param "layers.0.ffn.up_proj.weight" {source = "input_linear.weight", source_row = 96 : i64, source_shape = array<i64: 192, 64>}
+         : tensor<96x64xbf16>
     ```
   }];
   let arguments = (ins StrAttr:$name, OptionalAttr<StrAttr>:$source,
-                       OptionalAttr<DenseI64ArrayAttr>:$source_shape, OptionalAttr<DenseI64ArrayAttr>:$row_permutation,
+                       OptionalAttr<DenseI64ArrayAttr>:$source_shape, OptionalAttr<I64Attr>:$source_row,
+                       OptionalAttr<DenseI64ArrayAttr>:$row_permutation,
                        UnitAttr:$optional);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$name attr-dict `:` type($result)";

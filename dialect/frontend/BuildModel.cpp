@@ -64,12 +64,10 @@ private:
   Value buildFeedForward(Value z);
 
   bool weighted() const { return config.router.writeGate && config.hasRouter(model.getLayer()); }
-  ArrayAttr layerModes() {
-    SmallVector<ir::Mode> modes;
-    for (Mode mode : config.layerModes[model.getLayer()])
-      modes.push_back(toIr(mode));
-    return ir::modesAttr(model.ops().getContext(), modes);
+  ArrayAttr modesAttr(const std::vector<Mode> &modes) {
+    return ir::modesAttr(model.ops().getContext(), llvm::map_to_vector(modes, [](Mode mode) { return toIr(mode); }));
   }
+  ArrayAttr layerModes() { return modesAttr(config.layerModes[model.getLayer()]); }
 
   ModelBuilder model;
   const Config &config;
@@ -96,7 +94,7 @@ void FunctionBuilder::declareCaches() {
     if (config.hasRouter(layer))
       addCache(ir::CountsType::get(context, static_cast<int64_t>(config.layerModes[layer].size())), layer, "route",
                "counts");
-    for (Mode mode : config.layerModes[layer])
+    for (Mode mode : config.mixersOf(layer))
       for (Type type : mixerCaches(model, mode, weighted()))
         addCache(type, layer, StringRef(modeName(mode)), mixerCacheName(type));
   }
@@ -155,6 +153,8 @@ std::pair<DenseF64ArrayAttr, DenseI64ArrayAttr> FunctionBuilder::capacity() {
   for (Mode mode : config.layerModes[model.getLayer()]) {
     auto index = static_cast<size_t>(mode);
     std::optional<int64_t> most = config.router.maxTokens[index];
+    if (!config.layerHas(model.getLayer(), mode))
+      most = 0; // dropped
     rates.push_back(config.router.capacityFactor ? *config.router.capacityFactor * config.router.target[index]
                                                  : std::numeric_limits<double>::infinity());
     counts.push_back(most.value_or(-1));
@@ -181,18 +181,21 @@ FunctionBuilder::Routing FunctionBuilder::buildRoute(Value h) {
   auto gateKind = ir::GateKindAttr::get(builder.getContext(),
                                         router.gate == GateKind::One ? ir::GateKind::One : ir::GateKind::Prob);
   auto [rates, most] = capacity();
+  // Nothing is forced where modes are dropped: a token cannot be sent where there is no mixer.
+  bool isWhole = config.mixersOf(model.getLayer()).size() == config.layerModes[model.getLayer()].size();
   auto route = builder.create<ir::RouteOp>(
       model.loc(), RankedTensorType::get({ShapedType::kDynamic}, builder.getI8Type()),
       RankedTensorType::get({ShapedType::kDynamic}, model.accumulator()), logits.getType(), counts.getType(),
-      layerModes(), logits, model.parameter("router.bias"), forced, counts, rows, model.i64(model.getLayer()), gateKind,
-      model.f64(router.temperature), router.biasInGate ? builder.getUnitAttr() : UnitAttr(), rates, most);
+      layerModes(), logits, model.parameter("router.bias"), isWhole ? forced : Value(), counts, rows,
+      model.i64(model.getLayer()), gateKind, model.f64(router.temperature),
+      router.biasInGate ? builder.getUnitAttr() : UnitAttr(), rates, most);
   caches[nextCache++] = route.getCountsOut();
   return {route.getMode(), route.getGate(), route.getLogP()};
 }
 
 Value FunctionBuilder::buildMix(Value h, const Routing &routing) {
   OpBuilder &builder = model.ops();
-  const std::vector<Mode> &modes = config.layerModes[model.getLayer()];
+  std::vector<Mode> modes = config.mixersOf(model.getLayer());
   SmallVector<int64_t> cacheCounts;
   SmallVector<Value> mixCaches;
   SmallVector<Type> cacheTypes;
@@ -207,8 +210,8 @@ Value FunctionBuilder::buildMix(Value h, const Routing &routing) {
   auto policy = ir::CachePolicyAttr::get(
       builder.getContext(), config.cacheWrite == CacheWrite::All ? ir::CachePolicy::All : ir::CachePolicy::Routed);
   bool hasWeights = weighted();
-  auto mix = builder.create<ir::MixOp>(model.loc(), x.getType(), cacheTypes, layerModes(), policy, x, h, routing.mode,
-                                       routing.gate, hasWeights ? routing.logP : Value(), rows, mixCaches,
+  auto mix = builder.create<ir::MixOp>(model.loc(), x.getType(), cacheTypes, modesAttr(modes), policy, x, h,
+                                       routing.mode, routing.gate, hasWeights ? routing.logP : Value(), rows, mixCaches,
                                        hasWeights ? layerModes() : ArrayAttr(),
                                        builder.getDenseI64ArrayAttr(cacheCounts), static_cast<unsigned>(modes.size()));
   for (auto [region, mode] : llvm::zip_equal(mix.getMixers(), modes))
@@ -224,15 +227,9 @@ Value FunctionBuilder::buildFeedForward(Value z) {
   OpBuilder &builder = model.ops();
   Value u = model.norm(config.norm, z, "ffn_norm");
   auto activation = ir::ActivationAttr::get(builder.getContext(), toIr(config.mlpActivation));
-  Value gate, up, hidden;
-  if (config.fusedGateUp) {
-    Value both = model.linear(u, "ffn.gate_up_proj");
-    gate = model.columns(both, 0, config.intermediateSize);
-    up = model.columns(both, config.intermediateSize, config.intermediateSize);
-  } else {
-    gate = config.mlpGated ? model.linear(u, "ffn.gate_proj") : Value();
-    up = model.linear(u, "ffn.up_proj");
-  }
+  Value gate = config.mlpGated ? model.linear(u, "ffn.gate_proj") : Value();
+  Value up = model.linear(u, "ffn.up_proj");
+  Value hidden;
   if (config.mlpGated)
     hidden = builder.create<ir::GluOp>(model.loc(), up.getType(), activation, gate, up);
   else

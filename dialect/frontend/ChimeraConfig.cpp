@@ -190,7 +190,6 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
                     "mlp_gated",
                     "ffn_layers",
                     "post_norms",
-                    "fused_gate_up",
                     "qk_norm",
                     "attention_multiplier",
                     "attention_soft_cap",
@@ -224,9 +223,6 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
       {{"silu", ActivationKind::Silu}, {"gelu_tanh", ActivationKind::GeluTanh}, {"relu2", ActivationKind::Relu2}});
   config.ffnLayers = readLayerSwitches(reader, "ffn_layers", config);
   config.postNorms = reader.boolean("post_norms", false);
-  config.fusedGateUp = reader.boolean("fused_gate_up", false);
-  if (config.fusedGateUp && !config.mlpGated)
-    reader.error("fused_gate_up", "only a network with mlp_gated has a gate");
   readMultipliers(reader, config);
   config.logitsSoftCap = readSoftCap(reader, "logits_soft_cap");
   config.norm = reader.choice<NormKind>("norm", NormKind::Rms, {{"rms", NormKind::Rms}, {"layer", NormKind::Layer}});

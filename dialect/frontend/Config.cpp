@@ -29,9 +29,21 @@ bool Config::uses(Mode mode) const {
   return false;
 }
 
-bool Config::layerHas(int64_t layer, Mode mode) const {
-  const std::vector<Mode> &modes = layerModes[layer];
+static bool contains(const std::vector<Mode> &modes, Mode mode) {
   return std::find(modes.begin(), modes.end(), mode) != modes.end();
+}
+
+bool Config::layerHas(int64_t layer, Mode mode) const {
+  auto index = static_cast<size_t>(layer);
+  return contains(layerModes[index], mode) && (droppedModes.empty() || !contains(droppedModes[index], mode));
+}
+
+std::vector<Mode> Config::mixersOf(int64_t layer) const {
+  std::vector<Mode> kept;
+  for (Mode mode : layerModes[static_cast<size_t>(layer)])
+    if (layerHas(layer, mode))
+      kept.push_back(mode);
+  return kept;
 }
 
 const RopeScaling &Config::scalingOf(Mode mode) const {

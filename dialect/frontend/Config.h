@@ -131,7 +131,6 @@ struct Config {
   ActivationKind mlpActivation = ActivationKind::Silu; ///< of the feed-forward network
   bool mlpGated = true;         ///< down(f(gate u) * up u); else down(f(up u)), without gate_proj
   bool mlpBias = false;         ///< those of the feed-forward network have one
-  bool fusedGateUp = false;     ///< its gate_proj and up_proj are one matrix, ffn.gate_up_proj [2 intermediateSize, D]
   bool qkNorm = false;          ///< the heads of queries and keys are RMS-normalised before they are rotated
   std::vector<bool> ropeLayers; ///< [L]: whether a layer rotates; empty: all do
   std::optional<double> attentionMultiplier; ///< of the scores; none: 1 / sqrt(headDim)
@@ -156,6 +155,8 @@ struct Config {
   CacheWrite cacheWrite = CacheWrite::Routed;
   IdentityOutput identityOutput = IdentityOutput::Zero;
   std::vector<std::vector<Mode>> layerModes; ///< [L]: each layer's modes, ascending, never empty
+  /// [L], or empty: of a layer with a router, those of its modes that no token is admitted to (dropModes).
+  std::vector<std::vector<Mode>> droppedModes;
   SsmConfig ssm;
   RouterConfig router;
 
@@ -163,8 +164,10 @@ struct Config {
   bool uses(Mode mode) const;
   /// Whether some layer has swa or full.
   bool usesAttention() const { return uses(Mode::Swa) || uses(Mode::Full); }
-  /// Whether layer `layer` has `mode`.
+  /// Whether layer `layer` has a mixer for `mode`.
   bool layerHas(int64_t layer, Mode mode) const;
+  /// The modes of layer `layer` but those that are dropped.
+  std::vector<Mode> mixersOf(int64_t layer) const;
   /// Whether layer `layer` routes: it has more than one mode.
   bool hasRouter(int64_t layer) const { return layerModes[layer].size() > 1; }
 
@@ -236,8 +239,9 @@ struct ParameterSpec {
   std::vector<int64_t> shape; ///< row-major, [out, in]
   bool optional = false;      ///< zeros when the checkpoint lacks it
   ParameterKind kind = ParameterKind::Operand;
-  std::string source;                  ///< its name in the checkpoint
-  std::vector<int64_t> sourceShape;    ///< its shape in the checkpoint: the same elements in the same order
+  std::string source;                  ///< the name of its tensor in the checkpoint
+  std::vector<int64_t> sourceShape;    ///< the shape of that tensor: the same elements in the same order, or more rows
+  std::optional<int64_t> sourceRow;    ///< it is the rows from this one on of its tensor; none: all of it
   std::vector<int64_t> rowPermutation; ///< row i of ours is row rowPermutation[i] of the checkpoint's; empty: the same
 };
 

@@ -62,7 +62,7 @@ void readChimeraConfig(ObjectReader &reader, Config &config);
 /// carry that program's tensor names.
 void readForeignConfig(ObjectReader &reader, Config &config);
 
-/// Fills source, sourceShape and rowPermutation of each parameter for the checkpoint style of `config`.
+/// Fills in where each parameter comes from (source, sourceShape, ...) for the checkpoint style of `config`.
 void nameSources(const Config &config, std::vector<ParameterSpec> &parameters);
 
 } // namespace chimera

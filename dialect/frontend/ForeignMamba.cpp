@@ -145,7 +145,6 @@ void readGraniteMoeHybrid(ObjectReader &reader, Config &config) {
     return attends || isText(entry, "mamba");
   });
   config.intermediateSize = reader.integer("shared_intermediate_size", 1024, 1, largestSize);
-  config.fusedGateUp = true;
   config.normEps = reader.number("rms_norm_eps", 1e-6, NumberRange::positive());
   readHybrid(reader, config, std::nullopt, 1.0);
   bool rotates = reader.choice<bool>("position_embedding_type", false, {{"nope", false}, {"rope", true}});

@@ -78,7 +78,8 @@ NameTable graniteMoeHybridNames() {
            {"ssm.conv.", "mamba.conv1d."},
            {"ssm.", "mamba."},
            {"ffn_norm.", "post_attention_layernorm."},
-           {"ffn.gate_up_proj.", "shared_mlp.input_linear."},
+           {"ffn.gate_proj.", "shared_mlp.input_linear."},
+           {"ffn.up_proj.", "shared_mlp.input_linear."},
            {"ffn.down_proj.", "shared_mlp.output_linear."}}};
 }
 
@@ -146,12 +147,20 @@ std::string sourceName(const NameTable &table, std::string_view name) {
   return std::string(table.layerPrefix) + std::string(number) + rename(table.inLayer, name.substr(end));
 }
 
+/// The parameter is the rows from `first` on of a tensor that has `rows`.
+void takeRows(ParameterSpec &spec, int64_t first, int64_t rows) {
+  spec.sourceRow = first;
+  spec.sourceShape = spec.shape;
+  spec.sourceShape.front() = rows;
+}
+
 } // namespace
 
 void nameSources(const Config &config, std::vector<ParameterSpec> &parameters) {
   if (config.style == CheckpointStyle::Chimera)
     return;
   NameTable table = namesOf(config.style);
+  bool isGraniteHybrid = config.style == CheckpointStyle::GraniteMoeHybrid;
   for (ParameterSpec &spec : parameters) {
     spec.source = sourceName(table, spec.name);
     // A depthwise convolution of PyTorch has one input channel a group: [C, 1, K].
@@ -161,6 +170,11 @@ void nameSources(const Config &config, std::vector<ParameterSpec> &parameters) {
     if (config.style == CheckpointStyle::ChimeraLm &&
         (io::endsWith(spec.name, ".router.proj.weight") || io::endsWith(spec.name, ".router.bias")))
       spec.rowPermutation = {1, 2, 3, 0};
+    // granitemoehybrid keeps the two in one matrix.
+    if (isGraniteHybrid && io::endsWith(spec.name, ".ffn.gate_proj.weight"))
+      takeRows(spec, 0, 2 * config.intermediateSize);
+    if (isGraniteHybrid && io::endsWith(spec.name, ".ffn.up_proj.weight"))
+      takeRows(spec, config.intermediateSize, 2 * config.intermediateSize);
   }
 }
 

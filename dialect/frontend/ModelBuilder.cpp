@@ -45,10 +45,11 @@ Value ModelBuilder::parameter(StringRef name) {
   DenseI64ArrayAttr permutation =
       spec.rowPermutation.empty() ? DenseI64ArrayAttr() : builder.getDenseI64ArrayAttr(spec.rowPermutation);
   UnitAttr optional = spec.optional ? builder.getUnitAttr() : UnitAttr();
+  IntegerAttr sourceRow = spec.sourceRow ? i64(*spec.sourceRow) : IntegerAttr();
   DenseI64ArrayAttr sourceShape =
       spec.sourceShape == spec.shape ? DenseI64ArrayAttr() : builder.getDenseI64ArrayAttr(spec.sourceShape);
-  return builder.create<ir::ParamOp>(location, type, builder.getStringAttr(full), source, sourceShape, permutation,
-                                     optional);
+  return builder.create<ir::ParamOp>(location, type, builder.getStringAttr(full), source, sourceShape, sourceRow,
+                                     permutation, optional);
 }
 
 Value ModelBuilder::norm(NormKind kind, Value x, StringRef name, int64_t groups) {

@@ -39,13 +39,9 @@ private:
       norm("post_mixer_norm", config.norm);
     if (config.hasFeedForward(layer)) {
       norm("ffn_norm", config.norm);
-      if (config.fusedGateUp) {
-        linear("ffn.gate_up_proj", 2 * config.intermediateSize, width, config.mlpBias);
-      } else {
-        if (config.mlpGated)
-          linear("ffn.gate_proj", config.intermediateSize, width, config.mlpBias);
-        linear("ffn.up_proj", config.intermediateSize, width, config.mlpBias);
-      }
+      if (config.mlpGated)
+        linear("ffn.gate_proj", config.intermediateSize, width, config.mlpBias);
+      linear("ffn.up_proj", config.intermediateSize, width, config.mlpBias);
       linear("ffn.down_proj", width, config.intermediateSize, config.mlpBias);
       if (config.postNorms)
         norm("post_ffn_norm", config.norm);

@@ -126,18 +126,36 @@ static std::vector<int64_t> readShape(const JsonReader &json, int64_t &elements)
   return shape;
 }
 
+/// A parameter that is a part of a tensor: whole rows, which lie in it.
+static void readSourceRow(const JsonReader &json, Parameter &parameter) {
+  const std::vector<int64_t> &shape = parameter.shape, &source = parameter.sourceShape;
+  if (json.has("row_permutation"))
+    json.fail("has both a source_row and a row_permutation");
+  if (shape.empty() || source.empty())
+    json.fail("has a source_row but no rows");
+  if (json.failed())
+    return;
+  if (parameter.sourceElements / source[0] != parameter.elements / shape[0])
+    json.fail("the rows of source_shape must have as many elements as those of shape");
+  if (source[0] < shape[0])
+    json.fail("source_shape must have at least as many rows as shape");
+  if (!json.failed())
+    parameter.sourceRow = json.at("source_row").integer(0, source[0] - shape[0]);
+}
+
 static void readParameter(const JsonReader &json, Manifest &manifest) {
   Parameter parameter;
   parameter.name = json.at("name").string();
   parameter.source = json.has("source") ? json.at("source").string() : parameter.name;
   parameter.shape = readShape(json.at("shape"), parameter.elements);
   parameter.sourceShape = parameter.shape;
-  if (json.has("source_shape")) {
-    int64_t elements;
-    parameter.sourceShape = readShape(json.at("source_shape"), elements);
-    if (elements != parameter.elements)
-      json.at("source_shape").fail("must have as many elements as shape");
-  }
+  parameter.sourceElements = parameter.elements;
+  if (json.has("source_shape"))
+    parameter.sourceShape = readShape(json.at("source_shape"), parameter.sourceElements);
+  if (json.has("source_row"))
+    readSourceRow(json, parameter);
+  else if (parameter.sourceElements != parameter.elements)
+    json.at("source_shape").fail("must have as many elements as shape");
   parameter.dtype = readDtype(json.at("dtype"));
   parameter.optional = json.at("optional").boolean();
   if (json.has("row_permutation"))

@@ -52,12 +52,17 @@ struct Parameter {
   std::string name;
   std::string source; ///< Its name in the checkpoint.
   std::vector<int64_t> shape;
-  std::vector<int64_t> sourceShape; ///< Its shape in the checkpoint: the same elements in the same order.
+  std::vector<int64_t> sourceShape; ///< The tensor's there: the same elements in the same order, or more rows.
   io::DType dtype = io::DType::F32; ///< F64, F32 or BF16.
   bool optional = false;
   std::vector<int64_t> rowPermutation; ///< Row i is the checkpoint's row [i]; empty: as they are.
+  int64_t sourceRow = 0;               ///< The row of the checkpoint's tensor at which it begins.
   int64_t elements = 0;                ///< The product of the shape.
+  int64_t sourceElements = 0;          ///< That of the source shape.
   int64_t bytes = 0;
+
+  /// Where its elements begin among those of the checkpoint's tensor.
+  int64_t sourceBegin() const { return sourceRow == 0 ? 0 : sourceRow * (elements / shape[0]); }
 };
 
 struct Pool {

@@ -30,7 +30,7 @@ std::vector<Packer::Row> Packer::rowsOf(int64_t panel) const {
     if (source == sources.size() || output >= sources[source].outputs)
       break;
     const std::vector<int64_t> *order = sources[source].rows;
-    row = {source, order ? (*order)[size_t(output)] : output};
+    row = {source, sources[source].firstRow + (order ? (*order)[size_t(output)] : output)};
     ++output;
   }
   return rows;

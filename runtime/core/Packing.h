@@ -19,13 +19,14 @@ struct MatrixSource {
   const io::StoredTensor *tensor = nullptr;   ///< Row-major; null: all zeros.
   io::DType rounded = io::DType::F32;         ///< The parameter's dtype, to which its elements are rounded.
   const std::vector<int64_t> *rows = nullptr; ///< Row i is the source's row [i]; null: as they are.
+  int64_t firstRow = 0;                       ///< The row of the tensor at which it begins.
   int64_t outputs = 0;
 };
 
 /// An element that cannot be packed, by its place in the source.
 struct BadElement {
   size_t source = 0;
-  int64_t row = 0, column = 0;
+  int64_t row = 0, column = 0; ///< Of the tensor.
 };
 
 /// Packs the sources of one PackedWeights, panel by panel. A panel depends on nothing but its own rows, so panels can
@@ -45,7 +46,7 @@ private:
   /// A row of a panel: which row of which source.
   struct Row {
     size_t source = 0;
-    int64_t row = -1; ///< Of the source's memory; -1: padding.
+    int64_t row = -1; ///< Of the source's tensor; -1: padding.
   };
 
   /// Columns of a panel's rows, as their files have them.

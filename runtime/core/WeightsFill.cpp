@@ -68,6 +68,7 @@ void WeightsFill::addPacked(const PackedWeights &packed, uint8_t *to) {
     source.tensor = checkpoint.find(parameter.source);
     source.rounded = parameter.dtype;
     source.rows = parameter.rowPermutation.empty() ? nullptr : &parameter.rowPermutation;
+    source.firstRow = parameter.sourceRow;
     source.outputs = parameter.shape[0];
     inputs = parameter.shape[1];
     sources.push_back(source);
@@ -84,8 +85,8 @@ Failure WeightsFill::fillRows(const Piece &piece) const {
     return std::nullopt;
   const Parameter &parameter = parameters[piece.parameter];
   auto convert = [&](int64_t from, int64_t count, int64_t to) -> Failure {
-    io::Status status =
-        piece.tensor->convert(from, count, parameter.dtype, piece.to + to * io::sizeOf(parameter.dtype));
+    io::Status status = piece.tensor->convert(parameter.sourceBegin() + from, count, parameter.dtype,
+                                              piece.to + to * io::sizeOf(parameter.dtype));
     return status ? Failure() : Error(status.error());
   };
   if (parameter.rowPermutation.empty())

@@ -4,9 +4,11 @@
 #include "runtime/core/Sampler.h"
 #include "runtime/io/Affixes.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <string_view>
 
 namespace chimera {
@@ -105,21 +107,45 @@ Rule ruleFor(const Config &config, std::string_view name) {
   return [deviation](const Noise &noise, uint64_t i) { return deviation * noise.normal(i); };
 }
 
+size_t elementsOf(const std::vector<int64_t> &shape) {
+  size_t elements = 1;
+  for (int64_t size : shape)
+    elements *= size_t(size);
+  return elements;
+}
+
 } // namespace
 
 InitialTensor initialTensor(const Config &config, const ParameterSpec &parameter, uint64_t seed) {
+  bool isPart = parameter.sourceRow.has_value();
   InitialTensor tensor{parameter.source.empty() ? parameter.name : parameter.source,
-                       parameter.sourceShape.empty() ? parameter.shape : parameter.sourceShape,
+                       isPart || parameter.sourceShape.empty() ? parameter.shape : parameter.sourceShape,
                        {}};
-  uint64_t elements = 1;
-  for (int64_t size : tensor.shape)
-    elements *= uint64_t(size);
-  tensor.values.resize(elements);
+  tensor.values.resize(elementsOf(tensor.shape));
   Noise noise(seed, parameter.name);
   Rule rule = ruleFor(config, parameter.name);
-  for (uint64_t i = 0; i < elements; ++i)
+  for (uint64_t i = 0; i < tensor.values.size(); ++i)
     tensor.values[i] = float(rule(noise, i));
   return tensor;
+}
+
+std::vector<InitialTensor> initialTensors(const Config &config, uint64_t seed) {
+  std::vector<InitialTensor> tensors;
+  std::map<std::string, size_t> shared; // by name: the tensors that are put together from parts
+  for (const ParameterSpec &parameter : parameters(config)) {
+    InitialTensor part = initialTensor(config, parameter, seed);
+    if (!parameter.sourceRow) {
+      tensors.push_back(std::move(part));
+      continue;
+    }
+    auto [found, isNew] = shared.insert({part.name, tensors.size()});
+    if (isNew)
+      tensors.push_back({part.name, parameter.sourceShape, std::vector<float>(elementsOf(parameter.sourceShape))});
+    auto rowElements = int64_t(part.values.size()) / parameter.shape.front();
+    std::copy(part.values.begin(), part.values.end(),
+              tensors[found->second].values.begin() + *parameter.sourceRow * rowElements);
+  }
+  return tensors;
 }
 
 } // namespace chimera

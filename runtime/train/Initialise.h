@@ -12,15 +12,16 @@
 
 namespace chimera {
 
-/// A tensor of initial weights, under the name and shape that the checkpoint has.
+/// Initial weights under the name that the checkpoint has.
 struct InitialTensor {
   std::string name;
   std::vector<int64_t> shape; ///< row-major
   std::vector<float> values;  ///< the product of the shape
 };
 
-/// The initial values of one parameter of `config`. They depend on the seed, the parameter's name and the shape alone,
-/// so that a model that grows by a layer keeps the others.
+/// The initial values of one parameter of `config`: a tensor of the checkpoint, or those of its rows that it is. They
+/// depend on the seed, the parameter's name and the shape alone, so that a model that grows by a layer keeps the
+/// others.
 ///
 /// | parameter | values |
 /// |---|---|
@@ -30,6 +31,9 @@ struct InitialTensor {
 /// 16), as in Mamba-2 | | ssm.dt_bias | the inverse softplus of exp(uniform(ln 0.001, ln 0.1)), as in Mamba-2 | |
 /// ssm.decay (lti) | the logit of 1 - exp(uniform(ln 0.001, ln 0.1)): memories of 10 to 1000 tokens |
 InitialTensor initialTensor(const Config &config, const ParameterSpec &parameter, uint64_t seed);
+
+/// Those of all parameters, as the whole tensors that a checkpoint has.
+std::vector<InitialTensor> initialTensors(const Config &config, uint64_t seed);
 
 } // namespace chimera
 

@@ -23,7 +23,11 @@ static std::string quoted(const std::string &name) {
 Result<std::unique_ptr<State>> State::create(runtime::Device &device, const runtime::Model &model, bool totals) {
   if (model.manifest().trainable.empty())
     return Error(model.name() + ": has no training programs; compile it with --phases=train");
+  Result<std::vector<SourceTensor>> sources = sourceTensors(model.manifest().parameters);
+  if (!sources)
+    return Error(model.name() + ": " + sources.error().message);
   std::unique_ptr<State> state(new State(device, model));
+  state->sources = std::move(*sources);
   if (Failure failure = state->allocate(totals))
     return *failure;
   if (Failure failure = state->findBalancers())
@@ -87,6 +91,9 @@ Failure State::findBalancers() {
     auto found = byName.find(name);
     if (found == byName.end() || size_t(manifest.parameters[found->second].elements) != modes)
       return Error(owner.name() + ": parameter " + quoted(name) + " must have one element a mode");
+    const Parameter &bias = manifest.parameters[found->second];
+    if (bias.elements != bias.sourceElements)
+      return Error(owner.name() + ": parameter " + quoted(name) + " must be a tensor of its own");
     balancers[l].parameter = int64_t(found->second);
     balancers[l].bias.assign(modes, 0);
   }
@@ -223,9 +230,17 @@ Failure State::initialise(const Config &config, uint64_t seed) {
   return std::nullopt;
 }
 
-HostTensor State::asCheckpoint(size_t index, std::vector<uint8_t> bytes) const {
-  const Parameter &parameter = owner.manifest().parameters[index];
-  return {parameter.source, type(), parameter.sourceShape, permuted(parameter, bytes, true)};
+HostTensor State::asCheckpoint(const SourceTensor &source,
+                               const std::function<std::vector<uint8_t>(size_t)> &values) const {
+  HostTensor tensor{source.name, type(), source.shape, {}};
+  for (size_t index : source.parameters) {
+    std::vector<uint8_t> part = permuted(owner.manifest().parameters[index], values(index), true);
+    if (source.parameters.size() == 1)
+      tensor.bytes = std::move(part);
+    else
+      tensor.bytes.insert(tensor.bytes.end(), part.begin(), part.end());
+  }
+  return tensor;
 }
 
 std::vector<HostTensor> State::tensors() const {
@@ -246,19 +261,19 @@ std::vector<HostTensor> State::tensors() const {
     io::convertElements(type(), bytes.data(), io::DType::F32, bias.data(), int64_t(bias.size()));
     addF32(parameter.source, parameter.sourceShape, bias);
   }
-  for (size_t i = 0; i < parameterAt.size(); ++i)
-    if (!isBias(i))
-      all.push_back(asCheckpoint(i, read(parameter(i), i)));
+  for (const SourceTensor &source : sources)
+    if (!isBias(source.parameters.front()))
+      all.push_back(asCheckpoint(source, [&](size_t i) { return read(parameter(i), i); }));
   return all;
 }
 
 std::vector<HostTensor> State::gradients() const {
   std::vector<HostTensor> all;
-  for (size_t i = 0; i < parameterAt.size(); ++i)
-    if (isTrainable(i))
-      all.push_back(asCheckpoint(i, read(gradient(i), i)));
-    else if (!isBias(i))
-      all.push_back(asCheckpoint(i, std::vector<uint8_t>(bytesOf(i)))); // Nothing reads it.
+  for (const SourceTensor &source : sources)
+    if (isTrainable(source.parameters.front()) || !isBias(source.parameters.front()))
+      all.push_back(asCheckpoint(source, [&](size_t i) {
+        return isTrainable(i) ? read(gradient(i), i) : std::vector<uint8_t>(bytesOf(i)); // Else nothing reads it.
+      }));
   return all;
 }
 

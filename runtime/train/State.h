@@ -8,8 +8,10 @@
 #include "runtime/core/Model.h"
 #include "runtime/device/Device.h"
 #include "runtime/io/Safetensors.h"
+#include "runtime/train/SourceTensors.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,7 +36,7 @@ struct HostTensor {
 class State {
 public:
   /// `totals`: a step has several runs. `device` and `model` must outlive the state. Fails if the model's binary has no
-  /// training programs, or memory is short.
+  /// training programs, its parameters do not make up whole tensors of a checkpoint, or memory is short.
   static Result<std::unique_ptr<State>> create(runtime::Device &device, const runtime::Model &model, bool totals);
 
   const runtime::Model &model() const { return owner; }
@@ -100,7 +102,9 @@ private:
   size_t bytesOf(size_t parameter) const;
   void writeParameter(size_t index, const std::vector<uint8_t> &bytes);
   std::vector<uint8_t> read(const uint8_t *from, size_t parameter) const;
-  HostTensor asCheckpoint(size_t parameter, std::vector<uint8_t> bytes) const;
+  /// A tensor of the checkpoint, put together from what `values` gives for each of its parameters.
+  HostTensor asCheckpoint(const SourceTensor &source,
+                          const std::function<std::vector<uint8_t>(size_t parameter)> &values) const;
   std::string averageName(int64_t layer) const;
   Failure loadMoment(const io::Checkpoint &checkpoint, size_t parameter, const char *kind, uint8_t *to);
 
@@ -109,7 +113,8 @@ private:
   std::vector<size_t> parameterAt, trainableAt; ///< Offsets by parameter.
   size_t trainableBytes = 0;
   runtime::OwnedRegion parameters, gradientRegion, totalRegion, moments1, moments2;
-  std::vector<Balancer> balancers; ///< By layer.
+  std::vector<SourceTensor> sources; ///< Of the checkpoint.
+  std::vector<Balancer> balancers;   ///< By layer.
 };
 
 } // namespace chimera::train

@@ -185,6 +185,10 @@ TEST(PeerShape, ComesFromTheManifest) {
   auto without = peerShape(manifest);
   ASSERT_FALSE(without);
   EXPECT_EQ(without.error().message, "the model has no feed-forward layers that a dense Transformer could have");
+  manifest.parameters.emplace_back().name = "layers.0.ffn.up_proj.weight";
+  auto ungated = peerShape(manifest);
+  ASSERT_FALSE(ungated);
+  EXPECT_EQ(ungated.error().message, "the model's feed-forward layers have no gate, which the peers' layers have");
   runtime::Parameter gate;
   gate.name = "layers.0.ffn.gate_proj.weight";
   gate.shape = {160, 64};

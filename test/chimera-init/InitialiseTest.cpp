@@ -115,4 +115,25 @@ TEST(Initialise, NormsStartAsTheIdentity) {
   }
 }
 
+TEST(Initialise, PartsOfATensorArePutTogether) {
+  ConfigOrError read = parseConfig(R"({"model_type": "granitemoehybrid", "vocab_size": 11, "hidden_size": 64,
+      "num_hidden_layers": 2, "num_attention_heads": 4, "mamba_n_heads": 8, "mamba_d_state": 4,
+      "shared_intermediate_size": 6, "num_local_experts": 0})",
+                                   "config.json");
+  ASSERT_TRUE(std::holds_alternative<Config>(read)) << std::get<std::string>(read);
+  const Config &config = std::get<Config>(read);
+  int found = 0;
+  for (const InitialTensor &tensor : initialTensors(config, 1)) {
+    if (tensor.name != "model.layers.1.shared_mlp.input_linear.weight")
+      continue;
+    ++found;
+    EXPECT_EQ(tensor.shape, (std::vector<int64_t>{12, 64}));
+    std::vector<float> both = make(config, "layers.1.ffn.gate_proj.weight").values;
+    std::vector<float> up = make(config, "layers.1.ffn.up_proj.weight").values;
+    both.insert(both.end(), up.begin(), up.end());
+    EXPECT_EQ(tensor.values, both);
+  }
+  EXPECT_EQ(found, 1);
+}
+
 } // namespace

@@ -19,7 +19,7 @@ TEST_F(InspectTest, SaysWhatTheModelIs) {
   ProcessResult result = ToolTest::inspect({file("m.chm")});
   expectSuccess(result);
   for (const char *text :
-       {"producer     toy, format 7", "target       ref\n", "variant      x86-64 with sse2\n",
+       {"producer     toy, format 8", "target       ref\n", "variant      x86-64 with sse2\n",
         "weights      88 bytes row by row\n", "dtype        f32, numerics invariant",
         "vocab_size 11, hidden_size 1, 2 layers", "layers 0-1   ssm, full (target in percent: 75, 25)",
         "bos token    1", "eos tokens   2, 9", "parameters   2 tensors, 22 elements, 88 bytes", "route 32",
@@ -44,6 +44,17 @@ TEST_F(InspectTest, SaysHowLongSequencesAreAndHowToSample) {
   text = ToolTest::inspect({file("m.chm")}).out;
   EXPECT_EQ(text.find("positions "), std::string::npos) << text;
   EXPECT_EQ(text.find("sampling "), std::string::npos) << text;
+}
+
+TEST_F(InspectTest, SaysWhereAParameterComesFrom) {
+  nlohmann::json manifest = toy::manifest();
+  manifest["parameters"][0].update(
+      {{"source", "all"}, {"source_shape", nlohmann::json::array({30})}, {"source_row", 7}});
+  std::vector<uint8_t> bytes = toy::binary(manifest.dump());
+  writeFile(file("part.chm"), std::string(bytes.begin(), bytes.end()));
+  EXPECT_EQ(ToolTest::inspect({file("part.chm"), "--parameters"}).out,
+            "f32   [11]             scale from rows 7 .. 17 of the checkpoint's all\n"
+            "f32   [11]             bias (optional)\n");
 }
 
 TEST_F(InspectTest, PrintsParametersLaunchesAndTheManifest) {

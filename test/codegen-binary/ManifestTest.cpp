@@ -51,7 +51,7 @@ Manifest fullManifest() {
 
 TEST(Manifest, JsonIsAsDocumented) {
   const char *expected =
-      R"({"format":"chimera-model","version":7,"producer":"chimera-compile 0.1.0","target":"ref",)"
+      R"({"format":"chimera-model","version":8,"producer":"chimera-compile 0.1.0","target":"ref",)"
       R"("dtype":"bf16","numerics":"invariant",)"
       R"("limits":{"max_tokens":16,"max_seqs":4},)"
       R"("model":{"vocab_size":256,"hidden_size":32,"window":8,"head_dim":16,"num_attention_heads":2,)"
@@ -135,6 +135,23 @@ TEST(Manifest, AFaultOfATrainingProgramIsNamed) {
   EXPECT_EQ(message([&](Manifest &m) { m.variants[0].phases[0].launches[0].buffers[5].step = "leaves"; }),
             inference + "[5][1]: must be one of tokens, row_index, row_position, row_sequence, seq_start, seq_slot, "
                         "out_index, out_start, forced, is 'leaves'");
+}
+
+TEST(Manifest, RowsOfATensorAreWritten) {
+  Manifest manifest = fullManifest();
+  manifest.parameters[0].sourceShape = {300, 32};
+  manifest.parameters[0].sourceRow = 44;
+  EXPECT_NE(toJson(manifest).find(R"({"name":"embed_tokens.weight","shape":[256,32],"dtype":"bf16","optional":false,)"
+                                  R"("source_shape":[300,32],"source_row":44})"),
+            std::string::npos)
+      << toJson(manifest);
+  EXPECT_EQ(test::messageOf(validate(manifest)), "");
+  manifest.parameters[0].sourceRow = 45;
+  EXPECT_EQ(test::messageOf(validate(manifest)), "manifest: parameters[0].source_row: must be in 0 .. 44, is 45");
+  // Row 0 of a tensor without more rows is all of it.
+  manifest.parameters[0].sourceShape.clear();
+  manifest.parameters[0].sourceRow = 0;
+  EXPECT_EQ(test::messageOf(validate(manifest)), "");
 }
 
 TEST(Manifest, JsonParsesWhateverTheNames) {

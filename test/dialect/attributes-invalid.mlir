@@ -32,6 +32,11 @@ module attributes {chimera.parameters = [{name = "w", type = tensor<4xf32>, opti
 
 // -----
 
+// expected-error @+1 {{chimera.parameters[0]: 'source_row' must be in 0 .. 2199023255552, got -1 : i64}}
+module attributes {chimera.parameters = [{name = "w", type = tensor<4xf32>, source_row = -1 : i64}]} {}
+
+// -----
+
 // expected-error @+1 {{chimera.parameters[0]: 'shape' is not one of its keys}}
 module attributes {chimera.parameters = [{name = "w", type = tensor<4xf32>, shape = 4 : i64}]} {}
 

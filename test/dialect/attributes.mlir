@@ -14,14 +14,15 @@
 // CHECK-SAME: chimera.caches = [{layer = 0 : i64, mode = "full", name = "layers.0.full.list", type = !chimera.list<heads = 1, dim = 4, element = f32, weights = none>}]
 // CHECK-SAME: chimera.model = {bos_token_id = 0 : i64, dtype = "f32", eos_token_ids = array<i64: 2, 15>, head_dim = 4 : i64, hidden_size = 8 : i64, layers = {{\[\[}}"ssm", "swa", "full"], ["identity"]], num_attention_heads = 2 : i64, num_key_value_heads = 1 : i64, targets = [array<f64: 5.000000e-01, 2.500000e-01, 2.500000e-01>, array<f64: 1.000000e+00>], vocab_size = 16 : i64, window = 4 : i64}
 // CHECK-SAME: chimera.packed = [{bytes = 256 : i64, format = "f32", group = 1 : i64, interleaved, panel = 8 : i64, parameters = array<i64: 0, 0>}]
-// CHECK-SAME: chimera.parameters = [{name = "w", optional, row_permutation = array<i64: 1, 0>, source = "disk.w", source_shape = array<i64: 8>, type = tensor<2x4xf32>}]
+// CHECK-SAME: chimera.parameters = [{name = "w", optional, row_permutation = array<i64: 1, 0>, source = "disk.w", source_shape = array<i64: 8>, type = tensor<2x4xf32>}, {name = "v", source_row = 3 : i64, source_shape = array<i64: 8>, type = tensor<4xf32>}]
 // CHECK-SAME: chimera.trainable = ["w"]
 // CHECK-SAME: chimera.unforced_layers = [1]
 module attributes {
     chimera.model = {bos_token_id = 0 : i64, dtype = "f32", eos_token_ids = array<i64: 2, 15>, head_dim = 4 : i64, hidden_size = 8 : i64,
         layers = [["ssm", "swa", "full"], ["identity"]], num_attention_heads = 2 : i64, num_key_value_heads = 1 : i64,
         targets = [array<f64: 0.5, 0.25, 0.25>, array<f64: 1.0>], vocab_size = 16 : i64, window = 4 : i64},
-    chimera.parameters = [{name = "w", type = tensor<2x4xf32>, optional, source = "disk.w", source_shape = array<i64: 8>, row_permutation = array<i64: 1, 0>}],
+    chimera.parameters = [{name = "w", type = tensor<2x4xf32>, optional, source = "disk.w", source_shape = array<i64: 8>, row_permutation = array<i64: 1, 0>},
+        {name = "v", type = tensor<4xf32>, source_shape = array<i64: 8>, source_row = 3 : i64}],
     chimera.caches = [{layer = 0 : i64, mode = "full", name = "layers.0.full.list", type = !list}],
     chimera.packed = [{parameters = array<i64: 0, 0>, format = "f32", panel = 8 : i64, group = 1 : i64, interleaved, bytes = 256 : i64}],
     chimera.trainable = ["w"], chimera.unforced_layers = [1], chimera.cache_block = 64 : i64} {

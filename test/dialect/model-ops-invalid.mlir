@@ -306,6 +306,70 @@ func.func @param_scalar_permutation() {
 
 // -----
 
+func.func @param_row_without_shape() {
+  // expected-error @+1 {{source_row of 'w' needs the source_shape of the tensor it is a part of}}
+  %w = chimera.param "w" {source_row = 0 : i64} : tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @param_row_and_permutation() {
+  // expected-error @+1 {{source_row and row_permutation of 'w' exclude each other}}
+  %w = chimera.param "w" {source_row = 0 : i64, source_shape = array<i64: 4, 4>, row_permutation = array<i64: 1, 0>} : tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @param_row_past_the_end() {
+  // expected-error @+1 {{source_row of 'w' must be in 0 .. 2, got 3}}
+  %w = chimera.param "w" {source_row = 3 : i64, source_shape = array<i64: 4, 4>} : tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @param_negative_row() {
+  // expected-error @+1 {{source_row of 'w' must be in 0 .. 2, got -1}}
+  %w = chimera.param "w" {source_row = -1 : i64, source_shape = array<i64: 4, 4>} : tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @param_too_few_rows() {
+  // expected-error @+1 {{source_shape of 'w' must have at least as many rows as 'tensor<2x4xf32>'}}
+  %w = chimera.param "w" {source_row = 0 : i64, source_shape = array<i64: 1, 4>} : tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @param_rows_of_other_length() {
+  // expected-error @+1 {{the rows of source_shape of 'w' must have as many elements as those of 'tensor<2x4xf32>'}}
+  %w = chimera.param "w" {source_row = 0 : i64, source_shape = array<i64: 4, 5>} : tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @param_rows_of_a_negative_shape() {
+  // expected-error @+1 {{the rows of source_shape of 'w' must have as many elements as those of 'tensor<2x4xf32>'}}
+  %w = chimera.param "w" {source_row = 0 : i64, source_shape = array<i64: -4, 4>} : tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @param_row_of_a_scalar() {
+  // expected-error @+1 {{the rows of source_shape of 'w' must have as many elements as those of 'tensor<f32>'}}
+  %w = chimera.param "w" {source_row = 0 : i64, source_shape = array<i64: 4>} : tensor<f32>
+  return
+}
+
+// -----
+
 func.func @embed_narrows(%tokens: tensor<?xi32>, %rows: !chimera.rows, %table: tensor<16x8xf64>) {
   // expected-error @+1 {{'chimera.embed' op result must accumulate in 'f64', got 'f32'}}
   %x = chimera.embed %tokens, %table rows %rows : tensor<?xi32>, tensor<16x8xf64> -> tensor<?x8xf32>

@@ -14,6 +14,8 @@ func.func @model_ops(%tokens: tensor<?xi32>, %rows: !chimera.rows, %part: !chime
   %w = chimera.param "norm.weight" {optional, source = "n.w", source_shape = array<i64: 8, 1>} : tensor<8xf32>
   // CHECK: chimera.param "b" {row_permutation = array<i64: 1, 0>} : tensor<2xf32>
   %p = chimera.param "b" {row_permutation = array<i64: 1, 0>} : tensor<2xf32>
+  // CHECK: chimera.param "up" {source = "both", source_row = 3 : i64, source_shape = array<i64: 5, 2, 4>} : tensor<2x8xf32>
+  %q = chimera.param "up" {source = "both", source_row = 3 : i64, source_shape = array<i64: 5, 2, 4>} : tensor<2x8xf32>
   // CHECK: %[[H:.*]] = chimera.norm rms %[[X]], %[[W]] {eps = 1.000000e-05 : f64} : tensor<?x8xf32>, tensor<8xf32>
   %h = chimera.norm rms %x, %w {eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<8xf32>
   // CHECK: chimera.norm rms %[[H]], %[[W]] {eps = 1.000000e-05 : f64, unit_offset} : tensor<?x8xf32>, tensor<8xf32>

@@ -57,6 +57,15 @@ void ForeignModel::permuteRows(const std::string &name, const std::vector<size_t
   tensor.values = std::move(rows);
 }
 
+void ForeignModel::halveRows(const std::string &name, const std::string &first, const std::string &second) {
+  Tensor tensor = std::move(ours.at(name));
+  ours.erase(name);
+  auto middle = tensor.values.begin() + static_cast<std::ptrdiff_t>(tensor.values.size() / 2);
+  tensor.shape.front() /= 2;
+  ours[first] = {tensor.shape, {tensor.values.begin(), middle}};
+  ours[second] = {tensor.shape, {middle, tensor.values.end()}};
+}
+
 void ForeignModel::write(const std::string &directory) const {
   writeFile(directory + "/config.json", configText);
   std::vector<io::TensorView> views;

@@ -38,6 +38,9 @@ struct ForeignModel {
   /// Makes row i of `ours` what was its row order[i].
   void permuteRows(const std::string &name, const std::vector<size_t> &order);
 
+  /// Makes the first half of `name`'s rows the tensor `first` and the other `second`, in the place of `name`.
+  void halveRows(const std::string &name, const std::string &first, const std::string &second);
+
   /// Writes config.json and model.safetensors, in f64. Throws std::runtime_error.
   void write(const std::string &directory) const;
 

@@ -307,7 +307,8 @@ TEST(Foreign, GraniteMoeHybridMixesMambaAndAttentionWithoutRotation) {
         model.add(theirs + "mamba.out_proj.bias", {32}, ours + "ssm.out_proj.bias", Values::Shift);
       }
       model.add(theirs + "post_attention_layernorm.weight", {32}, ours + "ffn_norm.weight", Values::Scale);
-      model.add(theirs + "shared_mlp.input_linear.weight", {48, 32}, ours + "ffn.gate_up_proj.weight", Values::Matrix);
+      model.add(theirs + "shared_mlp.input_linear.weight", {48, 32}, ours + "both", Values::Matrix);
+      model.halveRows(ours + "both", ours + "ffn.gate_proj.weight", ours + "ffn.up_proj.weight");
       model.add(theirs + "shared_mlp.output_linear.weight", {32, 24}, ours + "ffn.down_proj.weight", Values::Matrix);
     }
     model.add("model.norm.weight", {32}, "norm.weight", Values::Scale);
@@ -315,7 +316,7 @@ TEST(Foreign, GraniteMoeHybridMixesMambaAndAttentionWithoutRotation) {
     std::set<int8_t> modes = expectSameAsOracle(model, R"({
     "model_type": "chimera", "vocab_size": 43, "hidden_size": 32, "num_hidden_layers": 3,
     "modes": [["ssm"], ["full"], ["ssm"]], "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
-    "intermediate_size": 24, "fused_gate_up": true, "attention_multiplier": 0.4, "embedding_multiplier": 12,
+    "intermediate_size": 24, "attention_multiplier": 0.4, "embedding_multiplier": 12,
     "residual_multiplier": 0.22, "logits_scaling": 8, "tie_word_embeddings": true, "rope_layers": )" +
                                                            layers + R"(,
     "ssm": {"state_size": 6, "head_dim": 16, "expand": 2, "n_groups": 1, "conv_kernel": 4, "proj_bias": true}})");

@@ -158,8 +158,6 @@ TEST(Config, NetworksHaveActivationsAndMayHaveNoGate) {
   expectErrors({
       {small(R"(, "mlp_activation": "gelu")"),
        "key 'mlp_activation': must be one of \"silu\", \"gelu_tanh\", \"relu2\", got \"gelu\""},
-      {small(R"(, "mlp_gated": false, "fused_gate_up": true)"),
-       "key 'fused_gate_up': only a network with mlp_gated has a gate"},
       {small(R"(, "norm": "layer", "norm_unit_offset": true)"),
        "key 'norm_unit_offset': only norms of kind \"rms\" have one"},
   });

@@ -354,7 +354,16 @@ TEST(ForeignConfig, GraniteHybridsAreReadWithoutExperts) {
   EXPECT_EQ(config.layerModes, std::vector<std::vector<Mode>>(5, {Mode::Ssm}));
   EXPECT_EQ(config.ssm.headDim, 16); // expand * hidden_size / mamba_n_heads
   EXPECT_EQ(config.intermediateSize, 1024);
-  EXPECT_TRUE(config.fusedGateUp);
+  std::map<std::string, ParameterSpec> specs = byName(config);
+  for (auto [ours, row] : {std::pair("gate", 0), std::pair("up", 1024)}) {
+    const ParameterSpec &spec = specs["layers.3.ffn." + std::string(ours) + "_proj.weight"];
+    EXPECT_EQ(spec.source, "model.layers.3.shared_mlp.input_linear.weight");
+    EXPECT_EQ(spec.shape, (std::vector<int64_t>{1024, 64}));
+    EXPECT_EQ(spec.sourceShape, (std::vector<int64_t>{2048, 64}));
+    EXPECT_EQ(spec.sourceRow, row);
+  }
+  EXPECT_EQ(specs["layers.3.ffn.down_proj.weight"].source, "model.layers.3.shared_mlp.output_linear.weight");
+  EXPECT_FALSE(specs["layers.3.ffn.down_proj.weight"].sourceRow);
   EXPECT_FALSE(config.rotates(0));
   EXPECT_EQ(errorOf(with("")), "key 'num_local_experts': a mixture of experts is not supported; only 0 is");
   EXPECT_EQ(errorOf(with(R"(, "num_local_experts": 0, "layer_types": ["mamba", "conv", "mamba", "mamba", "mamba"])")),

@@ -22,6 +22,7 @@ std::vector<std::string> described(const Config &config) {
     lines.push_back(line);
     EXPECT_EQ(spec.source, spec.name);
     EXPECT_EQ(spec.sourceShape, spec.shape);
+    EXPECT_FALSE(spec.sourceRow);
     EXPECT_TRUE(spec.rowPermutation.empty());
   }
   return lines;

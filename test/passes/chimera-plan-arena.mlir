@@ -12,7 +12,7 @@
 // cache is the cache.
 // CHECK: module attributes {chimera.caches = [{layer = 0 : i64, mode = "route", name = "c", type = !chimera.counts<modes = 2>},
 // CHECK-SAME: {layer = 0 : i64, mode = "swa", name = "r", type = !chimera.ring<
-// CHECK-SAME: chimera.parameters = [{name = "w", optional, row_permutation = array<i64: 1, 0>, source = "disk.w", source_shape = array<i64: 4>, type = tensor<2x2xf32>}, {name = "v", type = tensor<8xf32>}]
+// CHECK-SAME: chimera.parameters = [{name = "w", optional, row_permutation = array<i64: 1, 0>, source = "disk.w", source_shape = array<i64: 4>, type = tensor<2x2xf32>}, {name = "v", source_row = 5 : i64, source_shape = array<i64: 13>, type = tensor<8xf32>}]
 // CHECK-NOT: func.func
 // CHECK-LABEL: chimera.program @prefill arena 832 limits 64, 4 logits [0, 512] routing [512, 64]
 // CHECK-NEXT: chimera.launch @first grid <tokens = 1, seqs = 2, outputs = 3, constant = 4, divisor = 5>
@@ -37,7 +37,7 @@ func.func @prefill(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chi
   %x, %ring1 = chimera.call @second(%part, %part, %counts1, %ring) grid <tokens = 1, seqs = 0, outputs = 0, constant = 0, divisor = 1>
       {op = "b", layer = -1 : i64, order = array<i64: 0, 1, 2, 3, 4>, updated = array<i64: 3>, starts = array<i64: 0>}
       : (!chimera.rows, !chimera.rows, !counts, !ring) -> (tensor<?x2xf32>, !ring)
-  %v = chimera.param "v" : tensor<8xf32>
+  %v = chimera.param "v" {source_row = 5 : i64, source_shape = array<i64: 13>} : tensor<8xf32>
   %m, %listB1, %listA1 = chimera.call @third(%outputs, %listB, %listA, %v) grid <tokens = 0, seqs = 0, outputs = 1, constant = 0, divisor = 1>
       {op = "c", layer = -1 : i64, order = array<i64: 0, 1, 2, 3, 4>, updated = array<i64: 1, 2>}
       : (!chimera.rows, !listB, !listA, tensor<8xf32>) -> (tensor<?x1xi8>, !listB, !listA)

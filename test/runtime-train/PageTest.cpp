@@ -3,12 +3,12 @@
 // The page, as text and in a browser.
 #include "runtime/train/report/Page.h"
 #include "runtime/train/report/Records.h"
+#include "test/support/Browser.h"
 #include "test/support/Subprocess.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 
 namespace {
 
@@ -107,27 +107,14 @@ TEST(Page, IsReplacedAtOnce) {
 class PageInBrowser : public testing::Test {
 protected:
   void SetUp() override {
-    if (std::system("command -v chromium >/dev/null 2>&1") != 0)
+    if (!test::hasBrowser())
       GTEST_SKIP() << "chromium is not installed";
   }
 
   /// The document after the scripts have run.
   std::string document(const Page &page, const std::vector<std::string> &options = {}) {
     EXPECT_TRUE(bool(page.write(false)));
-    std::vector<std::string> command = {"chromium",
-                                        "--headless",
-                                        "--no-sandbox",
-                                        "--disable-gpu",
-                                        "--disable-dev-shm-usage",
-                                        "--enable-logging=stderr",
-                                        "--user-data-dir=" + folder.file("profile"),
-                                        "--virtual-time-budget=5000"};
-    command.insert(command.end(), options.begin(), options.end());
-    command.insert(command.end(), {"--dump-dom", "file://" + folder.file("page.html")});
-    test::ProcessResult result = test::runProcess(command, 110);
-    EXPECT_EQ(result.status, 0) << result.describe();
-    EXPECT_EQ(result.err.find("CONSOLE"), std::string::npos) << result.err;
-    return result.out;
+    return test::documentInBrowser(folder.file("page.html"), folder.file("profile"), options);
   }
   std::string path() const { return folder.file("page.html"); }
 

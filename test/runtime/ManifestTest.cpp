@@ -61,7 +61,7 @@ TEST(Manifest, AWrongFieldIsNamed) {
   const char *begin = "m.chm: bad manifest: ";
   std::vector<std::tuple<std::string, json, std::string>> cases = {
       {"/format", "other", "format: must be chimera-model"},
-      {"/version", 1, "version: is 1; this runtime reads 7"},
+      {"/version", 1, "version: is 1; this runtime reads 8"},
       {"/dtype", "f16", "dtype: must be one of f32, bf16, f64, is 'f16'"},
       {"/limits/max_tokens", 0, "limits.max_tokens: must be in 1 .. 1048576, is 0"},
       {"/model/vocab_size", "11", "model.vocab_size: must be an integer"},
@@ -135,6 +135,60 @@ TEST(Manifest, AWrongFieldIsNamed) {
   };
   for (const auto &[pointer, value, message] : cases)
     EXPECT_EQ(errorWith(pointer, value), begin + message) << pointer;
+}
+
+/// The toy's first parameter, of shape [11], with these fields.
+json manifestWith(const json &fields) {
+  json manifest = toy::manifest();
+  manifest["parameters"][0].update(fields);
+  return manifest;
+}
+
+TEST(Manifest, RowsOfATensorAreKept) {
+  Result<Manifest> parsed =
+      parseManifest(manifestWith({{"source_shape", json::array({30})}, {"source_row", 19}}).dump(), "m.chm");
+  ASSERT_TRUE(bool(parsed)) << parsed.error().message;
+  EXPECT_EQ(parsed->parameters[0].sourceShape, std::vector<int64_t>{30});
+  EXPECT_EQ(parsed->parameters[0].sourceElements, 30);
+  EXPECT_EQ(parsed->parameters[0].elements, 11);
+  EXPECT_EQ(parsed->parameters[0].sourceRow, 19);
+  EXPECT_EQ(parsed->parameters[1].sourceElements, 11);
+  // A row may have another shape on disk, as long as it has as many elements.
+  parsed = parseManifest(manifestWith({{"shape", {11, 6}}, {"source_shape", {20, 2, 3}}, {"source_row", 4}}).dump(),
+                         "m.chm");
+  ASSERT_TRUE(bool(parsed)) << parsed.error().message;
+  EXPECT_EQ(parsed->parameters[0].sourceBegin(), 24);
+}
+
+TEST(Manifest, AWrongRowIsNamed) {
+  const int64_t most = int64_t(1) << 41;
+  std::vector<std::pair<json, std::string>> cases = {
+      {{{"source_row", 0}}, ""},
+      {{{"source_row", 1}}, "parameters[0].source_row: must be in 0 .. 0, is 1"},
+      {{{"source_shape", json::array({30})}, {"source_row", 19}}, ""},
+      {{{"source_shape", json::array({30})}, {"source_row", 20}},
+       "parameters[0].source_row: must be in 0 .. 19, is 20"},
+      {{{"source_shape", json::array({30})}, {"source_row", -1}},
+       "parameters[0].source_row: must be in 0 .. 19, is -1"},
+      {{{"source_shape", json::array({30})}, {"source_row", INT64_MAX}},
+       "parameters[0].source_row: must be in 0 .. 19, is 9223372036854775807"},
+      {{{"source_shape", json::array({most})}, {"source_row", most - 11}}, ""},
+      {{{"source_shape", json::array({most})}, {"source_row", most - 10}},
+       "parameters[0].source_row: must be in 0 .. 2199023255541, is 2199023255542"},
+      {{{"source_shape", {most, 2}}, {"source_row", 0}}, "parameters[0].source_shape: has more than 2^41 elements"},
+      {{{"source_shape", json::array({10})}, {"source_row", 0}},
+       "parameters[0]: source_shape must have at least as many rows as shape"},
+      {{{"source_shape", {30, 2}}, {"source_row", 0}},
+       "parameters[0]: the rows of source_shape must have as many elements as those of shape"},
+      {{{"source_shape", json::array()}, {"source_row", 0}}, "parameters[0]: has a source_row but no rows"},
+      {{{"shape", json::array()}, {"source_row", 0}}, "parameters[0]: has a source_row but no rows"},
+      {{{"source_row", 0}, {"row_permutation", {1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10}}},
+       "parameters[0]: has both a source_row and a row_permutation"},
+      {{{"source_shape", json::array({30})}}, "parameters[0].source_shape: must have as many elements as shape"},
+  };
+  for (const auto &[fields, message] : cases)
+    EXPECT_EQ(parseError(manifestWith(fields).dump()), message.empty() ? "" : "m.chm: bad manifest: " + message)
+        << fields;
 }
 
 /// A manifest with a matrix that is packed twice: as it is, and interleaved with itself.
@@ -324,7 +378,7 @@ json replacement(std::mt19937 &random) {
 
 // A manifest that is well-formed may still lie about its own kernels, so what loads is not run.
 TEST(Manifest, EveryPlaceReplacedOrRemovedLoadsOrIsOneLineOfError) {
-  const json good = toy::manifest();
+  const json good = manifestWith({{"source_shape", json::array({30})}, {"source_row", 19}});
   std::vector<json::json_pointer> places;
   collect(good, json::json_pointer(), places);
   std::mt19937 random(3);
@@ -349,7 +403,7 @@ TEST(Manifest, EveryPlaceReplacedOrRemovedLoadsOrIsOneLineOfError) {
 }
 
 TEST(Manifest, EveryByteOfTheTextChangedIsParsedOrAnError) {
-  const std::string good = toy::manifest().dump();
+  const std::string good = manifestWith({{"source_shape", json::array({30})}, {"source_row", 19}}).dump();
   std::mt19937 random(4);
   int refused = 0;
   for (size_t at = 0; at < good.size(); ++at) {

@@ -10,8 +10,11 @@
 
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
+#include <map>
 #include <random>
+#include <string>
 
 namespace chimera::runtime::toy {
 namespace {
@@ -103,13 +106,17 @@ json parameterOf(const Matrix &matrix, const char *dtype) {
   return {{"name", matrix.name}, {"shape", {matrix.rows, inputs}}, {"dtype", dtype}, {"optional", false}};
 }
 
-/// The toy model with `matrices` as further parameters (of `dtype`), all in one packed form.
-std::shared_ptr<const Model> modelWith(const Expectation &expectation, const char *dtype) {
+/// The toy model with `matrices` as further parameters (of `dtype`, each with the fields that `more` gives it), all in
+/// one packed form.
+std::shared_ptr<const Model> modelWith(const Expectation &expectation, const char *dtype,
+                                       const std::function<json(const Matrix &)> &more = {}) {
   json changed = manifest();
   json indices = json::array();
   for (const Matrix *matrix : expectation.matrices) {
     indices.push_back(changed["parameters"].size());
     changed["parameters"].push_back(parameterOf(*matrix, dtype));
+    if (more)
+      changed["parameters"].back().update(more(*matrix));
   }
   const Layout &layout = expectation.layout;
   changed["variants"][0]["packed"] = json::array({{{"parameters", indices},
@@ -185,6 +192,32 @@ TEST_P(Packing, EveryElementLiesWhereTheLayoutSays) {
       }
 }
 
+/// Puts the matrices below each other into one, after three rows that are of none; and at which row each begins.
+Matrix stacked(const std::vector<const Matrix *> &matrices, std::map<std::string, int64_t> &begins) {
+  Matrix all = randomMatrix("all", 3, 9);
+  for (const Matrix *matrix : matrices) {
+    begins[matrix->name] = all.rows;
+    all.rows += matrix->rows;
+    all.values.insert(all.values.end(), matrix->values.begin(), matrix->values.end());
+    all.narrow.insert(all.narrow.end(), matrix->narrow.begin(), matrix->narrow.end());
+  }
+  return all;
+}
+
+TEST_P(Packing, RowsOfOneTensorPackAsTensorsOfTheirOwn) {
+  std::map<std::string, int64_t> begins;
+  Matrix all = stacked(expectation.matrices, begins);
+  auto part = [&](const Matrix &matrix) {
+    return json{{"source", "all"}, {"source_shape", {all.rows, inputs}}, {"source_row", begins[matrix.name]}};
+  };
+  for (const char *dtype : {"f32", "bf16"})
+    for (io::DType stored : {io::DType::F64, io::DType::F32}) {
+      auto whole = must(loadWith(modelWith(expectation, dtype), expectation.matrices, stored));
+      auto parts = must(loadWith(modelWith(expectation, dtype, part), {&all}, stored));
+      EXPECT_EQ(std::memcmp(whole->packed(0), parts->packed(0), size_t(expectation.bytes())), 0) << dtype;
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Layouts, Packing,
                          testing::Values(Layout{"f32", 16, 1, false}, Layout{"f32", 8, 4, true},
                                          Layout{"bf16", 16, 2, false}, Layout{"bf16", 32, 2, true},
@@ -237,6 +270,21 @@ TEST(PackingI8, AWeightThatIsNotFiniteIsNamed) {
         message.substr(message.find("tensor")),
         "tensor 'a': element [33, 69] is not a number of at most 127 * 2^104, which weights of eight bits must be");
   }
+}
+
+TEST(PackingI8, AWeightOfAPartIsNamedByItsPlaceInTheTensor) {
+  Matrix a = randomMatrix("a", 40, 7);
+  std::map<std::string, int64_t> begins;
+  Matrix all = stacked({&a}, begins);
+  all.values[size_t(36 * inputs + 69)] = std::nan("");
+  Expectation expectation{{"i8", 16, 4, false}, {&a}};
+  auto part = [&](const Matrix &) {
+    return json{{"source", "all"}, {"source_shape", {43, inputs}}, {"source_row", 3}};
+  };
+  auto weights = loadWith(modelWith(expectation, "bf16", part), {&all}, io::DType::F64);
+  ASSERT_FALSE(bool(weights));
+  EXPECT_NE(weights.error().message.find("tensor 'all': element [36, 69] is not a number"), std::string::npos)
+      << weights.error().message;
 }
 
 TEST(PackingI8, ExponentsAreTheSmallestThatHoldTheMagnitude) {

@@ -145,13 +145,137 @@ TEST(State, ARouterNeedsItsBias) {
   EXPECT_EQ(state.error().message, "toy.chm: parameter 'layers.0.router.bias' must have one element a mode");
 }
 
+/// A state of its own with its model and device, which has loaded nothing.
+struct Empty {
+  explicit Empty(const json &manifest) : model(toy::load(manifest)) {
+    device = std::move(*runtime::CpuDevice::create(1));
+    Result<std::unique_ptr<State>> made = State::create(*device, *model, false);
+    if (made)
+      state = std::move(*made);
+    else
+      error = made.error().message;
+  }
+
+  std::vector<float> parameter(size_t index) const {
+    std::vector<float> values(size_t(model->manifest().parameters[index].elements));
+    device->download(values.data(), state->parameter(index), values.size() * sizeof(float));
+    return values;
+  }
+
+  std::shared_ptr<const runtime::Model> model;
+  std::unique_ptr<runtime::CpuDevice> device;
+  std::unique_ptr<State> state;
+  std::string error;
+};
+
+io::TensorView view(const char *name, std::vector<int64_t> shape, const std::vector<float> &values) {
+  return {name, io::DType::F32, std::move(shape), reinterpret_cast<const uint8_t *>(values.data()), values.size() * 4};
+}
+
+/// Writes the tensors of a model to the folder, reads them with `state`, and writes them again: the path of that file.
+std::string rewritten(State &state, const std::string &folder, const std::vector<io::TensorView> &tensors) {
+  std::string path = folder + "/given.safetensors";
+  EXPECT_TRUE(bool(io::writeSafetensors(path, tensors)));
+  io::Result<io::Checkpoint> given = io::Checkpoint::open(path);
+  EXPECT_TRUE(bool(given));
+  Failure failure = state.load(*given);
+  EXPECT_FALSE(failure) << failure->message;
+  EXPECT_FALSE(writeModel(state, folder + "/written", "{}"));
+  return folder + "/written";
+}
+
+/// Each of the tensors is in the checkpoint, bit for bit.
+void expectHolds(const std::string &path, const std::vector<io::TensorView> &tensors) {
+  io::Result<io::Checkpoint> written = io::Checkpoint::open(path);
+  ASSERT_TRUE(bool(written)) << written.error().message;
+  for (const io::TensorView &tensor : tensors) {
+    const io::StoredTensor *found = written->find(tensor.name);
+    ASSERT_TRUE(found) << tensor.name;
+    EXPECT_EQ(found->shape, tensor.shape) << tensor.name;
+    std::vector<uint8_t> bytes(found->bytes);
+    ASSERT_EQ(found->bytes, tensor.bytes) << tensor.name;
+    ASSERT_TRUE(bool(found->read(0, found->elements(), bytes.data())));
+    EXPECT_EQ(std::memcmp(bytes.data(), tensor.data, bytes.size()), 0) << tensor.name;
+  }
+}
+
+/// The toy with its table as the rows from `row` on of the tensor "both" [rows, 3], and, if it has any, a parameter
+/// "first" as those from `firstRow` on.
+json manifestOfParts(int64_t rows, int64_t row, int64_t firstRows, int64_t firstRow = 0) {
+  json manifest = toy::manifest();
+  manifest["parameters"][toy::table].update({{"source", "both"}, {"source_shape", {rows, 3}}, {"source_row", row}});
+  if (firstRows)
+    manifest["parameters"].push_back({{"name", "first"},
+                                      {"shape", {firstRows, 3}},
+                                      {"dtype", "f32"},
+                                      {"optional", false},
+                                      {"source", "both"},
+                                      {"source_shape", {rows, 3}},
+                                      {"source_row", firstRow}});
+  return manifest;
+}
+
+TEST(State, PartsOfATensorAreWrittenAsTheOneTensor) {
+  runtime::toy::TemporaryFolder folder;
+  Empty made(manifestOfParts(16, 5, 5));
+  ASSERT_TRUE(made.state) << made.error;
+  std::vector<float> both(48), out = {10, 11, 12, 13};
+  for (size_t i = 0; i < both.size(); ++i)
+    both[i] = 0.3f * float(i) - 5;
+  std::vector<io::TensorView> tensors = {view("both", {16, 3}, both), view("out", {2, 2}, out)};
+  expectHolds(rewritten(*made.state, folder.path(), tensors), tensors);
+  EXPECT_EQ(made.parameter(3), std::vector<float>(both.begin(), both.begin() + 15));
+  EXPECT_EQ(made.parameter(toy::table), std::vector<float>(both.begin() + 15, both.end()));
+
+  std::vector<float> gradient(33);
+  for (size_t i = 0; i < gradient.size(); ++i)
+    gradient[i] = float(i + 1);
+  made.device->upload(made.state->gradient(toy::table), gradient.data(), gradient.size() * sizeof(float));
+  std::map<std::string, HostTensor> gradients = byName(made.state->gradients());
+  ASSERT_EQ(gradients.size(), 2u);
+  gradient.insert(gradient.begin(), 15, 0.0f); // Nothing reads the first rows.
+  EXPECT_EQ(numbers<float>(gradients["both"]), gradient);
+}
+
+TEST(State, ATensorThatItsParametersDoNotMakeUpIsRefused) {
+  auto error = [](const json &manifest) { return Empty(manifest).error; };
+  const std::string begin = "toy.chm: the checkpoint's tensor 'both' could not be written after training: ";
+  EXPECT_EQ(error(manifestOfParts(16, 5, 0)), begin + "no parameter takes its rows 0 .. 4");
+  EXPECT_EQ(error(manifestOfParts(16, 0, 0)), begin + "no parameter takes its rows 11 .. 15");
+  EXPECT_EQ(error(manifestOfParts(17, 6, 5)), begin + "no parameter takes its rows 5 .. 5");
+  EXPECT_EQ(error(manifestOfParts(16, 4, 5)), begin + "parameters 'first' and 'table' take the same rows of it");
+  EXPECT_EQ(error(manifestOfParts(11, 0, 11)), begin + "parameters 'table' and 'first' take the same rows of it");
+  EXPECT_EQ(error(manifestOfParts(11, 0, 0)), "");
+  json other = manifestOfParts(16, 5, 5);
+  other["parameters"][3]["source_shape"] = {5, 1, 3};
+  EXPECT_EQ(error(other), begin + "its parameters do not agree on its shape");
+  other = toy::manifest();
+  other["parameters"][toy::head]["source"] = "table";
+  EXPECT_EQ(error(other), "toy.chm: the checkpoint's tensor 'table' could not be written after training: its "
+                          "parameters do not agree on its shape");
+  other = toy::manifest();
+  other["parameters"][toy::bias].update({{"source", "biases"}, {"source_shape", json::array({4})}, {"source_row", 0}});
+  other["parameters"].push_back({{"name", "more"},
+                                 {"shape", json::array({2})},
+                                 {"dtype", "f32"},
+                                 {"optional", true},
+                                 {"source", "biases"},
+                                 {"source_shape", json::array({4})},
+                                 {"source_row", 2}});
+  EXPECT_EQ(error(other), "toy.chm: parameter 'layers.0.router.bias' must be a tensor of its own");
+}
+
 /// A binary's manifest for a config, without any launch.
 json manifestOf(const Config &config) {
   json manifest = toy::manifest();
   manifest["parameters"] = json::array();
-  for (const ParameterSpec &spec : parameters(config))
-    manifest["parameters"].push_back(
-        {{"name", spec.name}, {"shape", spec.shape}, {"dtype", "f32"}, {"optional", spec.optional}});
+  for (const ParameterSpec &spec : parameters(config)) {
+    json parameter = {{"name", spec.name},         {"shape", spec.shape},   {"dtype", "f32"},
+                      {"optional", spec.optional}, {"source", spec.source}, {"source_shape", spec.sourceShape}};
+    if (spec.sourceRow)
+      parameter["source_row"] = *spec.sourceRow;
+    manifest["parameters"].push_back(std::move(parameter));
+  }
   manifest["variants"][0]["training"] = json::object();
   return manifest;
 }
@@ -179,6 +303,27 @@ TEST(State, BeginsAsChimeraInitWrites) {
   Failure failure = (*state)->initialise(config("16"), 5);
   ASSERT_TRUE(bool(failure));
   EXPECT_EQ(failure->message, "toy.chm: parameter 'embed_tokens.weight' is not of this config");
+}
+
+TEST(State, BeginsAsChimeraInitWritesWhereTensorsArePutTogether) {
+  ConfigOrError read = parseConfig(R"({"model_type": "granitemoehybrid", "vocab_size": 11, "hidden_size": 64,
+      "num_hidden_layers": 1, "num_attention_heads": 4, "mamba_n_heads": 8, "mamba_d_state": 4,
+      "shared_intermediate_size": 6, "num_local_experts": 0})",
+                                   "config.json");
+  ASSERT_TRUE(std::holds_alternative<Config>(read)) << std::get<std::string>(read);
+  const Config &model = std::get<Config>(read);
+  json manifest = manifestOf(model);
+  manifest["model"]["layers"][0] = manifest["model"]["layers"][1]; // Without a router.
+  Empty made(manifest);
+  ASSERT_TRUE(made.state) << made.error;
+  ASSERT_FALSE(made.state->initialise(model, 5));
+  std::map<std::string, HostTensor> tensors = byName(made.state->tensors());
+  std::vector<InitialTensor> expected = initialTensors(model, 5);
+  EXPECT_EQ(tensors.size(), expected.size());
+  for (const InitialTensor &tensor : expected) {
+    EXPECT_EQ(tensors[tensor.name].shape, tensor.shape) << tensor.name;
+    EXPECT_EQ(numbers<float>(tensors[tensor.name]), tensor.values) << tensor.name;
+  }
 }
 
 TEST(State, ANaNInAParameterIsFound) {

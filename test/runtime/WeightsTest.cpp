@@ -128,6 +128,52 @@ TEST(Weights, TheShapeInTheCheckpointMayDiffer) {
   EXPECT_EQ(weights.error().message, "tensor 'scale': has shape [11], the model needs [11, 1, 1]");
 }
 
+/// The toy model, its first parameter with these fields.
+std::shared_ptr<const Model> modelWith(const nlohmann::json &fields) {
+  nlohmann::json manifest = toy::manifest();
+  manifest["parameters"][0].update(fields);
+  Result<std::shared_ptr<const Model>> model = Model::load("m", toy::binary(manifest.dump()));
+  EXPECT_TRUE(bool(model)) << model.error().message;
+  return *model;
+}
+
+TEST(Weights, AParameterMayBeRowsOfATensor) {
+  std::vector<double> all(30);
+  for (size_t i = 0; i < all.size(); ++i)
+    all[i] = double(i) / 3;
+  auto loaded = [&](int64_t row) {
+    return load({view("all", {30}, io::DType::F64, all.data())},
+                modelWith({{"source", "all"}, {"source_shape", nlohmann::json::array({30})}, {"source_row", row}}));
+  };
+  for (int64_t row : {0, 7, 19}) {
+    Result<std::shared_ptr<const Weights>> weights = loaded(row);
+    ASSERT_TRUE(bool(weights)) << weights.error().message;
+    const float *scale = static_cast<const float *>((*weights)->data(0));
+    for (int64_t i = 0; i < 11; ++i)
+      EXPECT_EQ(scale[i], float(all[size_t(row + i)])) << row;
+    EXPECT_TRUE((*weights)->unused().empty());
+  }
+  EXPECT_NE((*loaded(0))->digest(), (*loaded(7))->digest());
+  // What is on disk is the whole tensor.
+  Result<std::shared_ptr<const Weights>> weights =
+      load({view("all", {11}, io::DType::F64, values)},
+           modelWith({{"source", "all"}, {"source_shape", nlohmann::json::array({30})}, {"source_row", 7}}));
+  ASSERT_FALSE(bool(weights));
+  EXPECT_EQ(weights.error().message, "tensor 'all': has shape [11], the model needs [30]");
+}
+
+TEST(Weights, RowsOfATensorAreReadInPieces) {
+  constexpr int64_t columns = 256, rows = 3000, first = 100;
+  std::vector<float> all(size_t((rows + 150) * columns)), scale(size_t(rows * columns));
+  for (size_t i = 0; i < all.size(); ++i)
+    all[i] = float(i);
+  Result<std::shared_ptr<const Weights>> weights =
+      load({view("scale", {rows + 150, columns}, io::DType::F32, all.data())},
+           modelWith({{"shape", {rows, columns}}, {"source_shape", {rows + 150, columns}}, {"source_row", first}}));
+  ASSERT_TRUE(bool(weights)) << weights.error().message;
+  EXPECT_EQ(std::memcmp((*weights)->data(0), all.data() + first * columns, scale.size() * sizeof(float)), 0);
+}
+
 TEST(Weights, TheDigestIsThatOfTheNumbersAlone) {
   auto digest = [](const std::vector<io::TensorView> &tensors) {
     Result<std::shared_ptr<const Weights>> weights = load(tensors);

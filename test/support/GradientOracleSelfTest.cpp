@@ -204,7 +204,7 @@ const char *const tiny[] = {
         "router": {"input_norm": "rms", "gate": "one", "bias_in_gate": true, "capacity_factor": 1.2}})",
     R"({"model_type": "chimera", "vocab_size": 5, "hidden_size": 4, "num_hidden_layers": 3, "intermediate_size": 2,
         "num_attention_heads": 1, "head_dim": 4, "cache_write": "all", "qkv_bias": true, "attention_out_bias": true,
-        "mlp_bias": true, "fused_gate_up": true, "qk_norm": true, "rope_layers": [true, true, false],
+        "mlp_bias": true, "qk_norm": true, "rope_layers": [true, true, false],
         "attention_multiplier": 0.3, "embedding_multiplier": 2, "residual_multiplier": 0.4, "logits_scaling": 0.5,
         "modes": [["ssm", "full"], ["ssm"], ["ssm", "swa", "identity"]], "window": 4,
         "ssm": {"state_size": 2, "head_dim": 4, "expand": 1, "conv_kernel": 2, "proj_bias": true,

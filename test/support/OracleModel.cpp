@@ -78,13 +78,9 @@ std::vector<T> Evaluation<T>::postNormed(size_t layer, const std::string &name, 
 template <typename T> std::vector<T> Evaluation<T>::feedForward(size_t layer, const std::vector<T> &z) const {
   LayerParametersOf<T> tensors = tensorsOf(layer);
   std::vector<T> u = normOfLayer(layer, "ffn_norm", z);
-  size_t inner = config.intermediateSize;
-  std::vector<T> both = config.fusedGateUp ? tensors.project("ffn.gate_up_proj", u) : std::vector<T>();
-  std::vector<T> up = config.fusedGateUp ? slice(both, inner, inner) : tensors.project("ffn.up_proj", u);
-  std::vector<T> gate = config.fusedGateUp ? slice(both, 0, inner)
-                        : config.mlpGated  ? tensors.project("ffn.gate_proj", u)
-                                           : up;
-  for (size_t i = 0; i < inner; ++i)
+  std::vector<T> up = tensors.project("ffn.up_proj", u);
+  std::vector<T> gate = config.mlpGated ? tensors.project("ffn.gate_proj", u) : up;
+  for (size_t i = 0; i < up.size(); ++i)
     up[i] = config.mlpGated ? activated(config.mlpActivation, gate[i]) * up[i] : activated(config.mlpActivation, up[i]);
   return postNormed(layer, "post_ffn_norm", tensors.project("ffn.down_proj", up));
 }

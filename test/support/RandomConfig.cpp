@@ -90,7 +90,6 @@ std::vector<int> levelsOfOptions() {
   levels[RouterNorm] = 3;
   levels[Temperature] = temperatures.size();
   levels[Capacity] = 4;
-  levels[FeedForward] = 3;
   levels[Biases] = 4;
   levels[Activations] = 6;
   levels[Rotates] = 3;
@@ -175,6 +174,8 @@ void addStateSpace(json &config, const std::vector<int> &row, int hidden, Random
   ssm["state_size"] = stateSizes[row[StateSize]];
   if (row[StateSpace] == 1) {
     ssm["kind"] = "lti";
+    if (row[PostNorms] == 1) // a norm of what few numbers make magnifies rounding: of one, all is its sign
+      ssm["state_size"] = std::max(8, stateSizes[row[StateSize]]);
     return;
   }
   int expand = row[Expand] + 1, headDim = stateHeadDims[row[StateHeadDim]];
@@ -224,7 +225,6 @@ std::string makeConfig(const std::vector<int> &row, Random random) {
   config["intermediate_size"] = row[FeedForward] ? random.between(8, 80) : 0;
   config["mlp_activation"] = std::array<const char *, 3>{"silu", "gelu_tanh", "relu2"}[row[Activations] % 3];
   config["mlp_gated"] = row[Activations] < 3;
-  config["fused_gate_up"] = row[FeedForward] == 2 && row[Activations] < 3;
   config["norm"] = row[Norm] ? "layer" : "rms";
   config["norm_unit_offset"] = row[NormOffset] == 1 && !row[Norm];
   config["norm_eps"] = random.chance(0.5) ? 1e-5 : 1e-3;

@@ -76,10 +76,8 @@ void addStateSpace(Shapes &shapes, const std::string &prefix, const Config &conf
 void addFeedForward(Shapes &shapes, const std::string &layer, const Config &config) {
   int64_t width = config.hiddenSize, inner = config.intermediateSize;
   addNorm(shapes, layer + "ffn_norm", config.norm, width);
-  if (config.fusedGateUp)
-    addLinear(shapes, layer + "ffn.gate_up_proj", 2 * inner, width, config.mlpBias);
   for (const char *name : {"gate_proj", "up_proj"})
-    if (!config.fusedGateUp && (config.mlpGated || std::string(name) == "up_proj"))
+    if (config.mlpGated || std::string(name) == "up_proj")
       addLinear(shapes, layer + "ffn." + name, inner, width, config.mlpBias);
   addLinear(shapes, layer + "ffn.down_proj", width, inner, config.mlpBias);
   if (config.postNorms)

@@ -2,6 +2,7 @@
 #include "tools/chimera-bench/Peers.h"
 
 #include "runtime/core/ProcessLimits.h"
+#include "runtime/io/Affixes.h"
 #include "tools/chimera-bench/Process.h"
 #include "tools/chimera-bench/TemporaryFolder.h"
 
@@ -22,11 +23,16 @@ io::Result<PeerShape> peerShape(const runtime::Manifest &manifest) {
   shape.headDim = manifest.model.headDim;
   shape.vocab = manifest.model.vocabSize;
   shape.dtype = manifest.dtype == io::DType::BF16 ? io::DType::BF16 : io::DType::F32;
-  for (const runtime::Parameter &parameter : manifest.parameters)
-    if (parameter.name == "layers.0.ffn.gate_proj.weight" && parameter.shape.size() == 2)
+  bool isUngated = false;
+  for (const runtime::Parameter &parameter : manifest.parameters) {
+    if (io::endsWith(parameter.name, ".ffn.gate_proj.weight") && parameter.shape.size() == 2)
       shape.feedForward = parameter.shape[0];
+    isUngated |= io::endsWith(parameter.name, ".ffn.up_proj.weight");
+  }
   if (shape.heads == 0)
     return io::Error{"the model has no attention heads that a dense Transformer could have"};
+  if (shape.feedForward == 0 && isUngated)
+    return io::Error{"the model's feed-forward layers have no gate, which the peers' layers have"};
   if (shape.feedForward == 0)
     return io::Error{"the model has no feed-forward layers that a dense Transformer could have"};
   return shape;

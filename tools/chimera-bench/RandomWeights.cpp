@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
+#include <map>
 #include <string_view>
 
 namespace chimera::bench {
@@ -72,13 +72,20 @@ io::Result<WeightsHandle> makeRandomWeights(const chimera_model *model, const ru
     return folder.error();
   std::vector<std::vector<uint8_t>> storage;
   std::vector<io::TensorView> tensors;
-  std::set<std::string> made;
+  std::map<std::string, size_t> made; // Several parameters may be rows of one tensor.
   for (const runtime::Parameter &parameter : manifest.parameters) {
-    if (!made.insert(parameter.source).second)
-      continue;
-    storage.push_back(randomTensor(seed, parameter.name, parameter.dtype, parameter.elements));
-    tensors.push_back(
-        {parameter.source, parameter.dtype, parameter.sourceShape, storage.back().data(), uint64_t(parameter.bytes)});
+    auto [found, isNew] = made.insert({parameter.source, tensors.size()});
+    if (isNew) {
+      storage.emplace_back(size_t(parameter.sourceElements * io::sizeOf(parameter.dtype)));
+      tensors.push_back({parameter.source, parameter.dtype, parameter.sourceShape, storage.back().data(),
+                         uint64_t(storage.back().size())});
+    }
+    const io::TensorView &tensor = tensors[found->second];
+    if (tensor.shape != parameter.sourceShape)
+      continue; // Loading will say so.
+    std::vector<uint8_t> part = randomTensor(seed, parameter.name, tensor.dtype, parameter.elements);
+    std::copy(part.begin(), part.end(),
+              storage[found->second].begin() + parameter.sourceBegin() * io::sizeOf(tensor.dtype));
   }
   std::string path = folder->file();
   if (io::Status status = io::writeSafetensors(path, tensors); !status)

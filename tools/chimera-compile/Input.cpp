@@ -2,7 +2,7 @@
 #include "tools/chimera-compile/Input.h"
 #include "dialect/IR/Attributes.h"
 #include "dialect/frontend/BuildModel.h"
-#include "dialect/frontend/Config.h"
+#include "dialect/frontend/DropModes.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "runtime/io/FileKind.h"
@@ -25,12 +25,30 @@ llvm::Error fault(const llvm::Twine &what) {
 
 using Buffer = std::unique_ptr<llvm::MemoryBuffer>;
 
+/// Leaves out what --drop-modes says, and tells it on the standard error.
+llvm::Error dropUnused(Config &config, const Options &options) {
+  if (!options.dropModes)
+    return llvm::Error::success();
+  io::Result<ModeCounts> counts = countModes(*options.dropModes, config);
+  if (!counts)
+    return fault(counts.error().message);
+  std::vector<std::string> lines = dropModes(config, *counts, options.dropShare);
+  if (lines.empty())
+    lines.push_back("--drop-modes: every mode is taken, none is dropped");
+  for (const std::string &line : lines)
+    llvm::errs() << "note: " << line << "\n";
+  return llvm::Error::success();
+}
+
 llvm::Expected<ModuleRef> fromConfig(mlir::MLIRContext &context, const Options &options, const ConfigOrError &config) {
   if (const std::string *message = std::get_if<std::string>(&config))
     return fault(*message);
   FirstDiagnostic diagnostics(&context, options.input);
   DType dtype = options.dtype ? dtypeFromName(*options.dtype).value_or(DType::F32) : DType::F32;
-  ModuleRef module = buildModel(context, std::get<Config>(config), dtype);
+  Config read = std::get<Config>(config);
+  if (llvm::Error error = dropUnused(read, options))
+    return error;
+  ModuleRef module = buildModel(context, read, dtype);
   if (!module || mlir::failed(mlir::verify(*module)))
     return diagnostics.takeError("no model can be built from this config");
   return module;
@@ -65,6 +83,8 @@ llvm::Error checkDType(mlir::ModuleOp module, const Options &options) {
 
 /// Bytecode is refused, as only the text form is guarded.
 llvm::Expected<ModuleRef> fromIR(mlir::MLIRContext &context, const Options &options, Buffer buffer) {
+  if (options.dropModes)
+    return fault(options.input + ": --drop-modes is for a config: IR says itself which modes a layer has");
   llvm::StringRef text = buffer->getBuffer();
   if (text.starts_with("ML\xefR"))
     return fault(options.input + ": MLIR bytecode is not read; give the text form");

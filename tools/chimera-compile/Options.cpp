@@ -64,6 +64,14 @@ struct CommandLine {
       cl::desc("The most memory for the activations of a training run: a number of bytes, or of K, M or G (1024); what "
                "does not fit is computed again"),
       cl::value_desc("n"), cl::cat(category)};
+  cl::opt<std::string> dropModes{
+      "drop-modes",
+      cl::desc("Leave out of each layer the modes that its tokens do not take, by a routing that chimera-run --routing "
+               "wrote; a token that would take one takes the next of full, swa, ssm, identity"),
+      cl::value_desc("file.npy"), cl::cat(category)};
+  cl::opt<std::string> dropShare{
+      "drop-share", cl::desc("The greatest share of a layer's tokens that --drop-modes takes for none (0)"),
+      cl::value_desc("share"), cl::init("0"), cl::cat(category)};
   cl::opt<bool> explain{
       "explain", cl::desc("Compile nothing: print how each key of the config is understood, and what lies beside it"),
       cl::cat(category)};
@@ -160,6 +168,20 @@ llvm::Error checkLimits(const CommandLine &line, Options &options) {
   return llvm::Error::success();
 }
 
+llvm::Error checkDropping(const CommandLine &line, Options &options) {
+  if (line.dropShare.getNumOccurrences() && !line.dropModes.getNumOccurrences())
+    return misuse("--drop-share is for --drop-modes");
+  if (llvm::StringRef(line.dropShare).getAsDouble(options.dropShare) || !(options.dropShare >= 0) ||
+      options.dropShare >= 1)
+    return misuse("--drop-share: '" + line.dropShare + "' is not a number from 0 to below 1");
+  if (!line.dropModes.getNumOccurrences())
+    return llvm::Error::success();
+  if (llvm::is_contained(options.phases, "train"))
+    return misuse("--drop-modes is for --phases=infer: what is dropped cannot be trained");
+  options.dropModes = line.dropModes;
+  return llvm::Error::success();
+}
+
 llvm::Expected<Options> check(const CommandLine &line) {
   Options options;
   if (line.inputs.size() != 1)
@@ -186,6 +208,8 @@ llvm::Expected<Options> check(const CommandLine &line) {
       return misuse("--memory-limit is for --phases=train");
     options.memoryLimit = *bytes;
   }
+  if (llvm::Error error = checkDropping(line, options))
+    return error;
   options.numerics = line.numerics;
   if (llvm::Error error = checkName("numerics", options.numerics, {"invariant", "fast"}))
     return error;

@@ -39,6 +39,9 @@ struct Options {
   /// The most bytes of a training program's arena; 0: no limit.
   int64_t memoryLimit = 0;
   Emit emit = Emit::Binary;
+  /// What chimera-run --routing wrote: modes that at most `dropShare` of a layer's tokens take are dropped.
+  std::optional<std::string> dropModes;
+  double dropShare = 0;
   /// Print how the config is understood, and compile nothing.
   bool explain = false;
 };

@@ -39,12 +39,10 @@ int initialise(const Options &options) {
     return fail(*message);
   const auto &config = std::get<Config>(read);
 
-  std::vector<InitialTensor> tensors;
+  std::vector<InitialTensor> tensors = initialTensors(config, options.seed);
   int64_t elements = 0;
-  for (const ParameterSpec &parameter : parameters(config)) {
-    tensors.push_back(initialTensor(config, parameter, options.seed));
-    elements += int64_t(tensors.back().values.size());
-  }
+  for (const InitialTensor &tensor : tensors)
+    elements += int64_t(tensor.values.size());
   std::vector<io::TensorView> views;
   views.reserve(tensors.size());
   for (const InitialTensor &tensor : tensors)

@@ -189,12 +189,25 @@ static void printPacked(const Manifest &manifest, const runtime::Variant &varian
   }
 }
 
+/// Where a parameter comes from, unless that is the whole tensor of its name.
+static std::string sourceText(const runtime::Parameter &parameter) {
+  bool isPart = parameter.elements != parameter.sourceElements;
+  std::string text;
+  if (isPart)
+    text = " from rows " + std::to_string(parameter.sourceRow) + " .. " +
+           std::to_string(parameter.sourceRow + parameter.shape[0] - 1) + " of";
+  else if (parameter.source != parameter.name)
+    text = " from";
+  if (!text.empty())
+    text += " the checkpoint's " + io::escaped(parameter.source);
+  return text;
+}
+
 void printParameters(const Manifest &manifest) {
   for (const runtime::Parameter &parameter : manifest.parameters) {
-    std::string source =
-        parameter.source == parameter.name ? "" : " from the checkpoint's " + io::escaped(parameter.source);
     std::printf("%-5s %-16s %s%s%s\n", io::nameOf(parameter.dtype), io::shapeText(parameter.shape).c_str(),
-                io::escaped(parameter.name).c_str(), source.c_str(), parameter.optional ? " (optional)" : "");
+                io::escaped(parameter.name).c_str(), sourceText(parameter).c_str(),
+                parameter.optional ? " (optional)" : "");
   }
   for (const runtime::Variant &variant : manifest.variants)
     printPacked(manifest, variant);

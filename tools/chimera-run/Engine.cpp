@@ -2,6 +2,7 @@
 #include "tools/chimera-run/Engine.h"
 
 #include "tools/chimera-run/ModelDefaults.h"
+#include "tools/chimera-run/Report.h"
 #include "tools/support/Streams.h"
 
 #include <chrono>
@@ -99,10 +100,14 @@ Result<chimera_sequence> Engine::addSequence() {
   chimera_sequence sequence = 0;
   if (int32_t status = chimera_sequence_add(session.get(), &sequence, error))
     return limitError(error, status, maxSequences);
+  if (report)
+    report->begin(sequence, 0);
   return sequence;
 }
 
 Status Engine::dropSequence(chimera_sequence sequence) {
+  if (report)
+    report->end(sequence);
   ErrorSlot error;
   if (chimera_sequence_drop(session.get(), sequence, error))
     return error.take();
@@ -142,6 +147,8 @@ Result<chimera_sequence> Engine::restoreSequence(std::string_view snapshot, int6
     return io::Error{"the snapshot is of " + std::to_string(*restored) + " tokens, not of " + std::to_string(tokens)};
   }
   spent.restoredTokens += tokens;
+  if (report)
+    report->begin(sequence, tokens);
   return sequence;
 }
 
@@ -156,6 +163,8 @@ Status Engine::step(const std::vector<chimera_step_item> &items, std::vector<uin
       outputs += item.logits == CHIMERA_LOGITS_ALL ? item.count : item.logits == CHIMERA_LOGITS_LAST ? 1 : 0;
   }
   logits.resize(size_t(outputs * logitsRowBytes()));
+  if (report && !routing)
+    routing = &ownRouting;
   if (routing)
     routing->resize(size_t(rows * about.layers));
 
@@ -168,6 +177,17 @@ Status Engine::step(const std::vector<chimera_step_item> &items, std::vector<uin
   (decode ? spent.decodeTokens : spent.prefillTokens) += rows;
   (decode ? spent.decodeSeconds : spent.prefillSeconds) += seconds.count();
   warnOfLength(items);
+  return report ? tell(items, routing->data()) : Status();
+}
+
+Status Engine::tell(const std::vector<chimera_step_item> &items, const int8_t *modes) {
+  for (const chimera_step_item &item : items) {
+    Result<chimera_memory> memory = memoryOf(item.sequence);
+    if (!memory)
+      return memory.error();
+    report->add(item.sequence, item.tokens, item.count, modes, *memory);
+    modes += item.count * about.layers;
+  }
   return {};
 }
 
@@ -186,13 +206,17 @@ void Engine::warnOfLength(const std::vector<chimera_step_item> &items) {
   }
 }
 
-Result<chimera_memory> Engine::memory() const {
+Result<chimera_memory> Engine::memoryOf(chimera_sequence sequence) const {
   ErrorSlot error;
   chimera_memory memory = {};
   memory.struct_size = sizeof memory;
-  if (chimera_memory_use(session.get(), CHIMERA_ALL_SEQUENCES, &memory, error))
+  if (chimera_memory_use(session.get(), sequence, &memory, error))
     return error.take();
   return memory;
+}
+
+Result<chimera_memory> Engine::memory() const {
+  return memoryOf(CHIMERA_ALL_SEQUENCES);
 }
 
 } // namespace chimera::run

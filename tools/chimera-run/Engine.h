@@ -24,6 +24,8 @@ struct StepTimes {
   int64_t restoredTokens = 0; ///< That no step was fed, as they came in snapshots.
 };
 
+class Report;
+
 /// A loaded model with its weights, and one session.
 class Engine {
 public:
@@ -34,6 +36,9 @@ public:
   bool started() const { return session != nullptr; }
   /// Makes the session, with the threads and the memory of `options`; once, before the calls below it.
   io::Status start(const Options &options, int64_t maxSequences);
+
+  /// Tells `to` of every sequence and step from now on; it must be there as long as there are any.
+  void watch(Report &to) { report = &to; }
 
   const chimera_model_info &info() const { return about; }
   const chimera_model *handle() const { return model.get(); }
@@ -67,6 +72,10 @@ public:
 private:
   /// Says once, on stderr, that a sequence of the step is now longer than the model was made for.
   void warnOfLength(const std::vector<chimera_step_item> &items);
+  /// Tells the report of a step, whose rows have these modes.
+  io::Status tell(const std::vector<chimera_step_item> &items, const int8_t *modes);
+  /// The cache bytes of one sequence, or of all.
+  io::Result<chimera_memory> memoryOf(chimera_sequence sequence) const;
 
   struct Free {
     void operator()(chimera_model *handle) const { chimera_model_free(handle); }
@@ -80,6 +89,8 @@ private:
   std::unique_ptr<chimera_weights, Free> weights;
   std::unique_ptr<chimera_session, Free> session;
   int64_t maxSequences = 0;
+  Report *report = nullptr;
+  std::vector<int8_t> ownRouting; ///< Of a step whose caller asks for none.
   bool warnedOfLength = false;
   chimera_model_info about = {};
   StepTimes spent;

@@ -137,6 +137,10 @@ static void addRunOptions(CLI::App &app, Options &options, RawOptions &raw) {
                  "how each sequence is cut: prefill, decode, or chunks:5,7,1 (the last size repeats)")
       ->capture_default_str();
   app.add_flag("--stats", options.stats, "print speed and cache memory by mode on stderr");
+  app.add_option("--report", options.report,
+                 "write an HTML page: the mode of each token in each layer, and how the caches grew; without "
+                 "--schedule, texts are then fed 128 tokens at a time")
+      ->type_name("FILE");
 }
 
 /// The options of `names` that were given say nothing without one of `others`.
@@ -231,6 +235,8 @@ static Status checkFiles(const Options &options) {
   for (auto [name, path] : outputs)
     if (path == tools::standardInput)
       return Error{std::string(name) + ": an array cannot go to the standard output, as it is not written in order"};
+  if (options.report == tools::standardInput)
+    return Error{"--report: a file is needed, as the standard output has the answers"};
   if (options.promptCache == tools::standardInput)
     return Error{"--prompt-cache: a file is needed, as it is read and written"};
   auto place = [](const std::string &path) {
@@ -267,6 +273,8 @@ static Status finish(const CLI::App &app, const RawOptions &raw, Options &option
   if (!schedule)
     return Error{"--schedule: " + schedule.error().message};
   options.schedule = *schedule;
+  if (!options.report.empty() && !app.count("--schedule")) // So that the page sees the caches grow.
+    options.schedule = *Schedule::parse("chunks:128");
   io::Result<uint64_t> seed = tools::parseSeed(raw.seed);
   if (!seed)
     return seed.error();

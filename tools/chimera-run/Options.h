@@ -30,6 +30,7 @@ struct Options {
   int64_t maxSequences = 0; ///< The most whose caches are held at once; 0: see `residentSequences`.
   int64_t memoryLimit = 0;  ///< Bytes of the caches; 0: what the process may use.
   bool stats = false;
+  std::string report; ///< A page of what happens; empty: none.
   Schedule schedule;
 
   std::optional<std::string> tokens;

@@ -6,7 +6,9 @@
 #include "tools/chimera-run/Evaluate.h"
 #include "tools/chimera-run/ModelDefaults.h"
 #include "tools/chimera-run/Options.h"
+#include "tools/chimera-run/Report.h"
 #include "tools/chimera-run/Stats.h"
+#include "tools/chimera-run/Tokenizer.h"
 #include "tools/support/Streams.h"
 
 #include <cstdio>
@@ -54,6 +56,12 @@ static io::Status work(const run::Options &options, Input input, run::Engine &en
   return options.continues ? continueTokens(options, engine) : evaluate(options, engine);
 }
 
+/// The page of --report. Token ids of a model without a tokenizer are shown as numbers.
+static io::Status writeReport(const run::Options &options, const run::Engine &engine, const run::Report &report) {
+  io::Result<std::unique_ptr<run::Tokenizer>> tokenizer = run::Tokenizer::open(options, engine.info());
+  return report.write(options.report, options.model, engine.handle(), tokenizer ? tokenizer->get() : nullptr);
+}
+
 static io::Status execute(run::Options options) {
   // First, so that a wrong name is said at once, and not after a model of many gigabytes was read.
   io::Result<Input> input = readInput(options);
@@ -63,7 +71,12 @@ static io::Status execute(run::Options options) {
   if (!engine)
     return engine.error();
   run::takeSampling(engine->handle(), options);
+  run::Report report(engine->info().layers);
+  if (!options.report.empty())
+    engine->watch(report);
   io::Status status = work(options, std::move(*input), *engine);
+  if (status && !options.report.empty())
+    status = writeReport(options, *engine, report);
   if (!options.stats || !engine->started())
     return status;
   io::Status printed = printStats(*engine, stderr);

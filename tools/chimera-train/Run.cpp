@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-train/Run.h"
 
+#include "runtime/io/Affixes.h"
 #include "runtime/train/CheckpointFiles.h"
 #include "runtime/train/ContentDigest.h"
 #include "runtime/train/data/Streams.h"
@@ -189,9 +190,9 @@ static void removeUnfinished(const std::string &folder) {
   std::error_code ignored;
   for (filesystem::directory_iterator at(folder, ignored), end; !ignored && at != end; at.increment(ignored)) {
     std::string name = at->path().filename().string();
-    bool isUnfinished = name.rfind("train-", 0) == 0 && at->path().extension() == ".part";
-    isUnfinished |= name.rfind("tokens-", 0) == 0 && name.find(".bin.tmp-") != std::string::npos;
-    auto isPartOf = [&](const char *whole) { return name.rfind(std::string(whole) + ".tmp-", 0) == 0; };
+    bool isUnfinished = io::startsWith(name, "train-") && at->path().extension() == ".part";
+    isUnfinished |= io::startsWith(name, "tokens-") && name.find(".bin.tmp-") != std::string::npos;
+    auto isPartOf = [&](const char *whole) { return io::startsWith(name, std::string(whole) + ".tmp-"); };
     for (const char *whole : {"config.json", "model.safetensors", "training.html", "profile.txt"})
       isUnfinished |= isPartOf(whole);
     isUnfinished |= std::any_of(std::begin(filesOfTokenizer), std::end(filesOfTokenizer), isPartOf);

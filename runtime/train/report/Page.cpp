@@ -2,10 +2,17 @@
 #include "runtime/train/report/Page.h"
 
 #include "runtime/io/AtomicFile.h"
-#include "runtime/train/report/PageTemplate.h"
+#include "runtime/io/HtmlPage.h"
 
 #include <cstdio>
 #include <cstdlib>
+
+namespace chimera {
+
+/// Of the folder page (cmake/Pages.cmake).
+extern const io::HtmlTemplate trainingPage;
+
+} // namespace chimera
 
 namespace chimera::train {
 
@@ -56,26 +63,12 @@ static json listOf(const std::vector<json> &kept, const json &last) {
   return list;
 }
 
-static void replace(std::string &text, const std::string &word, const std::string &by) {
-  size_t at = text.find(word);
-  if (at != std::string::npos)
-    text.replace(at, word.size(), by);
-}
-
 std::string Page::html(bool finished) const {
   json data = {{"run", run},
                {"finished", finished},
                {"steps", listOf(steps.kept, lastStep)},
                {"evaluations", listOf(evaluations.kept, lastEvaluation)}};
-  std::string text = data.dump(-1, ' ', false, json::error_handler_t::replace);
-  std::string safe; // "<" may not end the element that holds the data
-  for (char c : text)
-    safe += c == '<' ? std::string("\\u003c") : std::string(1, c);
-  std::string page = pageHtml;
-  replace(page, "{{STYLE}}", pageStyle);
-  replace(page, "{{SCRIPT}}", pageScript);
-  replace(page, "{{DATA}}", safe);
-  return page;
+  return io::htmlPage(trainingPage, data);
 }
 
 io::Status Page::write(bool finished) const {

@@ -10,10 +10,14 @@ import machine
 
 
 class Store:
-    """{"machine", "entries": [..]}. Each entry has a "kind" ("training" or "decode") and the key of its work."""
+    """{"machine", "entries": [..]}. Each entry has a "kind" and `fields`, which together tell it from the others; a
+    field may be missing in all entries of a kind."""
 
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, path, fields):
+        self.path, self.fields = path, fields
+
+    def identity(self, entry):
+        return (entry["kind"], *(entry.get(name) for name in self.fields))
 
     def load(self):
         """The file's content; an empty one if it is not there. ValueError, OSError: it cannot be read."""
@@ -28,27 +32,24 @@ class Store:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def find(self, kind, key):
-        """The entry of a work, or None."""
-        found = [entry for entry in self.load()["entries"] if entry["kind"] == kind and key_of(entry) == key]
+    def find(self, kind, **key):
+        """The entry of that kind with these fields, or None."""
+        wanted = self.identity({"kind": kind, **key})
+        found = [entry for entry in self.load()["entries"] if self.identity(entry) == wanted]
         return found[0] if found else None
 
     def add(self, *entries):
-        """Puts entries in the place of those of the same kind and work."""
+        """Puts entries in the place of those of the same kind and fields."""
         with self.locked():
             data = self.load()
-            new = {(entry["kind"], key_of(entry)) for entry in entries}
+            new = {self.identity(entry) for entry in entries}
             data["machine"] = machine.describe()
-            data["entries"] = [entry for entry in data["entries"] if (entry["kind"], key_of(entry)) not in new]
+            data["entries"] = [entry for entry in data["entries"] if self.identity(entry) not in new]
             data["entries"] += entries
             with open(self.path + ".new", "w", encoding="utf-8") as file:
                 json.dump(data, file, indent=1)
                 file.write("\n")
             os.replace(self.path + ".new", self.path)
-
-
-def key_of(entry):
-    return (entry["size"], entry["contender"], entry["seed"])
 
 
 @contextlib.contextmanager

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What bench/headline compares: contenders, how they are trained, and the contexts that they are tried at."""
+
+import json
+import os
+from dataclasses import dataclass
+
+from recall import Layout, Recipe
+from trainings import digest, train_command
+
+MQAR = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "mqar")
+
+# In the order of tables; dense comes first, all ratios are to it. Each is a config of bench/mqar with some keys
+# changed. One full layer in four takes four layers, where the others have two.
+CONTENDERS = {
+    "dense": ("dense", {}),
+    "ssm": ("ssm", {}),
+    "window": ("window", {}),
+    "hybrid-2": ("hybrid", {}),
+    "hybrid-4": ("hybrid", {"num_hidden_layers": 4, "modes": [["ssm"], ["ssm"], ["full"], ["ssm"]]}),
+    "chimera": ("chimera", {}),
+}
+# Recall has to hold at distances that no training has seen. So only one pair of a head's 32 numbers is rotated; with
+# all of them rotated, recall falls beyond the length of training, in dense too.
+OF_ALL = {"partial_rotary_factor": 0.0625, "rope_theta": 1e8}
+
+
+@dataclass(frozen=True)
+class Context:
+    """Sequences so long with so many pairs, each asked for once."""
+
+    seq: int
+    pairs: int
+
+    def layout(self, recipe):
+        return Layout(self.seq, self.pairs, self.pairs, recipe.keys, recipe.vocabulary)
+
+
+@dataclass(frozen=True)
+class Cell(Context):
+    """A context that trained models are tried at."""
+
+    sequences: int
+
+
+@dataclass(frozen=True)
+class Speed(Context):
+    """A context at which prefill and decode are timed: the last `decoded` tokens come one by one, the others before
+    them at once."""
+
+    batch: int
+
+    def decoded(self):
+        return min(1024, self.seq // 4)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole comparison. `once` are contexts for the first seed alone."""
+
+    recipe: Recipe
+    contenders: tuple
+    seeds: tuple
+    cells: tuple
+    once: tuple
+    speeds: tuple
+    rounds: int
+
+
+def fitting(seq, pairs):
+    """The numbers of pairs for which a sequence has room: a pair and its question take two places each."""
+    return [number for number in pairs if 4 * number <= seq]
+
+
+def cells(seq, questions, pairs):
+    """Of a length: as many sequences as have so many questions, at least one."""
+    return tuple(Cell(seq, number, max(1, questions // number)) for number in fitting(seq, pairs))
+
+
+def speeds(seq, pairs, batches):
+    return tuple(Speed(seq, number, batch) for number in fitting(seq, pairs) for batch in batches)
+
+
+PAIRS = (8, 32, 128, 512)
+WHOLE = Plan(
+    Recipe(seq=64, pairs=8, queries=8, keys=640, vocabulary=2048, steps=6000), tuple(CONTENDERS), (0, 1, 2, 3, 4),
+    cells(64, 2048, (8,)) + cells(1024, 1024, PAIRS) + cells(4096, 1024, PAIRS) + cells(32768, 256, PAIRS),
+    cells(131072, 32, (8, 512)),
+    speeds(1024, (8,), (1, 8)) + speeds(4096, (8,), (1, 8)) + speeds(32768, (8, 512), (1, 8)), 5)
+# Five minutes of two cores. Fewer words are learnt sooner.
+QUICK = Plan(
+    Recipe(seq=64, pairs=8, queries=8, keys=40, vocabulary=128, steps=4000), ("dense", "chimera"), (0,),
+    cells(64, 1024, (8,)) + cells(1024, 256, (8, 32)) + cells(4096, 128, (8, 32)), (),
+    speeds(4096, (8,), (1, 8)), 3)
+
+
+@dataclass(frozen=True)
+class Work:
+    """One training: a contender with a seed."""
+
+    recipe: Recipe
+    contender: str
+    seed: int
+
+    def key(self):
+        """What tells its entries in the file of results from those of others."""
+        return {"contender": self.contender, "seed": self.seed}
+
+    def name(self):
+        return f"{self.contender}-{self.seed}"
+
+    def config(self):
+        """The config.json's content."""
+        base, own = CONTENDERS[self.contender]
+        with open(os.path.join(MQAR, f"{base}.json"), encoding="utf-8") as file:
+            return {**json.load(file), **OF_ALL, "vocab_size": self.recipe.vocabulary, **own}
+
+    def settings(self):
+        """What decides the trained weights: the config and the options, without paths or threads."""
+        return {"config": self.config(), "options": self.recipe.options(self.seed)}
+
+    def digest(self):
+        return digest(self.settings())
+
+    def command(self, config, out, threads):
+        """The trainer's command line, given the file of the config."""
+        return train_command(config, self.settings()["options"], out, threads)
