@@ -32,7 +32,7 @@ module attributes {chimera.parameters = [{name = "w", type = tensor<4xf32>, opti
 
 // -----
 
-// expected-error @+1 {{chimera.parameters[0]: 'source_row' must be in 0 .. 2199023255552, got -1 : i64}}
+// expected-error @+1 {{chimera.parameters[0]: 'source_row' must be in 0 .. 2199023255552, got -1}}
 module attributes {chimera.parameters = [{name = "w", type = tensor<4xf32>, source_row = -1 : i64}]} {}
 
 // -----
