@@ -75,6 +75,10 @@ LogicalResult RefCalls::lowerRowwise(Operation *op) {
         elementwise(getOrEmit(kernels, ref::ScaleSpec{columnsOf(scale.getInput()), scale.getFactor().convertToDouble(),
                                                       scalarOf(scale.getInput())}));
       })
+      .Case([&](ScaleColumnsOp scale) {
+        elementwise(getOrEmit(kernels, ref::ScaleColumnsSpec{scale.getFactors().vec(), scale.getWidths().vec(),
+                                                             scalarOf(scale.getInput())}));
+      })
       .Case([&](SoftCapOp capped) {
         elementwise(getOrEmit(kernels, ref::SoftCapSpec{columnsOf(capped.getInput()), capped.getCap().convertToDouble(),
                                                         scalarOf(capped.getInput())}));

@@ -146,9 +146,9 @@ int64_t Rematerialization::findPeak() {
 
 /// Ops of the forward half whose results are a function of tensors alone; routing, which decides, is done once.
 bool Rematerialization::mayRepeat(Operation *op) const {
-  return isa<NormOp, GatedNormOp, LinearOp, CastOp, AddOp, AddBiasOp, ScaleOp, SoftCapOp, ActivateOp, GluOp, ColumnsOp,
-             GatherOp, RopeOp, EmbedOp, SeqConvOp, SeqAttendOp, SeqSsmScanOp, SeqLtiScanOp, CombineOp, SoftCombineOp,
-             RoundParamOp>(op);
+  return isa<NormOp, GatedNormOp, LinearOp, CastOp, AddOp, AddBiasOp, ScaleOp, ScaleColumnsOp, SoftCapOp, ActivateOp,
+             GluOp, ColumnsOp, GatherOp, RopeOp, EmbedOp, SeqConvOp, SeqAttendOp, SeqSsmScanOp, SeqLtiScanOp, CombineOp,
+             SoftCombineOp, RoundParamOp>(op);
 }
 
 /// What it takes to compute an op again, in elements read, written and multiplied.

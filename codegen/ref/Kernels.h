@@ -91,6 +91,15 @@ struct ScaleSpec {
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const ScaleSpec &spec);
 
+/// out = x * factor, the columns in ranges next to each other, each with a factor of its own, rounded to T. Buffers:
+/// start, x, out; all [., sum of the widths] of T.
+struct ScaleColumnsSpec {
+  std::vector<double> factors;
+  std::vector<int64_t> widths;
+  Scalar type;
+};
+Kernel getOrEmit(mlir::ModuleOp kernels, const ScaleColumnsSpec &spec);
+
 /// out = cap tanh(x / cap), by Math.h, rounded once. Buffers: start, x, out; all [., width] of T.
 struct SoftCapSpec {
   int64_t width;

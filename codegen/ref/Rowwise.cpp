@@ -53,6 +53,31 @@ Kernel getOrEmit(ModuleOp kernels, const ScaleSpec &spec) {
                      [&](ArrayRef<Val> x) { return x[0] * x[0].builder->real(spec.factor, x[0].value.getType()); });
 }
 
+Kernel getOrEmit(ModuleOp kernels, const ScaleColumnsSpec &spec) {
+  std::string ranges;
+  int64_t columns = 0;
+  for (auto [factor, width] : llvm::zip_equal(spec.factors, spec.widths)) {
+    ranges += "_" + std::to_string(width) + "_by_" + nameOf(factor);
+    columns += width;
+  }
+  std::string symbol = symbolOf({"scale_columns" + ranges, nameOf(spec.type)});
+  emitKernel(kernels, symbol, [&](KernelBuilder &k) {
+    Buffer start = k.buffer(Elem::I32), x = k.buffer(spec.type), out = k.buffer(spec.type);
+    forEachRow(k, start, [&](Val row) {
+      int64_t first = 0;
+      for (auto [factor, width] : llvm::zip_equal(spec.factors, spec.widths)) {
+        Val begin = row * columns + first;
+        k.forEach(begin, begin + width, [&, factor = factor](Val i) {
+          Val value = x.load(i);
+          out.store(i, value * k.real(factor, spec.type));
+        });
+        first += width;
+      }
+    });
+  });
+  return {symbol, perRow};
+}
+
 Kernel getOrEmit(ModuleOp kernels, const SoftCapSpec &spec) {
   return elementwise(kernels, "soft_cap_" + nameOf(spec.cap), spec.width, spec.type, 1,
                      [&](ArrayRef<Val> x) { return softCap(x[0], spec.cap); });

@@ -86,6 +86,12 @@ void ScaleOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
   }
 }
 
+void ScaleColumnsOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
+  if (Value d = adjoints.of(getResult())) {
+    adjoints.add(getInput(), builder.create<ScaleColumnsOp>(getLoc(), d.getType(), d, getFactors(), getWidths()));
+  }
+}
+
 void SoftCapOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
   if (Value d = adjoints.of(getResult())) {
     adjoints.add(getInput(), builder.create<SoftCapGradOp>(getLoc(), d.getType(), getResult(), d, getCap()));

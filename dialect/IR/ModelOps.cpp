@@ -8,6 +8,8 @@
 #include "mlir/IR/OpImplementation.h"
 #include "llvm/Support/CheckedArithmetic.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace chimera;
 using namespace chimera::ir;
@@ -168,6 +170,40 @@ OpFoldResult ScaleOp::fold(FoldAdaptor) {
 LogicalResult ScaleOp::verify() {
   if (!getFactor().isFinite() || getFactor().isZero()) {
     return emitOpError("factor must be finite and not zero");
+  }
+  return success();
+}
+
+Value ScaleColumnsOp::getRowSource() {
+  return getInput();
+}
+
+OpFoldResult ScaleColumnsOp::fold(FoldAdaptor) {
+  return llvm::all_of(getFactors(), [](double factor) { return factor == 1.0; }) ? OpFoldResult(getInput())
+                                                                                 : OpFoldResult();
+}
+
+LogicalResult ScaleColumnsOp::verify() {
+  ArrayRef<double> factors = getFactors();
+  ArrayRef<int64_t> widths = getWidths();
+  if (factors.size() != widths.size()) {
+    return emitOpError("has ") << factors.size() << " factors, but " << widths.size() << " widths";
+  }
+  for (auto [index, factor] : llvm::enumerate(factors)) {
+    if (!std::isfinite(factor) || factor == 0.0) {
+      return emitOpError("factor ") << index << " must be finite and not zero";
+    }
+  }
+  int64_t left = columnsOf(getInput());
+  for (auto [index, width] : llvm::enumerate(widths)) {
+    if (width < 1 || width > left) {
+      return emitOpError("width ") << index << " must be in 1 .. " << left << ", the columns that are left, got "
+                                   << width;
+    }
+    left -= width;
+  }
+  if (left != 0) {
+    return emitOpError("the widths leave ") << left << " of " << columnsOf(getInput()) << " columns";
   }
   return success();
 }

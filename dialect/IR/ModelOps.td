@@ -186,6 +186,25 @@ def ScaleOp : Chimera_RowOp<"scale", [SameOperandsAndResultType, DeclareOpInterf
   let hasVerifier = 1;
 }
 
+def ScaleColumnsOp : Chimera_RowOp<"scale_columns", [SameOperandsAndResultType, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "product of each range of columns with a constant";
+  let description = [{
+    The columns of `input` lie in ranges next to each other, `widths[i]` columns in the i-th, which is multiplied by `factors[i]`,
+    rounded to T. [R, C] to [R, C]; the widths sum to C. The factors are finite and not zero. So maximal update parametrisation
+    scales what one matrix puts out for several uses (Yang et al. 2022).
+
+    Example:
+    ```mlir
+    %p = chimera.scale_columns %zxbcdt by [0.25, 1.0, 0.5] widths [64, 96, 4] : tensor<?x164xf32>
+    ```
+  }];
+  let arguments = (ins AccMatrix:$input, DenseF64ArrayAttr:$factors, DenseI64ArrayAttr:$widths);
+  let results = (outs AccMatrix:$result);
+  let assemblyFormat = "$input `by` $factors `widths` $widths attr-dict `:` type($result)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+
 def SoftCapOp : Chimera_RowOp<"soft_cap", [SameOperandsAndResultType, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "a soft bound of magnitudes";
   let description = [{

@@ -40,16 +40,17 @@ MixerOutput buildAttention(ModelBuilder &model, const MixerInput &in, Mode mode)
                                      builder.getDenseF64ArrayAttr(frequencies), /*inverse=*/UnitAttr());
     return model.toOperand(x);
   };
-  Value tokens = model.gather(in.tokens, in.seen, in.own);
+  Value all = model.scale(in.tokens, config.attentionInputMultiplier);
+  Value tokens = model.gather(all, in.seen, in.own);
   Value query = heads(model.linear(tokens, "attn.q_proj"), in.own, config.numAttentionHeads, "attn.q_norm");
-  Value key = heads(model.linear(in.tokens, "attn.k_proj"), in.seen, config.numKeyValueHeads, "attn.k_norm");
-  Value value = model.toOperand(model.linear(in.tokens, "attn.v_proj"));
+  Value key = heads(model.linear(all, "attn.k_proj"), in.seen, config.numKeyValueHeads, "attn.k_norm");
+  Value value = model.toOperand(model.linear(all, "attn.v_proj"));
   Type type = model.rowsOfAccumulators(config.numAttentionHeads * config.headDim);
   Value attended = builder.create<ir::AttendOp>(loc, type, query, key, value, in.write, in.caches[0], in.own, in.seen,
                                                 model.f64(config.attentionScale(model.getLayer(), mode)),
                                                 model.f64(config.attentionSoftCap));
   Value cache = builder.create<ir::AppendOp>(loc, in.caches[0].getType(), key, value, in.caches[0], in.seen, in.write);
-  return {model.linear(attended, "attn.o_proj"), {cache}};
+  return {model.scale(model.linear(attended, "attn.o_proj"), config.attentionOutputMultiplier), {cache}};
 }
 
 /// Mamba-2. The state advances on every seen row; the output is made for the own ones.
@@ -58,7 +59,9 @@ MixerOutput buildMamba2(ModelBuilder &model, const MixerInput &in) {
   OpBuilder &builder = model.ops();
   Location loc = model.loc();
   int64_t inner = config.ssmInner(), channels = config.ssmConvChannels(), heads = config.ssmHeads();
-  Value projected = model.linear(in.tokens, "ssm.in_proj");
+  Value projected = model.linear(model.scale(in.tokens, config.ssm.inputMultiplier), "ssm.in_proj");
+  int64_t mapped = config.ssm.groups * config.ssm.stateSize;
+  projected = model.scaleColumns(projected, config.ssm.projectionMultipliers, {inner, inner, mapped, mapped, heads});
   Value z = model.columns(projected, 0, inner);
   Value xbc = model.columns(projected, inner, channels);
   Value dt = model.columns(projected, inner + channels, heads);
@@ -79,9 +82,13 @@ MixerOutput buildMamba2(ModelBuilder &model, const MixerInput &in) {
       model.f64(config.ssm.timeStepMin), model.f64(config.ssm.timeStepMax));
   out.caches.push_back(scan.getStateOut());
   Value y = model.gather(scan.getResult(), in.seen, in.own), gate = model.gather(z, in.seen, in.own);
-  Value normed = builder.create<ir::GatedNormOp>(loc, y.getType(), y, gate, model.parameter("ssm.norm.weight"),
-                                                 model.i64(config.ssm.groups), model.f64(config.normEps));
-  out.output = model.linear(normed, "ssm.out_proj");
+  Value gated;
+  if (config.ssm.gatedNorm)
+    gated = builder.create<ir::GatedNormOp>(loc, y.getType(), y, gate, model.parameter("ssm.norm.weight"),
+                                            model.i64(config.ssm.groups), model.f64(config.normEps));
+  else
+    gated = builder.create<ir::GluOp>(loc, y.getType(), silu, gate, y);
+  out.output = model.scale(model.linear(gated, "ssm.out_proj"), config.ssm.outputMultiplier);
   return out;
 }
 

@@ -60,7 +60,7 @@ private:
   };
   Routing buildRoute(Value h);
   std::pair<DenseF64ArrayAttr, DenseI64ArrayAttr> capacity();
-  Value buildMix(Value h, const Routing &routing);
+  Value buildMix(Value residual, Value h, const std::vector<Mode> &modes, const Routing &routing);
   Value buildFeedForward(Value z);
 
   bool weighted() const { return config.router.writeGate && config.hasRouter(model.getLayer()); }
@@ -94,9 +94,14 @@ void FunctionBuilder::declareCaches() {
     if (config.hasRouter(layer))
       addCache(ir::CountsType::get(context, static_cast<int64_t>(config.layerModes[layer].size())), layer, "route",
                "counts");
-    for (Mode mode : config.mixersOf(layer))
-      for (Type type : mixerCaches(model, mode, weighted()))
+    auto addMixer = [&](Mode mode, bool isWeighted) {
+      for (Type type : mixerCaches(model, mode, isWeighted))
         addCache(type, layer, StringRef(modeName(mode)), mixerCacheName(type));
+    };
+    for (Mode mode : config.mixersOf(layer))
+      addMixer(mode, weighted());
+    if (std::optional<Mode> beside = config.parallelMode(layer))
+      addMixer(*beside, false);
   }
   model.enterLayer(-1);
 }
@@ -193,14 +198,15 @@ FunctionBuilder::Routing FunctionBuilder::buildRoute(Value h) {
   return {route.getMode(), route.getGate(), route.getLogP()};
 }
 
-Value FunctionBuilder::buildMix(Value h, const Routing &routing) {
+/// What the mixers of `modes` make of h, added to `residual`. All tokens take the one mode where there is no routing.
+Value FunctionBuilder::buildMix(Value residual, Value h, const std::vector<Mode> &modes, const Routing &routing) {
   OpBuilder &builder = model.ops();
-  std::vector<Mode> modes = config.mixersOf(model.getLayer());
+  bool hasWeights = routing.logP && weighted();
   SmallVector<int64_t> cacheCounts;
   SmallVector<Value> mixCaches;
   SmallVector<Type> cacheTypes;
   for (Mode mode : modes) {
-    SmallVector<Type> types = mixerCaches(model, mode, weighted());
+    SmallVector<Type> types = mixerCaches(model, mode, hasWeights);
     cacheCounts.push_back(static_cast<int64_t>(types.size()));
     for (Type type : types) {
       mixCaches.push_back(caches[nextCache + mixCaches.size()]);
@@ -209,10 +215,9 @@ Value FunctionBuilder::buildMix(Value h, const Routing &routing) {
   }
   auto policy = ir::CachePolicyAttr::get(
       builder.getContext(), config.cacheWrite == CacheWrite::All ? ir::CachePolicy::All : ir::CachePolicy::Routed);
-  bool hasWeights = weighted();
-  auto mix = builder.create<ir::MixOp>(model.loc(), x.getType(), cacheTypes, modesAttr(modes), policy, x, h,
-                                       routing.mode, routing.gate, hasWeights ? routing.logP : Value(), rows, mixCaches,
-                                       hasWeights ? layerModes() : ArrayAttr(),
+  auto mix = builder.create<ir::MixOp>(model.loc(), residual.getType(), cacheTypes, modesAttr(modes), policy, residual,
+                                       h, routing.mode, routing.gate, hasWeights ? routing.logP : Value(), rows,
+                                       mixCaches, hasWeights ? layerModes() : ArrayAttr(),
                                        builder.getDenseI64ArrayAttr(cacheCounts), static_cast<unsigned>(modes.size()));
   for (auto [region, mode] : llvm::zip_equal(mix.getMixers(), modes))
     buildMixer(model, region, mode, hasWeights);
@@ -227,14 +232,15 @@ Value FunctionBuilder::buildFeedForward(Value z) {
   OpBuilder &builder = model.ops();
   Value u = model.norm(config.norm, z, "ffn_norm");
   auto activation = ir::ActivationAttr::get(builder.getContext(), toIr(config.mlpActivation));
-  Value gate = config.mlpGated ? model.linear(u, "ffn.gate_proj") : Value();
+  Value gate = config.mlpGated ? model.scale(model.linear(u, "ffn.gate_proj"), config.mlpGateMultiplier) : Value();
   Value up = model.linear(u, "ffn.up_proj");
   Value hidden;
   if (config.mlpGated)
     hidden = builder.create<ir::GluOp>(model.loc(), up.getType(), activation, gate, up);
   else
     hidden = builder.create<ir::ActivateOp>(model.loc(), up.getType(), activation, up);
-  Value output = model.added(model.linear(hidden, "ffn.down_proj"), "post_ffn_norm");
+  Value down = model.scale(model.linear(hidden, "ffn.down_proj"), config.mlpOutputMultiplier);
+  Value output = model.added(down, "post_ffn_norm");
   return builder.create<ir::AddOp>(model.loc(), z.getType(), z, output);
 }
 
@@ -253,7 +259,11 @@ void FunctionBuilder::buildLayer(int64_t layer) {
         model.loc(), RankedTensorType::get({ShapedType::kDynamic}, model.ops().getI8Type()), mode, rows));
     model.enterLayer(layer);
   }
-  x = buildFeedForward(mixes ? buildMix(h, routing) : x);
+  if (mixes)
+    x = buildMix(x, h, config.mixersOf(layer), routing);
+  if (std::optional<Mode> beside = config.parallelMode(layer))
+    x = buildMix(x, h, {*beside}, Routing());
+  x = buildFeedForward(x);
 }
 
 void FunctionBuilder::build(ModuleOp module) {

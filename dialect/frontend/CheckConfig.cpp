@@ -31,6 +31,8 @@ std::string_view keyOf(const Config &config, std::string_view ours) {
       case CheckpointStyle::Mamba2:
         return row.mamba2;
       case CheckpointStyle::Bamba:
+      case CheckpointStyle::FalconH1:
+      case CheckpointStyle::GraniteMoeHybrid:
         return row.bamba;
       case CheckpointStyle::MambaSsm:
         return row.mambaSsm;

@@ -54,6 +54,27 @@ void readModes(ObjectReader &reader, ErrorSink &errors, Config &config) {
     config.layerModes[layer] = readModeList(modes->items[layer], "modes[" + std::to_string(layer) + "]", errors);
 }
 
+/// parallel_modes: of each layer a mode beside those that are routed to, with weights of its own, or null.
+void readParallelModes(ObjectReader &reader, Config &config) {
+  config.parallelModes.assign(static_cast<size_t>(config.numLayers), std::nullopt);
+  bool given = readPerLayer(
+      reader, "parallel_modes", config, R"("ssm", "swa", "full" or null)", [&](size_t layer, const JsonValue &entry) {
+        if (entry.kind == JsonValue::Kind::String)
+          config.parallelModes[layer] = modeFromName(entry.text);
+        return entry.kind == JsonValue::Kind::Null || (config.parallelModes[layer] && !isText(entry, "identity"));
+      });
+  if (!given)
+    config.parallelModes.clear();
+  auto attends = [](Mode mode) { return mode == Mode::Swa || mode == Mode::Full; };
+  for (size_t layer = 0; layer < config.parallelModes.size(); ++layer)
+    for (Mode mode : config.layerModes[layer])
+      if (config.parallelModes[layer] &&
+          (mode == *config.parallelModes[layer] || (attends(mode) && attends(*config.parallelModes[layer]))))
+        reader.error("parallel_modes[" + std::to_string(layer) + "]",
+                     "\"" + std::string(modeName(*config.parallelModes[layer])) +
+                         "\" would have the weights of the layer's mode \"" + std::string(modeName(mode)) + "\"");
+}
+
 /// A list of one boolean for each layer; empty, which stands for all, where the key is absent.
 std::vector<bool> readLayerSwitches(ObjectReader &reader, std::string_view key, const Config &config) {
   std::vector<bool> layers(static_cast<size_t>(config.numLayers), true);
@@ -84,6 +105,8 @@ void readAttention(ObjectReader &reader, Config &config) {
   if (reader.has("attention_multiplier"))
     config.attentionMultiplier = reader.number("attention_multiplier", std::nullopt, NumberRange::positive());
   config.attentionSoftCap = readSoftCap(reader, "attention_soft_cap");
+  config.attentionInputMultiplier = readMultiplier(reader, "attention_input_multiplier");
+  config.attentionOutputMultiplier = readMultiplier(reader, "attention_output_multiplier");
   config.window = reader.integer("window", 512, 1, largestWindow);
 }
 
@@ -93,7 +116,8 @@ void readSsm(ObjectReader &parent, Config &config) {
     parent.error("ssm", "missing");
   ObjectReader reader = parent.child("ssm");
   reader.allowOnly({"kind", "state_size", "head_dim", "num_heads", "expand", "n_groups", "conv_kernel",
-                    "time_step_limit", "proj_bias"});
+                    "time_step_limit", "proj_bias", "gated_norm", "input_multiplier", "projection_multipliers",
+                    "output_multiplier"});
   SsmConfig &ssm = config.ssm;
   ssm.kind = reader.choice<SsmKind>("kind", SsmKind::Mamba2, {{"mamba2", SsmKind::Mamba2}, {"lti", SsmKind::Lti}});
   ssm.stateSize = reader.integer("state_size", needed ? std::nullopt : std::optional<int64_t>(0), 1, largestSize);
@@ -109,6 +133,11 @@ void readSsm(ObjectReader &parent, Config &config) {
   ssm.groups = reader.integer("n_groups", 1, 1, largestSize);
   ssm.convKernel = reader.integer("conv_kernel", 4, 1, 16);
   ssm.projBias = reader.boolean("proj_bias", false);
+  ssm.gatedNorm = reader.boolean("gated_norm", true);
+  ssm.inputMultiplier = readMultiplier(reader, "input_multiplier");
+  ssm.outputMultiplier = readMultiplier(reader, "output_multiplier");
+  readMultiplierList(reader, "projection_multipliers", ssm.projectionMultipliers.data(),
+                     ssm.projectionMultipliers.size());
   readTimeStepLimit(reader, "time_step_limit", ssm);
 }
 
@@ -193,6 +222,10 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
                     "qk_norm",
                     "attention_multiplier",
                     "attention_soft_cap",
+                    "attention_input_multiplier",
+                    "attention_output_multiplier",
+                    "mlp_gate_multiplier",
+                    "mlp_output_multiplier",
                     "embedding_multiplier",
                     "residual_multiplier",
                     "logits_scaling",
@@ -209,18 +242,24 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
                     "cache_write",
                     "identity_output",
                     "modes",
+                    "parallel_modes",
                     "ssm",
                     "router"},
                    {"training"});
   readSizes(reader, config);
   readMaxPositions(reader, config);
   readModes(reader, reader.sink(), config);
+  readParallelModes(reader, config);
   config.intermediateSize = reader.integer("intermediate_size", std::nullopt, 0, largestSize);
   config.mlpBias = reader.boolean("mlp_bias", false);
   config.mlpGated = reader.boolean("mlp_gated", true);
   config.mlpActivation = reader.choice<ActivationKind>(
       "mlp_activation", ActivationKind::Silu,
       {{"silu", ActivationKind::Silu}, {"gelu_tanh", ActivationKind::GeluTanh}, {"relu2", ActivationKind::Relu2}});
+  config.mlpGateMultiplier = readMultiplier(reader, "mlp_gate_multiplier");
+  if (!config.mlpGated && config.mlpGateMultiplier != 1.0)
+    reader.error("mlp_gate_multiplier", "only a network with mlp_gated has a gate");
+  config.mlpOutputMultiplier = readMultiplier(reader, "mlp_output_multiplier");
   config.ffnLayers = readLayerSwitches(reader, "ffn_layers", config);
   config.postNorms = reader.boolean("post_norms", false);
   readMultipliers(reader, config);

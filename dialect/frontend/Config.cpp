@@ -35,7 +35,8 @@ static bool contains(const std::vector<Mode> &modes, Mode mode) {
 
 bool Config::layerHas(int64_t layer, Mode mode) const {
   auto index = static_cast<size_t>(layer);
-  return contains(layerModes[index], mode) && (droppedModes.empty() || !contains(droppedModes[index], mode));
+  bool isDropped = !droppedModes.empty() && contains(droppedModes[index], mode);
+  return (contains(layerModes[index], mode) && !isDropped) || parallelMode(layer) == mode;
 }
 
 std::vector<Mode> Config::mixersOf(int64_t layer) const {
@@ -58,7 +59,8 @@ double Config::attentionScale(int64_t layer, Mode mode) const {
 }
 
 bool Config::hasMixer(int64_t layer) const {
-  return layerModes[layer] != std::vector<Mode>{Mode::Identity} || identityOutput != IdentityOutput::Zero;
+  return layerModes[layer] != std::vector<Mode>{Mode::Identity} || identityOutput != IdentityOutput::Zero ||
+         parallelMode(layer);
 }
 
 int64_t Config::rotaryDims() const {
@@ -87,6 +89,7 @@ CheckpointStyle readStyle(ObjectReader &reader) {
                                          {"nemotron_h", CheckpointStyle::NemotronH},
                                          {"mamba2", CheckpointStyle::Mamba2},
                                          {"bamba", CheckpointStyle::Bamba},
+                                         {"falcon_h1", CheckpointStyle::FalconH1},
                                          {"granitemoehybrid", CheckpointStyle::GraniteMoeHybrid},
                                          {"chimera-lm", CheckpointStyle::ChimeraLm}});
 }

@@ -71,7 +71,13 @@ struct SsmConfig {
   int64_t heads = 0;     ///< 0: E * D / P
   int64_t groups = 1;    ///< G, divides the number of heads
   int64_t convKernel = 4;
-  bool projBias = false;    ///< in_proj and out_proj have a bias (mamba2)
+  bool projBias = false; ///< in_proj and out_proj have a bias (mamba2)
+  bool convBias = true;  ///< the checkpoint has a bias of the convolution (mamba2); it is zero otherwise
+  bool gatedNorm = true; ///< y silu(z) is normalised before out_proj (mamba2)
+  /// mamba2: of what in_proj reads, of the parts z, x, B, C and dt that it puts out, and of what out_proj puts out.
+  double inputMultiplier = 1.0;
+  std::array<double, 5> projectionMultipliers = {1.0, 1.0, 1.0, 1.0, 1.0};
+  double outputMultiplier = 1.0;
   double timeStepMin = 0.0; ///< dt is clamped to [timeStepMin, timeStepMax]; the latter may be infinity
   double timeStepMax = 0.0;
 };
@@ -108,6 +114,7 @@ enum class CheckpointStyle : uint8_t {
   NemotronH,
   Mamba2,
   Bamba,
+  FalconH1,
   GraniteMoeHybrid,
   MambaSsm,
   ChimeraLm
@@ -137,8 +144,12 @@ struct Config {
   std::optional<double> attentionSoftCap;    ///< c: scores become c tanh(score / c); none: they stay
   std::optional<double> logitsSoftCap;       ///< the same of logits
   double embeddingMultiplier = 1.0;
-  double residualMultiplier = 1.0; ///< of what mixer and feed-forward network add to the residual stream
-  double logitsScaling = 1.0;      ///< divides the logits
+  double residualMultiplier = 1.0;        ///< of what mixer and feed-forward network add to the residual stream
+  double logitsScaling = 1.0;             ///< divides the logits
+  double attentionInputMultiplier = 1.0;  ///< of what q_proj, k_proj and v_proj read
+  double attentionOutputMultiplier = 1.0; ///< of what o_proj puts out
+  double mlpGateMultiplier = 1.0;         ///< of what gate_proj puts out
+  double mlpOutputMultiplier = 1.0;       ///< of what down_proj puts out
   double ropeTheta = 10000.0;
   std::optional<double> swaRopeTheta; ///< of the swa mode, which is then not scaled; none: as full
   double partialRotaryFactor = 1.0;
@@ -155,6 +166,9 @@ struct Config {
   CacheWrite cacheWrite = CacheWrite::Routed;
   IdentityOutput identityOutput = IdentityOutput::Zero;
   std::vector<std::vector<Mode>> layerModes; ///< [L]: each layer's modes, ascending, never empty
+  /// [L], or empty for none: a mode (ssm, swa or full) that all tokens of a layer take beside the one they are routed
+  /// to. Both read the same input, and what both put out is added. The layer's modes have no weights in common with it.
+  std::vector<std::optional<Mode>> parallelModes;
   /// [L], or empty: of a layer with a router, those of its modes that no token is admitted to (dropModes).
   std::vector<std::vector<Mode>> droppedModes;
   SsmConfig ssm;
@@ -166,7 +180,11 @@ struct Config {
   bool usesAttention() const { return uses(Mode::Swa) || uses(Mode::Full); }
   /// Whether layer `layer` has a mixer for `mode`.
   bool layerHas(int64_t layer, Mode mode) const;
-  /// The modes of layer `layer` but those that are dropped.
+  /// The mode that all tokens of layer `layer` take beside the one they are routed to.
+  std::optional<Mode> parallelMode(int64_t layer) const {
+    return parallelModes.empty() ? std::nullopt : parallelModes[static_cast<size_t>(layer)];
+  }
+  /// The modes of layer `layer` that tokens are routed to, but those that are dropped.
   std::vector<Mode> mixersOf(int64_t layer) const;
   /// Whether layer `layer` routes: it has more than one mode.
   bool hasRouter(int64_t layer) const { return layerModes[layer].size() > 1; }
@@ -179,7 +197,7 @@ struct Config {
   bool hasFeedForward(int64_t layer) const {
     return intermediateSize > 0 && (ffnLayers.empty() || ffnLayers[static_cast<size_t>(layer)]);
   }
-  /// Whether layer `layer` mixes: a single mode `identity` that puts out zero, with nothing before it, is no mixer.
+  /// Whether layer `layer` mixes: a single mode `identity` that puts out zero, with nothing beside it, is no mixer.
   bool hasMixer(int64_t layer) const;
   /// How the rotary frequencies of `mode` are scaled.
   const RopeScaling &scalingOf(Mode mode) const;

@@ -156,10 +156,33 @@ bool isText(const JsonValue &entry, std::string_view text) {
   return entry.kind == JsonValue::Kind::String && entry.text == text;
 }
 
+double readMultiplier(ObjectReader &reader, std::string_view key) {
+  return reader.number(key, 1.0, NumberRange::positive());
+}
+
+void readMultiplierList(ObjectReader &reader, std::string_view key, double *values, size_t count) {
+  std::fill_n(values, count, 1.0);
+  const JsonValue *list = reader.find(key);
+  if (!list)
+    return;
+  if (list->kind != JsonValue::Kind::Array || list->items.size() != count) {
+    reader.error(key, "must be a list of " + std::to_string(count) + " numbers, got " + list->describe());
+    return;
+  }
+  for (size_t i = 0; i < count; ++i) {
+    const JsonValue &item = list->items[i];
+    if (!item.isNumber() || !std::isfinite(item.number) || item.number <= 0.0)
+      reader.error(std::string(key) + "[" + std::to_string(i) + "]",
+                   "must be a finite number above 0, got " + item.describe());
+    else
+      values[i] = item.number;
+  }
+}
+
 void readMultipliers(ObjectReader &reader, Config &config) {
-  config.embeddingMultiplier = reader.number("embedding_multiplier", 1.0, NumberRange::positive());
-  config.residualMultiplier = reader.number("residual_multiplier", 1.0, NumberRange::positive());
-  config.logitsScaling = reader.number("logits_scaling", 1.0, NumberRange::positive());
+  config.embeddingMultiplier = readMultiplier(reader, "embedding_multiplier");
+  config.residualMultiplier = readMultiplier(reader, "residual_multiplier");
+  config.logitsScaling = readMultiplier(reader, "logits_scaling");
 }
 
 std::optional<double> readSoftCap(ObjectReader &reader, std::string_view key, std::optional<double> byDefault) {

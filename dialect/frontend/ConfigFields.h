@@ -42,7 +42,11 @@ bool readPerLayer(ObjectReader &reader, std::string_view key, const Config &conf
 /// Whether `entry` is that text.
 bool isText(const JsonValue &entry, std::string_view text);
 
-/// embedding_multiplier, residual_multiplier and logits_scaling: 1 where they are absent.
+/// A number > 0, 1 where the key is absent.
+double readMultiplier(ObjectReader &reader, std::string_view key);
+/// A list of `count` such numbers, all 1 where the key is absent.
+void readMultiplierList(ObjectReader &reader, std::string_view key, double *values, size_t count);
+/// embedding_multiplier, residual_multiplier and logits_scaling.
 void readMultipliers(ObjectReader &reader, Config &config);
 
 /// A number > 0 that caps scores or logits; null: none. `byDefault`: what an absent key stands for.

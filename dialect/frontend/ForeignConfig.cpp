@@ -301,6 +301,8 @@ void readForeignConfig(ObjectReader &reader, Config &config) {
     return readMamba2(reader, config);
   case CheckpointStyle::Bamba:
     return readBamba(reader, config);
+  case CheckpointStyle::FalconH1:
+    return readFalconH1(reader, config);
   case CheckpointStyle::GraniteMoeHybrid:
     return readGraniteMoeHybrid(reader, config);
   case CheckpointStyle::ChimeraLm:

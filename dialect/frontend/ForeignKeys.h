@@ -42,9 +42,11 @@ void readGraniteMultipliers(ObjectReader &reader, Config &config);
 /// all families of attention have, and `others`.
 std::vector<std::string_view> attentionKeys(std::initializer_list<std::string_view> others);
 
-/// The configs of mamba2, bamba, granitemoehybrid and nemotron_h in the transformers library, and of mamba_ssm.
+/// The configs of mamba2, bamba, falcon_h1, granitemoehybrid and nemotron_h in the transformers library, and of
+/// mamba_ssm.
 void readMamba2(ObjectReader &reader, Config &config);
 void readBamba(ObjectReader &reader, Config &config);
+void readFalconH1(ObjectReader &reader, Config &config);
 void readGraniteMoeHybrid(ObjectReader &reader, Config &config);
 void readNemotronH(ObjectReader &reader, Config &config);
 void readMambaSsm(ObjectReader &reader, Config &config);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Configs of checkpoints with Mamba-2 that other programs wrote: mamba2, bamba, granitemoehybrid and nemotron_h of the
-// transformers library, and those of mamba_ssm, the package of Mamba's authors, which have no model_type.
+// Configs of checkpoints with Mamba-2 that other programs wrote: mamba2, bamba, falcon_h1, granitemoehybrid and
+// nemotron_h of the transformers library, and those of mamba_ssm, the package of Mamba's authors, which have no
+// model_type.
 #include "dialect/frontend/ForeignKeys.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace chimera {
 
@@ -47,7 +49,7 @@ void readMamba2(ObjectReader &reader, Config &config) {
     reader.error("intermediate_size", "must be expand * hidden_size (" + std::to_string(config.ssmInner()) + ")");
   requireSilu(reader);
   ssm.projBias = reader.boolean("use_bias", false);
-  requireBoolean(reader, "use_conv_bias", true);
+  ssm.convBias = reader.boolean("use_conv_bias", true);
   requireBoolean(reader, "rms_norm", true);
 }
 
@@ -86,7 +88,7 @@ void readBambaSsm(ObjectReader &reader, Config &config) {
     ssm.headDim = std::max<int64_t>(config.ssmInner() / heads, 1);
   requireHeads(reader, "mamba_n_heads", config, heads);
   readTimeStepLimit(reader, "time_step_limit", ssm);
-  requireBoolean(reader, "mamba_conv_bias", true);
+  ssm.convBias = reader.boolean("mamba_conv_bias", true);
   ssm.projBias = reader.boolean("mamba_proj_bias", false);
 }
 
@@ -123,6 +125,79 @@ void readBamba(ObjectReader &reader, Config &config) {
     reader.error("attn_rotary_emb", "must be half the head size (" + std::to_string(config.rotaryDims()) + "), got " +
                                         std::to_string(rotary));
   config.mlpBias = reader.boolean("mlp_bias", false);
+}
+
+namespace {
+
+/// The width of x and z is mamba_d_ssm or, where that is null, mamba_expand * hidden_size.
+void readFalconSsm(ObjectReader &reader, Config &config) {
+  SsmConfig &ssm = config.ssm;
+  ssm.stateSize = reader.integer("mamba_d_state", 256, 1, largestSize);
+  ssm.expand = reader.integer("mamba_expand", 2, 1, largestSize);
+  ssm.groups = reader.integer("mamba_n_groups", 1, 1, largestSize);
+  ssm.convKernel = reader.integer("mamba_d_conv", 4, 1, 16);
+  ssm.heads = reader.integer("mamba_n_heads", 128, 1, largestSize);
+  int64_t inner = reader.isNull("mamba_d_ssm") ? ssm.expand * config.hiddenSize
+                                               : reader.integer("mamba_d_ssm", 1024, 1, int64_t{1} << 40);
+  const JsonValue *headDim = reader.find("mamba_d_head");
+  ssm.headDim = headDim && !isText(*headDim, "auto") ? reader.integer("mamba_d_head", std::nullopt, 1, largestSize)
+                                                     : std::max<int64_t>(inner / ssm.heads, 1);
+  if (ssm.heads * ssm.headDim != inner)
+    reader.error("mamba_n_heads", "times the head size (" + std::to_string(ssm.headDim) + ") must be the inner size (" +
+                                      std::to_string(inner) + "), got " + std::to_string(ssm.heads));
+  readTimeStepLimit(reader, "time_step_limit", ssm);
+  ssm.convBias = reader.boolean("mamba_conv_bias", true);
+  ssm.projBias = reader.boolean("mamba_proj_bias", false);
+  if (reader.boolean("projectors_bias", false) != ssm.projBias)
+    reader.error("projectors_bias", "must be the same as 'mamba_proj_bias'");
+  ssm.gatedNorm = reader.boolean("mamba_rms_norm", false);
+  if (ssm.gatedNorm)
+    requireBoolean(reader, "mamba_norm_before_gate", false);
+}
+
+/// Multipliers of the input, the parts and the output of each block.
+void readFalconMultipliers(ObjectReader &reader, Config &config) {
+  config.embeddingMultiplier = readMultiplier(reader, "embedding_multiplier");
+  config.logitsScaling = 1.0 / readMultiplier(reader, "lm_head_multiplier");
+  config.attentionInputMultiplier = readMultiplier(reader, "attention_in_multiplier");
+  config.attentionOutputMultiplier = readMultiplier(reader, "attention_out_multiplier");
+  config.attentionMultiplier =
+      readMultiplier(reader, "key_multiplier") / std::sqrt(static_cast<double>(config.headDim));
+  config.ssm.inputMultiplier = readMultiplier(reader, "ssm_in_multiplier");
+  config.ssm.outputMultiplier = readMultiplier(reader, "ssm_out_multiplier");
+  readMultiplierList(reader, "ssm_multipliers", config.ssm.projectionMultipliers.data(),
+                     config.ssm.projectionMultipliers.size());
+  double network[2];
+  readMultiplierList(reader, "mlp_multipliers", network, 2);
+  config.mlpGateMultiplier = network[0];
+  config.mlpOutputMultiplier = network[1];
+}
+
+} // namespace
+
+/// Attention and Mamba-2 side by side in every layer, with multipliers nearly everywhere (Zuo et al. 2025,
+/// "Falcon-H1").
+void readFalconH1(ObjectReader &reader, Config &config) {
+  checkForeignKeys(
+      reader,
+      hybridKeys({"intermediate_size", "mlp_bias", "mamba_d_ssm", "mamba_rms_norm", "mamba_norm_before_gate",
+                  "projectors_bias", "embedding_multiplier", "lm_head_multiplier", "attention_in_multiplier",
+                  "attention_out_multiplier", "key_multiplier", "ssm_in_multiplier", "ssm_out_multiplier",
+                  "ssm_multipliers", "mlp_multipliers"}),
+      {"mamba_chunk_size", "mamba_use_mlp", "mlp_expansion_factor", "time_step_min", "time_step_max",
+       "time_step_floor"});
+  readSizes(reader, config);
+  config.layerModes.assign(static_cast<size_t>(config.numLayers), {Mode::Full});
+  config.parallelModes.assign(static_cast<size_t>(config.numLayers), Mode::Ssm);
+  config.intermediateSize = reader.integer("intermediate_size", 14336, 1, largestSize);
+  config.normEps = reader.number("rms_norm_eps", 1e-5, NumberRange::positive());
+  config.tieWordEmbeddings = reader.boolean("tie_word_embeddings", false);
+  readAttention(reader, config, 32, 8);
+  readRope(reader, config, 1.0, 100000.0);
+  readFalconSsm(reader, config);
+  requireSilu(reader);
+  config.mlpBias = reader.boolean("mlp_bias", false);
+  readFalconMultipliers(reader, config);
 }
 
 /// Granite 4.0 H without experts: Mamba-2 in most layers, attention without rotation in some, the multipliers of
@@ -238,7 +313,7 @@ void readNemotronH(ObjectReader &reader, Config &config) {
   ssm.convKernel = reader.integer("conv_kernel", 4, 1, 16);
   readTimeStepLimit(reader, "time_step_limit", ssm);
   reader.choice<bool>("mamba_hidden_act", true, {{"silu", true}});
-  requireBoolean(reader, "use_conv_bias", true);
+  ssm.convBias = reader.boolean("use_conv_bias", true);
   ssm.projBias = reader.boolean("use_bias", false);
   requireBoolean(reader, "mamba_proj_bias", ssm.projBias);
 }
@@ -269,7 +344,7 @@ void readSsmArguments(ObjectReader &reader, Config &config) {
   requireBoolean(arguments, "rmsnorm", true);
   requireBoolean(arguments, "norm_before_gate", false);
   requireBoolean(arguments, "bias", false);
-  requireBoolean(arguments, "conv_bias", true);
+  ssm.convBias = arguments.boolean("conv_bias", true);
 }
 
 } // namespace

@@ -120,6 +120,7 @@ NameTable namesOf(CheckpointStyle style) {
   case CheckpointStyle::MambaSsm:
     return mambaSsmNames();
   case CheckpointStyle::Bamba:
+  case CheckpointStyle::FalconH1:
     return bambaNames();
   case CheckpointStyle::GraniteMoeHybrid:
     return graniteMoeHybridNames();

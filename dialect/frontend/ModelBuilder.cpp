@@ -93,6 +93,12 @@ Value ModelBuilder::scale(Value x, double factor) {
   return factor == 1.0 ? x : Value(builder.create<ir::ScaleOp>(location, x.getType(), x, f64(factor)));
 }
 
+Value ModelBuilder::scaleColumns(Value x, ArrayRef<double> factors, ArrayRef<int64_t> widths) {
+  if (llvm::all_of(factors, [](double factor) { return factor == 1.0; }))
+    return x;
+  return builder.create<ir::ScaleColumnsOp>(location, x.getType(), x, factors, widths);
+}
+
 Value ModelBuilder::softCap(Value x, std::optional<double> cap) {
   return cap ? Value(builder.create<ir::SoftCapOp>(location, x.getType(), x, f64(*cap))) : x;
 }

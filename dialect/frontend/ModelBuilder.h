@@ -42,6 +42,8 @@ public:
   mlir::Value linear(mlir::Value x, llvm::StringRef name);
   /// x times a constant; x itself for 1.
   mlir::Value scale(mlir::Value x, double factor);
+  /// x, whose columns lie in ranges of `widths`, each times a constant; x itself where all are 1.
+  mlir::Value scaleColumns(mlir::Value x, llvm::ArrayRef<double> factors, llvm::ArrayRef<int64_t> widths);
   /// x capped softly; x itself without a cap.
   mlir::Value softCap(mlir::Value x, std::optional<double> cap);
   /// What is added to the residual stream for `output` of a mixer or a feed-forward network: normalised by `norm`

@@ -78,11 +78,12 @@ private:
     int64_t heads = config.ssmHeads(), channels = config.ssmConvChannels();
     linear("ssm.in_proj", config.ssmProjection(), config.hiddenSize, config.ssm.projBias);
     accumulator("ssm.conv.weight", {channels, config.ssm.convKernel});
-    accumulator("ssm.conv.bias", {channels});
+    accumulator("ssm.conv.bias", {channels}, /*optional=*/!config.ssm.convBias);
     accumulator("ssm.dt_bias", {heads});
     accumulator("ssm.A_log", {heads});
     accumulator("ssm.D", {heads});
-    accumulator("ssm.norm.weight", {config.ssmInner()});
+    if (config.ssm.gatedNorm)
+      accumulator("ssm.norm.weight", {config.ssmInner()});
     linear("ssm.out_proj", config.hiddenSize, config.ssmInner(), config.ssm.projBias);
   }
 

@@ -196,6 +196,23 @@ TYPED_TEST(RefRowwise, ABiasIsAddedToEveryRowAndAScaleMultiplies) {
   }
 }
 
+TYPED_TEST(RefRowwise, RangesOfColumnsHaveScalesOfTheirOwn) {
+  const std::vector<double> factors = {-0.22, 1.0, 3.7};
+  const std::vector<int64_t> widths = {4, 1, 9};
+  constexpr size_t width = 14;
+  auto x = randomVector<TypeParam>(rows * width, 23);
+  Launch launch;
+  launch.add(start);
+  launch.add(x);
+  size_t out = launch.add(x);
+  runKernel(ScaleColumnsSpec{factors, widths, scalarOf<TypeParam>}, launch, sizes);
+  std::vector<TypeParam> scaled = launch.get<TypeParam>(out);
+  for (size_t i = 0; i < x.size(); ++i) {
+    size_t column = i % width;
+    EXPECT_EQ(scaled[i], x[i] * TypeParam(factors[column < 4 ? 0 : column < 5 ? 1 : 2])) << i;
+  }
+}
+
 TYPED_TEST(RefRowwise, LayerNormCentresAndDividesByTheDeviationOfTheRow) {
   constexpr size_t width = 13;
   auto x = randomVector<TypeParam>(rows * width, 8), expected = x;

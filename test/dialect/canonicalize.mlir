@@ -22,6 +22,14 @@ func.func @scale_by_one(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
   return %y : tensor<?x8xf32>
 }
 
+// CHECK-LABEL: func.func @scale_columns_by_one
+// CHECK-SAME: %[[X:.*]]: tensor
+// CHECK-NEXT: return %[[X]]
+func.func @scale_columns_by_one(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  %y = chimera.scale_columns %x by [1.0, 1.0] widths [3, 5] : tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
 // A round trip through bf16 rounds: it must stay.
 // CHECK-LABEL: func.func @cast_there_and_back
 // CHECK: chimera.cast

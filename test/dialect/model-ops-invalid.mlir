@@ -194,6 +194,38 @@ func.func @scale_by_infinity(%x: tensor<?x8xf32>) {
 
 // -----
 
+func.func @scale_columns_without_width(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{has 2 factors, but 1 widths}}
+  %y = chimera.scale_columns %x by [1.0, 2.0] widths [8] : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @scale_columns_by_zero(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{factor 1 must be finite and not zero}}
+  %y = chimera.scale_columns %x by [1.0, 0.0] widths [4, 4] : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @scale_columns_too_wide(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{width 1 must be in 1 .. 3, the columns that are left, got 4}}
+  %y = chimera.scale_columns %x by [1.0, 2.0] widths [5, 4] : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @scale_columns_too_narrow(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{the widths leave 2 of 8 columns}}
+  %y = chimera.scale_columns %x by [1.0, 2.0] widths [2, 4] : tensor<?x8xf32>
+  return
+}
+
+// -----
+
 func.func @soft_cap_by_zero(%x: tensor<?x8xf32>) {
   // expected-error @+1 {{cap must be finite and above 0}}
   %y = chimera.soft_cap %x by 0.0 : tensor<?x8xf32>

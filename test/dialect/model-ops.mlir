@@ -34,8 +34,10 @@ func.func @model_ops(%tokens: tensor<?xi32>, %rows: !chimera.rows, %part: !chime
   %b = chimera.add_bias %n, %v : tensor<?x16xf32>, tensor<16xf32>
   // CHECK: %[[T:.*]] = chimera.scale %[[B]] by -2.500000e-01 : tensor<?x16xf32>
   %t = chimera.scale %b by -0.25 : tensor<?x16xf32>
-  // CHECK: %[[L:.*]] = chimera.soft_cap %[[T]] by 3.000000e+01 : tensor<?x16xf32>
-  %l = chimera.soft_cap %t by 30.0 : tensor<?x16xf32>
+  // CHECK: %[[TC:.*]] = chimera.scale_columns %[[T]] by [5.000000e-01, -2.000000e+00] widths [12, 4] : tensor<?x16xf32>
+  %tc = chimera.scale_columns %t by [0.5, -2.0] widths [12, 4] : tensor<?x16xf32>
+  // CHECK: %[[L:.*]] = chimera.soft_cap %[[TC]] by 3.000000e+01 : tensor<?x16xf32>
+  %l = chimera.soft_cap %tc by 30.0 : tensor<?x16xf32>
   // CHECK: %[[S:.*]] = chimera.activate <silu>, %[[L]] : tensor<?x16xf32>
   %s = chimera.activate <silu>, %l : tensor<?x16xf32>
   // CHECK: %[[U:.*]] = chimera.glu <silu>, %[[S]], %[[Y]] : tensor<?x16xf32>

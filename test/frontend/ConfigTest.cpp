@@ -145,6 +145,46 @@ TEST(Config, LayersMayLackAMixerOrANetwork) {
   });
 }
 
+TEST(Config, AModeMayStandBesideTheRoutedOnes) {
+  Config config = valid(small(R"(, "modes": [["full", "identity"], ["identity"]], "parallel_modes": ["ssm", null])"));
+  EXPECT_EQ(config.parallelMode(0), Mode::Ssm);
+  EXPECT_FALSE(config.parallelMode(1));
+  EXPECT_TRUE(config.layerHas(0, Mode::Ssm) && config.uses(Mode::Ssm) && config.hasMixer(0) && !config.hasMixer(1));
+  EXPECT_EQ(config.mixersOf(0), (Modes{Mode::Full, Mode::Identity}));
+  EXPECT_TRUE(valid(small(R"(, "modes": ["identity"], "parallel_modes": ["full", null])")).hasMixer(0));
+  EXPECT_FALSE(valid(small()).parallelMode(0));
+  expectErrors({
+      {small(R"(, "modes": ["full"], "parallel_modes": ["swa", null])"),
+       R"(key 'parallel_modes[0]': "swa" would have the weights of the layer's mode "full")"},
+      {small(R"(, "modes": ["ssm"], "parallel_modes": [null, "ssm"])"),
+       R"(key 'parallel_modes[1]': "ssm" would have the weights of the layer's mode "ssm")"},
+      {small(R"(, "modes": ["full"], "parallel_modes": ["identity", null])"),
+       R"(key 'parallel_modes[0]': must be "ssm", "swa", "full" or null, got "identity")"},
+      {small(R"(, "modes": ["full"], "parallel_modes": ["ssm"])"),
+       "key 'parallel_modes': must be a list with an entry for each of the 2 layers, got 1"},
+  });
+}
+
+TEST(Config, BlocksMayMultiplyWhatTheyReadAndPutOut) {
+  Config config = valid(withSsm(R"({"state_size": 4, "head_dim": 4, "gated_norm": false, "input_multiplier": 2,
+      "projection_multipliers": [1, 2, 3, 4, 5], "output_multiplier": 0.5}, "attention_input_multiplier": 3,
+      "attention_output_multiplier": 4, "mlp_gate_multiplier": 5, "mlp_output_multiplier": 6)"));
+  EXPECT_FALSE(config.ssm.gatedNorm);
+  EXPECT_TRUE(config.ssm.inputMultiplier == 2.0 && config.ssm.outputMultiplier == 0.5);
+  EXPECT_EQ(config.ssm.projectionMultipliers, (std::array<double, 5>{1, 2, 3, 4, 5}));
+  EXPECT_TRUE(config.attentionInputMultiplier == 3.0 && config.attentionOutputMultiplier == 4.0);
+  EXPECT_TRUE(config.mlpGateMultiplier == 5.0 && config.mlpOutputMultiplier == 6.0);
+  expectErrors({
+      {small(R"(, "mlp_gated": false, "mlp_gate_multiplier": 2)"),
+       "key 'mlp_gate_multiplier': only a network with mlp_gated has a gate"},
+      {small(R"(, "attention_input_multiplier": 0)"), "key 'attention_input_multiplier': must be > 0, got 0"},
+      {withSsm(R"({"state_size": 4, "head_dim": 4, "projection_multipliers": [1, 1, 1, 1]})"),
+       "key 'ssm.projection_multipliers': must be a list of 5 numbers, got a list"},
+      {withSsm(R"({"state_size": 4, "head_dim": 4, "projection_multipliers": [1, 1, 1, 1, -1]})"),
+       "key 'ssm.projection_multipliers[4]': must be a finite number above 0, got -1"},
+  });
+}
+
 TEST(Config, NetworksHaveActivationsAndMayHaveNoGate) {
   Config plain = valid(small());
   EXPECT_EQ(plain.mlpActivation, ActivationKind::Silu);

@@ -424,6 +424,41 @@ TEST(ForeignConfig, GemmasHaveTheirOwnDefaults) {
             "key 'rope_parameters.sliding_attention': only layers that look back at everything can be scaled");
 }
 
+TEST(ForeignConfig, FalconH1HasMambaBesideAttention) {
+  auto with = [](const std::string &more) {
+    return sizesOf("falcon_h1", R"(, "mamba_d_ssm": 48, "mamba_n_heads": 3, "num_attention_heads": 4,
+        "num_key_value_heads": 2)" + more);
+  };
+  Config config = valid(with(""));
+  EXPECT_EQ(config.layerModes, std::vector<std::vector<Mode>>(5, {Mode::Full}));
+  EXPECT_EQ(config.parallelMode(4), Mode::Ssm);
+  EXPECT_TRUE(config.layerHas(4, Mode::Ssm) && !config.ssm.gatedNorm && config.ssm.convBias);
+  EXPECT_EQ(config.ssm.headDim, 16); // mamba_d_ssm / mamba_n_heads
+  EXPECT_EQ(config.ropeTheta, 100000.0);
+  EXPECT_EQ(byName(config)["layers.1.ssm.conv.weight"].source, "model.layers.1.mamba.conv1d.weight");
+  EXPECT_EQ(byName(config)["layers.1.attn.q_proj.weight"].source, "model.layers.1.self_attn.q_proj.weight");
+  EXPECT_FALSE(byName(config).count("layers.1.ssm.norm.weight"));
+  config = valid(with(R"(, "mamba_conv_bias": false, "key_multiplier": 0.5, "lm_head_multiplier": 0.25,
+      "mlp_multipliers": [0.5, 2], "ssm_multipliers": [1, 2, 3, 4, 5])"));
+  EXPECT_TRUE(byName(config)["layers.1.ssm.conv.bias"].optional);
+  EXPECT_EQ(config.attentionScale(0, Mode::Full), 0.5 / std::sqrt(16.0));
+  EXPECT_EQ(config.logitsScaling, 4.0);
+  EXPECT_TRUE(config.mlpGateMultiplier == 0.5 && config.mlpOutputMultiplier == 2.0);
+  EXPECT_EQ(config.ssm.projectionMultipliers, (std::array<double, 5>{1, 2, 3, 4, 5}));
+  valid(with(R"(, "mamba_rms_norm": true, "mamba_norm_before_gate": false)"));
+  EXPECT_EQ(errorOf(with(R"(, "mamba_rms_norm": true, "mamba_norm_before_gate": true)")),
+            "key 'mamba_norm_before_gate': only false is supported");
+  EXPECT_EQ(errorOf(with(R"(, "projectors_bias": true)")),
+            "key 'projectors_bias': must be the same as 'mamba_proj_bias'");
+  EXPECT_EQ(errorOf(with(R"(, "mlp_multipliers": [1])")),
+            "key 'mlp_multipliers': must be a list of 2 numbers, got a list");
+  EXPECT_EQ(errorOf(with(R"(, "ssm_multipliers": [1, 1, 0, 1, 1])")),
+            "key 'ssm_multipliers[2]': must be a finite number above 0, got 0");
+  EXPECT_EQ(errorOf(with(R"(, "mamba_d_head": 8)")),
+            "key 'mamba_n_heads': times the head size (8) must be the inner size (48), got 3");
+  EXPECT_EQ(valid(sizesOf("falcon_h1", R"(, "mamba_d_ssm": null, "mamba_n_heads": 8)")).ssmInner(), 128);
+}
+
 TEST(ForeignConfig, NemotronHIsReadByItsPattern) {
   auto with = [](const std::string &more) {
     return sizesOf("nemotron_h", R"(, "mamba_num_heads": 16, "mamba_head_dim": 10)" + more);
@@ -562,13 +597,11 @@ TEST(ForeignConfig, UnsupportedValuesAndKeysAreNamed) {
       {llama, "num_attention_heads", "16", "key 'num_attention_heads': a head must have an even size, got 1"},
       {llama, "num_key_value_heads", "3", "key 'num_key_value_heads': must divide num_attention_heads (4), got 3"},
       {llama, "modes", "[\"ssm\"]", "key 'modes': " + key},
-      {mamba2, "use_conv_bias", "false", "key 'use_conv_bias': only true is supported"},
       {mamba2, "expand", "1.5", "key 'expand': must be a whole number from 1 to 1048576, got 1.5"},
       {mamba2, "num_heads", "5", "key 'num_heads': times the head size (8) must be the inner size (32), got 5"},
       {mamba2, "intermediate_size", "31", "key 'intermediate_size': must be expand * hidden_size (32)"},
       {mamba2, "rms_norm", "false", "key 'rms_norm': only true is supported"},
       {mamba2, "num_attention_heads", "2", "key 'num_attention_heads': " + key},
-      {bamba, "mamba_conv_bias", "false", "key 'mamba_conv_bias': only true is supported"},
       {bamba, "partial_rotary_factor", "1.0", "key 'partial_rotary_factor': must be 0.5"},
       {bamba, "attn_rotary_emb", "4", "key 'attn_rotary_emb': must be half the head size (2), got 4"},
       {bamba, "attn_layer_indices", "[1, 3]", "key 'attn_layer_indices[1]': must be a whole number from 0 to 2, got 3"},

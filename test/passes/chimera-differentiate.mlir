@@ -96,18 +96,20 @@ func.func @rowwise(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chi
 
 // -----
 
-// A bias has the sum of the rows, a scale scales the gradient, a cap has its slope by its result, and the weight of a norm of groups is
+// A bias has the sum of the rows, a scale scales the gradient (all of it or its columns), a cap has its slope by its result, and the weight of a norm of groups is
 // the sum of the groups, then of the rows. The cap of the logits is that of their gradients.
 // CHECK-LABEL: func.func @biased(
 // CHECK: %[[N:.*]] = chimera.norm rms %[[X:.*]], %[[W:.*]] {
 // CHECK-NEXT: %[[A:.*]] = chimera.add_bias %[[N]], %[[B:.*]] :
 // CHECK-NEXT: %[[S:.*]] = chimera.scale %[[A]] by 2.500000e-01
-// CHECK-NEXT: %[[Y:.*]] = chimera.soft_cap %[[S]] by 4.000000e+00
+// CHECK-NEXT: %[[SC:.*]] = chimera.scale_columns %[[S]] by [3.000000e+00, 5.000000e-01] widths [6, 2]
+// CHECK-NEXT: %[[Y:.*]] = chimera.soft_cap %[[SC]] by 4.000000e+00
 // CHECK: %[[DY:.*]] = chimera.cross_entropy_input_grad %[[Y]]
 // CHECK-SAME: {soft_cap = 3.000000e+01 : f64}
 // CHECK-NEXT: chimera.cross_entropy_weight_grad
 // CHECK-SAME: {soft_cap = 3.000000e+01 : f64}
-// CHECK-NEXT: %[[DS:.*]] = chimera.soft_cap_grad %[[Y]], %[[DY]] by 4.000000e+00 : tensor<?x8xf32>
+// CHECK-NEXT: %[[DSC:.*]] = chimera.soft_cap_grad %[[Y]], %[[DY]] by 4.000000e+00 : tensor<?x8xf32>
+// CHECK-NEXT: %[[DS:.*]] = chimera.scale_columns %[[DSC]] by [3.000000e+00, 5.000000e-01] widths [6, 2] : tensor<?x8xf32>
 // CHECK-NEXT: %[[DA:.*]] = chimera.scale %[[DS]] by 2.500000e-01 : tensor<?x8xf32>
 // CHECK-NEXT: %[[DB:.*]] = chimera.column_sum %[[DA]] leaves %{{.*}} -> tensor<8xf32>
 // CHECK-NEXT: %[[DX:.*]], %[[DWR:.*]] = chimera.norm_grad rms %[[X]], %[[W]], %[[DA]] {eps = 1.000000e-05 : f64, groups = 2 : i64} : tensor<?x8xf32>, tensor<4xf32> -> tensor<?x4xf32>
@@ -124,7 +126,8 @@ func.func @biased(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chim
   %n = chimera.norm rms %x, %w {groups = 2 : i64, eps = 1.0e-05 : f64} : tensor<?x8xf32>, tensor<4xf32>
   %a = chimera.add_bias %n, %b : tensor<?x8xf32>, tensor<8xf32>
   %s = chimera.scale %a by 0.25 : tensor<?x8xf32>
-  %y = chimera.soft_cap %s by 4.0 : tensor<?x8xf32>
+  %c = chimera.scale_columns %s by [3.0, 0.5] widths [6, 2] : tensor<?x8xf32>
+  %y = chimera.soft_cap %c by 4.0 : tensor<?x8xf32>
   %lse, %scores = chimera.cross_entropy %y, %table targets %targets rows %rows {soft_cap = 30.0 : f64}
       : (tensor<?x8xf32>, tensor<16x8xf32>, tensor<?xi32>, !chimera.rows) -> (tensor<?x1xf32>, tensor<?x2xf64>)
   %loss = chimera.column_sum %scores leaves %leaves : (tensor<?x2xf64>, tensor<18xi32>) -> tensor<2xf64>

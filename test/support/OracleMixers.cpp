@@ -37,7 +37,11 @@ std::vector<T> advanceMamba2(const Config &config, const LayerParametersOf<T> &p
   size_t groupWidth = groups * stateSize, convolved = inner + 2 * groupWidth;
 
   // in_proj gives z, then what is convolved (x, B, C), then a dt for each head.
-  std::vector<T> projected = parameters.project("ssm.in_proj", h);
+  std::vector<T> projected = parameters.project("ssm.in_proj", scaled(h, config.ssm.inputMultiplier));
+  const size_t widths[] = {inner, inner, groupWidth, groupWidth, heads};
+  for (size_t part = 0, i = 0; part < 5; ++part)
+    for (size_t end = i + widths[part]; i < end; ++i)
+      projected[i] = projected[i] * config.ssm.projectionMultipliers[part];
   std::vector<T> z = slice(projected, 0, inner);
   std::vector<T> timeSteps = slice(projected, inner + convolved, heads);
   ssm.convolutionInputs.push_back(slice(projected, inner, convolved));
@@ -61,8 +65,9 @@ std::vector<T> advanceMamba2(const Config &config, const LayerParametersOf<T> &p
     for (size_t i = 0; i < headSize; ++i)
       gated.push_back(y[i] * silu(z[head * headSize + i]));
   }
-  return parameters.project("ssm.out_proj",
-                            groupedRmsNorm(gated, parameters.vector("ssm.norm.weight"), config.normEps, groups));
+  if (config.ssm.gatedNorm)
+    gated = groupedRmsNorm(gated, parameters.vector("ssm.norm.weight"), config.normEps, groups);
+  return scaled(parameters.project("ssm.out_proj", gated), config.ssm.outputMultiplier);
 }
 
 template <typename T>
@@ -161,7 +166,7 @@ static bool rotates(const Config &config, size_t layer) {
 template <typename T>
 static std::vector<T> headsOf(const Config &config, const LayerParametersOf<T> &parameters, const std::string &which,
                               const std::vector<T> &h, int64_t position, int8_t mode) {
-  std::vector<T> x = parameters.project("attn." + which + "_proj", h);
+  std::vector<T> x = parameters.project("attn." + which + "_proj", scaled(h, config.attentionInputMultiplier));
   size_t size = config.headDim;
   std::vector<T> weight = config.qkNorm ? parameters.vector("attn." + which + "_norm.weight") : std::vector<T>();
   for (T &w : weight)
@@ -178,8 +183,8 @@ static std::vector<T> headsOf(const Config &config, const LayerParametersOf<T> &
 template <typename T>
 EntryOf<T> makeEntry(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
                      int64_t position, const T &logWeight, int8_t mode) {
-  return {headsOf(config, parameters, "k", h, position, mode), parameters.operand(parameters.project("attn.v_proj", h)),
-          logWeight};
+  std::vector<T> value = parameters.project("attn.v_proj", scaled(h, config.attentionInputMultiplier));
+  return {headsOf(config, parameters, "k", h, position, mode), parameters.operand(value), logWeight};
 }
 
 /// One query head's weighted mean of the values of KV head `kvHead` over entries first .. end. Scores are scaled, then
@@ -219,7 +224,7 @@ std::vector<T> attend(const Config &config, const LayerParametersOf<T> &paramete
                                      scale, config.attentionSoftCap);
     outputs.insert(outputs.end(), mean.begin(), mean.end());
   }
-  return parameters.project("attn.o_proj", outputs);
+  return scaled(parameters.project("attn.o_proj", outputs), config.attentionOutputMultiplier);
 }
 
 //===-- For both scalars ----------------------------------------------------------------------------------------===//

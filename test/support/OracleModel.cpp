@@ -66,7 +66,7 @@ std::vector<T> Evaluation<T>::runLayer(size_t layer, const std::vector<T> &x, in
 /// Whether the layer has more than a mode that adds nothing.
 template <typename T> bool Evaluation<T>::hasMixer(size_t layer) const {
   return config.layerModes[layer].size() > 1 || config.layerModes[layer].front() != Mode::Identity ||
-         config.identityOutput == IdentityOutput::NormedInput;
+         config.identityOutput == IdentityOutput::NormedInput || besideOf(layer);
 }
 
 /// What a mixer or the network puts out, normalised if the model does that.
@@ -79,10 +79,10 @@ template <typename T> std::vector<T> Evaluation<T>::feedForward(size_t layer, co
   LayerParametersOf<T> tensors = tensorsOf(layer);
   std::vector<T> u = normOfLayer(layer, "ffn_norm", z);
   std::vector<T> up = tensors.project("ffn.up_proj", u);
-  std::vector<T> gate = config.mlpGated ? tensors.project("ffn.gate_proj", u) : up;
+  std::vector<T> gate = config.mlpGated ? scaled(tensors.project("ffn.gate_proj", u), config.mlpGateMultiplier) : up;
   for (size_t i = 0; i < up.size(); ++i)
     up[i] = config.mlpGated ? activated(config.mlpActivation, gate[i]) * up[i] : activated(config.mlpActivation, up[i]);
-  return postNormed(layer, "post_ffn_norm", tensors.project("ffn.down_proj", up));
+  return postNormed(layer, "post_ffn_norm", scaled(tensors.project("ffn.down_proj", up), config.mlpOutputMultiplier));
 }
 
 //===-- Routing -------------------------------------------------------------------------------------------------===//
@@ -252,7 +252,8 @@ std::vector<T> Evaluation<T>::runMixer(size_t layer, int8_t mode, const std::vec
   return y;
 }
 
-/// z = x + g mixer_m(h), or in soft routing x + sum_k p_k mixer_k(h). Every cache that the token writes is advanced.
+/// z = x + g mixer_m(h), or in soft routing x + sum_k p_k mixer_k(h); and what the mode beside them makes of h. Every
+/// cache that the token writes is advanced.
 template <typename T>
 std::vector<T> Evaluation<T>::mix(size_t layer, const std::vector<T> &x, const std::vector<T> &h,
                                   const Routing<T> &routing) {
@@ -270,6 +271,11 @@ std::vector<T> Evaluation<T>::mix(size_t layer, const std::vector<T> &x, const s
     T share = options.soft ? exp(routing.logProbability[mode]) : routing.gate;
     for (size_t i = 0; i < z.size(); ++i)
       z[i] += share * (config.residualMultiplier * output[i]);
+  }
+  if (std::optional<Mode> beside = besideOf(layer)) {
+    Routing<T> taken{static_cast<int8_t>(*beside), 1.0, {}};
+    std::vector<T> output = runMixer(layer, taken.mode, h, taken, /*read=*/true, /*keep=*/true);
+    z = add(z, scaled(postNormed(layer, "post_mixer_norm", output), config.residualMultiplier));
   }
   return z;
 }

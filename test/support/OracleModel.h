@@ -100,6 +100,9 @@ private:
   std::vector<T> runMixer(size_t layer, int8_t mode, const std::vector<T> &h, const Routing<T> &routing, bool read,
                           bool keep);
   bool keeps(size_t layer, int8_t mode, const Routing<T> &routing) const;
+  std::optional<Mode> besideOf(size_t layer) const {
+    return config.parallelModes.empty() ? std::nullopt : config.parallelModes[layer];
+  }
   bool weighted(size_t layer) const { return config.router.writeGate && config.layerModes[layer].size() > 1; }
 
   bool layerHas(size_t layer, int8_t mode) const {

@@ -55,6 +55,8 @@ enum Option {
   NetworkLayers,
   SwaRotation,
   SoftCaps,
+  ParallelModes,
+  GatedNorm,
   OptionCount
 };
 
@@ -125,6 +127,21 @@ bool usesMode(const json &modes, const char *name) {
   return modes.dump().find('"' + std::string(name) + '"') != std::string::npos;
 }
 
+/// For most layers a mode that has no weights in common with the layer's own ones in `modes`.
+json makeParallelModes(const json &modes, int layers, Random &random) {
+  json parallel = json::array();
+  for (int layer = 0; layer < layers; ++layer) {
+    const json &own = modes[0].is_array() ? modes[static_cast<size_t>(layer)] : modes;
+    std::vector<const char *> choices;
+    if (!usesMode(own, "ssm"))
+      choices.push_back("ssm");
+    if (!usesMode(own, "swa") && !usesMode(own, "full"))
+      choices.insert(choices.end(), {"swa", "full"});
+    parallel.push_back(choices.empty() || random.chance(0.2) ? json() : json(random.pick(choices)));
+  }
+  return parallel;
+}
+
 void addAttention(json &config, const std::vector<int> &row, Random &random) {
   auto [heads, kvHeads] = headCounts[row[Heads]];
   int headDim = headDims[row[HeadDim]];
@@ -157,8 +174,11 @@ void addAttention(json &config, const std::vector<int> &row, Random &random) {
   config["qk_norm"] = row[HeadNorm] == 1 && headDim >= 8; // a norm over fewer channels magnifies rounding
   for (int layer = 0; row[Rotates] > 0 && layer <= row[Layers]; ++layer)
     config["rope_layers"].push_back(row[Rotates] == 1 && random.chance(0.5));
-  if (row[Multipliers])
+  if (row[Multipliers]) {
     config["attention_multiplier"] = random.uniform(0.2, 0.8) / std::sqrt(headDim);
+    config["attention_input_multiplier"] = random.uniform(0.5, 1.5);
+    config["attention_output_multiplier"] = random.uniform(0.5, 1.5);
+  }
   if (row[SoftCaps])
     config["attention_soft_cap"] = random.uniform(0.8, 5.0);
 }
@@ -167,6 +187,16 @@ void addMultipliers(json &config, Random &random) {
   config["embedding_multiplier"] = random.uniform(0.5, 3.0);
   config["residual_multiplier"] = random.uniform(0.3, 1.2);
   config["logits_scaling"] = random.uniform(0.5, 4.0);
+  if (config["mlp_gated"] == true)
+    config["mlp_gate_multiplier"] = random.uniform(0.5, 1.5);
+  config["mlp_output_multiplier"] = random.uniform(0.5, 1.5);
+}
+
+void addStateSpaceMultipliers(json &ssm, Random &random) {
+  ssm["input_multiplier"] = random.uniform(0.5, 1.5);
+  ssm["output_multiplier"] = random.uniform(0.5, 1.5);
+  for (int part = 0; part < 5; ++part)
+    ssm["projection_multipliers"].push_back(random.uniform(0.5, 1.5));
 }
 
 void addStateSpace(json &config, const std::vector<int> &row, int hidden, Random &random) {
@@ -191,6 +221,9 @@ void addStateSpace(json &config, const std::vector<int> &row, int hidden, Random
   ssm["n_groups"] = groups;
   ssm["conv_kernel"] = convKernels[row[ConvKernel]];
   ssm["proj_bias"] = row[Biases] >= 2;
+  ssm["gated_norm"] = row[GatedNorm] == 0;
+  if (row[Multipliers])
+    addStateSpaceMultipliers(ssm, random);
   if (row[TimeStepLimit] == 1)
     ssm["time_step_limit"] = {0.02, 0.5};
 }
@@ -234,9 +267,14 @@ std::string makeConfig(const std::vector<int> &row, Random random) {
   config["cache_write"] = row[CacheWriting] ? "all" : "routed";
   config["identity_output"] = row[IdentityOutputs] ? "normed_input" : "zero";
   config["modes"] = makeModes(row[ModePattern], layers, random);
-  if (usesMode(config["modes"], "swa") || usesMode(config["modes"], "full"))
+  json modes = config["modes"];
+  if (row[ParallelModes]) {
+    config["parallel_modes"] = makeParallelModes(config["modes"], layers, random);
+    modes = {config["modes"], config["parallel_modes"]};
+  }
+  if (usesMode(modes, "swa") || usesMode(modes, "full"))
     addAttention(config, row, random);
-  if (usesMode(config["modes"], "ssm"))
+  if (usesMode(modes, "ssm"))
     addStateSpace(config, row, hidden, random);
   addRouter(config, row, random);
   config["mlp_bias"] = row[Biases] >= 2;

@@ -69,7 +69,8 @@ void addStateSpace(Shapes &shapes, const std::string &prefix, const Config &conf
   shapes.emplace_back(prefix + "conv.bias", Shape{convolved});
   for (const char *name : {"dt_bias", "A_log", "D"})
     shapes.emplace_back(prefix + name, Shape{heads});
-  shapes.emplace_back(prefix + "norm.weight", Shape{inner});
+  if (config.ssm.gatedNorm)
+    shapes.emplace_back(prefix + "norm.weight", Shape{inner});
   addLinear(shapes, prefix + "out_proj", width, inner, config.ssm.projBias);
 }
 
@@ -164,7 +165,7 @@ std::vector<std::pair<std::string, std::vector<int64_t>>> tensorShapes(const Con
     std::string prefix = "layers." + std::to_string(layer) + ".";
     auto modes = static_cast<int64_t>(config.layerModes[layer].size());
     bool mixes = config.layerModes[layer] != std::vector<Mode>{Mode::Identity} ||
-                 config.identityOutput == IdentityOutput::NormedInput;
+                 config.identityOutput == IdentityOutput::NormedInput || config.parallelMode(layer);
     if (mixes)
       addNorm(shapes, prefix + "input_norm", config.norm, config.hiddenSize);
     if (mixes && config.tokenConvKernel > 0) {
