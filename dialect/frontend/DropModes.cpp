@@ -9,13 +9,17 @@
 
 namespace chimera {
 
+static bool contains(const std::vector<Mode> &modes, Mode mode) {
+  return std::find(modes.begin(), modes.end(), mode) != modes.end();
+}
+
 io::Result<ModeCounts> countModes(const std::string &path, const Config &config) {
   io::Result<io::NpyArray> array = io::readIntegers(path);
   if (!array)
     return array.error();
   if (array->dtype != io::DType::I8 || array->shape.empty() || array->shape.back() != config.numLayers)
     return io::Error{path + ": i8 [.., " + std::to_string(config.numLayers) +
-                     "] is needed, a mode for each token and " + "layer, not " + io::nameOf(array->dtype) + " " +
+                     "] is needed, a mode for each token and layer, not " + io::nameOf(array->dtype) + " " +
                      io::shapeText(array->shape)};
   ModeCounts counts(static_cast<size_t>(config.numLayers));
   auto elements = static_cast<int64_t>(array->data.size());
@@ -24,7 +28,7 @@ io::Result<ModeCounts> countModes(const std::string &path, const Config &config)
     if (mode == -1)
       continue;
     if (mode < 0 || mode >= static_cast<int64_t>(numModes) ||
-        !config.layerHas(layer, allModes[static_cast<size_t>(mode)]))
+        !contains(config.layerModes[static_cast<size_t>(layer)], allModes[static_cast<size_t>(mode)]))
       return io::Error{path + ": element " + std::to_string(i) + ": layer " + std::to_string(layer) + " has no mode " +
                        std::to_string(mode)};
     ++counts[static_cast<size_t>(layer)][static_cast<size_t>(mode)];
@@ -40,7 +44,7 @@ namespace {
 /// The mode of a layer that takes what all before it refuse.
 Mode lastOf(const std::vector<Mode> &modes) {
   for (Mode last : {Mode::Identity, Mode::Ssm, Mode::Swa})
-    if (std::find(modes.begin(), modes.end(), last) != modes.end())
+    if (contains(modes, last))
       return last;
   return Mode::Full;
 }
