@@ -4,8 +4,6 @@
 // own rows: what is needed for the own ones alone is gathered, and the gather folds where the two are the same.
 #include "dialect/frontend/ModelBuilder.h"
 
-#include "llvm/ADT/TypeSwitch.h"
-
 using namespace mlir;
 
 namespace chimera {
@@ -26,7 +24,22 @@ struct MixerOutput {
   SmallVector<Value> caches;
 };
 
-/// Key/value attention over a ring (swa) or a list (full); q is made for the own rows, k and v for all seen ones.
+/// A causal convolution of `taps` taps over the seen rows, with the parameters NAME.weight and NAME.bias. Where there
+/// is more than one tap, its tail is the mixer's next cache.
+Value convolve(ModelBuilder &model, const MixerInput &in, Value x, StringRef name, int64_t taps,
+               ir::Activation activation, MixerOutput &out) {
+  OpBuilder &builder = model.ops();
+  Value tail = taps > 1 ? in.caches[out.caches.size()] : Value();
+  Value y = builder.create<ir::CausalConvOp>(model.loc(), x.getType(), x, model.parameter((name + ".weight").str()),
+                                             model.parameter((name + ".bias").str()), tail, in.seen,
+                                             ir::ActivationAttr::get(builder.getContext(), activation));
+  if (tail)
+    out.caches.push_back(builder.create<ir::ShiftTailOp>(model.loc(), tail.getType(), x, tail, in.seen));
+  return y;
+}
+
+/// Key/value attention over a ring (swa) or a list (full); k and v are made for all seen rows, q for the own ones, or
+/// for all where they are convolved.
 MixerOutput buildAttention(ModelBuilder &model, const MixerInput &in, Mode mode) {
   const Config &config = model.getConfig();
   OpBuilder &builder = model.ops();
@@ -40,17 +53,26 @@ MixerOutput buildAttention(ModelBuilder &model, const MixerInput &in, Mode mode)
                                      builder.getDenseF64ArrayAttr(frequencies), /*inverse=*/UnitAttr());
     return model.toOperand(x);
   };
+  MixerOutput out;
+  int64_t taps = config.attentionConvKernel;
   Value all = model.scale(in.tokens, config.attentionInputMultiplier);
-  Value tokens = model.gather(all, in.seen, in.own);
-  Value query = heads(model.linear(tokens, "attn.q_proj"), in.own, config.numAttentionHeads, "attn.q_norm");
-  Value key = heads(model.linear(all, "attn.k_proj"), in.seen, config.numKeyValueHeads, "attn.k_norm");
-  Value value = model.toOperand(model.linear(all, "attn.v_proj"));
+  auto project = [&](Value x, const Twine &which) {
+    Value y = model.linear(x, ("attn." + which + "_proj").str());
+    return taps ? convolve(model, in, y, ("attn." + which + "_conv").str(), taps, ir::Activation::None, out) : y;
+  };
+  Value projected =
+      taps ? model.gather(project(all, "q"), in.seen, in.own) : project(model.gather(all, in.seen, in.own), "q");
+  Value query = heads(projected, in.own, config.numAttentionHeads, "attn.q_norm");
+  Value key = heads(project(all, "k"), in.seen, config.numKeyValueHeads, "attn.k_norm");
+  Value value = model.toOperand(project(all, "v"));
+  Value cache = in.caches[out.caches.size()];
   Type type = model.rowsOfAccumulators(config.numAttentionHeads * config.headDim);
-  Value attended = builder.create<ir::AttendOp>(loc, type, query, key, value, in.write, in.caches[0], in.own, in.seen,
+  Value attended = builder.create<ir::AttendOp>(loc, type, query, key, value, in.write, cache, in.own, in.seen,
                                                 model.f64(config.attentionScale(model.getLayer(), mode)),
                                                 model.f64(config.attentionSoftCap));
-  Value cache = builder.create<ir::AppendOp>(loc, in.caches[0].getType(), key, value, in.caches[0], in.seen, in.write);
-  return {model.scale(model.linear(attended, "attn.o_proj"), config.attentionOutputMultiplier), {cache}};
+  out.caches.push_back(builder.create<ir::AppendOp>(loc, cache.getType(), key, value, cache, in.seen, in.write));
+  out.output = model.scale(model.linear(attended, "attn.o_proj"), config.attentionOutputMultiplier);
+  return out;
 }
 
 /// Mamba-2. The state advances on every seen row; the output is made for the own ones.
@@ -66,16 +88,9 @@ MixerOutput buildMamba2(ModelBuilder &model, const MixerInput &in) {
   Value xbc = model.columns(projected, inner, channels);
   Value dt = model.columns(projected, inner + channels, heads);
 
-  bool hasTail = config.ssm.convKernel > 1;
-  Value tail = hasTail ? in.caches[0] : Value();
-  auto silu = ir::ActivationAttr::get(builder.getContext(), ir::Activation::SiLU);
-  Value convolved = builder.create<ir::CausalConvOp>(loc, xbc.getType(), xbc, model.parameter("ssm.conv.weight"),
-                                                     model.parameter("ssm.conv.bias"), tail, in.seen, silu);
   MixerOutput out;
-  if (hasTail)
-    out.caches.push_back(builder.create<ir::ShiftTailOp>(loc, tail.getType(), xbc, tail, in.seen));
-
-  Value state = in.caches[hasTail ? 1 : 0];
+  Value convolved = convolve(model, in, xbc, "ssm.conv", config.ssm.convKernel, ir::Activation::SiLU, out);
+  Value state = in.caches[out.caches.size()];
   auto scan = builder.create<ir::SsmScanOp>(
       loc, model.rowsOfAccumulators(inner), state.getType(), convolved, dt, model.parameter("ssm.A_log"),
       model.parameter("ssm.D"), model.parameter("ssm.dt_bias"), in.write, state, in.seen, model.i64(config.ssm.groups),
@@ -87,7 +102,8 @@ MixerOutput buildMamba2(ModelBuilder &model, const MixerInput &in) {
     gated = builder.create<ir::GatedNormOp>(loc, y.getType(), y, gate, model.parameter("ssm.norm.weight"),
                                             model.i64(config.ssm.groups), model.f64(config.normEps));
   else
-    gated = builder.create<ir::GluOp>(loc, y.getType(), silu, gate, y);
+    gated = builder.create<ir::GluOp>(loc, y.getType(),
+                                      ir::ActivationAttr::get(builder.getContext(), ir::Activation::SiLU), gate, y);
   out.output = model.scale(model.linear(gated, "ssm.out_proj"), config.ssm.outputMultiplier);
   return out;
 }
@@ -122,34 +138,43 @@ MixerOutput buildMode(ModelBuilder &model, const MixerInput &in, Mode mode) {
 
 } // namespace
 
-SmallVector<Type> mixerCaches(ModelBuilder &model, Mode mode, bool weighted) {
+SmallVector<MixerCache> mixerCaches(ModelBuilder &model, Mode mode, bool weighted) {
   const Config &config = model.getConfig();
   MLIRContext *context = model.ops().getContext();
   Type accumulator = model.accumulator(), weights = weighted ? accumulator : NoneType::get(context);
+  SmallVector<MixerCache> caches;
+  auto addTail = [&](StringRef name, int64_t taps, int64_t channels) {
+    if (taps > 1)
+      caches.push_back({name, ir::TailType::get(context, taps - 1, channels, accumulator)});
+  };
+  auto addTails = [&] {
+    int64_t taps = config.attentionConvKernel, keys = config.numKeyValueHeads * config.headDim;
+    addTail("q_tail", taps, config.numAttentionHeads * config.headDim);
+    addTail("k_tail", taps, keys);
+    addTail("v_tail", taps, keys);
+  };
   switch (mode) {
-  case Mode::Ssm: {
+  case Mode::Ssm:
     if (config.ssm.kind == SsmKind::Lti)
-      return {ir::StateType::get(context, 1, 1, config.ssm.stateSize, accumulator)};
-    SmallVector<Type> caches;
-    if (config.ssm.convKernel > 1)
-      caches.push_back(ir::TailType::get(context, config.ssm.convKernel - 1, config.ssmConvChannels(), accumulator));
-    caches.push_back(
-        ir::StateType::get(context, config.ssmHeads(), config.ssm.headDim, config.ssm.stateSize, accumulator));
+      return {{"state", ir::StateType::get(context, 1, 1, config.ssm.stateSize, accumulator)}};
+    addTail("tail", config.ssm.convKernel, config.ssmConvChannels());
+    caches.push_back({"state", ir::StateType::get(context, config.ssmHeads(), config.ssm.headDim, config.ssm.stateSize,
+                                                  accumulator)});
     return caches;
-  }
   case Mode::Swa:
-    return {ir::RingType::get(context, config.window, config.numKeyValueHeads, config.headDim, model.operand(), weights,
-                              /*room=*/0)};
+    addTails();
+    caches.push_back({"ring", ir::RingType::get(context, config.window, config.numKeyValueHeads, config.headDim,
+                                                model.operand(), weights, /*room=*/0)});
+    return caches;
   case Mode::Full:
-    return {ir::ListType::get(context, config.numKeyValueHeads, config.headDim, model.operand(), weights)};
+    addTails();
+    caches.push_back(
+        {"list", ir::ListType::get(context, config.numKeyValueHeads, config.headDim, model.operand(), weights)});
+    return caches;
   case Mode::Identity:
     return {};
   }
   llvm_unreachable("no such mode");
-}
-
-StringRef mixerCacheName(Type cache) {
-  return mlir::cast<ir::CacheTypeInterface>(cache).getKind();
 }
 
 void buildMixer(ModelBuilder &model, Region &region, Mode mode, bool weighted) {
@@ -161,7 +186,8 @@ void buildMixer(ModelBuilder &model, Region &region, Mode mode, bool weighted) {
   if (weighted)
     types.push_back(RankedTensorType::get({ShapedType::kDynamic}, model.accumulator()));
   size_t leading = types.size();
-  types.append(mixerCaches(model, mode, weighted));
+  for (const MixerCache &cache : mixerCaches(model, mode, weighted))
+    types.push_back(cache.type);
   Block *block = builder.createBlock(&region, {}, types, SmallVector<Location>(types.size(), loc));
 
   SmallVector<Value> caches(block->args_begin() + leading, block->args_end());

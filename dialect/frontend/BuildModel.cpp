@@ -95,8 +95,8 @@ void FunctionBuilder::declareCaches() {
       addCache(ir::CountsType::get(context, static_cast<int64_t>(config.layerModes[layer].size())), layer, "route",
                "counts");
     auto addMixer = [&](Mode mode, bool isWeighted) {
-      for (Type type : mixerCaches(model, mode, isWeighted))
-        addCache(type, layer, StringRef(modeName(mode)), mixerCacheName(type));
+      for (const MixerCache &cache : mixerCaches(model, mode, isWeighted))
+        addCache(cache.type, layer, StringRef(modeName(mode)), cache.name);
     };
     for (Mode mode : config.mixersOf(layer))
       addMixer(mode, weighted());
@@ -206,11 +206,11 @@ Value FunctionBuilder::buildMix(Value residual, Value h, const std::vector<Mode>
   SmallVector<Value> mixCaches;
   SmallVector<Type> cacheTypes;
   for (Mode mode : modes) {
-    SmallVector<Type> types = mixerCaches(model, mode, hasWeights);
-    cacheCounts.push_back(static_cast<int64_t>(types.size()));
-    for (Type type : types) {
+    SmallVector<MixerCache> ofMode = mixerCaches(model, mode, hasWeights);
+    cacheCounts.push_back(static_cast<int64_t>(ofMode.size()));
+    for (const MixerCache &cache : ofMode) {
       mixCaches.push_back(caches[nextCache + mixCaches.size()]);
-      cacheTypes.push_back(type);
+      cacheTypes.push_back(cache.type);
     }
   }
   auto policy = ir::CachePolicyAttr::get(

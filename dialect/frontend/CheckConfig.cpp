@@ -85,14 +85,18 @@ void checkMamba2(const Config &config, ErrorSink &errors) {
 /// The elements of all slot-wise parts of one sequence's cache (lists grow and are not counted).
 double cacheElements(const Config &config) {
   double tail = static_cast<double>(config.tokenConvKernel) * config.hiddenSize;
-  double ring = 2.0 * config.window * config.numKeyValueHeads * config.headDim;
+  double attentionTail = static_cast<double>(config.attentionConvKernel) *
+                         (config.numAttentionHeads + 2 * config.numKeyValueHeads) * config.headDim;
+  double ring = attentionTail + 2.0 * config.window * config.numKeyValueHeads * config.headDim;
   double state = config.ssm.kind == SsmKind::Lti
                      ? static_cast<double>(config.ssm.stateSize)
                      : static_cast<double>(config.ssmInner()) * config.ssm.stateSize +
                            static_cast<double>(config.ssm.convKernel) * config.ssmConvChannels();
   double sum = 0.0;
   for (int64_t layer = 0; layer < config.numLayers; ++layer)
-    sum += tail + (config.layerHas(layer, Mode::Swa) ? ring : 0.0) + (config.layerHas(layer, Mode::Ssm) ? state : 0.0);
+    sum += tail + (config.layerHas(layer, Mode::Swa) ? ring : 0.0) +
+           (config.layerHas(layer, Mode::Full) ? attentionTail : 0.0) +
+           (config.layerHas(layer, Mode::Ssm) ? state : 0.0);
   return sum;
 }
 

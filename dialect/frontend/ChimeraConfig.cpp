@@ -102,6 +102,12 @@ void readAttention(ObjectReader &reader, Config &config) {
   config.qkvBias = reader.boolean("qkv_bias", false);
   config.attentionOutBias = reader.boolean("attention_out_bias", false);
   config.qkNorm = reader.boolean("qk_norm", false);
+  config.attentionConvKernel = reader.integer("attention_conv_kernel", 0, 0, 16);
+  for (int64_t layer = 0; config.attentionConvKernel > 0 && layer < config.numLayers; ++layer)
+    for (Mode mode : config.layerModes[static_cast<size_t>(layer)])
+      if (config.hasRouter(layer) && (mode == Mode::Swa || mode == Mode::Full))
+        reader.error("attention_conv_kernel",
+                     "is for layers without a router; layer " + std::to_string(layer) + " routes to attention");
   if (reader.has("attention_multiplier"))
     config.attentionMultiplier = reader.number("attention_multiplier", std::nullopt, NumberRange::positive());
   config.attentionSoftCap = readSoftCap(reader, "attention_soft_cap");
@@ -220,6 +226,7 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
                     "ffn_layers",
                     "post_norms",
                     "qk_norm",
+                    "attention_conv_kernel",
                     "attention_multiplier",
                     "attention_soft_cap",
                     "attention_input_multiplier",

@@ -136,10 +136,11 @@ struct Config {
   bool qkvBias = false;          ///< q_proj, k_proj and v_proj have a bias
   bool attentionOutBias = false; ///< o_proj has one
   ActivationKind mlpActivation = ActivationKind::Silu; ///< of the feed-forward network
-  bool mlpGated = true;         ///< down(f(gate u) * up u); else down(f(up u)), without gate_proj
-  bool mlpBias = false;         ///< those of the feed-forward network have one
-  bool qkNorm = false;          ///< the heads of queries and keys are RMS-normalised before they are rotated
-  std::vector<bool> ropeLayers; ///< [L]: whether a layer rotates; empty: all do
+  bool mlpGated = true;            ///< down(f(gate u) * up u); else down(f(up u)), without gate_proj
+  bool mlpBias = false;            ///< those of the feed-forward network have one
+  int64_t attentionConvKernel = 0; ///< taps of convolutions over q, k and v, in layers without a router; 0: none
+  bool qkNorm = false;             ///< the heads of queries and keys are RMS-normalised before they are rotated
+  std::vector<bool> ropeLayers;    ///< [L]: whether a layer rotates; empty: all do
   std::optional<double> attentionMultiplier; ///< of the scores; none: 1 / sqrt(headDim)
   std::optional<double> attentionSoftCap;    ///< c: scores become c tanh(score / c); none: they stay
   std::optional<double> logitsSoftCap;       ///< the same of logits

@@ -55,22 +55,22 @@ void readMamba2(ObjectReader &reader, Config &config) {
 
 namespace {
 
-/// attn_layer_indices: those layers attend, the others are Mamba-2.
-void readBambaLayers(ObjectReader &reader, Config &config) {
+/// The layers listed at `key` attend, the others are Mamba-2.
+void readAttentionLayers(ObjectReader &reader, std::string_view key, Config &config) {
   config.layerModes.assign(config.numLayers, {Mode::Ssm});
-  if (!reader.has("attn_layer_indices"))
+  const JsonValue *indices = reader.find(key);
+  if (!indices)
     return;
-  const JsonValue *indices = reader.find("attn_layer_indices");
   if (indices->kind != JsonValue::Kind::Array)
-    reader.error("attn_layer_indices", "must be a list of layers, got " + indices->describe());
+    reader.error(key, "must be a list of layers, got " + indices->describe());
   for (size_t i = 0; i < indices->items.size(); ++i) {
     const JsonValue &item = indices->items[i];
     if (item.kind == JsonValue::Kind::Integer && item.integer >= 0 && item.integer < config.numLayers)
       config.layerModes[item.integer] = {Mode::Full};
     else
-      reader.error("attn_layer_indices[" + std::to_string(i) + "]", "must be a whole number from 0 to " +
-                                                                        std::to_string(config.numLayers - 1) +
-                                                                        ", got " + item.describe());
+      reader.error(std::string(key) + "[" + std::to_string(i) + "]", "must be a whole number from 0 to " +
+                                                                         std::to_string(config.numLayers - 1) +
+                                                                         ", got " + item.describe());
   }
 }
 
@@ -116,7 +116,7 @@ void readBamba(ObjectReader &reader, Config &config) {
   checkForeignKeys(reader, hybridKeys({"intermediate_size", "attn_rotary_emb", "mlp_bias", "attn_layer_indices"}),
                    {"mamba_chunk_size", "use_mamba_kernels", "time_step_min", "time_step_max"});
   readSizes(reader, config);
-  readBambaLayers(reader, config);
+  readAttentionLayers(reader, "attn_layer_indices", config);
   config.intermediateSize = reader.integer("intermediate_size", 14336, 1, largestSize);
   config.normEps = reader.number("rms_norm_eps", 1e-5, NumberRange::positive());
   readHybrid(reader, config, 8, 0.5); // the factor is fixed by the library
@@ -347,6 +347,46 @@ void readSsmArguments(ObjectReader &reader, Config &config) {
   ssm.convBias = arguments.boolean("conv_bias", true);
 }
 
+/// The object attn_cfg: arguments of mamba_ssm's class MHA, with its defaults. One matrix makes queries, keys and
+/// values, one convolution may follow it.
+void readAttentionArguments(ObjectReader &reader, Config &config) {
+  ObjectReader arguments = reader.child("attn_cfg");
+  arguments.allowOnly({"num_heads", "num_heads_kv", "head_dim", "mlp_dim", "qkv_proj_bias", "out_proj_bias",
+                       "softmax_scale", "causal", "d_conv", "rotary_emb_dim", "rotary_emb_base",
+                       "rotary_emb_interleaved"},
+                      {}, "not supported");
+  config.numAttentionHeads = arguments.integer("num_heads", std::nullopt, 1, largestSize);
+  config.numKeyValueHeads = arguments.hasValue("num_heads_kv")
+                                ? arguments.integer("num_heads_kv", std::nullopt, 1, largestSize)
+                                : config.numAttentionHeads;
+  if (arguments.hasValue("head_dim"))
+    config.headDim = arguments.integer("head_dim", std::nullopt, 1, largestSize);
+  else if (config.hiddenSize % config.numAttentionHeads == 0)
+    config.headDim = config.hiddenSize / config.numAttentionHeads;
+  else
+    arguments.error("num_heads", "must divide d_model (" + std::to_string(config.hiddenSize) + "), got " +
+                                     std::to_string(config.numAttentionHeads));
+  if (config.headDim % 2 != 0)
+    arguments.error("head_dim", "must be even, got " + std::to_string(config.headDim));
+  if (arguments.integer("mlp_dim", 0, 0, largestSize) != 0)
+    arguments.error("mlp_dim", "only 0 is supported");
+  if (!arguments.boolean("causal", false))
+    arguments.error("causal", "only true is supported");
+  config.qkvBias = arguments.boolean("qkv_proj_bias", true);
+  config.attentionOutBias = arguments.boolean("out_proj_bias", true);
+  if (arguments.hasValue("softmax_scale"))
+    config.attentionMultiplier = arguments.number("softmax_scale", std::nullopt, NumberRange::positive());
+  config.attentionConvKernel = arguments.integer("d_conv", 0, 0, 16);
+  int64_t rotated = arguments.integer("rotary_emb_dim", 0, 0, config.headDim);
+  if (rotated % 2 != 0)
+    arguments.error("rotary_emb_dim", "must be even, got " + std::to_string(rotated));
+  if (rotated > 0)
+    config.partialRotaryFactor = static_cast<double>(rotated) / static_cast<double>(config.headDim);
+  config.ropeLayers.assign(static_cast<size_t>(config.numLayers), rotated > 0);
+  config.ropeTheta = arguments.number("rotary_emb_base", 10000.0, NumberRange::positive());
+  requireBoolean(arguments, "rotary_emb_interleaved", false);
+}
+
 } // namespace
 
 void readMambaSsm(ObjectReader &reader, Config &config) {
@@ -360,16 +400,15 @@ void readMambaSsm(ObjectReader &reader, Config &config) {
   config.hiddenSize = reader.integer("d_model", 2560, 1, largestSize);
   config.numLayers = reader.integer("n_layer", 64, 1, mostLayers);
   readTokenIds(reader, config);
-  config.layerModes.assign(config.numLayers, {Mode::Ssm});
+  readAttentionLayers(reader, "attn_layer_idx", config);
   config.norm = reader.boolean("rms_norm", true) ? NormKind::Rms : NormKind::Layer;
   config.tieWordEmbeddings = reader.boolean("tie_embeddings", true);
-  if (reader.integer("d_intermediate", 0, 0, largestSize) != 0)
-    reader.error("d_intermediate", "only 0 is supported: mamba_ssm keeps the gated network's two matrices as one");
-  const JsonValue *attention = reader.find("attn_layer_idx");
-  if (attention && !(attention->kind == JsonValue::Kind::Array && attention->items.empty()))
-    reader.error("attn_layer_idx",
-                 "layers of attention are not supported in mamba_ssm's form, which has one matrix for "
-                 "q, k and v and convolves them; \"model_type\": \"bamba\" is a hybrid that is read");
+  // The package rounds the width of a gated network up.
+  constexpr int64_t wholeWidth = 128;
+  config.intermediateSize =
+      (reader.integer("d_intermediate", 0, 0, largestSize) + wholeWidth - 1) / wholeWidth * wholeWidth;
+  if (config.usesAttention())
+    readAttentionArguments(reader, config);
   readSsmArguments(reader, config);
 }
 

@@ -56,6 +56,17 @@ NameTable nemotronNames() {
 NameTable mambaSsmNames() {
   NameTable table = mamba2Names();
   table.global.front().theirs = "backbone.embedding.";
+  table.inLayer.insert(table.inLayer.end(), {{"attn.q_proj.", "mixer.in_proj."},
+                                             {"attn.k_proj.", "mixer.in_proj."},
+                                             {"attn.v_proj.", "mixer.in_proj."},
+                                             {"attn.q_conv.", "mixer.conv1d."},
+                                             {"attn.k_conv.", "mixer.conv1d."},
+                                             {"attn.v_conv.", "mixer.conv1d."},
+                                             {"attn.o_proj.", "mixer.out_proj."},
+                                             {"ffn_norm.", "norm2."},
+                                             {"ffn.gate_proj.", "mlp.fc1."},
+                                             {"ffn.up_proj.", "mlp.fc1."},
+                                             {"ffn.down_proj.", "mlp.fc2."}});
   return table;
 }
 
@@ -148,11 +159,28 @@ std::string sourceName(const NameTable &table, std::string_view name) {
   return std::string(table.layerPrefix) + std::string(number) + rename(table.inLayer, name.substr(end));
 }
 
-/// The parameter is the rows from `first` on of a tensor that has `rows`.
-void takeRows(ParameterSpec &spec, int64_t first, int64_t rows) {
-  spec.sourceRow = first;
-  spec.sourceShape = spec.shape;
-  spec.sourceShape.front() = rows;
+/// Where a part of a tensor begins, in rows, and how many rows the tensor has.
+struct PartOfRows {
+  std::string_view name; ///< what the parameter's name has after the layer
+  int64_t first, rows;
+};
+
+/// The parameters that are parts of one tensor in the checkpoint.
+std::vector<PartOfRows> partsOfRows(const Config &config) {
+  int64_t inner = config.intermediateSize, queries = config.numAttentionHeads * config.headDim,
+          keys = config.numKeyValueHeads * config.headDim, all = queries + 2 * keys;
+  if (config.style == CheckpointStyle::GraniteMoeHybrid)
+    return {{"ffn.gate_proj.", 0, 2 * inner}, {"ffn.up_proj.", inner, 2 * inner}};
+  if (config.style == CheckpointStyle::MambaSsm)
+    return {{"ffn.up_proj.", 0, 2 * inner},
+            {"ffn.gate_proj.", inner, 2 * inner},
+            {"attn.q_proj.", 0, all},
+            {"attn.q_conv.", 0, all},
+            {"attn.k_proj.", queries, all},
+            {"attn.k_conv.", queries, all},
+            {"attn.v_proj.", queries + keys, all},
+            {"attn.v_conv.", queries + keys, all}};
+  return {};
 }
 
 } // namespace
@@ -161,21 +189,21 @@ void nameSources(const Config &config, std::vector<ParameterSpec> &parameters) {
   if (config.style == CheckpointStyle::Chimera)
     return;
   NameTable table = namesOf(config.style);
-  bool isGraniteHybrid = config.style == CheckpointStyle::GraniteMoeHybrid;
+  std::vector<PartOfRows> parts = partsOfRows(config);
   for (ParameterSpec &spec : parameters) {
     spec.source = sourceName(table, spec.name);
+    for (const PartOfRows &part : parts)
+      if (spec.name.find(std::string(".") + std::string(part.name)) != std::string::npos) {
+        spec.sourceRow = part.first;
+        spec.sourceShape.front() = part.rows;
+      }
     // A depthwise convolution of PyTorch has one input channel a group: [C, 1, K].
-    if (io::endsWith(spec.name, ".ssm.conv.weight"))
-      spec.sourceShape = {spec.shape[0], 1, spec.shape[1]};
+    if (io::endsWith(spec.name, "conv.weight") && !io::endsWith(spec.name, "token_conv.weight"))
+      spec.sourceShape.insert(spec.sourceShape.begin() + 1, 1);
     // chimera-lm orders modes identity, ssm, swa, full.
     if (config.style == CheckpointStyle::ChimeraLm &&
         (io::endsWith(spec.name, ".router.proj.weight") || io::endsWith(spec.name, ".router.bias")))
       spec.rowPermutation = {1, 2, 3, 0};
-    // granitemoehybrid keeps the two in one matrix.
-    if (isGraniteHybrid && io::endsWith(spec.name, ".ffn.gate_proj.weight"))
-      takeRows(spec, 0, 2 * config.intermediateSize);
-    if (isGraniteHybrid && io::endsWith(spec.name, ".ffn.up_proj.weight"))
-      takeRows(spec, config.intermediateSize, 2 * config.intermediateSize);
   }
 }
 

@@ -73,12 +73,16 @@ private:
   llvm::StringMap<ParameterSpec> specs;
 };
 
-/// The types of the caches that a mode's mixer has in the current layer, in order: ssm: tail (of a convolution with
-/// more than one tap), state; swa: ring; full: list; identity: none. `weighted`: entries carry write weights.
-llvm::SmallVector<mlir::Type> mixerCaches(ModelBuilder &model, Mode mode, bool weighted);
+/// A cache of a mixer: its name in the layer and mode, such as "state", and its type.
+struct MixerCache {
+  llvm::StringRef name;
+  mlir::Type type;
+};
 
-/// The name of the k-th of them, such as "state".
-llvm::StringRef mixerCacheName(mlir::Type cache);
+/// The caches that a mode's mixer has in the current layer, in order: ssm: tail (of a convolution with more than one
+/// tap), state; swa and full: tails of the convolutions of queries, keys and values, where there are such, then ring or
+/// list; identity: none. `weighted`: entries carry write weights.
+llvm::SmallVector<MixerCache> mixerCaches(ModelBuilder &model, Mode mode, bool weighted);
 
 /// Fills the region of one mode: creates its block, with the signature that chimera.mix asks for, and the mixer's ops.
 void buildMixer(ModelBuilder &model, mlir::Region &region, Mode mode, bool weighted);

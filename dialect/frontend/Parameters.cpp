@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "dialect/frontend/ConfigFields.h"
 
+#include <utility>
+
 namespace chimera {
 
 namespace {
@@ -67,6 +69,11 @@ private:
     linear("attn.q_proj", queries, width, config.qkvBias);
     linear("attn.k_proj", keys, width, config.qkvBias);
     linear("attn.v_proj", keys, width, config.qkvBias);
+    if (config.attentionConvKernel > 0)
+      for (auto [name, channels] : {std::pair("attn.q_conv", queries), {"attn.k_conv", keys}, {"attn.v_conv", keys}}) {
+        accumulator(std::string(name) + ".weight", {channels, config.attentionConvKernel});
+        accumulator(std::string(name) + ".bias", {channels});
+      }
     if (config.qkNorm) {
       accumulator("attn.q_norm.weight", {config.headDim});
       accumulator("attn.k_norm.weight", {config.headDim});

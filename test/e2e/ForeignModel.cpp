@@ -57,13 +57,18 @@ void ForeignModel::permuteRows(const std::string &name, const std::vector<size_t
   tensor.values = std::move(rows);
 }
 
-void ForeignModel::halveRows(const std::string &name, const std::string &first, const std::string &second) {
+void ForeignModel::splitRows(const std::string &name, const std::vector<std::pair<std::string, int64_t>> &parts) {
   Tensor tensor = std::move(ours.at(name));
   ours.erase(name);
-  auto middle = tensor.values.begin() + static_cast<std::ptrdiff_t>(tensor.values.size() / 2);
-  tensor.shape.front() /= 2;
-  ours[first] = {tensor.shape, {tensor.values.begin(), middle}};
-  ours[second] = {tensor.shape, {middle, tensor.values.end()}};
+  int64_t width = static_cast<int64_t>(tensor.values.size()) / tensor.shape.front();
+  auto begin = tensor.values.begin();
+  for (const auto &[part, rows] : parts) {
+    tensor.shape.front() = rows;
+    ours[part] = {tensor.shape, {begin, begin + rows * width}};
+    begin += rows * width;
+  }
+  if (begin != tensor.values.end())
+    throw std::logic_error(name + " has more rows");
 }
 
 void ForeignModel::write(const std::string &directory) const {

@@ -38,8 +38,8 @@ struct ForeignModel {
   /// Makes row i of `ours` what was its row order[i].
   void permuteRows(const std::string &name, const std::vector<size_t> &order);
 
-  /// Makes the first half of `name`'s rows the tensor `first` and the other `second`, in the place of `name`.
-  void halveRows(const std::string &name, const std::string &first, const std::string &second);
+  /// Makes `name`'s rows, in order, tensors of so many rows each, in the place of `name`.
+  void splitRows(const std::string &name, const std::vector<std::pair<std::string, int64_t>> &parts);
 
   /// Writes config.json and model.safetensors, in f64. Throws std::runtime_error.
   void write(const std::string &directory) const;

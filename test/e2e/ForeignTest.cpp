@@ -246,6 +246,52 @@ TEST(Foreign, MambaSsmPadsItsVocabulary) {
     "ssm": {"kind": "mamba2", "state_size": 5, "head_dim": 8, "n_groups": 2}})");
 }
 
+/// Attention as mamba_ssm stores it: one matrix, and one convolution, for 4 heads of queries and 2 of keys and values,
+/// each of 8.
+void addMambaSsmAttention(ForeignModel &model, const std::string &theirs, const std::string &ours, int64_t width) {
+  auto split = [&](const std::string &name, const std::string &end) {
+    model.splitRows(ours + name, {{ours + "q_" + end, 32}, {ours + "k_" + end, 16}, {ours + "v_" + end, 16}});
+  };
+  model.add(theirs + "in_proj.weight", {64, width}, ours + "all", Values::Matrix);
+  split("all", "proj.weight");
+  model.add(theirs + "in_proj.bias", {64}, ours + "all", Values::Shift);
+  split("all", "proj.bias");
+  model.add(theirs + "conv1d.weight", {64, 1, 3}, ours + "all", Values::Taps, {64, 3});
+  split("all", "conv.weight");
+  model.add(theirs + "conv1d.bias", {64}, ours + "all", Values::Shift);
+  split("all", "conv.bias");
+  model.add(theirs + "out_proj.weight", {width, 32}, ours + "o_proj.weight", Values::Matrix);
+}
+
+TEST(Foreign, MambaSsmAttendsAfterAConvolutionAndHasNetworks) {
+  ForeignModel model(R"({
+    "d_model": 16, "d_intermediate": 100, "n_layer": 3, "vocab_size": 32,
+    "ssm_cfg": {"layer": "Mamba2", "headdim": 8, "d_state": 5}, "attn_layer_idx": [1],
+    "attn_cfg": {"causal": true, "d_conv": 3, "head_dim": 8, "num_heads": 4, "num_heads_kv": 2, "out_proj_bias": false,
+                 "qkv_proj_bias": true, "rotary_emb_dim": 4}, "rms_norm": true, "residual_in_fp32": true,
+    "fused_add_norm": true, "pad_vocab_size_multiple": 16, "tie_embeddings": true})");
+  model.add("backbone.embedding.weight", {32, 16}, "embed_tokens.weight", Values::Table);
+  for (int layer = 0; layer < 3; ++layer) {
+    std::string theirs = "backbone.layers." + std::to_string(layer) + ".",
+                ours = "layers." + std::to_string(layer) + ".";
+    model.add(theirs + "norm.weight", {16}, ours + "input_norm.weight", Values::Scale);
+    if (layer == 1)
+      addMambaSsmAttention(model, theirs + "mixer.", ours + "attn.", 16);
+    else
+      addMamba2(model, theirs + "mixer.", ours + "ssm.", 16, 4, 8, 1, 5);
+    model.add(theirs + "norm2.weight", {16}, ours + "ffn_norm.weight", Values::Scale);
+    model.add(theirs + "mlp.fc1.weight", {256, 16}, ours + "both", Values::Matrix);
+    model.splitRows(ours + "both", {{ours + "ffn.up_proj.weight", 128}, {ours + "ffn.gate_proj.weight", 128}});
+    model.add(theirs + "mlp.fc2.weight", {16, 128}, ours + "ffn.down_proj.weight", Values::Matrix);
+  }
+  model.add("backbone.norm_f.weight", {16}, "norm.weight", Values::Scale);
+  expectSameAsOracle(model, R"({
+    "model_type": "chimera", "vocab_size": 32, "hidden_size": 16, "num_hidden_layers": 3,
+    "modes": [["ssm"], ["full"], ["ssm"]], "intermediate_size": 128, "tie_word_embeddings": true,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "partial_rotary_factor": 0.5, "qkv_bias": true,
+    "attention_conv_kernel": 3, "ssm": {"kind": "mamba2", "state_size": 5, "head_dim": 8}})");
+}
+
 TEST(Foreign, BambaRotatesHalfAHeadAndAttendsWhereItSays) {
   ForeignModel model(R"({
     "architectures": ["BambaForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
@@ -308,7 +354,7 @@ TEST(Foreign, GraniteMoeHybridMixesMambaAndAttentionWithoutRotation) {
       }
       model.add(theirs + "post_attention_layernorm.weight", {32}, ours + "ffn_norm.weight", Values::Scale);
       model.add(theirs + "shared_mlp.input_linear.weight", {48, 32}, ours + "both", Values::Matrix);
-      model.halveRows(ours + "both", ours + "ffn.gate_proj.weight", ours + "ffn.up_proj.weight");
+      model.splitRows(ours + "both", {{ours + "ffn.gate_proj.weight", 24}, {ours + "ffn.up_proj.weight", 24}});
       model.add(theirs + "shared_mlp.output_linear.weight", {32, 24}, ours + "ffn.down_proj.weight", Values::Matrix);
     }
     model.add("model.norm.weight", {32}, "norm.weight", Values::Scale);

@@ -165,6 +165,22 @@ TEST(Config, AModeMayStandBesideTheRoutedOnes) {
   });
 }
 
+TEST(Config, AttentionMayConvolveWhereNothingIsRouted) {
+  EXPECT_EQ(valid(small()).attentionConvKernel, 0);
+  EXPECT_EQ(
+      valid(small(R"(, "modes": [["full"], ["ssm", "identity"]], "attention_conv_kernel": 4)")).attentionConvKernel, 4);
+  EXPECT_EQ(valid(small(R"(, "modes": ["ssm", "identity"], "parallel_modes": ["swa", null],
+                           "attention_conv_kernel": 1)"))
+                .attentionConvKernel,
+            1);
+  expectErrors({
+      {small(R"(, "modes": [["full"], ["full", "identity"]], "attention_conv_kernel": 2)"),
+       "key 'attention_conv_kernel': is for layers without a router; layer 1 routes to attention"},
+      {small(R"(, "attention_conv_kernel": 17)"),
+       "key 'attention_conv_kernel': must be a whole number from 0 to 16, got 17"},
+  });
+}
+
 TEST(Config, BlocksMayMultiplyWhatTheyReadAndPutOut) {
   Config config = valid(withSsm(R"({"state_size": 4, "head_dim": 4, "gated_norm": false, "input_multiplier": 2,
       "projection_multipliers": [1, 2, 3, 4, 5], "output_multiplier": 0.5}, "attention_input_multiplier": 3,

@@ -241,17 +241,50 @@ TEST(ForeignConfig, MambaSsmIsToldByItsArguments) {
        "key 'ssm_cfg.norm_before_gate': only false is supported"},
       {"ssm_cfg", "{\"layer\": \"Mamba2\", \"d_ssm\": 24}", "key 'ssm_cfg.d_ssm': must be expand * d_model (128)"},
       {"ssm_cfg", "{\"layer\": \"Mamba2\", \"new\": 1}", "key 'ssm_cfg.new': not supported"},
-      {"d_intermediate", "24",
-       "key 'd_intermediate': only 0 is supported: mamba_ssm keeps the gated network's two matrices as one"},
-      {"attn_layer_idx", "[1]",
-       "key 'attn_layer_idx': layers of attention are not supported in mamba_ssm's form, which has one matrix for q, k "
-       "and v and convolves them; \"model_type\": \"bamba\" is a hybrid that is read"}};
+      {"attn_layer_idx", "[1]", "key 'attn_cfg.num_heads': missing"},
+      {"attn_layer_idx", "[2]", "key 'attn_layer_idx[0]': must be a whole number from 0 to 1, got 2"}};
   for (const auto &[name, value, error] : cases) {
     std::string text = mambaSsm;
     std::string key = "\"" + name + "\": ";
     size_t at = text.find(key) + key.size(), end = text.find_first_of("}],0", at) + 1;
     EXPECT_EQ(errorOf(text.replace(at, end - at, value)), error) << text;
   }
+}
+
+TEST(ForeignConfig, MambaSsmAttendsWhereItSays) {
+  auto with = [](const std::string &attention) {
+    std::string text = mambaSsm;
+    auto replace = [&](const std::string &from, const std::string &to) {
+      text.replace(text.find(from), from.size(), to);
+    };
+    replace(R"("attn_layer_idx": [], "attn_cfg": {})", R"("attn_layer_idx": [1], "attn_cfg": {)" + attention + "}");
+    replace(R"("d_intermediate": 0)", R"("d_intermediate": 200)");
+    return text;
+  };
+  Config config = valid(with(R"("causal": true, "num_heads": 4, "num_heads_kv": 2, "head_dim": 8, "d_conv": 4,
+                                "out_proj_bias": false, "rotary_emb_dim": 4)"));
+  EXPECT_EQ(config.layerModes, (std::vector<std::vector<Mode>>{{Mode::Ssm}, {Mode::Full}}));
+  EXPECT_EQ(config.intermediateSize, 256); // rounded up to whole hundred-and-twenty-eights
+  EXPECT_TRUE(config.qkvBias && !config.attentionOutBias && config.rotates(1));
+  EXPECT_TRUE(config.attentionConvKernel == 4 && config.rotaryDims() == 4);
+  std::map<std::string, ParameterSpec> specs = byName(config);
+  const ParameterSpec &values = specs["layers.1.attn.v_conv.weight"];
+  EXPECT_EQ(values.source, "backbone.layers.1.mixer.conv1d.weight");
+  EXPECT_EQ(values.sourceShape, (std::vector<int64_t>{64, 1, 4}));
+  EXPECT_EQ(values.sourceRow, 48);
+  EXPECT_EQ(specs["layers.1.attn.k_proj.bias"].sourceRow, 32);
+  EXPECT_EQ(specs["layers.0.ffn.gate_proj.weight"].sourceRow, 256);
+  EXPECT_EQ(specs["layers.0.ffn.up_proj.weight"].source, "backbone.layers.0.mlp.fc1.weight");
+  EXPECT_EQ(specs["layers.0.ffn_norm.weight"].source, "backbone.layers.0.norm2.weight");
+  EXPECT_FALSE(valid(with(R"("causal": true, "num_heads": 4)")).rotates(1));
+  for (auto [keys, error] : std::vector<std::pair<std::string, std::string>>{
+           {R"("num_heads": 4)", "key 'attn_cfg.causal': only true is supported"},
+           {R"("num_heads": 3)", "key 'attn_cfg.num_heads': must divide d_model (64), got 3"},
+           {R"("num_heads": 4, "causal": true, "rotary_emb_interleaved": true)",
+            "key 'attn_cfg.rotary_emb_interleaved': only false is supported"},
+           {R"("num_heads": 4, "causal": true, "mlp_dim": 5)", "key 'attn_cfg.mlp_dim': only 0 is supported"},
+           {R"("num_heads": 4, "causal": true, "new": 5)", "key 'attn_cfg.new': not supported"}})
+    EXPECT_EQ(errorOf(with(keys)), error);
 }
 
 /// Keys as published configs carry them, whose values change nothing.

@@ -162,11 +162,25 @@ static bool rotates(const Config &config, size_t layer) {
   return config.ropeLayers.empty() || config.ropeLayers.at(layer);
 }
 
+/// Queries, keys or values of a token, convolved with those before it if the model does that.
+template <typename T>
+static std::vector<T> projectedOf(const Config &config, const LayerParametersOf<T> &parameters,
+                                  const std::string &which, const std::vector<T> &h,
+                                  std::vector<std::vector<T>> *before) {
+  std::vector<T> x = parameters.project("attn." + which + "_proj", scaled(h, config.attentionInputMultiplier));
+  if (config.attentionConvKernel == 0)
+    return x;
+  before->push_back(std::move(x));
+  return causalConvolution(*before, parameters.tensor("attn." + which + "_conv.weight"),
+                           parameters.vector("attn." + which + "_conv.bias"));
+}
+
 /// The heads of queries or keys as they are compared: normalised each by itself, rotated, rounded.
 template <typename T>
 static std::vector<T> headsOf(const Config &config, const LayerParametersOf<T> &parameters, const std::string &which,
-                              const std::vector<T> &h, int64_t position, int8_t mode) {
-  std::vector<T> x = parameters.project("attn." + which + "_proj", scaled(h, config.attentionInputMultiplier));
+                              const std::vector<T> &h, int64_t position, int8_t mode,
+                              std::vector<std::vector<T>> *before) {
+  std::vector<T> x = projectedOf(config, parameters, which, h, before);
   size_t size = config.headDim;
   std::vector<T> weight = config.qkNorm ? parameters.vector("attn." + which + "_norm.weight") : std::vector<T>();
   for (T &w : weight)
@@ -182,9 +196,10 @@ static std::vector<T> headsOf(const Config &config, const LayerParametersOf<T> &
 
 template <typename T>
 EntryOf<T> makeEntry(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
-                     int64_t position, const T &logWeight, int8_t mode) {
-  std::vector<T> value = parameters.project("attn.v_proj", scaled(h, config.attentionInputMultiplier));
-  return {headsOf(config, parameters, "k", h, position, mode), parameters.operand(value), logWeight};
+                     int64_t position, const T &logWeight, int8_t mode, AttentionInputsOf<T> *inputs) {
+  std::vector<T> value = projectedOf(config, parameters, "v", h, inputs ? &inputs->v : nullptr);
+  return {headsOf(config, parameters, "k", h, position, mode, inputs ? &inputs->k : nullptr), parameters.operand(value),
+          logWeight};
 }
 
 /// One query head's weighted mean of the values of KV head `kvHead` over entries first .. end. Scores are scaled, then
@@ -211,13 +226,14 @@ static std::vector<T> attendHead(const std::vector<T> &query, size_t kvHead, con
 
 template <typename T>
 std::vector<T> attend(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
-                      int64_t position, const std::vector<EntryOf<T>> &entries, size_t reach, int8_t mode) {
+                      int64_t position, const std::vector<EntryOf<T>> &entries, size_t reach, int8_t mode,
+                      AttentionInputsOf<T> *inputs) {
   size_t heads = config.numAttentionHeads, kvHeads = config.numKeyValueHeads, headSize = config.headDim;
   size_t first = entries.size() > reach ? entries.size() - reach : 0;
   double scale = config.attentionMultiplier ? *config.attentionMultiplier : 1.0 / std::sqrt(config.headDim);
   if (rotates(config, parameters.index)) // YaRN stretches queries and keys
     scale *= std::pow(rotationOf(config, mode).second.attentionFactor, 2);
-  std::vector<T> queries = headsOf(config, parameters, "q", h, position, mode);
+  std::vector<T> queries = headsOf(config, parameters, "q", h, position, mode, inputs ? &inputs->q : nullptr);
   std::vector<T> outputs;
   for (size_t head = 0; head < heads; ++head) {
     std::vector<T> mean = attendHead(slice(queries, head * headSize, headSize), head * kvHeads / heads, entries, first,
@@ -235,9 +251,9 @@ std::vector<T> attend(const Config &config, const LayerParametersOf<T> &paramete
   template std::vector<T> advanceLti(const Config &, const LayerParametersOf<T> &, const std::vector<T> &, const T &,  \
                                      SsmStateOf<T> &);                                                                 \
   template EntryOf<T> makeEntry(const Config &, const LayerParametersOf<T> &, const std::vector<T> &, int64_t,         \
-                                const T &, int8_t);                                                                    \
+                                const T &, int8_t, AttentionInputsOf<T> *);                                            \
   template std::vector<T> attend(const Config &, const LayerParametersOf<T> &, const std::vector<T> &, int64_t,        \
-                                 const std::vector<EntryOf<T>> &, size_t, int8_t);
+                                 const std::vector<EntryOf<T>> &, size_t, int8_t, AttentionInputsOf<T> *);
 CHIMERA_MIXERS_OVER(double)
 CHIMERA_MIXERS_OVER(Var)
 #undef CHIMERA_MIXERS_OVER

@@ -58,6 +58,11 @@ template <typename T> struct EntryOf {
 };
 using Entry = EntryOf<double>;
 
+/// Every input so far of the convolutions of queries, keys and values, in a model that has such.
+template <typename T> struct AttentionInputsOf {
+  std::vector<std::vector<T>> q, k, v;
+};
+
 // The mixers exist for double and for Var.
 
 /// Mamba-2: advances `ssm` by a token with input `h` whose write weight is `weight`; returns the mixer's output [D].
@@ -73,13 +78,14 @@ std::vector<T> advanceLti(const Config &config, const LayerParametersOf<T> &para
 /// The key/value entry that a token at `position` writes for `mode` (swa or full).
 template <typename T>
 EntryOf<T> makeEntry(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
-                     int64_t position, const T &logWeight, int8_t mode = kFull);
+                     int64_t position, const T &logWeight, int8_t mode = kFull, AttentionInputsOf<T> *inputs = nullptr);
 
 /// Attention of a token at `position` to the last `reach` of `entries` (its own is the last); returns the output [D].
 template <typename T>
 std::vector<T> attend(const Config &config, const LayerParametersOf<T> &parameters, const std::vector<T> &h,
                       int64_t position, const std::vector<EntryOf<T>> &entries,
-                      size_t reach = std::numeric_limits<size_t>::max(), int8_t mode = kFull);
+                      size_t reach = std::numeric_limits<size_t>::max(), int8_t mode = kFull,
+                      AttentionInputsOf<T> *inputs = nullptr);
 
 /// The inverse frequencies of the rotary embedding of `mode` after scaling, one for each rotated pair.
 Vector rotaryFrequencies(const Config &config, int8_t mode = kFull);

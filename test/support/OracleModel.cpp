@@ -242,11 +242,12 @@ std::vector<T> Evaluation<T>::runMixer(size_t layer, int8_t mode, const std::vec
     return y;
   }
   std::vector<EntryOf<T>> &entries = mode == kSwa ? state.ring : state.list;
-  entries.push_back(makeEntry(config, tensors, h, position, logWeight, mode));
+  entries.push_back(makeEntry(config, tensors, h, position, logWeight, mode, &state.attentionInputs));
   std::vector<T> y;
   if (read)
     y = attend(config, tensors, h, position, entries,
-               mode == kSwa ? static_cast<size_t>(config.window) : std::numeric_limits<size_t>::max(), mode);
+               mode == kSwa ? static_cast<size_t>(config.window) : std::numeric_limits<size_t>::max(), mode,
+               &state.attentionInputs);
   if (!keep)
     entries.pop_back();
   return y;

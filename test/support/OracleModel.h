@@ -47,6 +47,7 @@ struct EvaluationOptions {
 template <typename T> struct LayerState {
   std::vector<std::vector<T>> tokenConvInputs;
   SsmStateOf<T> ssm;
+  AttentionInputsOf<T> attentionInputs;
   std::vector<EntryOf<T>> ring;
   std::vector<EntryOf<T>> list;
   std::array<int64_t, kModeCount> admitted{};

@@ -57,6 +57,7 @@ enum Option {
   SoftCaps,
   ParallelModes,
   GatedNorm,
+  AttentionConv,
   OptionCount
 };
 
@@ -127,6 +128,14 @@ bool usesMode(const json &modes, const char *name) {
   return modes.dump().find('"' + std::string(name) + '"') != std::string::npos;
 }
 
+/// Whether no layer routes to attention.
+bool attentionIsAlone(const json &modes) {
+  json lists = modes[0].is_array() ? modes : json::array({modes});
+  return std::all_of(lists.begin(), lists.end(), [](const json &own) {
+    return own.size() == 1 || !(usesMode(own, "swa") || usesMode(own, "full"));
+  });
+}
+
 /// For most layers a mode that has no weights in common with the layer's own ones in `modes`.
 json makeParallelModes(const json &modes, int layers, Random &random) {
   json parallel = json::array();
@@ -174,6 +183,8 @@ void addAttention(json &config, const std::vector<int> &row, Random &random) {
   config["qk_norm"] = row[HeadNorm] == 1 && headDim >= 8; // a norm over fewer channels magnifies rounding
   for (int layer = 0; row[Rotates] > 0 && layer <= row[Layers]; ++layer)
     config["rope_layers"].push_back(row[Rotates] == 1 && random.chance(0.5));
+  if (row[AttentionConv] && attentionIsAlone(config["modes"]))
+    config["attention_conv_kernel"] = convKernels[row[ConvKernel]];
   if (row[Multipliers]) {
     config["attention_multiplier"] = random.uniform(0.2, 0.8) / std::sqrt(headDim);
     config["attention_input_multiplier"] = random.uniform(0.5, 1.5);

@@ -47,6 +47,11 @@ void addAttention(Shapes &shapes, const std::string &prefix, const Config &confi
   addLinear(shapes, prefix + "q_proj", queries, width, config.qkvBias);
   addLinear(shapes, prefix + "k_proj", keys, width, config.qkvBias);
   addLinear(shapes, prefix + "v_proj", keys, width, config.qkvBias);
+  for (auto [name, channels] : {std::pair("q_conv", queries), {"k_conv", keys}, {"v_conv", keys}})
+    if (config.attentionConvKernel > 0) {
+      shapes.emplace_back(prefix + name + ".weight", Shape{channels, config.attentionConvKernel});
+      shapes.emplace_back(prefix + name + ".bias", Shape{channels});
+    }
   addLinear(shapes, prefix + "o_proj", width, queries, config.attentionOutBias);
   for (const char *name : {"q_norm", "k_norm"})
     if (config.qkNorm)
