@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "tools/chimera-run/ChatTemplate.h"
+#include "tools/generation/ChatTemplate.h"
 
 #include "runtime/core/Executable.h"
 #include "runtime/io/Affixes.h"
@@ -8,7 +8,7 @@
 #include "runtime/io/Vocabulary.h"
 #include "runtime/text/ConfigFile.h"
 #include "runtime/text/Utf8.h"
-#include "tools/chimera-run/Tokenizer.h"
+#include "tools/generation/Tokenizer.h"
 #include "tools/support/Streams.h"
 
 #include <csignal>
@@ -111,7 +111,7 @@ static Result<HelperProcess> startHelper() {
   return helper;
 }
 
-Result<ChatTemplate> ChatTemplate::open(const Options &options) {
+Result<ChatTemplate> ChatTemplate::open(const ModelOptions &options) {
   std::vector<std::string> folders;
   if (std::optional<std::string> tokenizer = findTokenizer(options))
     folders = {io::folderOf(*tokenizer)};
