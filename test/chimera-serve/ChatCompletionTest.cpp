@@ -3,6 +3,7 @@
 #include "test/chimera-serve/ServeTool.h"
 
 #include <filesystem>
+#include <map>
 
 using namespace chimera;
 using namespace chimera::test;
@@ -21,7 +22,7 @@ protected:
 
 TEST_F(ChatCompletionTest, MessagesAreAnswered) {
   serve({"--model-name", "talker"});
-  json messages = {message("system", "Be brief."), message("user", "Who is there?")};
+  json messages = json::array({message("system", "Be brief."), message("user", "Who is there?")});
   Reply reply = chatReply({{"model", "talker"}, {"messages", messages}, {"max_tokens", 20}, {"seed", 3}});
   ASSERT_EQ(reply.status, 200) << reply.body;
   std::string answer = answerTo(chatMlOf({"system", "Be brief.", "user", "Who is there?"}), 20);
@@ -35,9 +36,9 @@ TEST_F(ChatCompletionTest, MessagesAreAnswered) {
   EXPECT_EQ(reply.json["usage"],
             json({{"prompt_tokens", tokens}, {"completion_tokens", 20}, {"total_tokens", tokens + 20}}));
   EXPECT_EQ(chatReply({{"messages", messages}, {"max_completion_tokens", 20}}).choice()["message"]["content"], answer);
-  json parts = {message("system", "Be brief."),
-                {{"role", "user"},
-                 {"content", {{{"type", "text"}, {"text", "Who is "}}, {{"type", "text"}, {"text", "there?"}}}}}};
+  auto textPart = [](const std::string &text) { return json{{"type", "text"}, {"text", text}}; };
+  json cut = {{"role", "user"}, {"content", json::array({textPart("Who is "), textPart("there?")})}};
+  json parts = json::array({message("system", "Be brief."), cut});
   EXPECT_EQ(chatReply({{"messages", parts}, {"max_tokens", 20}}).choice()["message"]["content"], answer);
 }
 
@@ -105,29 +106,34 @@ TEST_F(ChatCompletionTest, WhatIsWrongIsRefusedByItsName) {
     return reply.message();
   };
   refused(json::object(), "messages");
-  json image = {{{"role", "user"}, {"content", {{{"type", "image_url"}, {"image_url", "x"}}}}}};
-  for (const json &messages :
-       {json("Hello"), json::array(), json{5}, json{{{"role", "user"}}}, json{{{"role", 5}, {"content", "a"}}}, image})
+  json part = {{"type", "image_url"}, {"image_url", "x"}};
+  json image = json::array({json{{"role", "user"}, {"content", json::array({part})}}});
+  for (const json &messages : {json("Hello"), json::array(), json::array({5}), json::array({json{{"role", "user"}}}),
+                               json::array({json{{"role", 5}, {"content", "a"}}}), image})
     refused({{"messages", messages}}, "messages");
   json hello = asked("Hello");
-  refused({{"messages", hello}, {"tools", {{{"type", "function"}}}}}, "tools");
+  refused({{"messages", hello}, {"tools", json::array({json{{"type", "function"}}})}}, "tools");
   refused({{"messages", hello}, {"tool_choice", "required"}}, "tool_choice");
   refused({{"messages", hello}, {"response_format", {{"type", "json_object"}}}}, "response_format");
   refused({{"messages", hello}, {"logprobs", 5}}, "logprobs");
   refused({{"messages", hello}, {"top_logprobs", 5}}, "top_logprobs");
   refused({{"messages", hello}, {"max_tokens", 5}, {"max_completion_tokens", 6}}, "max_tokens");
   refused({{"messages", hello}, {"prompt", "a"}}, "prompt");
-  json neutral = {{"messages", hello},      {"tools", json::array()},
-                  {"tool_choice", "auto"},  {"max_tokens", 5},
-                  {"store", false},         {"response_format", {{"type", "text"}}},
-                  {"modalities", {"text"}}, {"parallel_tool_calls", true}};
+  json neutral = {{"messages", hello},
+                  {"tools", json::array()},
+                  {"tool_choice", "auto"},
+                  {"max_tokens", 5},
+                  {"store", false},
+                  {"response_format", {{"type", "text"}}},
+                  {"modalities", json::array({"text"})},
+                  {"parallel_tool_calls", true}};
   EXPECT_EQ(chatReply(neutral).status, 200) << chatReply(neutral).body;
 }
 
 TEST_F(ChatCompletionTest, ATemplateThatRefusesMessagesSaysWhy) {
   setTemplate(forgetful);
   serve();
-  Reply reply = chatReply({{"messages", {message("system", "a"), message("user", "b")}}});
+  Reply reply = chatReply({{"messages", json::array({message("system", "a"), message("user", "b")})}});
   EXPECT_EQ(reply.status, 400);
   EXPECT_NE(reply.message().find("System role not supported"), std::string::npos) << reply.body;
   EXPECT_EQ(chatReply({{"messages", asked("b")}, {"max_tokens", 3}}).status, 200) << "the helper lives on";

@@ -4,7 +4,9 @@
 
 #include "runtime/text/Utf8.h"
 
+#include <algorithm>
 #include <cmath>
+#include <ctime>
 
 using namespace chimera;
 using namespace chimera::test;
@@ -56,7 +58,7 @@ TEST_F(CompletionTest, PromptsAreTextsOrTokens) {
   std::string one = expectedText("abc", 16), two = expectedText("The quick", 16);
   EXPECT_EQ(completed({{"prompt", "abc"}}).choice()["text"], one);
   EXPECT_EQ(completed({{"prompt", {97, 98, 99}}}).choice()["text"], one);
-  for (const json &prompts : {json{"abc", "The quick"}, json{bytesOf("abc"), bytesOf("The quick")}}) {
+  for (const json &prompts : {json::array({"abc", "The quick"}), json::array({bytesOf("abc"), bytesOf("The quick")})}) {
     Reply reply = completed({{"prompt", prompts}});
     EXPECT_EQ(reply.json["choices"].size(), 2u);
     EXPECT_EQ(reply.choice(0)["text"], one);
@@ -231,11 +233,12 @@ TEST_F(CompletionTest, WhatIsWrongIsRefusedByItsName) {
     return request;
   };
   expectRefused(json::object(), "prompt", "is required");
-  for (const json &prompt : {json(5), json::object(), json(""), json::array(), json{"a", 5}, json{1, "a"}, json{1.5},
-                             json{-1}, json{300}, json::array({json::array()}), json::array({json::array({"a"})})})
+  for (const json &prompt : {json(5), json::object(), json(""), json::array(), json::array({"a", 5}),
+                             json::array({1, "a"}), json::array({1.5}), json::array({-1}), json::array({300}),
+                             json::array({json::array()}), json::array({json::array({"a"})})})
     expectRefused(with("prompt", prompt), "prompt");
   expectRefused(with("model", "other"), "model", "no model 'other'", 404);
-  for (const json &value : {json("1"), json(-1), json(1e400), json(true)})
+  for (const json &value : {json("1"), json(-1), json(-1e-9), json(true)})
     expectRefused(with("temperature", value), "temperature");
   for (const json &value : {json(0), json(1.5), json("x")})
     expectRefused(with("top_p", value), "top_p");
@@ -249,7 +252,7 @@ TEST_F(CompletionTest, WhatIsWrongIsRefusedByItsName) {
     expectRefused(with("n", value), "n");
   for (const json &value : {json(21), json(-1), json(true)})
     expectRefused(with("logprobs", value), "logprobs");
-  for (const json &value : {json(""), json(5), json{"a", ""}, json(std::vector<std::string>(17, "a"))})
+  for (const json &value : {json(""), json(5), json::array({"a", ""}), json(std::vector<std::string>(17, "a"))})
     expectRefused(with("stop", value), "stop");
   expectRefused(with("stream", "yes"), "stream");
   expectRefused(with("stream_options", json::object()), "stream_options");

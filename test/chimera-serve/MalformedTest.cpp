@@ -130,8 +130,8 @@ TEST_F(MalformedTest, RandomJsonIsAnsweredByAnErrorOrServed) {
     json request = json::object();
     bool chat = random() % 4 == 0;
     if (random() % 4)
-      request[chat ? "messages" : "prompt"] =
-          chat ? json::array({{{"role", "user"}, {"content", "a"}}}) : json(random() % 2 ? json("abc") : json{1, 2});
+      request[chat ? "messages" : "prompt"] = chat ? json::array({json{{"role", "user"}, {"content", "a"}}})
+                                                   : json(random() % 2 ? json("abc") : json::array({1, 2}));
     for (size_t fields = random() % 3; fields > 0; --fields)
       request[randomField(random)] = randomValue(random);
     std::string body = request.dump();

@@ -194,7 +194,6 @@ std::string ServeTest::raw(const std::string &bytes, double seconds) const {
 int64_t ServeTest::metric(const std::string &name) const {
   std::string text = "\n" + get("/metrics").body;
   size_t at = text.find("\n" + name + " ");
-  EXPECT_NE(at, std::string::npos) << name << " is not in: " << text;
   return at == std::string::npos ? -1 : std::stoll(text.substr(at + name.size() + 2));
 }
 

@@ -75,7 +75,7 @@ protected:
   std::string raw(const std::string &bytes, double seconds = 5) const;
   /// A connection of its own; to be closed.
   int connection() const;
-  /// A number of /metrics.
+  /// A number of /metrics; -1: it is not there.
   int64_t metric(const std::string &name) const;
   /// Waits until something is so, no longer than `seconds`; whether it is.
   static bool eventually(const std::function<bool()> &holds, double seconds = 20);

@@ -6,10 +6,6 @@
 
 namespace chimera::serve {
 
-static std::string dump(const nlohmann::ordered_json &value) {
-  return value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
-
 static std::string eventOf(const std::string &data) {
   return "data: " + data + "\n\n";
 }
@@ -139,7 +135,7 @@ std::string Answer::whole() const {
     body["choices"].push_back(std::move(choice));
   }
   body["usage"] = usage();
-  return dump(body);
+  return textOf(body);
 }
 
 Answer::Json Answer::chunk(Json parts) const {
@@ -165,7 +161,7 @@ std::string Answer::firstEvents() const {
     return events;
   for (size_t i = 0; i < choices.size(); ++i) {
     Json delta = {{"role", "assistant"}, {"content", ""}};
-    events += eventOf(dump(chunk(Json::array({chunkChoice(int64_t(i), delta, nullptr, Finish::No)}))));
+    events += eventOf(textOf(chunk(Json::array({chunkChoice(int64_t(i), delta, nullptr, Finish::No)}))));
   }
   return events;
 }
@@ -178,7 +174,7 @@ std::string Answer::event(const Piece &piece) {
       content["content"] = piece.text;
   }
   Json scores = piece.tokens.empty() ? Json() : logprobs(piece.tokens, size_t(piece.choice));
-  return eventOf(dump(chunk(Json::array({chunkChoice(piece.choice, content, std::move(scores), piece.finish)}))));
+  return eventOf(textOf(chunk(Json::array({chunkChoice(piece.choice, content, std::move(scores), piece.finish)}))));
 }
 
 std::string Answer::lastEvents() const {
@@ -186,13 +182,13 @@ std::string Answer::lastEvents() const {
   if (head.includeUsage) {
     Json body = chunk(Json::array());
     body["usage"] = usage();
-    events = eventOf(dump(body));
+    events = eventOf(textOf(body));
   }
   return events + eventOf("[DONE]");
 }
 
 std::string Answer::errorEvent(const ApiError &error) {
-  return eventOf(dump(error.body()));
+  return eventOf(textOf(error.body()));
 }
 
 } // namespace chimera::serve

@@ -37,7 +37,7 @@ static void respond(httplib::Response &response, const ApiError &error) {
     response.set_header("Retry-After", std::to_string(error.retryAfter));
   if (error.status == 401)
     response.set_header("WWW-Authenticate", "Bearer");
-  response.set_content(error.body().dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace), json);
+  response.set_content(textOf(error.body()), json);
 }
 
 /// What httplib found wrong itself.
@@ -109,9 +109,21 @@ nlohmann::ordered_json Api::describeModel() const {
   return one;
 }
 
+void Api::answerModel(const Request &request, Response &response) const {
+  std::string wanted = request.path.substr(std::string(oneModel).size());
+  if (wanted == reader.modelName())
+    return response.set_content(textOf(describeModel()), json);
+  respond(response, {404, "there is no model " + io::quote(wanted), "model", "model_not_found", 0});
+}
+
 void Api::attach(HttpServer &server) {
   server.set_pre_routing_handler([this](const Request &request, Response &response) {
     std::optional<ApiError> error = refusal(request, response);
+    // httplib matches paths by regular expressions, which take much stack for a long one. So names are matched here.
+    if (!error && request.path.rfind(oneModel, 0) == 0) {
+      answerModel(request, response);
+      return httplib::Server::HandlerResponse::Handled;
+    }
     if (!error)
       return httplib::Server::HandlerResponse::Unhandled;
     if (hasBody(request)) { // It will not be read.
@@ -149,13 +161,7 @@ void Api::attach(HttpServer &server) {
     nlohmann::ordered_json list;
     list["object"] = "list";
     list["data"] = nlohmann::ordered_json::array({describeModel()});
-    response.set_content(list.dump(), json);
-  });
-  server.Get("/v1/models/(.*)", [this](const Request &request, Response &response) {
-    std::string wanted = request.path.substr(std::string(oneModel).size());
-    if (wanted == reader.modelName())
-      return response.set_content(describeModel().dump(), json);
-    respond(response, {404, "there is no model " + io::quote(wanted), "model", "model_not_found", 0});
+    response.set_content(textOf(list), json);
   });
   for (bool chat : {false, true})
     server.Post(chat ? "/v1/chat/completions" : "/v1/completions",

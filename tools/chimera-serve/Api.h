@@ -47,6 +47,7 @@ private:
   void abandon(Job &job);
   std::optional<ApiError> late(const Job &job) const;
   nlohmann::ordered_json describeModel() const;
+  void answerModel(const Request &request, Response &response) const;
 
   ServedModel &model;
   Scheduler &scheduler;

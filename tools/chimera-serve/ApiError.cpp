@@ -30,6 +30,10 @@ nlohmann::ordered_json ApiError::body() const {
   return whole;
 }
 
+std::string textOf(const nlohmann::ordered_json &value) {
+  return value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
 ApiError wrongField(const std::string &param, const std::string &message) {
   return {400, param + ": " + message, param, "", 0};
 }

@@ -24,6 +24,9 @@ struct ApiError {
   nlohmann::ordered_json body() const;
 };
 
+/// JSON as it is sent: bytes that are not UTF-8 are U+FFFD.
+std::string textOf(const nlohmann::ordered_json &value);
+
 /// A request that is wrong in one field.
 ApiError wrongField(const std::string &param, const std::string &message);
 

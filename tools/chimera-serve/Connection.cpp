@@ -87,6 +87,7 @@ void Connection::refuse(int status, const std::string &reason, const std::string
   (void)write_format("HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
                      "Connection: close\r\n\r\n",
                      status, reason.c_str(), body.size());
+  closing = true;
   (void)write(body.data(), body.size());
 }
 
@@ -96,6 +97,8 @@ bool Connection::clientGone() const {
 }
 
 void Connection::linger() {
+  if (!closing || clientGone())
+    return;
   ::shutdown(file, SHUT_WR);
   char bytes[16384];
   auto end = Clock::now() + std::chrono::seconds(1);

@@ -40,7 +40,7 @@ public:
   void refuse(int status, const std::string &reason, const std::string &body);
   /// Whether the client has closed its end.
   bool clientGone() const;
-  /// Lets the client read what was sent before the socket is closed over what it still sends.
+  /// Before the socket is closed: where the client may still be sending, lets it read what was sent to it.
   void linger();
 
   /// No more requests are taken after this one.

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ io::Result<int> HttpServer::bind(const std::string &host, int port) {
   if (bound <= 0)
     return io::Error{"cannot listen on " + host + ":" + std::to_string(port) +
                      (errno ? std::string(": ") + std::strerror(errno) : "")};
+  ::fcntl(svr_sock_, F_SETFD, FD_CLOEXEC);
   ::listen(svr_sock_, 256); // httplib lets 5 clients wait.
   return bound;
 }
@@ -47,7 +49,7 @@ void HttpServer::end() {
 void HttpServer::refuse(Connection &connection, const ApiError &error, const char *reason) {
   if (onRefused)
     onRefused(error.status);
-  connection.refuse(error.status, reason, error.body().dump());
+  connection.refuse(error.status, reason, textOf(error.body()));
 }
 
 /// Answers the requests of a connection, one after the other.
@@ -84,6 +86,7 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
            : threads->crowded() ? Connection::Pressure::OthersWait
                                 : Connection::Pressure::None;
   });
+  ::fcntl(socket, F_SETFD, FD_CLOEXEC); // Not for the process that renders templates.
   Connection::current() = &connection;
   try {
     answer(connection);
@@ -91,8 +94,8 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
     // Out of memory while a request was read: the connection ends, the server does not.
   }
   Connection::current() = nullptr;
-  if (!connection.clientGone())
-    connection.linger();
+  connection.linger();
+  ::shutdown(socket, SHUT_RDWR);
   ::close(socket);
   return true;
 }

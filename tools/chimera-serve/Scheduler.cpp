@@ -2,6 +2,7 @@
 #include "tools/chimera-serve/Scheduler.h"
 
 #include <algorithm>
+#include <new>
 
 namespace chimera::serve {
 
@@ -156,7 +157,12 @@ void Scheduler::loop() {
     }
     sweep();
     if (!running.empty()) {
-      step();
+      try {
+        step();
+      } catch (const std::bad_alloc &) { // What each of them has got is not known any more.
+        for (std::unique_ptr<Work> &work : running)
+          work->job->fail({503, "the server has no memory left", "", "out_of_memory", 1});
+      }
       sweep();
     }
     publish(running.empty());
