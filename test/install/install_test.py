@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 
-TOOLS = ["bench", "compile", "init", "inspect", "lsp-server", "opt", "run", "train", "train-tokenizer"]
+TOOLS = ["bench", "compile", "init", "inspect", "lsp-server", "opt", "run", "serve", "train", "train-tokenizer"]
 PROMPT = "The quick brown fox"
 PASSED_ON = ["PATH", "HOME", "ASAN_OPTIONS", "ASAN_SYMBOLIZER_PATH", "UBSAN_OPTIONS"]
 CONFIG = {"model_type": "chimera", "vocab_size": 256, "hidden_size": 32, "num_hidden_layers": 2,
@@ -228,7 +228,7 @@ def runtime_component(test):
     test.install(server, "--component", "runtime")
     found = files(server)
     programs = {name for name in found if name.startswith("bin/")}
-    check(programs == {"bin/chimera-run", "bin/chimera-inspect"}, f"programs: {programs}")
+    check(programs == {"bin/chimera-run", "bin/chimera-serve", "bin/chimera-inspect"}, f"programs: {programs}")
     libraries = {name for name in found if name.startswith(f"{test.lib}/")}
     check(len(libraries) == 2 and all(name.startswith(f"{test.lib}/libchimera.so.") for name in libraries),
           f"libraries: {libraries}")

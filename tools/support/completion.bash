@@ -8,5 +8,5 @@ _chimera() {
   fi
 }
 complete -o bashdefault -o default -F _chimera \
-  chimera-bench chimera-compile chimera-init chimera-inspect chimera-lsp-server chimera-opt chimera-run chimera-train \
-  chimera-train-tokenizer
+  chimera-bench chimera-compile chimera-init chimera-inspect chimera-lsp-server chimera-opt chimera-run chimera-serve \
+  chimera-train chimera-train-tokenizer

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A request's text is the same whatever is served beside it: what it is alone, what chimera-run makes, and what the
+// toy model's definition says.
+#include "test/chimera-serve/ServeTool.h"
+
+#include "runtime/text/Utf8.h"
+
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <random>
+#include <thread>
+
+using namespace chimera;
+using namespace chimera::test;
+using nlohmann::json;
+
+namespace {
+class TogetherTest : public ServeTest {
+protected:
+  struct Asked {
+    json request;
+    std::vector<std::string> texts; ///< Of each choice.
+    bool leaves = false;            ///< The client goes before the end.
+  };
+
+  /// A request of any length and sampling, and its texts by the definition of the toy model.
+  static Asked randomRequest(std::mt19937 &random) {
+    Asked asked;
+    std::string prompt(1 + random() % 120, ' ');
+    for (char &byte : prompt)
+      byte = char(' ' + random() % 95);
+    SamplerOptions sampler;
+    sampler.seed = random() % 5;
+    if (random() % 3)
+      sampler.temperature = double(500 * (1 + random() % 8));
+    if (random() % 2)
+      sampler.topK = int64_t(1 + random() % 100);
+    if (random() % 2)
+      sampler.topP = 0.5 + 0.0625 * double(random() % 8);
+    size_t tokens = 1 + random() % 100, choices = random() % 4 ? 1 : 2;
+    for (size_t c = 0; c < choices; ++c)
+      asked.texts.push_back(expectedText(prompt, tokens, sampler, c));
+    asked.request = {
+        {"prompt", prompt},      {"max_tokens", tokens},  {"seed", sampler.seed}, {"temperature", sampler.temperature},
+        {"top_k", sampler.topK}, {"top_p", sampler.topP}, {"n", choices},         {"stream", random() % 2 == 0}};
+    asked.leaves = random() % 6 == 0;
+    if (asked.leaves)
+      asked.request["max_tokens"] = 300000;
+    return asked;
+  }
+
+  static std::vector<std::string> textsOf(const Asked &asked, const Reply &reply) {
+    std::vector<std::string> texts;
+    if (asked.request["stream"].get<bool>()) {
+      std::vector<json> events = eventsOf(reply.body);
+      for (size_t c = 0; c < asked.texts.size(); ++c)
+        texts.push_back(textOf(events, int64_t(c)));
+    } else {
+      for (size_t c = 0; c < asked.texts.size(); ++c)
+        texts.push_back(reply.choice(c)["text"]);
+    }
+    return texts;
+  }
+
+  /// Asks, and goes away after a moment.
+  void leave(const Asked &asked) const {
+    httplib::Client asking = client();
+    asking.set_read_timeout(std::chrono::milliseconds(30));
+    (void)asking.Post("/v1/completions", asked.request.dump(), "application/json");
+  }
+
+  /// Sends all requests from `clients` threads at once.
+  void askTogether(const std::vector<Asked> &all, size_t clients) {
+    std::vector<std::thread> threads;
+    std::vector<Reply> replies(all.size());
+    std::atomic<size_t> next{0};
+    for (size_t t = 0; t < clients; ++t)
+      threads.emplace_back([&] {
+        for (size_t i; (i = next++) < all.size();) {
+          if (all[i].leaves)
+            leave(all[i]);
+          else
+            replies[i] = complete(all[i].request);
+        }
+      });
+    for (std::thread &thread : threads)
+      thread.join();
+    for (size_t i = 0; i < all.size(); ++i)
+      if (!all[i].leaves) {
+        ASSERT_EQ(replies[i].status, 200) << replies[i].body;
+        EXPECT_EQ(textsOf(all[i], replies[i]), all[i].texts) << all[i].request.dump();
+      }
+  }
+};
+} // namespace
+
+TEST_F(TogetherTest, EachTextIsWhatTheModelMakesOfItAlone) {
+  const char *extended = std::getenv("CHIMERA_LONG");
+  bool longForm = extended && *extended && std::string(extended) != "0";
+  std::mt19937 random(2026);
+  std::vector<Asked> all;
+  for (int i = 0; i < (longForm ? 200 : 48); ++i)
+    all.push_back(randomRequest(random));
+  for (const std::vector<std::string> &options :
+       std::vector<std::vector<std::string>>{{"--max-sequences", "16"},
+                                             {"--max-sequences", "2", "--step-tokens", "3"},
+                                             {"--max-sequences", "64", "--step-tokens", "1000", "--threads", "2"}}) {
+    std::vector<std::string> given = options;
+    given.insert(given.end(), {"--queue", "1000"});
+    serve(given);
+    askTogether(all, 24);
+    EXPECT_TRUE(eventually([&] { return metric("chimera_sequences_running") == 0; }));
+    EXPECT_EQ(metric("chimera_requests_queued"), 0);
+    server->signal(SIGTERM);
+    EXPECT_EQ(server->wait(), 0);
+  }
+}
+
+TEST_F(TogetherTest, LogprobsHaveTheSameBitsHoweverTheWorkIsCut) {
+  json request = {{"prompt", std::string(100, 'a') + "bc"}, {"logprobs", 3}, {"echo", true}, {"max_tokens", 10}};
+  json first;
+  for (const char *tokens : {"1", "3", "1000"}) {
+    serve({"--step-tokens", tokens, "--max-sequences", "8"});
+    std::vector<std::thread> others;
+    for (int i = 0; i < 4; ++i)
+      others.emplace_back([&] { (void)complete({{"prompt", "The quick"}, {"max_tokens", 200}}); });
+    json scores = complete(request).choice()["logprobs"];
+    for (std::thread &other : others)
+      other.join();
+    if (first.is_null())
+      first = scores;
+    EXPECT_EQ(scores, first) << tokens;
+  }
+}
+
+TEST_F(TogetherTest, ChimeraRunMakesTheSame) {
+  serve();
+  std::mt19937 random(5);
+  for (int i = 0; i < 8; ++i) {
+    Asked asked = randomRequest(random);
+    const json &request = asked.request;
+    writeFile(file("prompt"), request["prompt"].get<std::string>());
+    ProcessResult ran = run({"--prompt-file", file("prompt"), "--max-new-tokens",
+                             std::to_string(asked.leaves ? 50 : request["max_tokens"].get<int>()), "--seed",
+                             request["seed"].dump(), "--temperature", request["temperature"].dump(), "--top-k",
+                             request["top_k"].dump(), "--top-p", request["top_p"].dump()});
+    ASSERT_EQ(ran.status, 0) << ran.err;
+    json wanted = request;
+    wanted["stream"] = false;
+    if (asked.leaves)
+      wanted["max_tokens"] = 50;
+    EXPECT_EQ(request["prompt"].get<std::string>() + complete(wanted).choice()["text"].get<std::string>() + "\n",
+              text::wellFormed(ran.out));
+  }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "tools/chimera-serve/Job.h"
+
+#include <utility>
+
+namespace chimera::serve {
+
+std::vector<Piece> Job::take(std::chrono::milliseconds most) {
+  std::unique_lock<std::mutex> lock(mutex);
+  changed.wait_for(lock, most, [&] { return !pieces.empty() || complete(); });
+  return std::exchange(pieces, {});
+}
+
+bool Job::over() const {
+  std::lock_guard<std::mutex> lock(mutex);
+  return pieces.empty() && complete();
+}
+
+std::optional<ApiError> Job::error() const {
+  std::lock_guard<std::mutex> lock(mutex);
+  return failure;
+}
+
+int64_t Job::madeTokens() const {
+  std::lock_guard<std::mutex> lock(mutex);
+  return made;
+}
+
+void Job::add(Piece piece) {
+  std::lock_guard<std::mutex> lock(mutex);
+  pieces.push_back(std::move(piece));
+  changed.notify_all();
+}
+
+void Job::choiceEnded(int64_t madeTokens) {
+  std::lock_guard<std::mutex> lock(mutex);
+  ++ended;
+  made += madeTokens;
+  changed.notify_all();
+}
+
+void Job::fail(ApiError error) {
+  std::lock_guard<std::mutex> lock(mutex);
+  if (!failure)
+    failure = std::move(error);
+  changed.notify_all();
+}
+
+} // namespace chimera::serve
