@@ -2,7 +2,8 @@
 # What `cmake --install` puts where. The installed tree may be moved: nothing in it names the prefix.
 #
 # Components, for `cmake --install BUILD --component NAME`:
-#   runtime      what a machine needs that runs models, without LLVM: chimera-run with its helper, chimera-inspect, libchimera.so.N
+#   runtime      what a machine needs that runs models, without LLVM: chimera-run and chimera-serve with their helper,
+#                chimera-inspect, libchimera.so.N
 #   development  what a program needs that embeds a model: the header, libchimera.so, the CMake package, chimera.pc
 #   tools        what makes models: the compiler and its tools, training, measuring
 #   python       the Python package, where one is built (python/CMakeLists.txt)

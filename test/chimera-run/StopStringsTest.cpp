@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "tools/chimera-run/StopStrings.h"
+#include "tools/generation/StopStrings.h"
 
 #include "test/chimera-run/ByteModel.h"
 

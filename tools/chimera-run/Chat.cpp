@@ -5,6 +5,7 @@
 #include "runtime/io/Json.h"
 #include "runtime/text/Utf8.h"
 #include "tools/chimera-run/Conversation.h"
+#include "tools/generation/ChatPrompt.h"
 #include "tools/support/Streams.h"
 
 #include <cerrno>
@@ -140,14 +141,10 @@ static Status converse(Conversation &conversation, const json &beginning) {
 }
 
 Status Chat::run(const Options &options, Engine &engine) {
-  Result<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::open(options, engine.info());
+  Result<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::open(options, engine.info(), options.textSource());
   if (!tokenizer)
     return tokenizer.error();
-  // Where the files do not name them, the model may know them.
-  for (auto [name, id] : {std::pair("bos_token", engine.info().bos_token_id),
-                          std::pair("eos_token", chimera_model_eos_token(engine.handle(), 0))})
-    if (std::optional<std::string> token = (*tokenizer)->tokenOf(id))
-      chatTemplate.setDefault(name, *token);
+  nameTokens(engine.handle(), engine.info(), **tokenizer, chatTemplate);
   if (Status status = engine.start(options, 1); !status)
     return status;
   TextOutput out(stdout, Color::Never);

@@ -4,9 +4,9 @@
 #ifndef CHIMERA_TOOLS_CHIMERARUN_CHAT_H
 #define CHIMERA_TOOLS_CHIMERARUN_CHAT_H
 
-#include "tools/chimera-run/ChatTemplate.h"
-#include "tools/chimera-run/Engine.h"
 #include "tools/chimera-run/Options.h"
+#include "tools/generation/ChatTemplate.h"
+#include "tools/generation/Engine.h"
 
 #include <nlohmann/json.hpp>
 

@@ -6,8 +6,8 @@
 #include "tools/chimera-run/Interrupt.h"
 #include "tools/chimera-run/JsonRequest.h"
 #include "tools/chimera-run/LineWriter.h"
-#include "tools/chimera-run/StopStrings.h"
-#include "tools/chimera-run/Tokenizer.h"
+#include "tools/generation/StopStrings.h"
+#include "tools/generation/Tokenizer.h"
 #include "tools/support/Streams.h"
 
 #include <algorithm>
@@ -235,7 +235,7 @@ Status Lines::finish() const {
 }
 
 Status continueLines(const Options &options, LineReader &reader, Engine &engine) {
-  Result<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::open(options, engine.info());
+  Result<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::open(options, engine.info(), options.textSource());
   // Lines of ids do not need one.
   if (!tokenizer && (!options.tokenizer.empty() || !options.stop.empty()))
     return tokenizer.error();

@@ -4,9 +4,9 @@
 #ifndef CHIMERA_TOOLS_CHIMERARUN_CONTINUELINES_H
 #define CHIMERA_TOOLS_CHIMERARUN_CONTINUELINES_H
 
-#include "tools/chimera-run/Engine.h"
 #include "tools/chimera-run/LineReader.h"
 #include "tools/chimera-run/Options.h"
+#include "tools/generation/Engine.h"
 
 namespace chimera::run {
 

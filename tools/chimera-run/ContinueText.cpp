@@ -3,10 +3,10 @@
 
 #include "tools/chimera-run/Generate.h"
 #include "tools/chimera-run/Interrupt.h"
-#include "tools/chimera-run/StopStrings.h"
 #include "tools/chimera-run/TextOutput.h"
 #include "tools/chimera-run/TokenOutput.h"
-#include "tools/chimera-run/Tokenizer.h"
+#include "tools/generation/StopStrings.h"
+#include "tools/generation/Tokenizer.h"
 #include "tools/support/Streams.h"
 
 #include <algorithm>
@@ -130,7 +130,7 @@ static std::string nameOfPrompt(const Options &options) {
 }
 
 Status continueText(const Options &options, std::string text, Engine &engine) {
-  Result<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::open(options, engine.info());
+  Result<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::open(options, engine.info(), options.textSource());
   if (!tokenizer)
     return tokenizer.error();
   Result<std::vector<bool>> counted = colouringLayers(options, engine);

@@ -4,8 +4,8 @@
 #ifndef CHIMERA_TOOLS_CHIMERARUN_CONTINUETEXT_H
 #define CHIMERA_TOOLS_CHIMERARUN_CONTINUETEXT_H
 
-#include "tools/chimera-run/Engine.h"
 #include "tools/chimera-run/Options.h"
+#include "tools/generation/Engine.h"
 
 namespace chimera::run {
 

@@ -2,7 +2,7 @@
 #include "tools/chimera-run/Conversation.h"
 
 #include "runtime/text/Utf8.h"
-#include "tools/chimera-run/MarkedMessages.h"
+#include "tools/generation/ChatPrompt.h"
 
 #include <algorithm>
 
@@ -11,24 +11,6 @@ namespace chimera::run {
 using io::Error;
 using io::Result;
 using io::Status;
-
-/// The tokens of the rendered messages. What is written in a message is text, unless --parse-special is given.
-Result<std::vector<int32_t>> Conversation::encode() const {
-  MarkedMessages marked{messages, {}};
-  if (!options.parseSpecial) {
-    Result<MarkedMessages> made = markSpecialTokens(messages, chatTemplate.source(), tokenizer);
-    if (!made)
-      return made.error();
-    marked = std::move(*made);
-  }
-  Result<std::string> rendered = chatTemplate.render(marked.messages);
-  if (!rendered)
-    return rendered.error();
-  Result<std::vector<int32_t>> ids = tokenizer.encodeRendered(*rendered, marked.mark);
-  if (ids && ids->empty())
-    return Error{"the chat template gives no text, so there is nothing to answer"};
-  return ids;
-}
 
 /// Lets the sequence be one that was fed the first of `tokens`, or nothing.
 Status Conversation::prepareSequence() {
@@ -71,7 +53,7 @@ Status Conversation::ended(int64_t) {
 }
 
 Status Conversation::answer(const InterruptWatch *watch) {
-  Result<std::vector<int32_t>> ids = encode();
+  Result<std::vector<int32_t>> ids = encodeMessages(messages, chatTemplate, tokenizer, options.parseSpecial);
   if (!ids)
     return ids.error();
   tokens = std::move(*ids);
@@ -82,8 +64,7 @@ Status Conversation::answer(const InterruptWatch *watch) {
   stop = StopStrings(options.stop);
   text.clear();
   hasEnded = false;
-  std::optional<std::string> end = chatTemplate.token("eos_token");
-  endToken = end ? tokenizer.idOf(*end) : std::nullopt;
+  endToken = endOfAnswer(chatTemplate, tokenizer);
   interrupt = watch;
   Status status = generate(options, engine, *this);
   if (status || !text.empty())

@@ -4,12 +4,12 @@
 #ifndef CHIMERA_TOOLS_CHIMERARUN_CONVERSATION_H
 #define CHIMERA_TOOLS_CHIMERARUN_CONVERSATION_H
 
-#include "tools/chimera-run/ChatTemplate.h"
 #include "tools/chimera-run/Generate.h"
 #include "tools/chimera-run/Interrupt.h"
-#include "tools/chimera-run/StopStrings.h"
 #include "tools/chimera-run/TextOutput.h"
-#include "tools/chimera-run/Tokenizer.h"
+#include "tools/generation/ChatTemplate.h"
+#include "tools/generation/StopStrings.h"
+#include "tools/generation/Tokenizer.h"
 
 #include <memory>
 
@@ -36,7 +36,6 @@ public:
   io::Status answer(const InterruptWatch *interrupt);
 
 private:
-  io::Result<std::vector<int32_t>> encode() const;
   io::Status prepareSequence();
   io::Status print(const std::string &part);
 

@@ -4,9 +4,9 @@
 #ifndef CHIMERA_TOOLS_CHIMERARUN_GENERATE_H
 #define CHIMERA_TOOLS_CHIMERARUN_GENERATE_H
 
-#include "tools/chimera-run/Engine.h"
 #include "tools/chimera-run/Options.h"
 #include "tools/chimera-run/PromptCache.h"
+#include "tools/generation/Engine.h"
 
 #include <cstdint>
 

@@ -6,6 +6,8 @@
 
 #include "runtime/core/Sampler.h"
 #include "tools/chimera-run/Schedule.h"
+#include "tools/generation/ModelDefaults.h"
+#include "tools/generation/ModelOptions.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -23,12 +25,8 @@ enum class Color { Auto, Always, Never };
 inline constexpr int64_t mostNewTokens = int64_t(1) << 40;
 
 /// What to do. Exactly one of `tokens`, `prompt`, `promptFile`, `jsonl`, `chat` and `messages` is set.
-struct Options {
-  std::string model; ///< "-": the standard input, as for every other file that is read but the weights.
-  std::string weights;
-  int64_t threads = 0;      ///< 0: as many as the process may use.
-  int64_t maxSequences = 0; ///< The most whose caches are held at once; 0: see `residentSequences`.
-  int64_t memoryLimit = 0;  ///< Bytes of the caches; 0: what the process may use.
+struct Options : ModelOptions { // Every file that is read, but for the weights, may be "-".
+  int64_t maxSequences = 0;     ///< The most whose caches are held at once; 0: see `residentSequences`.
   bool stats = false;
   std::string report; ///< A page of what happens; empty: none.
   Schedule schedule;
@@ -45,10 +43,7 @@ struct Options {
   std::string output;                  ///< For the answers to `jsonl`; empty: the standard output.
   bool chat = false;                   ///< Messages come from the standard input.
   std::optional<std::string> messages; ///< A file with messages.
-  std::string chatTemplate;            ///< Empty: the model's own.
   std::optional<std::string> system;   ///< The first message of a chat.
-  std::string tokenizer;               ///< A file or folder, or "bytes". Empty: see run::Tokenizer::open.
-  bool parseSpecial = false;           ///< Special tokens that are written in the text count as those tokens.
   std::vector<std::string> stop;       ///< The new text ends before the first of these; none is empty.
   Color color = Color::Auto;
   std::optional<int64_t> colorLayer; ///< None: the majority over the layers.
@@ -56,17 +51,18 @@ struct Options {
   bool continues = false; ///< Whether new tokens are added, to the text or to each sequence of `tokens`.
   int64_t maxNewTokens = 64;
   SamplerOptions sampler;
-  struct {
-    bool temperature = false, topK = false, topP = false;
-  } givenSampling;          ///< Which of them the command line gave; the others are the model's own (ModelDefaults.h).
-  std::string outputTokens; ///< Empty: none, as the next.
+  GivenSampling givenSampling; ///< By the command line; the rest is the model's to say.
+  std::string outputTokens;    ///< Empty: none, as the next.
   std::string promptCache;
 
   /// Whether a chat template makes the text.
   bool chats() const { return chat || messages; }
-  /// The option that gives a text.
-  const char *textSource() const {
-    return prompt ? "--prompt" : promptFile ? "--prompt-file" : chat ? "--chat" : "--messages";
+  /// Where the text comes from.
+  TextSource textSource() const {
+    if (jsonl)
+      return {"", " (the key tokens takes the ids)"};
+    const char *option = prompt ? "--prompt" : promptFile ? "--prompt-file" : chat ? "--chat" : "--messages";
+    return {std::string(option) + ": ", " (--tokens FILE takes the ids)"};
   }
 
   /// How many sequences hold their caches at the same time: maxSequences, or `otherwise`, and no more than `count`.

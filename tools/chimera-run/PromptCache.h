@@ -9,7 +9,7 @@
 #ifndef CHIMERA_TOOLS_CHIMERARUN_PROMPTCACHE_H
 #define CHIMERA_TOOLS_CHIMERARUN_PROMPTCACHE_H
 
-#include "tools/chimera-run/Engine.h"
+#include "tools/generation/Engine.h"
 
 #include <cstdint>
 #include <string>

@@ -4,7 +4,7 @@
 #include "runtime/io/AtomicFile.h"
 #include "runtime/io/HtmlPage.h"
 #include "runtime/text/Utf8.h"
-#include "tools/chimera-run/Tokenizer.h"
+#include "tools/generation/Tokenizer.h"
 
 #include <algorithm>
 

@@ -6,6 +6,7 @@
 
 #include "runtime/abi/chimera.h"
 #include "runtime/io/Result.h"
+#include "tools/generation/Engine.h"
 
 #include <cstdint>
 #include <map>
@@ -17,17 +18,14 @@ namespace chimera::run {
 class Tokenizer;
 
 /// Keeps what the steps of a session say, sequence by sequence.
-class Report {
+class Report : public SessionObserver {
 public:
   explicit Report(int64_t layers) : layers(layers) {}
 
-  /// A sequence that begins after `first` tokens, of which nothing is known.
-  void begin(chimera_sequence sequence, int64_t first);
-  /// Tokens that a sequence was fed, their modes [count][layers], and its caches afterwards.
+  void begin(chimera_sequence sequence, int64_t first) override;
   void add(chimera_sequence sequence, const int32_t *tokens, int64_t count, const int8_t *modes,
-           const chimera_memory &memory);
-  /// The sequence's number is given to another.
-  void end(chimera_sequence sequence);
+           const chimera_memory &memory) override;
+  void end(chimera_sequence sequence) override;
 
   /// Writes the page. `tokenizer`: null where tokens have no text. `name`: of the model.
   io::Status write(const std::string &path, const std::string &name, const chimera_model *model,

@@ -4,7 +4,7 @@
 #ifndef CHIMERA_TOOLS_CHIMERARUN_STATS_H
 #define CHIMERA_TOOLS_CHIMERARUN_STATS_H
 
-#include "tools/chimera-run/Engine.h"
+#include "tools/generation/Engine.h"
 
 #include <cstdio>
 

@@ -4,11 +4,11 @@
 #include "tools/chimera-run/ContinueText.h"
 #include "tools/chimera-run/ContinueTokens.h"
 #include "tools/chimera-run/Evaluate.h"
-#include "tools/chimera-run/ModelDefaults.h"
 #include "tools/chimera-run/Options.h"
 #include "tools/chimera-run/Report.h"
 #include "tools/chimera-run/Stats.h"
-#include "tools/chimera-run/Tokenizer.h"
+#include "tools/generation/ModelDefaults.h"
+#include "tools/generation/Tokenizer.h"
 #include "tools/support/Streams.h"
 
 #include <cstdio>
@@ -58,7 +58,8 @@ static io::Status work(const run::Options &options, Input input, run::Engine &en
 
 /// The page of --report. Token ids of a model without a tokenizer are shown as numbers.
 static io::Status writeReport(const run::Options &options, const run::Engine &engine, const run::Report &report) {
-  io::Result<std::unique_ptr<run::Tokenizer>> tokenizer = run::Tokenizer::open(options, engine.info());
+  io::Result<std::unique_ptr<run::Tokenizer>> tokenizer =
+      run::Tokenizer::open(options, engine.info(), options.textSource());
   return report.write(options.report, options.model, engine.handle(), tokenizer ? tokenizer->get() : nullptr);
 }
 
@@ -70,7 +71,8 @@ static io::Status execute(run::Options options) {
   io::Result<run::Engine> engine = run::Engine::open(options.model, options.weights);
   if (!engine)
     return engine.error();
-  run::takeSampling(engine->handle(), options);
+  run::takeSampling(engine->handle(), options.givenSampling, options.sampler);
+  engine->warnBy([](const std::string &text) { std::fprintf(stderr, "chimera-run: warning: %s\n", text.c_str()); });
   run::Report report(engine->info().layers);
   if (!options.report.empty())
     engine->watch(report);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // From text to tokens and back.
-#ifndef CHIMERA_TOOLS_CHIMERARUN_TOKENIZER_H
-#define CHIMERA_TOOLS_CHIMERARUN_TOKENIZER_H
+#ifndef CHIMERA_TOOLS_GENERATION_TOKENIZER_H
+#define CHIMERA_TOOLS_GENERATION_TOKENIZER_H
 
 #include "runtime/abi/chimera.h"
 #include "runtime/text/Tokenizer.h"
-#include "tools/chimera-run/Options.h"
+#include "tools/generation/ModelOptions.h"
 
 #include <cstdint>
 #include <memory>
@@ -31,7 +31,12 @@ public:
   /// The tokenizer of --tokenizer; without it the one that lies beside the weights or the binary (docs/tokenizers.md);
   /// without that bytes are tokens, if the model's vocabulary is one of bytes (runtime/io/Vocabulary.h). The error says
   /// what is damaged or not supported, or what can be done instead. `info` must live longer.
-  static io::Result<std::unique_ptr<Tokenizer>> open(const Options &options, const chimera_model_info &info);
+  static io::Result<std::unique_ptr<Tokenizer>> open(const ModelOptions &options, const chimera_model_info &info,
+                                                     const TextSource &source);
+
+  /// A tokenizer of a file that is open already. `info` must live longer.
+  static std::unique_ptr<Tokenizer> ofFile(std::shared_ptr<const text::Tokenizer> tokenizer, bool parseSpecial,
+                                           const chimera_model_info &info);
 
   virtual ~Tokenizer() = default;
   /// The tokens of `text` with those around it: what the tokenizer's files say, or, where bytes are tokens, the model's
@@ -51,8 +56,8 @@ public:
 };
 
 /// The file or folder of the tokenizer that `Tokenizer::open` takes; nothing where bytes are tokens.
-std::optional<std::string> findTokenizer(const Options &options);
+std::optional<std::string> findTokenizer(const ModelOptions &options);
 
 } // namespace chimera::run
 
-#endif // CHIMERA_TOOLS_CHIMERARUN_TOKENIZER_H
+#endif // CHIMERA_TOOLS_GENERATION_TOKENIZER_H

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // From the messages of a conversation to the text that a model was trained on.
-#ifndef CHIMERA_TOOLS_CHIMERARUN_CHATTEMPLATE_H
-#define CHIMERA_TOOLS_CHIMERARUN_CHATTEMPLATE_H
+#ifndef CHIMERA_TOOLS_GENERATION_CHATTEMPLATE_H
+#define CHIMERA_TOOLS_GENERATION_CHATTEMPLATE_H
 
-#include "tools/chimera-run/HelperProcess.h"
-#include "tools/chimera-run/Options.h"
+#include "tools/generation/HelperProcess.h"
+#include "tools/generation/ModelOptions.h"
 
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace chimera::run {
 
@@ -20,7 +21,7 @@ public:
   /// The template of --chat-template; without it the one beside the tokenizer, or beside the weights or the binary
   /// where no tokenizer is (docs/tokenizers.md). The error: there is none, it cannot be read or is no template, or
   /// python3 or jinja2 is missing.
-  static io::Result<ChatTemplate> open(const Options &options);
+  static io::Result<ChatTemplate> open(const ModelOptions &options);
 
   /// Gives the template a token, such as "eos_token", that the files do not name.
   void setDefault(const std::string &name, const std::string &token) { variables.emplace(name, token); }
@@ -38,12 +39,14 @@ private:
     std::string name, text;
   };
 
-  ChatTemplate(Source source, nlohmann::json variables)
-      : name(std::move(source.name)), text(std::move(source.text)), variables(std::move(variables)) {}
+  ChatTemplate(Source source, nlohmann::json variables, std::vector<std::string> command)
+      : command(std::move(command)), name(std::move(source.name)), text(std::move(source.text)),
+        variables(std::move(variables)) {}
   static io::Result<std::optional<Source>> find(const std::string &folder);
   io::Status start();
   io::Result<nlohmann::json> ask(const nlohmann::json &request);
 
+  std::vector<std::string> command;    ///< As ModelOptions::renderChat.
   std::optional<HelperProcess> helper; ///< None after one has failed.
   std::string name, text;
   nlohmann::json variables; ///< The special tokens by their names.
@@ -51,4 +54,4 @@ private:
 
 } // namespace chimera::run
 
-#endif // CHIMERA_TOOLS_CHIMERARUN_CHATTEMPLATE_H
+#endif // CHIMERA_TOOLS_GENERATION_CHATTEMPLATE_H

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // The runtime's C interface with owned handles and errors as values.
-#ifndef CHIMERA_TOOLS_CHIMERARUN_ENGINE_H
-#define CHIMERA_TOOLS_CHIMERARUN_ENGINE_H
+#ifndef CHIMERA_TOOLS_GENERATION_ENGINE_H
+#define CHIMERA_TOOLS_GENERATION_ENGINE_H
 
 #include "runtime/abi/chimera.h"
 #include "runtime/io/DType.h"
 #include "runtime/io/Result.h"
-#include "tools/chimera-run/Options.h"
+#include "tools/generation/ModelOptions.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,7 +25,18 @@ struct StepTimes {
   int64_t restoredTokens = 0; ///< That no step was fed, as they came in snapshots.
 };
 
-class Report;
+/// Who wants to know what happens to the sequences of a session.
+class SessionObserver {
+public:
+  virtual ~SessionObserver() = default;
+  /// A sequence that begins after `first` tokens, of which nothing is known.
+  virtual void begin(chimera_sequence sequence, int64_t first) = 0;
+  /// Tokens that a sequence was fed, their modes [count][layers], and its caches afterwards.
+  virtual void add(chimera_sequence sequence, const int32_t *tokens, int64_t count, const int8_t *modes,
+                   const chimera_memory &memory) = 0;
+  /// The sequence's number is given to another.
+  virtual void end(chimera_sequence sequence) = 0;
+};
 
 /// A loaded model with its weights, and one session.
 class Engine {
@@ -35,10 +47,12 @@ public:
   /// Whether there is a session.
   bool started() const { return session != nullptr; }
   /// Makes the session, with the threads and the memory of `options`; once, before the calls below it.
-  io::Status start(const Options &options, int64_t maxSequences);
+  io::Status start(const ModelOptions &options, int64_t maxSequences);
 
   /// Tells `to` of every sequence and step from now on; it must be there as long as there are any.
-  void watch(Report &to) { report = &to; }
+  void watch(SessionObserver &to) { observer = &to; }
+  /// Calls `warn` once, when a sequence becomes longer than the model was made for.
+  void warnBy(std::function<void(const std::string &)> warn) { warning = std::move(warn); }
 
   const chimera_model_info &info() const { return about; }
   const chimera_model *handle() const { return model.get(); }
@@ -50,6 +64,8 @@ public:
   int64_t logitsRowBytes() const { return about.vocab_size * io::sizeOf(logitsType()); }
 
   io::Result<chimera_sequence> addSequence();
+  /// A sequence that goes on as `source`, on its own.
+  io::Result<chimera_sequence> forkSequence(chimera_sequence source);
   io::Status dropSequence(chimera_sequence sequence);
 
   /// How many tokens a sequence was fed.
@@ -64,18 +80,20 @@ public:
   io::Status step(const std::vector<chimera_step_item> &items, std::vector<uint8_t> &logits,
                   std::vector<int8_t> *routing);
 
-  io::Result<chimera_memory> memory() const;
+  io::Result<chimera_memory> memory() const { return memoryOf(CHIMERA_ALL_SEQUENCES); }
+  /// The cache bytes of one sequence, or of all.
+  io::Result<chimera_memory> memoryOf(chimera_sequence sequence) const;
   const StepTimes &times() const { return spent; }
+  /// chimera_weights_digest in hexadecimal.
+  io::Result<std::string> digest() const;
   /// Tensors of the checkpoint that the model does not use.
   size_t unusedTensors() const { return chimera_weights_unused_count(weights.get()); }
 
 private:
-  /// Says once, on stderr, that a sequence of the step is now longer than the model was made for.
+  /// Warns when a sequence of the step is now longer than the model was made for.
   void warnOfLength(const std::vector<chimera_step_item> &items);
-  /// Tells the report of a step, whose rows have these modes.
+  /// Tells the observer of a step, whose rows have these modes.
   io::Status tell(const std::vector<chimera_step_item> &items, const int8_t *modes);
-  /// The cache bytes of one sequence, or of all.
-  io::Result<chimera_memory> memoryOf(chimera_sequence sequence) const;
 
   struct Free {
     void operator()(chimera_model *handle) const { chimera_model_free(handle); }
@@ -89,13 +107,13 @@ private:
   std::unique_ptr<chimera_weights, Free> weights;
   std::unique_ptr<chimera_session, Free> session;
   int64_t maxSequences = 0;
-  Report *report = nullptr;
-  std::vector<int8_t> ownRouting; ///< Of a step whose caller asks for none.
-  bool warnedOfLength = false;
+  SessionObserver *observer = nullptr;
+  std::function<void(const std::string &)> warning; ///< Empty: nobody wants it, or it was given.
+  std::vector<int8_t> ownRouting;                   ///< Of a step whose caller asks for none.
   chimera_model_info about = {};
   StepTimes spent;
 };
 
 } // namespace chimera::run
 
-#endif // CHIMERA_TOOLS_CHIMERARUN_ENGINE_H
+#endif // CHIMERA_TOOLS_GENERATION_ENGINE_H

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "tools/chimera-run/ModelDefaults.h"
+#include "tools/generation/ModelDefaults.h"
 
 namespace chimera::run {
 
-void takeSampling(const chimera_model *model, Options &options) {
+void takeSampling(const chimera_model *model, const GivenSampling &given, SamplerOptions &sampler) {
   chimera_sampling sampling = {};
   sampling.struct_size = sizeof sampling;
   chimera_model_sampling(model, &sampling, nullptr); // Fails only without a model.
-  if (!options.givenSampling.temperature)
-    options.sampler.temperature = sampling.temperature;
-  if (!options.givenSampling.topK)
-    options.sampler.topK = sampling.top_k;
-  if (!options.givenSampling.topP)
-    options.sampler.topP = sampling.top_p;
+  if (!given.temperature)
+    sampler.temperature = sampling.temperature;
+  if (!given.topK)
+    sampler.topK = sampling.top_k;
+  if (!given.topP)
+    sampler.topP = sampling.top_p;
 }
 
 std::string tooLong(const chimera_model *model, int64_t position) {

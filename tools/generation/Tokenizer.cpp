@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "tools/chimera-run/Tokenizer.h"
+#include "tools/generation/Tokenizer.h"
 
 #include "runtime/io/Vocabulary.h"
 
@@ -47,7 +47,7 @@ private:
 /// The tokenizer of a file.
 class FileTokenizer : public Tokenizer {
 public:
-  FileTokenizer(std::unique_ptr<text::Tokenizer> tokenizer, bool parseSpecial, const chimera_model_info &info)
+  FileTokenizer(std::shared_ptr<const text::Tokenizer> tokenizer, bool parseSpecial, const chimera_model_info &info)
       : tokenizer(std::move(tokenizer)), parseSpecial(parseSpecial), info(info) {}
 
   io::Result<EncodedText> encode(const std::string &text) const override {
@@ -86,7 +86,7 @@ private:
     return ids;
   }
 
-  std::unique_ptr<text::Tokenizer> tokenizer;
+  std::shared_ptr<const text::Tokenizer> tokenizer;
   bool parseSpecial;
   const chimera_model_info &info;
 };
@@ -100,15 +100,20 @@ io::Status checkStart(const EncodedText &encoded, const chimera_model_info &info
                    " to start from"};
 }
 
-static io::Result<std::unique_ptr<Tokenizer>> openFile(const std::string &path, const Options &options,
+std::unique_ptr<Tokenizer> Tokenizer::ofFile(std::shared_ptr<const text::Tokenizer> tokenizer, bool parseSpecial,
+                                             const chimera_model_info &info) {
+  return std::make_unique<FileTokenizer>(std::move(tokenizer), parseSpecial, info);
+}
+
+static io::Result<std::unique_ptr<Tokenizer>> openFile(const std::string &path, const ModelOptions &options,
                                                        const chimera_model_info &info) {
   io::Result<std::unique_ptr<text::Tokenizer>> tokenizer = text::Tokenizer::open(path);
   if (!tokenizer)
     return tokenizer.error();
-  return std::unique_ptr<Tokenizer>(std::make_unique<FileTokenizer>(std::move(*tokenizer), options.parseSpecial, info));
+  return Tokenizer::ofFile(std::move(*tokenizer), options.parseSpecial, info);
 }
 
-std::optional<std::string> findTokenizer(const Options &options) {
+std::optional<std::string> findTokenizer(const ModelOptions &options) {
   if (!options.tokenizer.empty())
     return options.tokenizer == "bytes" ? std::nullopt : std::optional(options.tokenizer);
   for (const std::string &place : {options.weights, options.model})
@@ -117,16 +122,15 @@ std::optional<std::string> findTokenizer(const Options &options) {
   return std::nullopt;
 }
 
-io::Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const Options &options, const chimera_model_info &info) {
-  const std::string source = options.jsonl ? "" : options.textSource() + std::string(": ");
+io::Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const ModelOptions &options, const chimera_model_info &info,
+                                                       const TextSource &source) {
   if (std::optional<std::string> found = findTokenizer(options))
     return openFile(*found, options, info);
   if (options.tokenizer.empty())
     if (io::Status status = io::bytesAreTokens({options.weights, options.model}, info.vocab_size); !status)
-      return io::Error{source + status.error().message +
-                       (options.jsonl ? " (the key tokens takes the ids)" : " (--tokens FILE takes the ids)")};
+      return io::Error{source.prefix + status.error().message + source.otherwise};
   if (info.vocab_size < 256)
-    return io::Error{source + "bytes are tokens, which takes a vocab_size of at least 256; the model's is " +
+    return io::Error{source.prefix + "bytes are tokens, which takes a vocab_size of at least 256; the model's is " +
                      std::to_string(info.vocab_size)};
   return std::unique_ptr<Tokenizer>(std::make_unique<ByteTokenizer>(info));
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Ending a text before one of some strings.
-#ifndef CHIMERA_TOOLS_CHIMERARUN_STOPSTRINGS_H
-#define CHIMERA_TOOLS_CHIMERARUN_STOPSTRINGS_H
+#ifndef CHIMERA_TOOLS_GENERATION_STOPSTRINGS_H
+#define CHIMERA_TOOLS_GENERATION_STOPSTRINGS_H
 
 #include <string>
 #include <string_view>
@@ -35,4 +35,4 @@ private:
 
 } // namespace chimera::run
 
-#endif // CHIMERA_TOOLS_CHIMERARUN_STOPSTRINGS_H
+#endif // CHIMERA_TOOLS_GENERATION_STOPSTRINGS_H

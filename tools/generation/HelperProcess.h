@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // A program that answers lines with lines.
-#ifndef CHIMERA_TOOLS_CHIMERARUN_HELPERPROCESS_H
-#define CHIMERA_TOOLS_CHIMERARUN_HELPERPROCESS_H
+#ifndef CHIMERA_TOOLS_GENERATION_HELPERPROCESS_H
+#define CHIMERA_TOOLS_GENERATION_HELPERPROCESS_H
 
 #include "runtime/io/Result.h"
 
@@ -42,4 +42,4 @@ private:
 
 } // namespace chimera::run
 
-#endif // CHIMERA_TOOLS_CHIMERARUN_HELPERPROCESS_H
+#endif // CHIMERA_TOOLS_GENERATION_HELPERPROCESS_H

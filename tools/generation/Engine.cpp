@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "tools/chimera-run/Engine.h"
+#include "tools/generation/Engine.h"
 
-#include "tools/chimera-run/ModelDefaults.h"
-#include "tools/chimera-run/Report.h"
+#include "tools/generation/ModelDefaults.h"
 #include "tools/support/Streams.h"
 
 #include <chrono>
-#include <cstdio>
+#include <utility>
 
 namespace chimera::run {
 
@@ -69,7 +68,7 @@ static io::Error limitError(const ErrorSlot &error, int32_t status, int64_t maxS
   return taken;
 }
 
-Status Engine::start(const Options &options, int64_t most) {
+Status Engine::start(const ModelOptions &options, int64_t most) {
   chimera_session_options wanted = {};
   wanted.struct_size = sizeof wanted;
   wanted.threads = options.threads;
@@ -81,6 +80,19 @@ Status Engine::start(const Options &options, int64_t most) {
     return limitError(error, status, maxSequences);
   session.reset(made);
   return {};
+}
+
+Result<std::string> Engine::digest() const {
+  ErrorSlot error;
+  uint8_t bytes[CHIMERA_DIGEST_BYTES];
+  if (chimera_weights_digest(weights.get(), bytes, error))
+    return error.take();
+  std::string text;
+  for (uint8_t byte : bytes) {
+    text += "0123456789abcdef"[byte >> 4];
+    text += "0123456789abcdef"[byte & 15];
+  }
+  return text;
 }
 
 bool Engine::endsText(int32_t token) const {
@@ -100,14 +112,28 @@ Result<chimera_sequence> Engine::addSequence() {
   chimera_sequence sequence = 0;
   if (int32_t status = chimera_sequence_add(session.get(), &sequence, error))
     return limitError(error, status, maxSequences);
-  if (report)
-    report->begin(sequence, 0);
+  if (observer)
+    observer->begin(sequence, 0);
   return sequence;
 }
 
+Result<chimera_sequence> Engine::forkSequence(chimera_sequence source) {
+  ErrorSlot error;
+  chimera_sequence copy = 0;
+  if (int32_t status = chimera_sequence_fork(session.get(), source, &copy, error))
+    return limitError(error, status, maxSequences);
+  if (!observer)
+    return copy;
+  Result<int64_t> fed = position(copy);
+  if (!fed)
+    return fed.error();
+  observer->begin(copy, *fed);
+  return copy;
+}
+
 Status Engine::dropSequence(chimera_sequence sequence) {
-  if (report)
-    report->end(sequence);
+  if (observer)
+    observer->end(sequence);
   ErrorSlot error;
   if (chimera_sequence_drop(session.get(), sequence, error))
     return error.take();
@@ -147,8 +173,8 @@ Result<chimera_sequence> Engine::restoreSequence(std::string_view snapshot, int6
     return io::Error{"the snapshot is of " + std::to_string(*restored) + " tokens, not of " + std::to_string(tokens)};
   }
   spent.restoredTokens += tokens;
-  if (report)
-    report->begin(sequence, tokens);
+  if (observer)
+    observer->begin(sequence, tokens);
   return sequence;
 }
 
@@ -163,7 +189,7 @@ Status Engine::step(const std::vector<chimera_step_item> &items, std::vector<uin
       outputs += item.logits == CHIMERA_LOGITS_ALL ? item.count : item.logits == CHIMERA_LOGITS_LAST ? 1 : 0;
   }
   logits.resize(size_t(outputs * logitsRowBytes()));
-  if (report && !routing)
+  if (observer && !routing)
     routing = &ownRouting;
   if (routing)
     routing->resize(size_t(rows * about.layers));
@@ -177,7 +203,7 @@ Status Engine::step(const std::vector<chimera_step_item> &items, std::vector<uin
   (decode ? spent.decodeTokens : spent.prefillTokens) += rows;
   (decode ? spent.decodeSeconds : spent.prefillSeconds) += seconds.count();
   warnOfLength(items);
-  return report ? tell(items, routing->data()) : Status();
+  return observer ? tell(items, routing->data()) : Status();
 }
 
 Status Engine::tell(const std::vector<chimera_step_item> &items, const int8_t *modes) {
@@ -185,24 +211,21 @@ Status Engine::tell(const std::vector<chimera_step_item> &items, const int8_t *m
     Result<chimera_memory> memory = memoryOf(item.sequence);
     if (!memory)
       return memory.error();
-    report->add(item.sequence, item.tokens, item.count, modes, *memory);
+    observer->add(item.sequence, item.tokens, item.count, modes, *memory);
     modes += item.count * about.layers;
   }
   return {};
 }
 
 void Engine::warnOfLength(const std::vector<chimera_step_item> &items) {
-  if (chimera_model_max_positions(model.get()) < 0)
+  if (!warning || chimera_model_max_positions(model.get()) < 0)
     return;
   int64_t position = 0;
   for (const chimera_step_item &item : items) {
-    if (warnedOfLength || chimera_sequence_position(session.get(), item.sequence, &position, nullptr))
+    if (chimera_sequence_position(session.get(), item.sequence, &position, nullptr))
       return;
-    std::string warning = tooLong(model.get(), position);
-    if (warning.empty())
-      continue;
-    std::fprintf(stderr, "chimera-run: warning: %s\n", warning.c_str());
-    warnedOfLength = true;
+    if (std::string text = tooLong(model.get(), position); !text.empty())
+      return std::exchange(warning, {})(text);
   }
 }
 
@@ -213,10 +236,6 @@ Result<chimera_memory> Engine::memoryOf(chimera_sequence sequence) const {
   if (chimera_memory_use(session.get(), sequence, &memory, error))
     return error.take();
   return memory;
-}
-
-Result<chimera_memory> Engine::memory() const {
-  return memoryOf(CHIMERA_ALL_SEQUENCES);
 }
 
 } // namespace chimera::run

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "tools/chimera-run/MarkedMessages.h"
+#include "tools/generation/MarkedMessages.h"
 
 #include "runtime/text/Utf8.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "tools/chimera-run/HelperProcess.h"
+#include "tools/generation/HelperProcess.h"
 
 #include <cerrno>
 #include <chrono>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Keeping special tokens that are written in messages text.
-#ifndef CHIMERA_TOOLS_CHIMERARUN_MARKEDMESSAGES_H
-#define CHIMERA_TOOLS_CHIMERARUN_MARKEDMESSAGES_H
+#ifndef CHIMERA_TOOLS_GENERATION_MARKEDMESSAGES_H
+#define CHIMERA_TOOLS_GENERATION_MARKEDMESSAGES_H
 
-#include "tools/chimera-run/Tokenizer.h"
+#include "tools/generation/Tokenizer.h"
 
 #include <nlohmann/json.hpp>
 #include <string>
@@ -25,4 +25,4 @@ io::Result<MarkedMessages> markSpecialTokens(nlohmann::json messages, const std:
 
 } // namespace chimera::run
 
-#endif // CHIMERA_TOOLS_CHIMERARUN_MARKEDMESSAGES_H
+#endif // CHIMERA_TOOLS_GENERATION_MARKEDMESSAGES_H
