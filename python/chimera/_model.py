@@ -33,8 +33,8 @@ class Model:
     - weights: a ``.safetensors`` file, an index (``.json``) of shards, or a folder with either. Without it they are
       looked for beside the binary; if there are none, the model can be looked at, but not run.
     - threads, max_sequences, memory_limit: of the sessions that it makes, see ``session``.
-    - tokenizer: a ``tokenizer.json``, a ``tokenizer.model``, a folder with either, or "bytes"; without it the one beside
-      the weights or the binary, or bytes.
+    - tokenizer: a ``tokenizer.json``, a ``tokenizer.model``, a folder with either, or "bytes"; without it the one
+      beside the weights or the binary, or bytes.
 
     Threads may share a model. ``close`` (or ``with``) gives its memory back when its sessions are closed too. Raises
     ``Error`` where a file is missing, damaged or of another version, or the machine lacks what the code needs.
@@ -152,8 +152,8 @@ class Model:
         - stream: return an iterator of ``Piece`` (text, token) instead, which yields each token as it is chosen; the
           generator's return value is the ``Generation``.
 
-        Returns a ``Generation``. A session is made for this call and closed after it; ``Session.generate`` uses one that
-        is there.
+        Returns a ``Generation``. A session is made for this call and closed after it; ``Session.generate`` uses one
+        that is there.
         """
         from . import _generate
         return _generate.generate_alone(self, prompt, max_new_tokens, options)

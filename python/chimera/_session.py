@@ -48,7 +48,7 @@ class Item(NamedTuple):
 class Output(NamedTuple):
     """What a step made of one item.
 
-    ``logits`` is [rows, vocab_size], float32 (float64 of an f64 model): no row, the last token's, or one for each token.
+    ``logits`` is [rows, vocab_size], float32 (float64 of an f64 model): no row, the last token's, or each token's.
     ``routing`` is int8 [tokens, layers], the mode that each token was admitted to in each layer (``Mode``); None where
     it was not asked for.
     """

@@ -105,10 +105,10 @@ class Tokenizer:
                             parse_special: bool = False) -> Union[np.ndarray, str]:
         """Messages and the beginning of an answer as ids, int32 [tokens], or with ``tokenize=False`` as the text.
 
-        messages is a list of dicts with "role" and "content"; other keys are passed on to the template. chat_template is
-        the path of a Jinja template; without it the one beside the tokenizer is taken. It is rendered in a process of
-        its own that can do nothing else, by jinja2 (Debian's python3-jinja2). A special token that is written in a
-        message is text, unless ``parse_special``.
+        messages is a list of dicts with "role" and "content"; other keys are passed on to the template.
+        chat_template is the path of a Jinja template; without it the one beside the tokenizer is taken. It is rendered
+        in a process of its own that can do nothing else, by jinja2 (Debian's python3-jinja2). A special token that is
+        written in a message is text, unless ``parse_special``.
         """
         if not tokenize:
             return self._template(chat_template).render(_messages_text(messages))

@@ -68,7 +68,7 @@ class Evaluator:
 
     def _start(self) -> List[int]:
         if not self.prefix:
-            raise Error("the model has neither a start token nor an end token, so there is nothing before an empty context")
+            raise Error("the model has neither a start token nor an end token, which an empty context needs")
         return self.prefix
 
     def _score(self, sequence: Sequence, last: np.ndarray, continuation: List[int]) -> Tuple[float, bool]:

@@ -10,7 +10,7 @@ import textwrap
 import unittest
 
 import support
-from support import BUILD, SOURCE
+from support import SOURCE
 
 PAGE = SOURCE / "docs" / "python.md"
 
@@ -29,7 +29,11 @@ def blocks():
     return found
 
 
+AVX2 = unittest.skipUnless(support.has_avx2(), "the cpu target needs AVX2")
+
+
 class DocsTest(unittest.TestCase):
+    @AVX2
     def test_the_page(self):
         shell = re.compile(r"^(pip|python3|export) |^import lm_eval, ")  # The harness is no package of Debian's.
         python = [(line, code) for line, code in blocks() if not shell.match(code)]
@@ -48,6 +52,7 @@ class DocsTest(unittest.TestCase):
 
 
 class ExampleTest(unittest.TestCase):
+    @AVX2
     def test_the_example(self):
         with tempfile.TemporaryDirectory() as folder:
             out = support.run(sys.executable, SOURCE / "examples" / "python" / "routing.py", "--model",

@@ -121,7 +121,8 @@ class HarnessTest(unittest.TestCase):
             self.assertIs(registry["chimera"], made)
             self.assertTrue(issubclass(made, base))
             model = made(model=str(binary("f64")), weights=str(FOLDER / "f64"), batch_size=1, device="cpu")
-        self.assertEqual(model.loglikelihood([Instance(("In", " the"))]), model.evaluator.loglikelihood([("In", " the")]))
+        self.assertEqual(model.loglikelihood([Instance(("In", " the"))]),
+                         model.evaluator.loglikelihood([("In", " the")]))
         self.assertEqual(model.loglikelihood_rolling([Instance(("In the",))]),
                          model.evaluator.loglikelihood_rolling(["In the"]))
         settings = {"until": ["e"], "max_gen_toks": 8}
@@ -132,8 +133,9 @@ class HarnessTest(unittest.TestCase):
         self.assertEqual(settings, {"until": ["e"], "max_gen_toks": 8})
 
     def test_without_the_harness(self):
-        with mock.patch.dict(sys.modules, {"lm_eval": None}), self.assertRaisesRegex(ImportError, "pip install lm_eval"):
-            chimera.lm_eval.register()
+        with mock.patch.dict(sys.modules, {"lm_eval": None}):
+            with self.assertRaisesRegex(ImportError, "pip install lm_eval"):
+                chimera.lm_eval.register()
 
 
 if __name__ == "__main__":

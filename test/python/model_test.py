@@ -76,8 +76,9 @@ class OpeningTest(unittest.TestCase):
         with self.assertRaises(TypeError):
             chimera.Model(binary("f32"), weights=3)
         model = chimera.Model(binary("f32"))
-        for options, error in (({"threads": 0}, ValueError), ({"threads": 1.5}, TypeError), ({"threads": "2"}, TypeError),
-                               ({"max_sequences": -1}, ValueError), ({"memory_limit": 0}, ValueError),
+        for options, error in (({"threads": 0}, ValueError), ({"threads": 1.5}, TypeError),
+                               ({"threads": "2"}, TypeError), ({"max_sequences": -1}, ValueError),
+                               ({"memory_limit": 0}, ValueError),
                                ({"memory_limit": 2**70}, ValueError), ({"threads": True}, TypeError)):
             with self.assertRaises(error, msg=options):
                 model.session(**options)

@@ -2,7 +2,6 @@
 """The wheel: built by pip without network or LLVM, installed into a new virtual environment, and used there."""
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -36,8 +35,7 @@ class WheelTest(unittest.TestCase):
             python = folder / "venv" / "bin" / "python"
             support.run(python, "-m", "pip", "install", "--no-index", "--no-deps", wheel, env=environment)
             there = support.run(python, "-c", USE, binary("f32"), env=environment, cwd=folder)
-        here = subprocess.run([sys.executable, "-c", USE.replace("sys.prefix in", "sys.prefix and"), str(binary("f32"))],
-                              stdout=subprocess.PIPE, check=True).stdout
+        here = support.run(sys.executable, "-c", USE.replace("sys.prefix in", "sys.prefix and"), binary("f32"))
         self.assertEqual(there, here)
 
 

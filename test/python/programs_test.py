@@ -21,7 +21,8 @@ class CompileTest(unittest.TestCase):
             output = pathlib.Path(folder) / "-made.chm"
             self.assertEqual(chimera.compile(FOLDER / "f32", output, target="ref", max_tokens=16, max_seqs=2), output)
             self.assertEqual(output.read_bytes(), support.binary("f32").read_bytes())
-            made = chimera.compile(str(FOLDER / "f32"), str(output), target="ref", dtype="bf16", phases=["infer", "train"])
+            made = chimera.compile(str(FOLDER / "f32"), str(output), target="ref", dtype="bf16",
+                                   phases=["infer", "train"])
             self.assertEqual(chimera.Model(made).dtype, "bf16")
 
     def test_text_without_an_output(self):

@@ -148,7 +148,8 @@ class TokensTest(unittest.TestCase):
         session = chimera.Model(binary("f32")).session(threads=1)
         sequence, foreign = session.add(), chimera.Model(binary("f32")).session(threads=1).add()
         for item, error in (((sequence, [1], "some"), ValueError), ((sequence,), TypeError), ((1, [1]), TypeError),
-                            ((foreign, [1]), ValueError), ([sequence, [1]], TypeError), ((sequence, [1], 2), ValueError)):
+                            ((foreign, [1]), ValueError), ([sequence, [1]], TypeError),
+                            ((sequence, [1], 2), ValueError)):
             with self.assertRaises(error, msg=repr(item)):
                 session.step([item])
         with self.assertRaises(chimera.Error):

@@ -79,7 +79,8 @@ class TokenizerTest(unittest.TestCase):
         self.assertEqual(own.encode("a", add_special=False).tolist(), [97])
 
     def test_wrong_use(self):
-        for call, error in ((lambda: self.tokenizer.encode(3), TypeError), (lambda: self.tokenizer.decode("a"), TypeError),
+        for call, error in ((lambda: self.tokenizer.encode(3), TypeError),
+                            (lambda: self.tokenizer.decode("a"), TypeError),
                             (lambda: self.tokenizer.decode([1.5]), TypeError),
                             (lambda: self.tokenizer.decode([2**40]), ValueError),
                             (lambda: self.tokenizer.id_of(3), TypeError),
@@ -212,11 +213,13 @@ class GenerateTest(unittest.TestCase):
         for settings, error in (({"temperature": -1}, ValueError), ({"temperature": float("nan")}, ValueError),
                                 ({"top_p": 0}, ValueError), ({"top_p": 1.5}, ValueError), ({"top_k": -1}, ValueError),
                                 ({"top_k": 1.5}, TypeError), ({"seed": -1}, ValueError), ({"seed": 2**64}, ValueError),
-                                ({"temperature": "1"}, TypeError), ({"stop": [""]}, ValueError), ({"stop": 3}, TypeError),
+                                ({"temperature": "1"}, TypeError), ({"stop": [""]}, ValueError),
+                                ({"stop": 3}, TypeError),
                                 ({"no_such_option": 1}, TypeError)):
             with self.assertRaises(error, msg=settings):
                 model.generate("a", 4, **settings)
-        for prompt, error in (("", ValueError), ([], ValueError), ([256], ValueError), (None, TypeError), (3, ValueError)):
+        for prompt, error in (("", ValueError), ([], ValueError), ([256], ValueError), (None, TypeError),
+                              (3, ValueError)):
             with self.assertRaises(error, msg=prompt):
                 model.generate(prompt, 4)
         with self.assertRaises(ValueError):
