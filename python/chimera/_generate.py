@@ -43,7 +43,7 @@ class _Text:
 
     def __init__(self, tokenizer: Tokenizer, prompt: Optional[np.ndarray], stop: List[str]) -> None:
         self._decoder = _native.Stream(tokenizer._native, True)
-        self._stop = _native.StopStrings(stop)
+        self._stop = _native.StopStrings([string.encode() for string in stop])
         self._characters = codecs.getincrementaldecoder("utf-8")("replace")
         self._parts: List[str] = []
         if prompt is not None:  # The new text may complete its last bytes.

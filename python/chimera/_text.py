@@ -81,7 +81,7 @@ class Tokenizer:
         """The id of a token as the file writes it; None if there is none."""
         if not isinstance(token, str):
             raise TypeError(f"token must be a str, not {type(token).__name__}")
-        return self._native.id_of(token)
+        return self._native.id_of(token.encode())
 
     def encode(self, text: Union[str, bytes], *, add_special: bool = True, parse_special: bool = False) -> np.ndarray:
         """The ids of a text, int32 [tokens].
@@ -91,7 +91,8 @@ class Tokenizer:
         """
         if not isinstance(text, (str, bytes)):
             raise TypeError(f"text must be a str or bytes, not {type(text).__name__}")
-        return self._native.encode(text, bool(add_special), bool(parse_special))
+        content = text.encode() if isinstance(text, str) else text
+        return self._native.encode(content, bool(add_special), bool(parse_special))
 
     def decode(self, tokens: _arguments.Tokens, *, skip_special: bool = True) -> str:
         """The text of ids. What is no token gives nothing; bytes that are no character are U+FFFD."""
