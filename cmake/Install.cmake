@@ -6,6 +6,7 @@
 #                chimera-inspect, libchimera.so.N
 #   development  what a program needs that embeds a model: the header, libchimera.so, the CMake package, chimera.pc
 #   tools        what makes models: the compiler and its tools, training, measuring
+#   python       the Python package, where one is built (python/CMakeLists.txt)
 #   documentation  the pages and the example program
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)

@@ -96,7 +96,7 @@ def tree(test):
     places = [str(first).encode(), str(test.options.source).encode()]
     for name in sorted(found):
         # Debug information in programs and libraries names the sources, also through a library's other name.
-        if not name.startswith(("bin/", f"{lib}/libchimera.so", f"{lib}/chimera/")):
+        if not name.startswith(("bin/", f"{lib}/libchimera.so", f"{lib}/chimera/")) and "/_native." not in name:
             content = (test.prefix / name).read_bytes()
             check(not any(place in content for place in places), f"{name} names a folder of this build")
         else:  # Code may name sources in its assertions, but must not look for libraries there.
@@ -241,6 +241,17 @@ def runtime_component(test):
           "the same text")
 
 
+def python(test):
+    """The package works after the move, and finds the compiler that was installed with it."""
+    package, = test.prefix.glob(f"{test.lib}/python*/site-packages/chimera")
+    program = ("import chimera, sys\n"
+               "chimera.compile(sys.argv[1], 'python.chm', target='ref', max_tokens=16, max_seqs=2)\n"
+               "made = chimera.Model('python.chm', sys.argv[1]).generate(sys.argv[2], 12)\n"
+               "sys.stdout.buffer.write(bytes(made.tokens.tolist()))")
+    out = test.run(test.options.python, "-B", "-c", program, test.model, PROMPT, text=False, PYTHONPATH=package.parent)
+    check(PROMPT.encode() + out + b"\n" == test.continuation(test.bin / "chimera-run"), f"Python continues with {out}")
+
+
 def destdir(test):
     """DESTDIR stages what --prefix names; the components are all there is."""
     stage = test.work / "stage"
@@ -249,14 +260,14 @@ def destdir(test):
     check(files(stage / "opt/chimera") == files(test.prefix), "DESTDIR gives the same files")
     parts = test.work / "parts"
     shutil.rmtree(parts, ignore_errors=True)
-    for component in ("runtime", "development", "tools", "documentation"):
+    for component in ("runtime", "development", "tools", "documentation", *(["python"] if test.options.python else [])):
         test.install(parts, "--component", component)
     check(files(parts) == files(test.prefix), f"not in a component: {files(test.prefix) - files(parts)}")
 
 
 CASES = {"tree": tree, "header": header, "cmake-package": cmake_package, "pkg-config": pkg_config, "tools": tools,
          "training": training, "man-pages": man_pages, "completion": completion,
-         "runtime-component": runtime_component, "destdir": destdir}
+         "runtime-component": runtime_component, "python": python, "destdir": destdir}
 
 
 def main():
@@ -265,6 +276,7 @@ def main():
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--sanitize", action="store_true")
     parser.add_argument("--mpi", action="store_true")
+    parser.add_argument("--python", help="the interpreter of the Python package, if it was built")
     parser.add_argument("case", choices=CASES)
     options = parser.parse_args()
     CASES[options.case](Tree(options))

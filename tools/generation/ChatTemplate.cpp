@@ -98,13 +98,15 @@ static Result<json> tokensIn(const std::string &folder) {
   return tokens;
 }
 
-/// Starts the program that renders templates. It lies where the build and the installation put it.
-static Result<HelperProcess> startHelper() {
+/// Starts the program that renders templates, which is the last word of `command`.
+static Result<HelperProcess> startHelper(std::vector<std::string> command) {
+  if (command.empty())
+    command = {"python3", "-B",
+               filesystem::path(runtime::executableFolder() + CHIMERA_RENDER_CHAT).lexically_normal().string()};
   std::error_code code;
-  filesystem::path program = filesystem::path(runtime::executableFolder() + CHIMERA_RENDER_CHAT).lexically_normal();
-  if (!filesystem::exists(program, code))
-    return Error{io::quote(program.string()) + ": is missing, and chat templates are rendered by it"};
-  Result<HelperProcess> helper = HelperProcess::start({"python3", "-B", program.string()});
+  if (!filesystem::exists(command.back(), code))
+    return Error{io::quote(command.back()) + ": is missing, and chat templates are rendered by it"};
+  Result<HelperProcess> helper = HelperProcess::start(command);
   if (!helper)
     return Error{"chat templates are rendered by python3, which cannot be started: " + helper.error().message +
                  "; apt install python3-jinja2"};
@@ -142,7 +144,7 @@ Result<ChatTemplate> ChatTemplate::open(const ModelOptions &options) {
                  "chat_template in tokenizer_config.json or chat_template.json; --chat-template FILE takes one"};
   if (std::optional<size_t> at = text::findIllFormed(source->text))
     return Error{source->name + ": is not UTF-8 at byte " + std::to_string(*at)};
-  ChatTemplate made(std::move(*source), std::move(variables));
+  ChatTemplate made(std::move(*source), std::move(variables), options.renderChat);
   if (io::Status status = made.start(); !status)
     return status.error();
   return made;
@@ -150,7 +152,7 @@ Result<ChatTemplate> ChatTemplate::open(const ModelOptions &options) {
 
 /// Starts the process and gives it the template.
 io::Status ChatTemplate::start() {
-  Result<HelperProcess> started = startHelper();
+  Result<HelperProcess> started = startHelper(command);
   if (!started)
     return started.error();
   helper.emplace(std::move(*started));

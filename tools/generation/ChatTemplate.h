@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace chimera::run {
 
@@ -38,12 +39,14 @@ private:
     std::string name, text;
   };
 
-  ChatTemplate(Source source, nlohmann::json variables)
-      : name(std::move(source.name)), text(std::move(source.text)), variables(std::move(variables)) {}
+  ChatTemplate(Source source, nlohmann::json variables, std::vector<std::string> command)
+      : command(std::move(command)), name(std::move(source.name)), text(std::move(source.text)),
+        variables(std::move(variables)) {}
   static io::Result<std::optional<Source>> find(const std::string &folder);
   io::Status start();
   io::Result<nlohmann::json> ask(const nlohmann::json &request);
 
+  std::vector<std::string> command;    ///< As ModelOptions::renderChat.
   std::optional<HelperProcess> helper; ///< None after one has failed.
   std::string name, text;
   nlohmann::json variables; ///< The special tokens by their names.

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace chimera::run {
 
@@ -18,6 +19,8 @@ struct ModelOptions {
   std::string tokenizer;     ///< A file or folder, or "bytes". Empty: see run::Tokenizer::open.
   std::string chatTemplate;  ///< Empty: the model's own.
   bool parseSpecial = false; ///< Special tokens that are written in a text count as those tokens.
+  /// What starts render-chat.py; empty: python3, with that program where the build and the installation put it.
+  std::vector<std::string> renderChat;
 };
 
 /// What messages say of a text's origin.

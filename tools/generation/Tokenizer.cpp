@@ -47,7 +47,7 @@ private:
 /// The tokenizer of a file.
 class FileTokenizer : public Tokenizer {
 public:
-  FileTokenizer(std::unique_ptr<text::Tokenizer> tokenizer, bool parseSpecial, const chimera_model_info &info)
+  FileTokenizer(std::shared_ptr<const text::Tokenizer> tokenizer, bool parseSpecial, const chimera_model_info &info)
       : tokenizer(std::move(tokenizer)), parseSpecial(parseSpecial), info(info) {}
 
   io::Result<EncodedText> encode(const std::string &text) const override {
@@ -86,7 +86,7 @@ private:
     return ids;
   }
 
-  std::unique_ptr<text::Tokenizer> tokenizer;
+  std::shared_ptr<const text::Tokenizer> tokenizer;
   bool parseSpecial;
   const chimera_model_info &info;
 };
@@ -100,12 +100,17 @@ io::Status checkStart(const EncodedText &encoded, const chimera_model_info &info
                    " to start from"};
 }
 
+std::unique_ptr<Tokenizer> Tokenizer::ofFile(std::shared_ptr<const text::Tokenizer> tokenizer, bool parseSpecial,
+                                             const chimera_model_info &info) {
+  return std::make_unique<FileTokenizer>(std::move(tokenizer), parseSpecial, info);
+}
+
 static io::Result<std::unique_ptr<Tokenizer>> openFile(const std::string &path, const ModelOptions &options,
                                                        const chimera_model_info &info) {
   io::Result<std::unique_ptr<text::Tokenizer>> tokenizer = text::Tokenizer::open(path);
   if (!tokenizer)
     return tokenizer.error();
-  return std::unique_ptr<Tokenizer>(std::make_unique<FileTokenizer>(std::move(*tokenizer), options.parseSpecial, info));
+  return Tokenizer::ofFile(std::move(*tokenizer), options.parseSpecial, info);
 }
 
 std::optional<std::string> findTokenizer(const ModelOptions &options) {

@@ -34,6 +34,10 @@ public:
   static io::Result<std::unique_ptr<Tokenizer>> open(const ModelOptions &options, const chimera_model_info &info,
                                                      const TextSource &source);
 
+  /// A tokenizer of a file that is open already. `info` must live longer.
+  static std::unique_ptr<Tokenizer> ofFile(std::shared_ptr<const text::Tokenizer> tokenizer, bool parseSpecial,
+                                           const chimera_model_info &info);
+
   virtual ~Tokenizer() = default;
   /// The tokens of `text` with those around it: what the tokenizer's files say, or, where bytes are tokens, the model's
   /// bos_token_id. The error does not name the text.
