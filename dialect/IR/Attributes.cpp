@@ -276,7 +276,7 @@ static LogicalResult verifyStep(FunctionOpInterface function, unsigned index, At
 /// Whether a cache of this type may be for `mode`.
 static bool kindFits(Type type, StringRef mode) {
   StringRef kind = cast<CacheTypeInterface>(type).getKind();
-  return (kind == "counts" && mode == "route") || (kind == "tail" && (mode == "token_conv" || mode == "ssm")) ||
+  return (kind == "counts" && mode == "route") || (kind == "tail" && mode != "route") ||
          (kind == "state" && mode == "ssm") || (kind == "ring" && mode == "swa") || (kind == "list" && mode == "full");
 }
 
