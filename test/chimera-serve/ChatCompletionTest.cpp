@@ -33,8 +33,10 @@ TEST_F(ChatCompletionTest, MessagesAreAnswered) {
                                   {"logprobs", nullptr},
                                   {"finish_reason", "length"}}));
   int64_t tokens = int64_t(tokensOf(chatMlOf({"system", "Be brief.", "user", "Who is there?"})).size());
-  EXPECT_EQ(reply.json["usage"],
-            json({{"prompt_tokens", tokens}, {"completion_tokens", 20}, {"total_tokens", tokens + 20}}));
+  EXPECT_EQ(reply.json["usage"], json({{"prompt_tokens", tokens},
+                                       {"completion_tokens", 20},
+                                       {"total_tokens", tokens + 20},
+                                       {"prompt_tokens_details", {{"cached_tokens", 0}}}}));
   EXPECT_EQ(chatReply({{"messages", messages}, {"max_completion_tokens", 20}}).choice()["message"]["content"], answer);
   auto textPart = [](const std::string &text) { return json{{"type", "text"}, {"text", text}}; };
   json cut = {{"role", "user"}, {"content", json::array({textPart("Who is "), textPart("there?")})}};
@@ -64,13 +66,13 @@ TEST_F(ChatCompletionTest, AStreamHasTheRoleThenTheAnswer) {
   for (const json &event : events) {
     EXPECT_EQ(event["object"], "chat.completion.chunk");
     const json &choice = event["choices"][0];
-    roles[choice["index"]] += choice["delta"].contains("role");
-    ends[choice["index"]] += !choice["finish_reason"].is_null();
+    roles[choice["index"].get<int64_t>()] += choice["delta"].contains("role");
+    ends[choice["index"].get<int64_t>()] += !choice["finish_reason"].is_null();
   }
   for (int64_t i : {0, 1}) {
     EXPECT_EQ(roles[i], 1);
     EXPECT_EQ(ends[i], 1);
-    EXPECT_EQ(textOf(events, i), whole.choice(size_t(i))["message"]["content"]);
+    EXPECT_EQ(streamedText(events, i), whole.choice(size_t(i))["message"]["content"]);
   }
 }
 

@@ -44,7 +44,10 @@ TEST_F(CompletionTest, AnAnswerHasWhatClientsExpect) {
   EXPECT_EQ(reply.json["id"].get<std::string>().substr(0, 5), "cmpl-");
   EXPECT_EQ(reply.json["system_fingerprint"].get<std::string>().substr(0, 4), "chm-");
   EXPECT_NEAR(reply.json["created"].get<double>(), double(std::time(nullptr)), 100);
-  EXPECT_EQ(reply.json["usage"], json({{"prompt_tokens", 19}, {"completion_tokens", 12}, {"total_tokens", 31}}));
+  EXPECT_EQ(reply.json["usage"], json({{"prompt_tokens", 19},
+                                       {"completion_tokens", 12},
+                                       {"total_tokens", 31},
+                                       {"prompt_tokens_details", {{"cached_tokens", 0}}}}));
   EXPECT_EQ(reply.json["choices"].size(), 1u);
   EXPECT_EQ(reply.choice(), json({{"index", 0},
                                   {"text", expectedText("The quick brown fox", 12)},

@@ -54,7 +54,7 @@ TEST_F(EndingTest, AStreamIsFinishedToo) {
                              [&] { return complete({{"prompt", "abc"}, {"max_tokens", 3000}, {"stream", true}}); });
   ASSERT_TRUE(eventually([&] { return metric("chimera_sequences_running") == 1; }));
   server->signal(SIGINT);
-  EXPECT_EQ(textOf(eventsOf(streamed.get().body)).size() > 0, true);
+  EXPECT_EQ(streamedText(eventsOf(streamed.get().body)).size() > 0, true);
   EXPECT_EQ(server->wait(), 0);
 }
 

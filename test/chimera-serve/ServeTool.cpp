@@ -100,7 +100,7 @@ std::vector<json> eventsOf(const std::string &body) {
   return events;
 }
 
-std::string textOf(const std::vector<json> &events, int64_t index) {
+std::string streamedText(const std::vector<json> &events, int64_t index) {
   std::string text;
   for (const json &event : events)
     for (const json &choice : event["choices"])

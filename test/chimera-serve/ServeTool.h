@@ -53,7 +53,7 @@ struct Reply {
 /// The data of each event of a stream, of which the last must be [DONE], which is left out.
 std::vector<nlohmann::json> eventsOf(const std::string &body);
 /// The parts of a choice's text put together.
-std::string textOf(const std::vector<nlohmann::json> &events, int64_t index = 0);
+std::string streamedText(const std::vector<nlohmann::json> &events, int64_t index = 0);
 
 /// Tests with the byte model, a tokenizer and chat template where `writeChat` made them, and servers of it.
 class ServeTest : public ChatModelTest {

@@ -42,15 +42,15 @@ TEST_F(StreamTest, AStreamHasTheTextOfTheAnswer) {
       const json &choice = event["choices"][0];
       finished += !choice["finish_reason"].is_null();
       if (!choice["finish_reason"].is_null())
-        EXPECT_EQ(choice["finish_reason"], whole.choice(choice["index"])["finish_reason"]);
+        EXPECT_EQ(choice["finish_reason"], whole.choice(choice["index"].get<size_t>())["finish_reason"]);
       if (choice["logprobs"].is_object())
         for (const auto &[field, values] : choice["logprobs"].items())
           for (const json &value : values)
-            scores[choice["index"]][field].push_back(value);
+            scores[choice["index"].get<int64_t>()][field].push_back(value);
     }
     EXPECT_EQ(finished, whole.json["choices"].size());
     for (size_t i = 0; i < whole.json["choices"].size(); ++i) {
-      EXPECT_EQ(textOf(events, int64_t(i)), whole.choice(i)["text"]);
+      EXPECT_EQ(streamedText(events, int64_t(i)), whole.choice(i)["text"]);
       EXPECT_EQ(scores[int64_t(i)], whole.choice(i)["logprobs"]);
     }
   }
@@ -65,7 +65,10 @@ TEST_F(StreamTest, UsageComesLastWhereItIsAskedFor) {
   for (size_t i = 0; i + 1 < events.size(); ++i)
     EXPECT_TRUE(events[i]["usage"].is_null());
   EXPECT_EQ(events.back()["choices"], json::array());
-  EXPECT_EQ(events.back()["usage"], json({{"prompt_tokens", 3}, {"completion_tokens", 7}, {"total_tokens", 10}}));
+  EXPECT_EQ(events.back()["usage"], json({{"prompt_tokens", 3},
+                                          {"completion_tokens", 7},
+                                          {"total_tokens", 10},
+                                          {"prompt_tokens_details", {{"cached_tokens", 0}}}}));
 }
 
 TEST_F(StreamTest, TheFirstPartsComeBeforeTheLastAreMade) {

@@ -55,10 +55,10 @@ protected:
     if (asked.request["stream"].get<bool>()) {
       std::vector<json> events = eventsOf(reply.body);
       for (size_t c = 0; c < asked.texts.size(); ++c)
-        texts.push_back(textOf(events, int64_t(c)));
+        texts.push_back(streamedText(events, int64_t(c)));
     } else {
       for (size_t c = 0; c < asked.texts.size(); ++c)
-        texts.push_back(reply.choice(c)["text"]);
+        texts.push_back(reply.choice(c)["text"].get<std::string>());
     }
     return texts;
   }

@@ -60,6 +60,7 @@ Answer::Json Answer::usage() const {
   counts["prompt_tokens"] = prompt;
   counts["completion_tokens"] = made;
   counts["total_tokens"] = prompt + made;
+  counts["prompt_tokens_details"] = {{"cached_tokens", job.keptTokens()}};
   return counts;
 }
 

@@ -5,6 +5,7 @@
 
 #include <ctime>
 #include <random>
+#include <utility>
 
 namespace chimera::serve {
 
@@ -231,6 +232,14 @@ std::optional<ApiError> Api::late(const Job &job) const {
 }
 
 void Api::answerWhole(const std::shared_ptr<Job> &job, Answer &answer, Response &response) {
+  struct Guard { // Whatever happens here, nothing runs on for nobody.
+    Api &api;
+    Job &job;
+    ~Guard() {
+      if (!job.over())
+        api.abandon(job);
+    }
+  } guard{*this, *job};
   while (!job->over()) {
     answer.add(job->take(slice));
     std::optional<ApiError> error = late(*job);
@@ -238,7 +247,6 @@ void Api::answerWhole(const std::shared_ptr<Job> &job, Answer &answer, Response 
       error = ApiError{499, "the client went away", "", "", 0};
     if (!error || job->over())
       continue;
-    abandon(*job);
     Connection::current()->closeAfter();
     return respond(response, *error);
   }

@@ -14,6 +14,8 @@
 
 namespace chimera::serve {
 
+class Fields;
+
 /// What a request asks for, and how it is to be answered.
 struct ApiRequest {
   Generation generation;
@@ -41,7 +43,7 @@ public:
   static constexpr int64_t completionTokens = 16, answerTokens = 4096; ///< New ones, where a request does not say.
 
 private:
-  void readCommon(class Fields &fields, ApiRequest &request) const;
+  void readCommon(Fields &fields, ApiRequest &request) const;
   void readSampling(Fields &fields, Generation &generation) const;
   void readPrompts(Fields &fields, Generation &generation) const;
   void readMessages(Fields &fields, Generation &generation) const;

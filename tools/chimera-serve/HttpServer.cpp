@@ -14,6 +14,8 @@ HttpServer::HttpServer(const ConnectionLimits &limits, size_t mostConnections) :
   new_task_queue = [this, mostConnections] { return threads = new ConnectionThreads(mostConnections); };
   set_payload_max_length(limits.bodyBytes);
   set_tcp_nodelay(true);
+  set_keep_alive_timeout(limits.idle.count()); // What clients are told.
+  set_keep_alive_max_count(1000000);
   // Not SO_REUSEPORT, which httplib sets: two servers on a port would share its clients without a word.
   set_socket_options([](socket_t socket) {
     int yes = 1;
@@ -40,7 +42,7 @@ void HttpServer::end() {
   ending = true;
   if (!listener.joinable())
     return;
-  while (!is_running())
+  for (int wait = 0; !is_running() && wait < 1000; ++wait)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   stop();
   listener.join();

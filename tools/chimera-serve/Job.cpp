@@ -26,6 +26,16 @@ int64_t Job::madeTokens() const {
   return made;
 }
 
+int64_t Job::keptTokens() const {
+  std::lock_guard<std::mutex> lock(mutex);
+  return kept;
+}
+
+void Job::countKept(int64_t tokens) {
+  std::lock_guard<std::mutex> lock(mutex);
+  kept += tokens;
+}
+
 void Job::add(Piece piece) {
   std::lock_guard<std::mutex> lock(mutex);
   pieces.push_back(std::move(piece));

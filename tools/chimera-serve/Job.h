@@ -77,16 +77,20 @@ public:
   /// One of the choices is complete.
   void choiceEnded(int64_t madeTokens);
   void fail(ApiError error);
+  /// So many tokens of a prompt were not fed, as they were kept.
+  void countKept(int64_t tokens);
   bool cancelled() const { return gone; }
   /// Tokens made for choices that are complete.
   int64_t madeTokens() const;
+  /// Tokens of prompts that were not fed.
+  int64_t keptTokens() const;
 
 private:
   mutable std::mutex mutex;
   std::condition_variable changed;
   std::vector<Piece> pieces;
   std::optional<ApiError> failure;
-  int64_t ended = 0, made = 0;
+  int64_t ended = 0, made = 0, kept = 0;
   std::atomic<bool> gone{false};
 
   bool complete() const { return failure || ended == int64_t(generation.prompts.size()) * generation.choices; }

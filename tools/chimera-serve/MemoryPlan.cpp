@@ -39,11 +39,11 @@ int64_t MemoryPlan::mostTokens() const {
   return std::min<int64_t>(left / page, INT32_MAX / pageEntries) * pageEntries;
 }
 
-void MemoryPlan::add(const Need &need, int64_t sign) {
-  held.sequences += sign * need.sequences;
-  held.bytes += sign * need.bytes;
-  for (size_t mode = 0; mode < held.byMode.size(); ++mode)
-    held.byMode[mode] += sign * need.byMode[mode];
+void Need::add(const Need &other, int64_t sign) {
+  sequences += sign * other.sequences;
+  bytes += sign * other.bytes;
+  for (size_t mode = 0; mode < byMode.size(); ++mode)
+    byMode[mode] += sign * other.byMode[mode];
 }
 
 } // namespace chimera::serve

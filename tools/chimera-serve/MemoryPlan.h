@@ -19,6 +19,9 @@ using ModeBytes = std::array<int64_t, CHIMERA_MEMORY_COUNT>;
 struct Need {
   int64_t sequences = 0, bytes = 0;
   ModeBytes byMode = {};
+
+  /// Adds another, or with sign -1 takes it off.
+  void add(const Need &other, int64_t sign);
 };
 
 /// The session's memory as a ledger. A sequence holds a slot of every pool and, for each list that grows, pages for as
@@ -35,8 +38,8 @@ public:
   bool fits(const Need &need) const {
     return need.sequences <= maxSequences - held.sequences && need.bytes <= limit - held.bytes;
   }
-  void take(const Need &need) { add(need, 1); }
-  void giveBack(const Need &need) { add(need, -1); }
+  void take(const Need &need) { held.add(need, 1); }
+  void giveBack(const Need &need) { held.add(need, -1); }
 
   /// What everything that was taken may need together.
   const Need &taken() const { return held; }
@@ -45,9 +48,10 @@ public:
   /// The most tokens of a sequence that runs alone.
   int64_t mostTokens() const;
 
-private:
-  void add(const Need &need, int64_t sign);
+  /// The tokens that a page of a list has entries for.
+  int64_t tokensOfPage() const { return pageEntries; }
 
+private:
   ModeBytes slotBytes = {}; ///< Of one sequence.
   ModeBytes pageBytes = {}; ///< Of one page in each list.
   int64_t pageEntries = 64;

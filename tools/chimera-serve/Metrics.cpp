@@ -105,6 +105,11 @@ std::string Metrics::text() const {
   byMode(out, "chimera_cache_planned_bytes", "Cache bytes that what runs may come to need, by mode.",
          gauges.planned.byMode.data());
   single(out, "chimera_cache_limit_bytes", "gauge", "The most that may be planned.", gauges.plannedLimit);
+  single(out, "chimera_prefix_hits_total", "counter", "Prompts that began from a kept beginning.",
+         gauges.prefixes.hits);
+  single(out, "chimera_prefix_tokens_total", "counter", "Tokens of prompts that were not fed.", gauges.prefixes.tokens);
+  single(out, "chimera_prefixes_kept", "gauge", "Beginnings of prompts that are kept.", gauges.prefixes.kept);
+  byMode(out, "chimera_prefix_bytes", "Cache bytes that kept beginnings may hold, by mode.", gauges.kept.byMode.data());
   steps.print(out, "chimera_step_seconds", "How long steps took.");
   firstTokens.print(out, "chimera_time_to_first_token_seconds",
                     "From the arrival of a request until its first new token.");

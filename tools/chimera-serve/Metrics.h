@@ -6,6 +6,7 @@
 
 #include "runtime/abi/chimera.h"
 #include "tools/chimera-serve/MemoryPlan.h"
+#include "tools/chimera-serve/PrefixCache.h"
 
 #include <array>
 #include <cstdint>
@@ -36,6 +37,8 @@ struct Gauges {
   Need planned;
   int64_t plannedLimit = 0;
   chimera_memory memory = {};
+  PrefixCounts prefixes;
+  Need kept;
 };
 
 /// Counts; threads share it.

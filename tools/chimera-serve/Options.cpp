@@ -66,6 +66,12 @@ static void addSchedulingOptions(CLI::App &app, Options &options) {
       ->check(tools::wholeNumber(0, 1 << 20))
       ->capture_default_str()
       ->group("Scheduling");
+  app.add_option("--prefix-cache", options.prefixes,
+                 "the most beginnings of prompts that are kept for prompts that begin alike, in memory that nothing "
+                 "else needs; 0: none")
+      ->check(tools::wholeNumber(0, 1 << 16))
+      ->capture_default_str()
+      ->group("Scheduling");
   app.add_option("--timeout", options.timeout, "the most seconds that a request may take; 0: any number")
       ->check(tools::realNumber({0, 1e6}))
       ->capture_default_str()
@@ -114,7 +120,8 @@ static Status finish(const CLI::App &app, const RawOptions &raw, Options &option
   if (app.count("--model-name") && options.modelName.empty())
     return Error{"--model-name: the name is empty"};
   if (options.modelName.empty())
-    options.modelName = options.model == tools::standardInput ? "model" : std::filesystem::path(options.model).stem();
+    options.modelName =
+        options.model == tools::standardInput ? "model" : std::filesystem::path(options.model).stem().string();
   return {};
 }
 

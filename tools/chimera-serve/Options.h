@@ -21,7 +21,8 @@ struct Options : run::ModelOptions {
   int64_t stepTokens = 0;   ///< 0: as many as one step of the binary holds.
   int64_t maxContext = 0;   ///< 0: what the model was made for, or what fits the memory.
   int64_t queue = 64;
-  double timeout = 600; ///< Seconds; 0: none.
+  int64_t prefixes = 32; ///< 0: none are kept.
+  double timeout = 600;  ///< Seconds; 0: none.
   int64_t maxBody = int64_t(16) << 20;
   int64_t connections = 256;
   std::string apiKey; ///< Empty: none, as the next.

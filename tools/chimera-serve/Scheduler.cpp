@@ -9,8 +9,8 @@ namespace chimera::serve {
 using io::Status;
 
 Scheduler::Scheduler(ServedModel &model, Metrics &metrics, const SchedulerOptions &options)
-    : model(model), metrics(metrics), options(options), worker(model, metrics),
-      plan(model.manifest(), options.maxSequences, model.memoryLimit) {}
+    : model(model), metrics(metrics), options(options), plan(model.manifest(), options.maxSequences, model.memoryLimit),
+      prefixes(model, plan, size_t(options.prefixes)), worker(model, metrics, prefixes) {}
 
 Scheduler::~Scheduler() {
   {
@@ -133,6 +133,7 @@ void Scheduler::sweep() {
 void Scheduler::loop() {
   while (true) {
     std::vector<std::unique_ptr<Work>> fresh;
+    int64_t free = 0;
     {
       std::unique_lock<std::mutex> lock(mutex);
       busy = !running.empty();
@@ -146,7 +147,9 @@ void Scheduler::loop() {
       cancelling = false;
       fresh.swap(admitted);
       busy = true;
+      free = plan.bytesLimit() - plan.taken().bytes;
     }
+    prefixes.shrink(free); // What was let in goes before what is kept.
     for (std::unique_ptr<Work> &work : fresh) {
       running.push_back(std::move(work));
       Work &begun = *running.back();
@@ -218,8 +221,7 @@ void Scheduler::step() {
 }
 
 /// A step that fails has changed nothing. The plan rules out that memory runs out, but the system may refuse what it
-/// promised: the work of the step's last part gives way,
-/// and the others go on.
+/// promised: the work of the step's last part gives way, and the others go on.
 void Scheduler::recover(const io::Error &error, Work &last) {
   last.job->fail({503, error.message, "", "out_of_memory", 1});
 }
@@ -234,6 +236,8 @@ void Scheduler::publish(bool force) {
   Gauges gauges;
   if (io::Result<chimera_memory> memory = model.engine.memory())
     gauges.memory = *memory;
+  gauges.prefixes = prefixes.counts();
+  gauges.kept = prefixes.held();
   {
     std::lock_guard<std::mutex> lock(mutex);
     gauges.queued = waitingJobs;

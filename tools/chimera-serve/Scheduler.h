@@ -27,13 +27,15 @@ struct SchedulerOptions {
   int64_t stepTokens = 0;   ///< The most tokens of a step: those of prompts fill what decoding leaves, at least one.
   int64_t maxSequences = 0; ///< The most sequences that hold memory.
   int64_t queue = 0;        ///< The most requests that wait.
+  int64_t prefixes = 0;     ///< The most beginnings of prompts that are kept.
 };
 
 /// Takes requests from any thread and runs them on its own. A prompt begins when all that it may ever need fits beside
 /// what was promised to those before it, in the order in which requests came.
 class Scheduler {
 public:
-  /// The model's session must have been started with `maxSequences` and the model's memory limit.
+  /// The model's session must have been started with `maxSequences` + `prefixes` sequences and the model's memory
+  /// limit.
   Scheduler(ServedModel &model, Metrics &metrics, const SchedulerOptions &options);
   /// Ends the thread; what is not complete fails.
   ~Scheduler();
@@ -71,7 +73,6 @@ private:
   ServedModel &model;
   Metrics &metrics;
   const SchedulerOptions options;
-  Worker worker;
 
   mutable std::mutex mutex; ///< Guards what follows up to `running`.
   std::condition_variable changed;
@@ -82,6 +83,8 @@ private:
   bool refusing = false, stopping = false, cancelling = false, busy = false;
 
   // The thread's own.
+  PrefixCache prefixes;
+  Worker worker;
   std::vector<std::unique_ptr<Work>> running;
   std::vector<uint8_t> logits;
   Job::Clock::time_point published;

@@ -30,10 +30,28 @@ Status Worker::begin(Work &work) {
         return status;
     return {};
   }
-  Result<chimera_sequence> sequence = model.engine.addSequence();
-  if (!sequence)
-    return sequence.error();
-  work.choices.front().sequence = *sequence;
+  return startSequence(work);
+}
+
+/// Goes on from what is kept of the prompt's beginning, unless logits of all its tokens are wanted.
+Status Worker::startSequence(Work &work) {
+  const Generation &generation = work.job->generation;
+  chimera_sequence &sequence = work.choices.front().sequence;
+  if (!generation.echo || !generation.logprobs) {
+    Result<PrefixCache::Start> start = prefixes.begin(work.text().tokens);
+    if (!start)
+      return start.error();
+    sequence = start->sequence;
+    work.fed = start->tokens;
+    work.keepAt = std::move(start->keepAt);
+    work.job->countKept(start->tokens);
+  }
+  if (sequence)
+    return {};
+  Result<chimera_sequence> added = model.engine.addSequence();
+  if (!added)
+    return added.error();
+  sequence = *added;
   return {};
 }
 
@@ -46,7 +64,8 @@ StepPart Worker::promptPart(Work &work, int64_t room) const {
   constexpr int64_t mostBytes = int64_t(64) << 20; // Of the rows of a prompt that are all wanted.
   if (part.allLogits)
     room = std::min(room, mostBytes / model.engine.logitsRowBytes());
-  part.count = std::min(work.length() - work.fed, std::max<int64_t>(room, 1));
+  int64_t end = work.keepAt.empty() ? work.length() : work.keepAt.front();
+  part.count = std::min(end - work.fed, std::max<int64_t>(room, 1));
   return part;
 }
 
@@ -81,6 +100,10 @@ Status Worker::takePrompt(const StepPart &part, const uint8_t *logits) {
   const uint8_t *last = logits + (part.allLogits ? part.count - 1 : 0) * model.engine.logitsRowBytes();
   work.fed += part.count;
   metrics.countPromptTokens(part.count);
+  if (!work.keepAt.empty() && work.fed == work.keepAt.front()) {
+    prefixes.keep(tokens, work.fed, work.choices.front().sequence);
+    work.keepAt.erase(work.keepAt.begin());
+  }
   if (work.begins())
     return {};
   for (size_t c = 0; c < work.choices.size(); ++c) {
@@ -123,7 +146,7 @@ Status Worker::choose(Work &work, size_t c, const uint8_t *row) {
   Piece piece{nameOf(work, c), "", {}, Finish::No};
   if (generation.logprobs)
     piece.tokens.push_back({*token, score(row, *token, *generation.logprobs)});
-  if (model.engine.endsText(*token) || token == generation.endToken) {
+  if (model.engine.endsText(*token) || *token == generation.endToken) {
     piece.finish = Finish::Stop;
   } else {
     Result<std::string> text = choice.text->push(*token);

@@ -8,6 +8,7 @@
 #include "tools/chimera-serve/Job.h"
 #include "tools/chimera-serve/MemoryPlan.h"
 #include "tools/chimera-serve/Metrics.h"
+#include "tools/chimera-serve/PrefixCache.h"
 #include "tools/chimera-serve/ServedModel.h"
 #include "tools/chimera-serve/TextStream.h"
 
@@ -31,7 +32,8 @@ struct Work {
   std::shared_ptr<Job> job;
   size_t prompt = 0;
   Need need;
-  int64_t fed = 0; ///< Tokens of the prompt.
+  int64_t fed = 0;             ///< Tokens of the prompt, those of a kept beginning among them.
+  std::vector<int64_t> keepAt; ///< After so many of them a copy is kept for other prompts; ascending.
   std::vector<Choice> choices;
 
   const Prompt &text() const { return job->generation.prompts[prompt]; }
@@ -51,7 +53,8 @@ struct StepPart {
 /// Does what is to be done for single works, on the scheduler's thread.
 class Worker {
 public:
-  Worker(ServedModel &model, Metrics &metrics) : model(model), metrics(metrics) {}
+  Worker(ServedModel &model, Metrics &metrics, PrefixCache &prefixes)
+      : model(model), metrics(metrics), prefixes(prefixes) {}
 
   /// Gives the work a sequence, and says what comes before the first new token.
   io::Status begin(Work &work);
@@ -71,6 +74,7 @@ private:
     return !part.prompt ||
            (part.work->fed + part.count == part.work->length() && part.work->job->generation.maxTokens > 0);
   }
+  io::Status startSequence(Work &work);
   io::Status takePrompt(const StepPart &part, const uint8_t *logits);
   io::Status choose(Work &work, size_t choice, const uint8_t *row);
   io::Status endChoice(Work &work, size_t choice, Piece piece);
@@ -81,6 +85,7 @@ private:
 
   ServedModel &model;
   Metrics &metrics;
+  PrefixCache &prefixes;
   Sampler sampler{{}};
 };
 

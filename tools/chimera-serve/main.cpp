@@ -58,8 +58,9 @@ static io::Status execute(Options options) {
   scheduling.maxSequences = options.maxSequences ? options.maxSequences : std::max<int64_t>(info.max_seqs, 1);
   scheduling.stepTokens = options.stepTokens ? options.stepTokens : std::max<int64_t>(info.max_tokens, 1);
   scheduling.queue = options.queue;
+  scheduling.prefixes = options.prefixes;
   options.memoryLimit = (*model)->memoryLimit;
-  if (io::Status status = (*model)->engine.start(options, scheduling.maxSequences); !status)
+  if (io::Status status = (*model)->engine.start(options, scheduling.maxSequences + scheduling.prefixes); !status)
     return status;
 
   serve::Metrics metrics;
