@@ -237,8 +237,7 @@ void bindText(py::module_ &module) {
       .def("end", &Chat::end);
   py::class_<run::StopStrings>(module, "StopStrings")
       .def(py::init<std::vector<std::string>>(), py::arg("strings"))
-      .def("push",
-           [](run::StopStrings &stop, const py::bytes &part) { return py::bytes(stop.push(std::string(part))); })
+      .def("push", [](run::StopStrings &stop, const std::string &part) { return py::bytes(stop.push(part)); })
       .def("found", &run::StopStrings::found)
       .def("flush", [](run::StopStrings &stop) { return py::bytes(stop.flush()); });
 }
