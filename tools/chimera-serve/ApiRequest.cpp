@@ -3,6 +3,7 @@
 
 #include "runtime/io/Json.h"
 #include "tools/chimera-serve/Fields.h"
+#include "tools/generation/ModelDefaults.h"
 
 #include <algorithm>
 #include <random>

@@ -126,7 +126,7 @@ io::Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const ModelOptions &optio
       return io::Error{source.prefix + status.error().message + source.otherwise};
   if (info.vocab_size < 256)
     return io::Error{source.prefix + "bytes are tokens, which takes a vocab_size of at least 256; the model's is " +
-                     std::to_string(info.vocab_size)};
+                     std::to_string(info.vocab_size) + source.otherwise};
   return std::unique_ptr<Tokenizer>(std::make_unique<ByteTokenizer>(info));
 }
 
