@@ -51,7 +51,7 @@ TEST_F(EndingTest, WhatRunsIsFinishedAndWhatIsNewRefused) {
 TEST_F(EndingTest, AStreamIsFinishedToo) {
   serve();
   auto streamed = std::async(std::launch::async,
-                             [&] { return complete({{"prompt", "abc"}, {"max_tokens", 3000}, {"stream", true}}); });
+                             [&] { return complete({{"prompt", "abc"}, {"max_tokens", 20000}, {"stream", true}}); });
   ASSERT_TRUE(eventually([&] { return metric("chimera_sequences_running") == 1; }));
   server->signal(SIGINT);
   EXPECT_EQ(streamedText(eventsOf(streamed.get().body)).size() > 0, true);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -38,7 +39,8 @@ TEST(LogprobsTest, TheLikeliestAreThoseOfASortWithTiesByTheirIds) {
       logit = float(random() % 8);
     std::vector<int32_t> order(logits.size());
     std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return logits[a] > logits[b]; });
+    std::sort(order.begin(), order.end(),
+              [&](int32_t a, int32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
     auto wanted = int64_t(random() % 60);
     TokenLogprob made = logprobOf(logits.data(), int64_t(logits.size()), 0, wanted);
     ASSERT_EQ(made.top.size(), std::min(size_t(wanted), logits.size()));

@@ -209,7 +209,9 @@ TEST_F(ProtocolTest, WrongOptionsAndFilesAreSaidInALine) {
   expectError(runServe({"--api-key-file", file("missing")}), 1, "missing");
   expectError(runProcess({CHIMERA_SERVE, file("none.chm"), "--weights", folder.path(), "--port", "0"}), 1, "none.chm");
   serve();
-  expectError(runServe({"--port", std::to_string(server->port())}), 1, "cannot listen on 127.0.0.1:");
+  expectError(
+      runProcess({CHIMERA_SERVE, file("m.chm"), "--weights", folder.path(), "--port", std::to_string(server->port())}),
+      1, "cannot listen on 127.0.0.1:");
 }
 
 TEST_F(ProtocolTest, IdleClientsDoNotDisturbOthers) {
