@@ -66,7 +66,7 @@ struct CommandLine {
       cl::value_desc("n"), cl::cat(category)};
   cl::opt<std::string> dropModes{
       "drop-modes",
-      cl::desc("Leave out of each layer the modes that its tokens do not take, by a routing that chimera-run --routing "
+      cl::desc("Leave out of each layer the modes that its tokens do not take, by a routing that chimera-run "
                "wrote; a token that would take one takes the next of full, swa, ssm, identity"),
       cl::value_desc("file.npy"), cl::cat(category)};
   cl::opt<std::string> dropShare{
