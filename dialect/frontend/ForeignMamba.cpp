@@ -13,10 +13,10 @@ namespace chimera {
 namespace {
 
 /// That heads * head size = inner, which the other program's config says thrice.
-void requireHeads(ObjectReader &reader, std::string_view key, const Config &config, int64_t heads) {
-  if (heads * config.ssm.headDim != config.ssmInner())
-    reader.error(key, "times the head size (" + std::to_string(config.ssm.headDim) + ") must be the inner size (" +
-                          std::to_string(config.ssmInner()) + "), got " + std::to_string(heads));
+void requireHeads(ObjectReader &reader, std::string_view key, const SsmConfig &ssm, int64_t heads, int64_t inner) {
+  if (heads * ssm.headDim != inner)
+    reader.error(key, "times the head size (" + std::to_string(ssm.headDim) + ") must be the inner size (" +
+                          std::to_string(inner) + "), got " + std::to_string(heads));
 }
 
 } // namespace
@@ -43,7 +43,7 @@ void readMamba2(ObjectReader &reader, Config &config) {
   readTimeStepLimit(reader, "time_step_limit", ssm);
   config.normEps = reader.number("layer_norm_epsilon", 1e-5, NumberRange::positive());
   config.tieWordEmbeddings = reader.boolean("tie_word_embeddings", false);
-  requireHeads(reader, "num_heads", config, reader.integer("num_heads", 128, 1, largestSize));
+  requireHeads(reader, "num_heads", ssm, reader.integer("num_heads", 128, 1, largestSize), config.ssmInner());
   if (reader.has("intermediate_size") &&
       reader.integer("intermediate_size", std::nullopt, 1, int64_t{1} << 40) != config.ssmInner())
     reader.error("intermediate_size", "must be expand * hidden_size (" + std::to_string(config.ssmInner()) + ")");
@@ -74,19 +74,22 @@ void readAttentionLayers(ObjectReader &reader, std::string_view key, Config &con
   }
 }
 
-void readBambaSsm(ObjectReader &reader, Config &config) {
+/// The keys of Mamba-2 that bamba and its relatives have. `width`: that of x and z; without it mamba_expand says it.
+void readBambaSsm(ObjectReader &reader, Config &config, std::optional<int64_t> width = std::nullopt) {
   SsmConfig &ssm = config.ssm;
   ssm.stateSize = reader.integer("mamba_d_state", 256, 1, largestSize);
   ssm.expand = reader.integer("mamba_expand", 2, 1, largestSize);
   ssm.groups = reader.integer("mamba_n_groups", 1, 1, largestSize);
   ssm.convKernel = reader.integer("mamba_d_conv", 4, 1, 16);
-  int64_t heads = reader.integer("mamba_n_heads", 128, 1, largestSize);
+  int64_t heads = reader.integer("mamba_n_heads", 128, 1, largestSize), inner = width.value_or(config.ssmInner());
   const JsonValue *headDim = reader.find("mamba_d_head");
   if (headDim && !isText(*headDim, "auto"))
     ssm.headDim = reader.integer("mamba_d_head", std::nullopt, 1, largestSize);
   else
-    ssm.headDim = std::max<int64_t>(config.ssmInner() / heads, 1);
-  requireHeads(reader, "mamba_n_heads", config, heads);
+    ssm.headDim = std::max<int64_t>(inner / heads, 1);
+  requireHeads(reader, "mamba_n_heads", ssm, heads, inner);
+  if (width)
+    ssm.heads = heads;
   readTimeStepLimit(reader, "time_step_limit", ssm);
   ssm.convBias = reader.boolean("mamba_conv_bias", true);
   ssm.projBias = reader.boolean("mamba_proj_bias", false);
@@ -129,25 +132,13 @@ void readBamba(ObjectReader &reader, Config &config) {
 
 namespace {
 
-/// The width of x and z is mamba_d_ssm or, where that is null, mamba_expand * hidden_size.
+/// As bamba, but the width of x and z is mamba_d_ssm, where that is not null.
 void readFalconSsm(ObjectReader &reader, Config &config) {
+  std::optional<int64_t> width;
+  if (!reader.isNull("mamba_d_ssm"))
+    width = reader.integer("mamba_d_ssm", 1024, 1, int64_t{1} << 40);
+  readBambaSsm(reader, config, width);
   SsmConfig &ssm = config.ssm;
-  ssm.stateSize = reader.integer("mamba_d_state", 256, 1, largestSize);
-  ssm.expand = reader.integer("mamba_expand", 2, 1, largestSize);
-  ssm.groups = reader.integer("mamba_n_groups", 1, 1, largestSize);
-  ssm.convKernel = reader.integer("mamba_d_conv", 4, 1, 16);
-  ssm.heads = reader.integer("mamba_n_heads", 128, 1, largestSize);
-  int64_t inner = reader.isNull("mamba_d_ssm") ? ssm.expand * config.hiddenSize
-                                               : reader.integer("mamba_d_ssm", 1024, 1, int64_t{1} << 40);
-  const JsonValue *headDim = reader.find("mamba_d_head");
-  ssm.headDim = headDim && !isText(*headDim, "auto") ? reader.integer("mamba_d_head", std::nullopt, 1, largestSize)
-                                                     : std::max<int64_t>(inner / ssm.heads, 1);
-  if (ssm.heads * ssm.headDim != inner)
-    reader.error("mamba_n_heads", "times the head size (" + std::to_string(ssm.headDim) + ") must be the inner size (" +
-                                      std::to_string(inner) + "), got " + std::to_string(ssm.heads));
-  readTimeStepLimit(reader, "time_step_limit", ssm);
-  ssm.convBias = reader.boolean("mamba_conv_bias", true);
-  ssm.projBias = reader.boolean("mamba_proj_bias", false);
   if (reader.boolean("projectors_bias", false) != ssm.projBias)
     reader.error("projectors_bias", "must be the same as 'mamba_proj_bias'");
   ssm.gatedNorm = reader.boolean("mamba_rms_norm", false);

@@ -32,6 +32,8 @@ std::string shrunk(const std::string &text) {
     for (const char *key : {"modes", "rope_layers", "ffn_layers"})
       if (config.contains(key) && !config[key][0].is_string())
         config[key] = json::array({config[key][0], config[key][1]});
+    if (config.contains("parallel_modes"))
+      config["parallel_modes"].erase(config["parallel_modes"].begin() + 2, config["parallel_modes"].end());
   }
   if (config.contains("head_dim") && config["head_dim"].get<int>() > 4) {
     config["head_dim"] = 4;
@@ -129,7 +131,7 @@ void compare(Differences &differences, const std::string &name, const Tensor &gr
   double scale = normOf(gradient.values) + 1e-3, error = 1e300;
   bool continuous = false;
   // The bounds of dt are kinks, which a shorter step stays clear of.
-  for (double step : {1e-4, 1e-6}) {
+  for (double step : {1e-4, 1e-5, 1e-6}) {
     double measured = 0.0;
     if (error < 1e-8 * scale || !differences.along(name, direction, step, measured))
       continue;
