@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""render-chat.py: renders a chat template for chimera-run or chimera-serve, which start it with a socket as its standard
-input and output.
+"""render-chat.py: renders a chat template for chimera-run or chimera-serve, which start it with a socket as its
+standard input and output.
 
 Lines of JSON. The first request has the template; its answer is {} or {"error": ...}. Each further request has the
 messages and the variables of one rendering; its answer is {"text": ...} or {"error": ...}. An error is one of two kinds:
