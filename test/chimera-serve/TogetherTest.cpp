@@ -6,6 +6,7 @@
 #include "runtime/text/Utf8.h"
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <random>
@@ -63,11 +64,21 @@ protected:
     return texts;
   }
 
-  /// Asks, and goes away after a moment.
+  /// Asks, and goes away after a moment, whether or not parts of the answer keep coming.
   void leave(const Asked &asked) const {
+    constexpr auto moment = std::chrono::milliseconds(30);
     httplib::Client asking = client();
-    asking.set_read_timeout(std::chrono::milliseconds(30));
-    (void)asking.Post("/v1/completions", asked.request.dump(), "application/json");
+    asking.set_read_timeout(moment);
+    auto end = std::chrono::steady_clock::now() + moment;
+    httplib::Request request;
+    request.method = "POST";
+    request.path = "/v1/completions";
+    request.set_header("Content-Type", "application/json");
+    request.body = asked.request.dump();
+    request.content_receiver = [end](const char *, size_t, uint64_t, uint64_t) {
+      return std::chrono::steady_clock::now() < end;
+    };
+    (void)asking.send(request);
   }
 
   /// Sends all requests from `clients` threads at once.
