@@ -237,6 +237,44 @@ TEST(Manifest, AWrongPackedFormOrCountIsNamed) {
   }
 }
 
+/// The toy's manifest as that of a GPU target, whose launches have threads.
+json gpuManifest() {
+  json manifest = toy::manifest();
+  manifest["target"] = "sim";
+  for (json &phase : manifest["variants"][0]["phases"])
+    for (json &launch : phase["launches"])
+      launch["threads"] = 128;
+  return manifest;
+}
+
+TEST(Manifest, LaunchesOfGpuTargetsHaveThreads) {
+  Result<Manifest> parsed = parseManifest(gpuManifest().dump(), "m.chm");
+  ASSERT_TRUE(bool(parsed)) << parsed.error().message;
+  EXPECT_EQ(parsed->variants[0].prefill.launches[0].threads, 128);
+  const std::string launch = "phases.prefill.launches[0]", path = "/variants/0/phases/prefill/launches/0";
+  std::vector<std::tuple<std::string, json, std::string>> cases = {
+      {"/threads", 0, launch + ".threads: must be in 32 .. 1024, is 0"},
+      {"/threads", 2048, launch + ".threads: must be in 32 .. 1024, is 2048"},
+      {"/threads", 100, launch + ".threads: must be whole warps of 32, is 100"},
+      {"/constants", json(std::vector<int64_t>(600)),
+       launch + ": has " +
+           std::to_string(8 *
+                          (gpuManifest()["variants"][0]["phases"]["prefill"]["launches"][0]["buffers"].size() + 604)) +
+           " bytes of buffers and arguments, a GPU kernel takes 4096"},
+  };
+  for (const auto &[pointer, value, message] : cases) {
+    json manifest = gpuManifest();
+    manifest[json::json_pointer(path + pointer)] = value;
+    EXPECT_EQ(parseError(manifest.dump()).substr(std::string("m.chm: bad manifest: variants[0].").size()), message)
+        << pointer;
+  }
+  json without = gpuManifest(), withThreads = gpuManifest();
+  without["variants"][0]["phases"]["prefill"]["launches"][0].erase("threads");
+  EXPECT_NE(parseError(without.dump()).find(".threads: must be whole warps of 32, is 0"), std::string::npos);
+  withThreads["target"] = "ref";
+  EXPECT_NE(parseError(withThreads.dump()).find(launch + ".threads: is for GPU targets"), std::string::npos);
+}
+
 TEST(Manifest, ThereIsAVariantAndNoTwoHaveOneName) {
   json manifest = toy::manifest();
   manifest["variants"].push_back(manifest["variants"][0]);
