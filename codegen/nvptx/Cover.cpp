@@ -20,6 +20,9 @@ namespace chimera::nvptx {
 
 namespace {
 
+/// The constants that a launch gets: those of its grid.
+constexpr int64_t gridNumbers = 5;
+
 llvm::Error fault(const llvm::Twine &what) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), what);
 }
@@ -33,7 +36,7 @@ llvm::Error check(const CoverSpec &spec) {
   auto refuse = [&](const llvm::Twine &what) { return fault("kernel '" + spec.symbol + "': " + what); };
   if (!isPtxName(spec.symbol))
     return refuse("PTX has no such name");
-  int64_t bytes = abi::gpuParameterBytes(spec.buffers, spec.constants);
+  int64_t bytes = abi::gpuParameterBytes(spec.buffers, spec.constants + gridNumbers);
   if (bytes > abi::mostGpuParameterBytes)
     return refuse("needs " + llvm::Twine(bytes) + " bytes of parameters, a GPU kernel has " +
                   llvm::Twine(abi::mostGpuParameterBytes) + " (fewer layers make it smaller)");
@@ -51,10 +54,10 @@ public:
     LLVM::LLVMFuncOp kernel = declare();
     ops.setInsertionPointToStart(kernel.addEntryBlock(ops));
     buffers = kernel.getArgument(0);
-    args = ops.create<LLVM::GEPOp>(loc, pointer(), ops.getI64Type(), buffers, ArrayRef<LLVM::GEPArg>{spec.buffers});
+    args = ops.create<LLVM::GEPOp>(loc, pointer(), ops.getI64Type(), buffers,
+                                   ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(spec.buffers)});
     Value block = threadIndex();
-    Value isThere = ops.create<arith::CmpIOp>(loc, arith::CmpIPredicate::ult, block, blockCount());
-    auto branch = ops.create<scf::IfOp>(loc, isThere, /*withElseRegion=*/false);
+    auto branch = ops.create<scf::IfOp>(loc, hasBlock(block), /*withElseRegion=*/false);
     {
       OpBuilder::InsertionGuard guard(ops);
       ops.setInsertionPoint(branch.thenYield());
@@ -72,7 +75,8 @@ private:
     MLIRContext *context = ops.getContext();
     auto words = [](Type type, int64_t count) { return LLVM::LLVMArrayType::get(type, count); };
     Type params = LLVM::LLVMStructType::getLiteral(
-        context, {words(pointer(), spec.buffers), words(ops.getI64Type(), CHIMERA_ARG_CONSTANTS + spec.constants)});
+        context, {words(pointer(), spec.buffers),
+                  words(ops.getI64Type(), CHIMERA_ARG_CONSTANTS + spec.constants + gridNumbers)});
     auto kernel = ops.create<LLVM::LLVMFuncOp>(
         loc, spec.symbol, LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context), pointer()));
     kernel->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), ops.getUnitAttr());
@@ -96,19 +100,22 @@ private:
     return ops.create<arith::AddIOp>(loc, first, special("tid.x"));
   }
 
-  /// What runtime::Grid::blocks computes.
-  Value blockCount() {
-    Value sum = integer(spec.grid.constant + spec.grid.divisor - 1);
-    const int64_t factors[] = {spec.grid.tokens, spec.grid.seqs, spec.grid.outputs};
-    for (int64_t symbol = 0; symbol < 3; ++symbol) {
-      if (factors[symbol] == 0)
-        continue;
-      Value address = ops.create<LLVM::GEPOp>(loc, pointer(), ops.getI64Type(), args, ArrayRef<LLVM::GEPArg>{symbol});
-      Value count = ops.create<LLVM::LoadOp>(loc, ops.getI64Type(), address);
-      Value product = ops.create<arith::MulIOp>(loc, count, integer(factors[symbol]));
+  Value argument(int64_t index) {
+    Value address = ops.create<LLVM::GEPOp>(loc, pointer(), ops.getI64Type(), args,
+                                            ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(index)});
+    return ops.create<LLVM::LoadOp>(loc, ops.getI64Type(), address);
+  }
+
+  /// Whether the grid has a block: b < ceil(x / d), which is b d < x.
+  Value hasBlock(Value block) {
+    int64_t grid = CHIMERA_ARG_CONSTANTS + spec.constants;
+    Value sum = argument(grid + 3);
+    for (int64_t symbol : {CHIMERA_ARG_TOKENS, CHIMERA_ARG_SEQS, CHIMERA_ARG_OUTPUTS}) {
+      Value product = ops.create<arith::MulIOp>(loc, argument(symbol), argument(grid + symbol));
       sum = ops.create<arith::AddIOp>(loc, sum, product);
     }
-    return ops.create<arith::DivUIOp>(loc, sum, integer(spec.grid.divisor));
+    Value scaled = ops.create<arith::MulIOp>(loc, block, argument(grid + 4));
+    return ops.create<arith::CmpIOp>(loc, arith::CmpIPredicate::ult, scaled, sum);
   }
 
   func::FuncOp body;
@@ -118,23 +125,28 @@ private:
   Value buffers, args;
 };
 
-/// How a kernel is launched, or an error where two launches differ.
+/// What the launches of a kernel have in common, or an error where two differ.
 llvm::Error noteLaunch(ir::LaunchOp launch, int64_t threads, std::map<std::string, CoverSpec> &specs) {
-  ir::GridAttr grid = launch.getGrid();
   CoverSpec spec;
   spec.symbol = launch.getKernel().str();
-  spec.grid = {grid.getTokens(), grid.getSeqs(), grid.getOutputs(), grid.getConstant(), grid.getDivisor()};
   spec.buffers = static_cast<int64_t>(launch.getBuffers().size());
   spec.constants = static_cast<int64_t>(launch.getConstants().size());
   spec.threads = threads;
-  auto key = [](const CoverSpec &s) {
-    return std::tuple(s.grid.tokens, s.grid.seqs, s.grid.outputs, s.grid.constant, s.grid.divisor, s.buffers,
-                      s.constants);
-  };
-  auto [known, isNew] = specs.emplace(spec.symbol, spec);
-  if (!isNew && key(known->second) != key(spec))
+  const CoverSpec &known = specs.emplace(spec.symbol, spec).first->second;
+  if (known.buffers != spec.buffers || known.constants != spec.constants)
     return fault("kernel '" + spec.symbol + "' is launched in two ways");
   return llvm::Error::success();
+}
+
+/// Makes a launch one of the kernel that covers its own.
+void coverLaunch(ir::LaunchOp launch, int64_t threads) {
+  ir::GridAttr grid = launch.getGrid();
+  SmallVector<int64_t> constants(launch.getConstants());
+  constants.append({grid.getTokens(), grid.getSeqs(), grid.getOutputs(), grid.getConstant(), grid.getDivisor()});
+  launch.setConstants(constants);
+  // ceil(ceil(x / d) / t) = ceil(x / (d t)).
+  launch.setGridAttr(ir::GridAttr::get(launch.getContext(), grid.getTokens(), grid.getSeqs(), grid.getOutputs(),
+                                       grid.getConstant(), grid.getDivisor() * threads));
 }
 
 } // namespace
@@ -168,12 +180,8 @@ llvm::Error coverPrograms(ModuleOp planned, int64_t threads) {
   for (const auto &[symbol, spec] : specs)
     if (llvm::Error error = coverKernel(kernels, spec))
       return error;
-  for (ir::LaunchOp launch : launches) {
-    ir::GridAttr grid = launch.getGrid();
-    // ceil(ceil(x / d) / t) = ceil(x / (d t)).
-    launch.setGridAttr(ir::GridAttr::get(planned.getContext(), grid.getTokens(), grid.getSeqs(), grid.getOutputs(),
-                                         grid.getConstant(), grid.getDivisor() * threads));
-  }
+  for (ir::LaunchOp launch : launches)
+    coverLaunch(launch, threads);
   return llvm::Error::success();
 }
 

@@ -5,7 +5,6 @@
 #ifndef CHIMERA_CODEGEN_NVPTX_COVER_H
 #define CHIMERA_CODEGEN_NVPTX_COVER_H
 
-#include "codegen/kernel/Kernel.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/Error.h"
 
@@ -17,22 +16,22 @@ namespace chimera::nvptx {
 /// A kernel of functions over blocks (docs/model-binary.md, "Kernels"), and how it is launched.
 struct CoverSpec {
   std::string symbol;
-  /// Its blocks: those that the launch table gives it, computed again from the arguments.
-  kernel::Grid grid;
   int64_t buffers = 0;
-  /// That follow the step's symbols in `args`.
+  /// Those of the function. The GPU kernel has five more: the numbers of the launch's grid, in the order of
+  /// kernel::Grid.
   int64_t constants = 0;
   /// Threads of a thread block: a multiple of 32, at most 1024.
   int64_t threads = 128;
 };
 
 /// Makes `spec.symbol` of `kernels` a GPU kernel of the same name, with one parameter by value, {ptr buffers[]; i64
-/// args[]}. Its thread i runs block i of the function, which is inlined, where there is such a block. Errors name the
-/// kernel: none of that name, a parameter of more than a GPU takes, a name that PTX does not have.
+/// args[]}. Its thread i runs block i of the function, which is inlined, where the grid has such a block. Errors name
+/// the kernel: none of that name, a parameter of more than a GPU takes, a name that PTX does not have.
 llvm::Error coverKernel(mlir::ModuleOp kernels, const CoverSpec &spec);
 
-/// Covers every kernel that the launch tables of a planned module name, and divides their grids: a block is then a
-/// thread block of `threads` threads. Errors: those of coverKernel, and a kernel that is launched in two ways.
+/// Covers every kernel that the launch tables of a planned module name. Their launches get the constants that it wants
+/// and a grid of thread blocks, of `threads` threads each. Errors: those of coverKernel, and a kernel that is launched
+/// in two ways.
 llvm::Error coverPrograms(mlir::ModuleOp planned, int64_t threads);
 
 } // namespace chimera::nvptx

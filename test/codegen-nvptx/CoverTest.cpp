@@ -33,7 +33,7 @@ protected:
   /// Covers the kernel of a spec with this many buffers; gives its symbol.
   template <typename Spec> std::string cover(const Spec &spec, int64_t buffers) {
     kernel::Kernel made = ref::getOrEmit(*kernels, spec);
-    EXPECT_EQ(llvm::toString(coverKernel(*kernels, {made.symbol, made.grid, buffers, 0})), "");
+    EXPECT_EQ(llvm::toString(coverKernel(*kernels, {made.symbol, buffers, 0})), "");
     return made.symbol;
   }
 
@@ -66,8 +66,8 @@ protected:
 
 TEST_F(Cover, IsOneEntryWithOneParameter) {
   std::string symbol = cover(ref::AddSpec{48, ref::Scalar::F32}, 4), text = ptx();
-  // Four addresses and the step's four symbols.
-  EXPECT_NE(text.find(".visible .entry " + symbol + "(\n\t.param .align 8 .b8 " + symbol + "_param_0[64]"),
+  // Four addresses, the step's four symbols, the grid's five numbers.
+  EXPECT_NE(text.find(".visible .entry " + symbol + "(\n\t.param .align 8 .b8 " + symbol + "_param_0[104]"),
             std::string::npos)
       << text;
   for (const char *part : {".maxntid 128", "%ctaid.x", "%ntid.x", "%tid.x", "add.rn.f32"})
@@ -76,22 +76,12 @@ TEST_F(Cover, IsOneEntryWithOneParameter) {
     EXPECT_EQ(text.find(part), std::string::npos) << part;
 }
 
-TEST_F(Cover, CountsItsBlocksAsTheLaunchTableDoes) {
-  // ceil(N ceil(100 / 64) / 1): two blocks a row.
-  std::string symbol = cover(ref::LinearSpec{8, 100, ref::Scalar::F32, ref::Scalar::F32, ref::Scalar::F32}, 4);
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  device()->getFunction(symbol)->print(stream);
-  EXPECT_NE(text.find("shl i64"), std::string::npos) << text;
-  EXPECT_NE(text.find("icmp ult i64"), std::string::npos) << text;
-}
-
 TEST_F(Cover, NamesWhatCannotBeCovered) {
   auto said = [&](const CoverSpec &spec) { return llvm::toString(coverKernel(*kernels, spec)); };
-  EXPECT_EQ(said({"none", {1}, 4, 0}), "there is no kernel 'none'");
-  EXPECT_EQ(said({"a.b", {1}, 4, 0}), "kernel 'a.b': PTX has no such name");
-  EXPECT_EQ(said({"wide", {1}, 600, 0}), "kernel 'wide': needs 4832 bytes of parameters, a GPU kernel has 4096 (fewer "
-                                         "layers make it smaller)");
+  EXPECT_EQ(said({"none", 4, 0}), "there is no kernel 'none'");
+  EXPECT_EQ(said({"a.b", 4, 0}), "kernel 'a.b': PTX has no such name");
+  EXPECT_EQ(said({"wide", 600, 0}), "kernel 'wide': needs 4872 bytes of parameters, a GPU kernel has 4096 (fewer "
+                                    "layers make it smaller)");
 }
 
 TEST_F(Cover, BinariesHoldNoKernelsWhoseThreadsMeet) {
