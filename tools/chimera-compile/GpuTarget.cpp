@@ -48,10 +48,10 @@ public:
 
   llvm::Expected<std::string> code(const CodeRequest &request, const Options &options) const override {
     llvm::LLVMContext context;
-    FirstDiagnostic diagnostics(request.kernels.getContext(), options.input);
+    mlir::ModuleOp kernels = request.kernels;
+    FirstDiagnostic diagnostics(kernels.getContext(), options.input);
     std::string error;
-    std::unique_ptr<llvm::Module> device =
-        nvptx::lowerToDeviceIR(request.kernels, context, {architecture.str()}, error);
+    std::unique_ptr<llvm::Module> device = nvptx::lowerToDeviceIR(kernels, context, {architecture.str()}, error);
     if (!device)
       return diagnostics.takeError(options.input + ": " + error);
     if (request.form != Emit::PTX)
