@@ -14,6 +14,10 @@ namespace chimera::nvptx {
 
 namespace {
 
+constexpr StringLiteral gpuPrefix = "llvm.nvvm.";
+constexpr StringLiteral tidName = "llvm.nvvm.read.ptx.sreg.tid.x", ctaidName = "llvm.nvvm.read.ptx.sreg.ctaid.x",
+                        ntidName = "llvm.nvvm.read.ptx.sreg.ntid.x";
+
 /// One kernel on its way from a thread's code to a function over thread blocks.
 class Caller {
 public:
@@ -21,19 +25,35 @@ public:
       : module(*kernel.getParent()), kernel(kernel), threads(threads), error(error), builder(module.getContext()) {}
 
   bool rewrite() {
-    if (kernel.arg_size() != 1 || !kernel.getArg(0)->getType()->isPointerTy())
-      return refuse("more than one parameter");
-    makeThread();
-    if (!replaceRegisters())
+    if (!check())
       return false;
+    makeThread();
+    replaceRegisters();
     makeEntry();
     return true;
   }
 
 private:
   bool refuse(const Twine &what) {
-    error = ("kernel '" + name + "' has " + what + ", which a binary for sim cannot hold").str();
+    error = ("kernel '" + kernel.getName() + "' has " + what + ", which a binary for sim cannot hold").str();
     return false;
+  }
+
+  /// Whether all of the kernel is something that a thread does by itself.
+  bool check() {
+    for (Instruction &instruction : instructions(kernel)) {
+      auto *call = dyn_cast<CallInst>(&instruction);
+      if (!call)
+        continue;
+      if (call->isInlineAsm())
+        return refuse("inline PTX");
+      StringRef callee = call->getCalledFunction() ? call->getCalledFunction()->getName() : "a call through a pointer";
+      if (!call->getCalledFunction() || (callee.starts_with(gpuPrefix) && !isRegister(callee)))
+        return refuse(callee);
+    }
+    if (kernel.arg_size() != 1 || kernel.getArg(0)->getType() != builder.getPtrTy())
+      return refuse("other parameters than one struct by value");
+    return true;
   }
 
   /// Moves the kernel's code to a function that is told which thread it is.
@@ -50,35 +70,23 @@ private:
     kernel.eraseFromParent();
   }
 
+  static bool isRegister(StringRef intrinsic) {
+    return intrinsic == tidName || intrinsic == ctaidName || intrinsic == ntidName;
+  }
+
   /// Puts the thread's place where it is asked for.
-  bool replaceRegisters() {
+  void replaceRegisters() {
     for (Instruction &instruction : make_early_inc_range(instructions(*thread))) {
       auto *call = dyn_cast<CallInst>(&instruction);
-      if (!call)
+      StringRef callee = call ? call->getCalledFunction()->getName() : "";
+      if (!isRegister(callee))
         continue;
-      if (call->isInlineAsm())
-        return refuse("inline PTX");
-      Function *callee = call->getCalledFunction();
-      StringRef called = callee ? callee->getName() : StringRef();
-      if (!called.consume_front("llvm.nvvm."))
-        continue;
-      Value *value = valueOf(called);
-      if (!value)
-        return refuse(callee->getName());
+      Value *value = callee == tidName     ? thread->getArg(1)
+                     : callee == ctaidName ? thread->getArg(2)
+                                           : static_cast<Value *>(builder.getInt32(threads));
       call->replaceAllUsesWith(value);
       call->eraseFromParent();
     }
-    return true;
-  }
-
-  Value *valueOf(StringRef intrinsic) {
-    if (intrinsic == "read.ptx.sreg.tid.x")
-      return thread->getArg(1);
-    if (intrinsic == "read.ptx.sreg.ctaid.x")
-      return thread->getArg(2);
-    if (intrinsic == "read.ptx.sreg.ntid.x")
-      return builder.getInt32(threads);
-    return nullptr;
   }
 
   /// Begins for (i = from; i < to; ++i); what is built next is its body. Gives i.

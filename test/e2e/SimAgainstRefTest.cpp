@@ -84,7 +84,7 @@ train::StepInput stepOf(const TrainingBatch &batch, int64_t layers, int step) {
   input.hyper.correction2 = 1 - std::pow(0.95, step + 1);
   input.hyper.clipNorm = 1;
   Random random(static_cast<uint64_t>(step) + 17);
-  for (int64_t i = 0; i < layers * abi::pricesPerLayer; ++i)
+  for (int64_t i = 0; i < layers * chimera::abi::pricesPerLayer; ++i)
     input.prices.push_back(random.uniform(-1, 1) / static_cast<double>(batch.tokens.size() * batch.tokens[0].size()));
   return input;
 }
