@@ -117,7 +117,7 @@ std::vector<ModelBuild> simModelBuilds() {
   std::vector<ModelBuild> builds;
   for (size_t model = 0; model < modelCases().size(); ++model)
     for (size_t turn = 0; turn < 3; ++turn)
-      if (longMode() || (model % 4 == 0 && model / 4 % 3 == turn))
+      if (longMode() || (model % 8 == 0 && model / 8 % 3 == turn))
         builds.push_back({model, simBuild(turns[turn])});
   return builds;
 }

@@ -61,7 +61,7 @@ std::vector<ModelBuild> refModelBuilds();
 /// Every model as f32 and as bf16 of the cpu target, for ISAs of this machine in turn; for each of them in long mode.
 std::vector<ModelBuild> cpuModelBuilds();
 
-/// Every fourth model as f64, f32 or bf16 of the sim target in turn; in long mode every model as each.
+/// Every eighth model as f64, f32 or bf16 of the sim target in turn; in long mode every model as each.
 std::vector<ModelBuild> simModelBuilds();
 
 /// Every model whose embeddings are not tied with int8 weights, as f32 or bf16 in turn, for the ISAs that
