@@ -143,7 +143,7 @@ void coverLaunch(ir::LaunchOp launch, int64_t threads) {
   ir::GridAttr grid = launch.getGrid();
   SmallVector<int64_t> constants(launch.getConstants());
   constants.append({grid.getTokens(), grid.getSeqs(), grid.getOutputs(), grid.getConstant(), grid.getDivisor()});
-  launch.setConstants(constants);
+  launch.setConstantsAttr(DenseI64ArrayAttr::get(launch.getContext(), constants));
   // ceil(ceil(x / d) / t) = ceil(x / (d t)).
   launch.setGridAttr(ir::GridAttr::get(launch.getContext(), grid.getTokens(), grid.getSeqs(), grid.getOutputs(),
                                        grid.getConstant(), grid.getDivisor() * threads));

@@ -50,11 +50,11 @@ private:
     size_t table;
   };
 
+  static int64_t wordOf(const void *address) { return int64_t(reinterpret_cast<intptr_t>(address)); }
+
   const Phase *program = nullptr;
   const std::vector<chimera_kernel> *kernels = nullptr;
   StepCounts counts;
-  static int64_t wordOf(const void *address) { return int64_t(reinterpret_cast<intptr_t>(address)); }
-
   std::vector<int64_t> words;          ///< Of each launch the addresses of its buffers, then its arguments.
   std::vector<size_t> firstWord;       ///< Of each launch.
   std::vector<size_t> firstArg;        ///< Of each launch, into `words`.
