@@ -89,7 +89,9 @@ train::StepInput stepOf(const TrainingBatch &batch, int64_t layers, int step) {
   return input;
 }
 
-TEST_P(SimAgainstRefTest, ThreeTrainingStepsHaveTheBitsOfRef) {
+class SimTrainingAgainstRefTest : public SimAgainstRefTest {};
+
+TEST_P(SimTrainingAgainstRefTest, ThreeStepsHaveTheBitsOfRef) {
   const int sequences = 4, length = 12;
   RandomModel model = makeModel(modelCase().configText, sim().precision, modelCase().seed);
   SCOPED_TRACE("seed " + std::to_string(modelCase().seed) + ", config:\n" + model.configText);
@@ -116,10 +118,20 @@ TEST_P(SimAgainstRefTest, ThreeTrainingStepsHaveTheBitsOfRef) {
   }
 }
 
+/// Training programs are many kernels to compile: every second of the models.
+std::vector<ModelBuild> trainingBuilds() {
+  std::vector<ModelBuild> builds;
+  for (const ModelBuild &modelBuild : simModelBuilds())
+    if (longMode() || modelBuild.model % 16 == 0)
+      builds.push_back(modelBuild);
+  return builds;
+}
+
 std::string testName(const testing::TestParamInfo<ModelBuild> &info) {
   return modelBuildName(info.param);
 }
 
 INSTANTIATE_TEST_SUITE_P(Sim, SimAgainstRefTest, testing::ValuesIn(simModelBuilds()), testName);
+INSTANTIATE_TEST_SUITE_P(Sim, SimTrainingAgainstRefTest, testing::ValuesIn(trainingBuilds()), testName);
 
 } // namespace
