@@ -4,6 +4,7 @@
 
 #include "dialect/IR/ModelAttr.h"
 #include "dialect/IR/Ops.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/BuiltinOps.h"
 
 using namespace mlir;
@@ -248,7 +249,15 @@ Buffer readBuffer(ir::BufferAttr attr) {
   llvm_unreachable("no such kind of buffer");
 }
 
-Phase readProgram(ir::ProgramOp program) {
+/// The threads of a block of a kernel's; 0 for one that is no GPU kernel. `kernels` may be null.
+int64_t threadsOf(ModuleOp kernels, StringRef symbol) {
+  Operation *kernel = kernels ? kernels.lookupSymbol(symbol) : nullptr;
+  auto threads =
+      kernel ? kernel->getAttrOfType<DenseI32ArrayAttr>(NVVM::NVVMDialect::getMaxntidAttrName()) : DenseI32ArrayAttr();
+  return threads && !threads.empty() ? threads[0] : 0;
+}
+
+Phase readProgram(ir::ProgramOp program, ModuleOp kernels) {
   Phase phase;
   phase.name = program.getSymName().str();
   phase.limits = {static_cast<int64_t>(program.getMaxTokens()), static_cast<int64_t>(program.getMaxSeqs())};
@@ -280,6 +289,7 @@ Phase readProgram(ir::ProgramOp program) {
     launch.constants.assign(op.getConstants().begin(), op.getConstants().end());
     if (std::optional<uint64_t> count = op.getCount())
       launch.count = static_cast<int64_t>(*count);
+    launch.threads = threadsOf(kernels, launch.kernel);
     phase.launches.push_back(std::move(launch));
   }
   return phase;
@@ -296,8 +306,9 @@ llvm::Expected<Manifest> manifestFromIR(ModuleOp module) {
   Variant &variant = manifest.variants.emplace_back();
   if (llvm::Error error = readPacked(module, variant))
     return error;
+  auto kernels = module.lookupSymbol<ModuleOp>("kernels");
   for (auto program : module.getOps<ir::ProgramOp>()) {
-    variant.phases.push_back(readProgram(program));
+    variant.phases.push_back(readProgram(program, kernels));
     manifest.limits.maxTokens = std::max(manifest.limits.maxTokens, variant.phases.back().limits.maxTokens);
     manifest.limits.maxSeqs = std::max(manifest.limits.maxSeqs, variant.phases.back().limits.maxSeqs);
   }

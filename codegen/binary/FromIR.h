@@ -13,7 +13,8 @@ namespace chimera::binary {
 
 /// The manifest of `module`, in which chimera-plan-arena has made the programs: its attributes chimera.model,
 /// chimera.parameters and chimera.caches, and one variant, with the packed weights of chimera.packed (absent: none) and
-/// one phase a chimera.program. Target and numerics, and the variant's name and features, are the caller's to fill in.
+/// one phase a chimera.program. A launch has the threads of its kernel, if that is a GPU kernel in the module @kernels.
+/// Target and numerics, and the variant's name and features, are the caller's to fill in.
 ///
 /// Errors: an attribute that is missing or not of the form that the dialect documents.
 llvm::Expected<Manifest> manifestFromIR(mlir::ModuleOp module);

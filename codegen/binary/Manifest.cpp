@@ -172,6 +172,8 @@ void writeLaunch(OStream &json, const Launch &launch) {
     writeList(json, "constants", launch.constants);
     if (launch.count)
       json.attribute("count", *launch.count);
+    if (launch.threads)
+      json.attribute("threads", launch.threads);
   });
 }
 

@@ -63,6 +63,8 @@ struct Launch {
   std::vector<int64_t> constants;
   /// The buffer whose array of starts says how many rows the launch has; none: the step's.
   std::optional<int64_t> count;
+  /// Of a GPU target: the threads of a block. 0 for all others.
+  int64_t threads = 0;
 };
 
 /// The most that one step holds.

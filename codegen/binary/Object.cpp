@@ -6,6 +6,7 @@
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/DiagnosticHandler.h"
@@ -96,7 +97,7 @@ llvm::Expected<std::unique_ptr<llvm::Module>> translate(mlir::ModuleOp kernels, 
 
 /// Gives every function its linkage and the attributes that keep the code freestanding.
 llvm::Error prepareFunctions(llvm::Module &module, llvm::ArrayRef<std::string> exported, const IsaVariant &variant,
-                             llvm::StringRef suffix) {
+                             const CodeOptions &options) {
   llvm::StringSet<> names;
   for (const std::string &name : exported) {
     names.insert(name);
@@ -115,11 +116,12 @@ llvm::Error prepareFunctions(llvm::Module &module, llvm::ArrayRef<std::string> e
     function.addFnAttr("target-cpu", variant.cpu);
     if (!variant.attributes.empty())
       function.addFnAttr("target-features", variant.attributes);
-    function.addFnAttr("denormal-fp-math", "preserve-sign,preserve-sign");
+    if (options.flushesSubnormals)
+      function.addFnAttr("denormal-fp-math", "preserve-sign,preserve-sign");
     function.addFnAttr(llvm::Attribute::NoUnwind);
     function.removeFnAttr(llvm::Attribute::UWTable);
     if (isKernel)
-      function.setName(function.getName() + suffix);
+      function.setName(function.getName() + options.suffix);
   }
   for (llvm::GlobalVariable &global : module.globals())
     if (!global.isDeclaration())
@@ -192,28 +194,40 @@ void registerKernelTranslation(mlir::DialectRegistry &registry) {
 llvm::Expected<std::string> compileKernels(mlir::ModuleOp kernels, llvm::ArrayRef<std::string> exported,
                                            const IsaVariant &variant, CodeFormat format, llvm::StringRef suffix,
                                            int64_t *stackBytes) {
-  auto machine = createTargetMachine(variant.cpu, variant.attributes);
-  if (!machine)
-    return machine.takeError();
   llvm::LLVMContext context;
-  Messages messages;
-  context.setDiagnosticHandler(std::make_unique<MessageKeeper>(messages));
   auto module = translate(kernels, context);
   if (!module)
     return module.takeError();
-  setTarget(**module, **machine);
-  if (llvm::Error error = prepareFunctions(**module, exported, variant, suffix))
+  CodeOptions options;
+  options.suffix = suffix;
+  return compileModule(**module, exported, variant, format, options, stackBytes);
+}
+
+llvm::Expected<std::string> compileModule(llvm::Module &module, llvm::ArrayRef<std::string> exported,
+                                          const IsaVariant &variant, CodeFormat format, const CodeOptions &options,
+                                          int64_t *stackBytes) {
+  auto machine = createTargetMachine(variant.cpu, variant.attributes);
+  if (!machine)
+    return machine.takeError();
+  Messages messages;
+  llvm::LLVMContext &context = module.getContext();
+  context.setDiagnosticHandler(std::make_unique<MessageKeeper>(messages));
+  // The messages end here, before the context does.
+  auto restore =
+      llvm::make_scope_exit([&] { context.setDiagnosticHandler(std::make_unique<llvm::DiagnosticHandler>()); });
+  setTarget(module, **machine);
+  if (llvm::Error error = prepareFunctions(module, exported, variant, options))
     return error;
-  optimize(**module, **machine);
+  optimize(module, **machine);
   if (format == CodeFormat::LLVMIR) {
     if (stackBytes)
       *stackBytes = 0;
     std::string text;
     llvm::raw_string_ostream stream(text);
-    (*module)->print(stream, nullptr);
+    module.print(stream, nullptr);
     return text;
   }
-  return generateKernels(**module, **machine,
+  return generateKernels(module, **machine,
                          format == CodeFormat::Assembly ? llvm::CodeGenFileType::AssemblyFile
                                                         : llvm::CodeGenFileType::ObjectFile,
                          messages, stackBytes);

@@ -9,6 +9,10 @@
 #include "llvm/Support/Error.h"
 #include <string>
 
+namespace llvm {
+class Module;
+} // namespace llvm
+
 namespace mlir {
 class DialectRegistry;
 class ModuleOp;
@@ -38,6 +42,19 @@ void registerKernelTranslation(mlir::DialectRegistry &registry);
 llvm::Expected<std::string> compileKernels(mlir::ModuleOp kernels, llvm::ArrayRef<std::string> exported,
                                            const IsaVariant &variant, CodeFormat format, llvm::StringRef suffix = "",
                                            int64_t *stackBytes = nullptr);
+
+/// How the code of a module is made.
+struct CodeOptions {
+  /// Added to the names of exported functions.
+  llvm::StringRef suffix = "";
+  /// Whether the runtime sets the processor to take subnormals as zeros (docs/model-binary.md, "Kernels").
+  bool flushesSubnormals = true;
+};
+
+/// The same from LLVM IR, which is changed: its context's diagnostic handler too. Its target is set here.
+llvm::Expected<std::string> compileModule(llvm::Module &module, llvm::ArrayRef<std::string> exported,
+                                          const IsaVariant &variant, CodeFormat format, const CodeOptions &options,
+                                          int64_t *stackBytes = nullptr);
 
 /// An ELF relocatable object that holds nothing but `content` in the read-only, allocated section `section`.
 llvm::Expected<std::string> dataObject(llvm::StringRef section, llvm::StringRef content);

@@ -20,8 +20,8 @@ struct GpuArch {
   std::string name = "sm_80";
 };
 
-/// Lowers `kernels` (arith, math, scf and llvm ops; changed in place) to LLVM IR for the NVPTX backend and optimises
-/// it. All inline assembly is marked convergent: no pass may make it depend on more conditions than it did.
+/// Lowers `kernels` (ops that kernel::addLoweringPasses takes; changed in place) to LLVM IR for the NVPTX backend and
+/// optimises it. All inline assembly is marked convergent: no pass may make it depend on more conditions than it did.
 /// Floating-point contraction is off; only explicit fused multiply-adds fuse. Null and one line in `error` when
 /// something fails.
 std::unique_ptr<llvm::Module> lowerToDeviceIR(mlir::ModuleOp kernels, llvm::LLVMContext &context, const GpuArch &arch,

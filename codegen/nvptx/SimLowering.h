@@ -4,6 +4,7 @@
 #ifndef CHIMERA_CODEGEN_NVPTX_SIMLOWERING_H
 #define CHIMERA_CODEGEN_NVPTX_SIMLOWERING_H
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include <cstdint>
 #include <memory>
@@ -32,6 +33,19 @@ struct SimModule {
 /// instruction that the simulator does not know.
 SimModule lowerForSimulator(const llvm::Module &device, llvm::StringRef kernel, llvm::StringRef hostTriple,
                             const llvm::DataLayout &hostLayout, std::string &error);
+
+/// A kernel of a module, and the threads of its blocks.
+struct SimCall {
+  std::string kernel;
+  int64_t threads = 0;
+};
+
+/// Rewrites `device`, the very IR that the NVPTX backend gets, into functions that a model binary for `sim` holds: each
+/// kernel becomes a function of the same name with the signature of docs/model-binary.md, whose blocks are thread
+/// blocks. It calls the thread's code for one thread after the other; `buffers` is the address of the kernel's one
+/// parameter. Every thread runs to its end by itself, so kernels whose threads wait for each other, or share memory,
+/// are not for this. False, and one line in `error` that names the kernel and what it uses, for such a kernel.
+bool lowerToCalls(llvm::Module &device, llvm::ArrayRef<SimCall> kernels, std::string &error);
 
 } // namespace chimera::nvptx
 

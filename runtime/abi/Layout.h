@@ -10,7 +10,7 @@
 namespace chimera::abi {
 
 /// The version of the manifest's format.
-inline constexpr int64_t formatVersion = 8;
+inline constexpr int64_t formatVersion = 9;
 
 /// Offsets into an arena are multiples of so many bytes.
 inline constexpr int64_t arenaAlignment = 64;

@@ -11,16 +11,19 @@ void LaunchTable::bind(const Device &device, const Phase &phase, const std::vect
   program = &phase;
   kernels = &found;
   for (const Launch &launch : phase.launches) {
-    firstPointer.push_back(pointers.size());
+    firstWord.push_back(words.size());
+    const void *counting = nullptr;
     for (const Buffer &buffer : launch.buffers) {
       if (buffer.kind == Buffer::Kind::Table)
-        tables.push_back({pointers.size(), size_t(buffer.index)});
-      pointers.push_back(resolve(buffer));
+        tables.push_back({words.size(), size_t(buffer.index)});
+      const void *address = resolve(buffer);
+      if (launch.count == int64_t(words.size() - firstWord.back()))
+        counting = address;
+      words.push_back(wordOf(address));
     }
-    firstArg.push_back(args.size());
-    args.resize(args.size() + CHIMERA_ARG_CONSTANTS);
-    args.insert(args.end(), launch.constants.begin(), launch.constants.end());
-    const void *counting = launch.count < 0 ? nullptr : pointers[firstPointer.back() + size_t(launch.count)];
+    firstArg.push_back(words.size());
+    words.resize(words.size() + CHIMERA_ARG_CONSTANTS);
+    words.insert(words.end(), launch.constants.begin(), launch.constants.end());
     starts.push_back(counting ? static_cast<const int32_t *>(device.hostView(counting)) : nullptr);
   }
 }
@@ -28,10 +31,10 @@ void LaunchTable::bind(const Device &device, const Phase &phase, const std::vect
 void LaunchTable::begin(const StepCounts &step) {
   counts = step;
   for (size_t first : firstArg) {
-    args[first + CHIMERA_ARG_TOKENS] = step.rows;
-    args[first + CHIMERA_ARG_SEQS] = step.seqs;
-    args[first + CHIMERA_ARG_OUTPUTS] = step.outputs;
-    args[first + CHIMERA_ARG_STRIDE] = step.stride;
+    words[first + CHIMERA_ARG_TOKENS] = step.rows;
+    words[first + CHIMERA_ARG_SEQS] = step.seqs;
+    words[first + CHIMERA_ARG_OUTPUTS] = step.outputs;
+    words[first + CHIMERA_ARG_STRIDE] = step.stride;
   }
 }
 

@@ -32,7 +32,7 @@ public:
   /// Sets the address of every page table, by its index.
   template <typename Function> void setTables(const Function &addressOf) {
     for (const TablePointer &entry : tables)
-      pointers[entry.pointer] = addressOf(entry.table);
+      words[entry.word] = wordOf(addressOf(entry.table));
   }
   /// Sets what the step's launches are about; its arrays are on the device already.
   void begin(const StepCounts &step);
@@ -40,22 +40,24 @@ public:
   int64_t blocks(size_t launch) const;
   /// A launch of so many blocks; valid until the next bind.
   BoundLaunch launch(size_t index, int64_t blocks) const {
-    return {(*kernels)[index], pointers.data() + firstPointer[index], args.data() + firstArg[index], blocks};
+    return {(*kernels)[index], reinterpret_cast<void *const *>(words.data() + firstWord[index]),
+            words.data() + firstArg[index], blocks};
   }
 
 private:
   struct TablePointer {
-    size_t pointer; ///< Into `pointers`.
+    size_t word; ///< Into `words`.
     size_t table;
   };
+
+  static int64_t wordOf(const void *address) { return int64_t(reinterpret_cast<intptr_t>(address)); }
 
   const Phase *program = nullptr;
   const std::vector<chimera_kernel> *kernels = nullptr;
   StepCounts counts;
-  std::vector<void *> pointers;
-  std::vector<size_t> firstPointer; ///< Of each launch.
-  std::vector<int64_t> args;
-  std::vector<size_t> firstArg;
+  std::vector<int64_t> words;          ///< Of each launch the addresses of its buffers, then its arguments.
+  std::vector<size_t> firstWord;       ///< Of each launch.
+  std::vector<size_t> firstArg;        ///< Of each launch, into `words`.
   std::vector<const int32_t *> starts; ///< Of each launch, the array that counts its rows; null: all of the step.
   std::vector<TablePointer> tables;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/core/Manifest.h"
 
+#include "runtime/abi/GpuLaunch.h"
 #include "runtime/core/JsonReader.h"
 #include "runtime/core/ManifestCheck.h"
 #include "runtime/io/Json.h"
@@ -227,6 +228,8 @@ static void readLaunch(const JsonReader &json, bool training, Phase &phase) {
   launch.constants = json.at("constants").integers(INT64_MIN, INT64_MAX, mostItems);
   if (json.has("count"))
     launch.count = json.at("count").integer(0, int64_t(launch.buffers.size()) - 1);
+  if (json.has("threads"))
+    launch.threads = json.at("threads").integer(abi::warpThreads, abi::mostThreads);
   phase.launches.push_back(std::move(launch));
 }
 

@@ -132,7 +132,8 @@ struct Launch {
   Grid grid;
   std::vector<Buffer> buffers;
   std::vector<int64_t> constants;
-  int64_t count = -1; ///< The buffer whose array of starts says how many rows the launch has; -1: the step's.
+  int64_t count = -1;  ///< The buffer whose array of starts says how many rows the launch has; -1: the step's.
+  int64_t threads = 0; ///< Of a GPU target: of a block. 0 for all others.
 };
 
 /// Bytes of the arena.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/core/ManifestCheck.h"
 
+#include "runtime/abi/GpuLaunch.h"
+
 #include <algorithm>
 #include <set>
 
@@ -132,6 +134,19 @@ static bool holdsStarts(const Phase &phase, const Buffer &buffer) {
   return buffer.kind == Buffer::Kind::Arena && buffer.bytes >= (phase.maxSeqs + 1) * int64_t(sizeof(int32_t));
 }
 
+/// What the launches of a GPU target have, and those of no other.
+static Failure checkThreads(const Manifest &manifest, const Launch &launch) {
+  if (!abi::isGpuTarget(manifest.target))
+    return launch.threads ? Error(".threads: is for GPU targets") : Failure();
+  if (launch.threads == 0 || launch.threads % abi::warpThreads != 0)
+    return Error(".threads: must be whole warps of 32, is " + std::to_string(launch.threads));
+  int64_t bytes = abi::gpuParameterBytes(int64_t(launch.buffers.size()), int64_t(launch.constants.size()));
+  if (bytes > abi::mostGpuParameterBytes)
+    return Error(": has " + std::to_string(bytes) + " bytes of buffers and arguments, a GPU kernel takes " +
+                 std::to_string(abi::mostGpuParameterBytes));
+  return std::nullopt;
+}
+
 static Failure checkLaunch(const Manifest &manifest, const Variant &variant, const Phase &phase, const Launch &launch,
                            bool training) {
   if (launch.layer >= manifest.layers())
@@ -145,7 +160,7 @@ static Failure checkLaunch(const Manifest &manifest, const Variant &variant, con
   }
   if (launch.count >= 0 && !holdsStarts(phase, launch.buffers[size_t(launch.count)]))
     return Error(".count: buffer " + std::to_string(launch.count) + " is no array of starts");
-  return std::nullopt;
+  return checkThreads(manifest, launch);
 }
 
 static Failure checkPacked(const Manifest &manifest, const PackedWeights &packed) {

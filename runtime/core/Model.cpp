@@ -3,6 +3,7 @@
 
 #include "runtime/core/Library.h"
 #include "runtime/core/VariantChoice.h"
+#include "runtime/device/MakeDevice.h"
 
 namespace chimera::runtime {
 
@@ -10,9 +11,8 @@ Model::~Model() = default;
 
 /// Which variant this runtime and this machine run.
 static Result<size_t> chosenVariant(const Manifest &manifest, const std::string &name) {
-  if (manifest.target != "ref" && manifest.target != "cpu")
-    return Error(name + ": compiled for target " + io::quote(manifest.target) +
-                 "; this runtime has devices for ref and cpu");
+  if (Failure failure = checkTarget(manifest.target))
+    return Error(name + ": " + failure->message);
   Result<size_t> variant = chooseVariant(manifest.variants);
   if (!variant)
     return Error(name + ": " + variant.error().message);

@@ -4,7 +4,7 @@
 #include "runtime/cache/Snapshot.h"
 #include "runtime/core/ProcessLimits.h"
 #include "runtime/core/StepCheck.h"
-#include "runtime/device/CpuDevice.h"
+#include "runtime/device/MakeDevice.h"
 
 #include <algorithm>
 #include <atomic>
@@ -20,7 +20,7 @@ static Failure completeOptions(const Manifest &manifest, SessionOptions &options
       return std::nullopt;
     return Error(std::string(name) + " must be in 0 .. " + std::to_string(most) + ", is " + std::to_string(value));
   };
-  if (Failure failure = check("threads", options.threads, CpuDevice::mostThreads))
+  if (Failure failure = check("threads", options.threads, mostDeviceThreads))
     return failure;
   if (Failure failure = check("max_sequences", options.maxSequences, mostSequences))
     return failure;
@@ -48,9 +48,8 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   std::unique_ptr<Session> session(new Session);
   session->owner = std::move(model);
   session->weights = std::move(weights);
-  int64_t stack = session->owner->variant().stackBytes;
-  Result<std::unique_ptr<CpuDevice>> device =
-      options.threads ? CpuDevice::create(options.threads, stack) : CpuDevice::createForProcess(stack);
+  Result<std::unique_ptr<Device>> device =
+      makeDevice(manifest.target, options.threads, session->owner->variant().stackBytes);
   if (!device)
     return device.error();
   session->device = std::move(*device);

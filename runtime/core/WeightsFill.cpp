@@ -135,7 +135,7 @@ Failure WeightsFill::run() {
   Failure failure;
   std::exception_ptr thrown;
   auto work = [&] {
-    PlainFloatingPoint mode;
+    KernelFloatingPoint mode(Subnormals::Keep);
     std::vector<uint8_t> scratch;
     for (size_t i; (i = next.fetch_add(1)) < pieces.size();) {
       try {

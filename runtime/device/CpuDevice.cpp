@@ -19,18 +19,18 @@ static size_t roundUp(size_t bytes, size_t multiple) {
   return (bytes + multiple - 1) / multiple * multiple;
 }
 
-Result<std::unique_ptr<CpuDevice>> CpuDevice::create(int64_t threads, int64_t kernelStack) {
-  Result<std::unique_ptr<ThreadPool>> pool = ThreadPool::create(threads, size_t(kernelStack));
+Result<std::unique_ptr<CpuDevice>> CpuDevice::create(int64_t threads, int64_t kernelStack, Subnormals subnormals) {
+  Result<std::unique_ptr<ThreadPool>> pool = ThreadPool::create(threads, size_t(kernelStack), subnormals);
   if (!pool)
     return pool.error();
   return std::unique_ptr<CpuDevice>(new CpuDevice(std::move(*pool)));
 }
 
-Result<std::unique_ptr<CpuDevice>> CpuDevice::createForProcess(int64_t kernelStack) {
+Result<std::unique_ptr<CpuDevice>> CpuDevice::createForProcess(int64_t kernelStack, Subnormals subnormals) {
   int64_t threads = std::min(usableCpus(), mostThreads);
-  Result<std::unique_ptr<CpuDevice>> device = create(threads, kernelStack);
+  Result<std::unique_ptr<CpuDevice>> device = create(threads, kernelStack, subnormals);
   while (!device && threads > 1) // A limit of processes or of address space.
-    device = create(threads /= 2, kernelStack);
+    device = create(threads /= 2, kernelStack, subnormals);
   return device;
 }
 

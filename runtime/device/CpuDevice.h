@@ -7,14 +7,17 @@
 
 namespace chimera::runtime {
 
-/// The CPU: regions are anonymous mappings, a block of a launch is a task of the thread pool.
+/// The CPU: regions are anonymous mappings, a block of a launch is a task of the thread pool. It also runs what the
+/// simulator's target makes of GPU kernels, whose blocks are thread blocks; there subnormals are kept, as a GPU does.
 class CpuDevice final : public Device {
 public:
   /// `threads` >= 1, the caller included. `kernelStack`: the bytes of stack that kernels need, Variant::stackBytes of
-  /// those that will run here.
-  static Result<std::unique_ptr<CpuDevice>> create(int64_t threads, int64_t kernelStack = 0);
+  /// those that will run here. `subnormals`: what they expect.
+  static Result<std::unique_ptr<CpuDevice>> create(int64_t threads, int64_t kernelStack = 0,
+                                                   Subnormals subnormals = Subnormals::Flush);
   /// With a thread for each CPU that this process may use, at most `mostThreads`, or with as many as it can start.
-  static Result<std::unique_ptr<CpuDevice>> createForProcess(int64_t kernelStack);
+  static Result<std::unique_ptr<CpuDevice>> createForProcess(int64_t kernelStack,
+                                                             Subnormals subnormals = Subnormals::Flush);
   static constexpr int64_t mostThreads = 1024;
 
   int64_t threads() const { return pool->threads(); }
@@ -28,6 +31,7 @@ public:
   void download(void *toHost, const void *from, size_t bytes) override { copy(toHost, from, bytes); }
   void *addressOf(const void *host, size_t bytes) override { return const_cast<void *>(host); }
   const void *hostView(const void *address) const override { return address; }
+  Subnormals subnormals() const override { return pool->subnormals; }
   void launch(const BoundLaunch &launch) override;
   void together(void (*function)(void *), void *context) override { pool->enter(function, context); }
 

@@ -5,6 +5,7 @@
 #define CHIMERA_RUNTIME_DEVICE_DEVICE_H
 
 #include "runtime/core/Error.h"
+#include "runtime/device/FloatingPoint.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +22,8 @@ struct Region {
   size_t page = 4096;   ///< It grows by whole pages of this size.
 };
 
-/// One launch with its buffers resolved to device addresses.
+/// One launch with its buffers resolved to device addresses. The arguments follow the addresses in memory: together
+/// they are a GPU kernel's one parameter.
 struct BoundLaunch {
   chimera_kernel kernel = nullptr;
   void *const *buffers = nullptr;
@@ -50,6 +52,9 @@ public:
 
   /// Where the host reads what is at a device's address as cheaply as its own memory; null: nowhere.
   virtual const void *hostView(const void *address) const { return nullptr; }
+
+  /// What its kernels do with subnormals.
+  virtual Subnormals subnormals() const { return Subnormals::Flush; }
 
   virtual void launch(const BoundLaunch &launch) = 0;
 

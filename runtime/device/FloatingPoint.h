@@ -8,29 +8,24 @@
 
 namespace chimera::runtime {
 
-/// Sets, for its lifetime, this thread's MXCSR to what kernels expect: round to nearest, every exception masked, flush
-/// to zero and denormals are zero. Then restores what was there, sticky flags included.
+/// What happens to numbers below the smallest normal one. Kernels for CPUs are made for a processor that takes them as
+/// zeros; a GPU keeps them, and so must whatever has its bits.
+enum class Subnormals { Flush, Keep };
+
+/// Sets, for its lifetime, this thread's MXCSR to what kernels expect: round to nearest, every exception masked, and
+/// flush to zero with denormals are zero, or neither. Then restores what was there, sticky flags included.
 class KernelFloatingPoint {
 public:
-  KernelFloatingPoint() : saved(_mm_getcsr()) { _mm_setcsr(mode); }
+  explicit KernelFloatingPoint(Subnormals subnormals = Subnormals::Flush) : saved(_mm_getcsr()) {
+    _mm_setcsr(subnormals == Subnormals::Flush ? mode : keeping);
+  }
   ~KernelFloatingPoint() { _mm_setcsr(saved); }
   KernelFloatingPoint(const KernelFloatingPoint &) = delete;
   KernelFloatingPoint &operator=(const KernelFloatingPoint &) = delete;
 
   /// Bits 7-12 mask the exceptions, 13-14 round (0: to nearest), 15 flushes to zero, 6 takes denormals as zero.
-  static constexpr unsigned mode = 0x1F80u | 0x8000u | 0x0040u;
-
-private:
-  unsigned saved;
-};
-
-/// The same with the mode that a process begins with: round to nearest, subnormals kept.
-class PlainFloatingPoint {
-public:
-  PlainFloatingPoint() : saved(_mm_getcsr()) { _mm_setcsr(0x1F80u); }
-  ~PlainFloatingPoint() { _mm_setcsr(saved); }
-  PlainFloatingPoint(const PlainFloatingPoint &) = delete;
-  PlainFloatingPoint &operator=(const PlainFloatingPoint &) = delete;
+  static constexpr unsigned keeping = 0x1F80u;
+  static constexpr unsigned mode = keeping | 0x8000u | 0x0040u;
 
 private:
   unsigned saved;

@@ -2,7 +2,6 @@
 #include "runtime/device/ThreadPool.h"
 
 #include "runtime/core/ProcessLimits.h"
-#include "runtime/device/FloatingPoint.h"
 
 #include <algorithm>
 #include <chrono>
@@ -32,11 +31,11 @@ static int64_t nanoseconds() {
       .count();
 }
 
-Result<std::unique_ptr<ThreadPool>> ThreadPool::create(int64_t threads, size_t jobStack) {
+Result<std::unique_ptr<ThreadPool>> ThreadPool::create(int64_t threads, size_t jobStack, Subnormals subnormals) {
   Result<JobStack> stack = JobStack::create(jobStack);
   if (!stack)
     return stack.error();
-  std::unique_ptr<ThreadPool> pool(new ThreadPool(std::move(*stack)));
+  std::unique_ptr<ThreadPool> pool(new ThreadPool(std::move(*stack), subnormals));
   // More threads than CPUs: one that spins would keep another from its work.
   pool->spinNanoseconds = threads <= usableCpus() ? longestSpin : 0;
   if (Failure failure = pool->startWorkers(threads, jobStack))
@@ -164,7 +163,7 @@ void ThreadPool::awaitJob(uint64_t seen) {
 }
 
 void ThreadPool::work() {
-  KernelFloatingPoint mode;
+  KernelFloatingPoint mode(subnormals);
   uint64_t seen = 0;
   while (!stopping.load(std::memory_order_relaxed)) {
     if (int64_t units = takeAll(seen))
@@ -183,7 +182,7 @@ void ThreadPool::awaitFinished(int64_t units) {
 }
 
 void ThreadPool::enter(void (*function)(void *), void *context) {
-  KernelFloatingPoint mode;
+  KernelFloatingPoint mode(subnormals);
   struct Entered { // Also when the function throws.
     bool &flag;
     explicit Entered(bool &flag) : flag(flag) { flag = true; }

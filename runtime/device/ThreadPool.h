@@ -5,6 +5,7 @@
 #define CHIMERA_RUNTIME_DEVICE_THREADPOOL_H
 
 #include "runtime/core/Error.h"
+#include "runtime/device/FloatingPoint.h"
 #include "runtime/device/Forks.h"
 #include "runtime/device/JobStack.h"
 
@@ -32,8 +33,10 @@ public:
   /// The work of the blocks begin .. end-1. Must not throw.
   using Job = void (*)(void *context, int64_t begin, int64_t end);
 
-  /// `threads` >= 1, the caller included. `jobStack`: the bytes of stack that a job may use.
-  static Result<std::unique_ptr<ThreadPool>> create(int64_t threads, size_t jobStack);
+  /// `threads` >= 1, the caller included. `jobStack`: the bytes of stack that a job may use. `subnormals`: what becomes
+  /// of them in jobs.
+  static Result<std::unique_ptr<ThreadPool>> create(int64_t threads, size_t jobStack,
+                                                    Subnormals subnormals = Subnormals::Flush);
   ~ThreadPool();
 
   /// Runs all blocks and returns when they are done; a single block runs on the caller and disturbs nobody. Caller and
@@ -47,8 +50,10 @@ public:
 
   int64_t threads() const { return int64_t(workers.size()) + 1; }
 
+  const Subnormals subnormals; ///< What becomes of them in jobs.
+
 private:
-  explicit ThreadPool(JobStack stack) : callerStack(std::move(stack)) {}
+  ThreadPool(JobStack stack, Subnormals subnormals) : subnormals(subnormals), callerStack(std::move(stack)) {}
   Failure startWorkers(int64_t threads, size_t jobStack);
   void runHere(Job job, void *context, int64_t blocks);
   void work();

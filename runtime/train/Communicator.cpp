@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/train/Communicator.h"
 
-#include "runtime/device/FloatingPoint.h"
 #include "runtime/train/MpiCommunicator.h"
 
 #include <algorithm>
@@ -14,7 +13,7 @@ using runtime::Error;
 
 template <typename T> Failure PairwiseCommunicator::sumPairwise(T *values, int64_t count) {
   constexpr int64_t piece = int64_t(1) << 18; // Elements: what is received fits the cache.
-  runtime::KernelFloatingPoint mode;
+  runtime::KernelFloatingPoint mode(subnormals);
   std::vector<T> received(size_t(std::min(piece, count)));
   for (int distance = 1; distance < size(); distance *= 2) {
     int partner = rank() ^ distance;

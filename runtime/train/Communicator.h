@@ -5,6 +5,7 @@
 #define CHIMERA_RUNTIME_TRAIN_COMMUNICATOR_H
 
 #include "runtime/core/Error.h"
+#include "runtime/device/FloatingPoint.h"
 
 #include <cstdint>
 #include <memory>
@@ -27,7 +28,7 @@ public:
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
-  /// Sums elementwise over ranks, in place. Subnormals are zeros, as in kernels.
+  /// Sums elementwise over ranks, in place.
   virtual Failure sum(float *values, int64_t count) = 0;
   virtual Failure sum(double *values, int64_t count) = 0;
   virtual Failure sum(int64_t *values, int64_t count) = 0;
@@ -40,6 +41,9 @@ public:
   virtual void abandon() = 0;
   /// Whether a call has failed. The ranks are then no longer at the same place: nothing is of use but `abandon`.
   virtual bool isLost() const { return false; }
+
+  /// What sums do with subnormals: the same as the kernels whose results they add up.
+  runtime::Subnormals subnormals = runtime::Subnormals::Flush;
 };
 
 /// A communicator on host memory by pairwise exchange: sums are made of one operation.

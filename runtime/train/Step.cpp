@@ -18,6 +18,7 @@ Result<std::unique_ptr<Trainer>> Trainer::create(Programs &programs, Communicato
   std::unique_ptr<Trainer> trainer(new Trainer(programs, ranks, options));
   if (Failure failure = trainer->check())
     return *failure;
+  ranks.subnormals = programs.state().device().subnormals();
   return trainer;
 }
 

@@ -228,8 +228,15 @@ TEST_F(CompileInput, NamesTheKeyOfAWrongConfig) {
 
 TEST_F(CompileInput, RefusesWhatIsNotBuilt) {
   std::string config = write("config.json", smallConfig);
-  EXPECT_EQ(errorOf({config, "--target=cuda"}),
-            "error: --target=cuda: this target is not built yet; use --target=cpu or --target=ref\n");
+  const std::string noCuda =
+      "error: --target=cuda: nothing runs a binary for it yet; --emit=ptx writes its kernels, and "
+      "--target=sim makes a binary that runs them on the CPU\n";
+  EXPECT_EQ(errorOf({config, "--target=cuda"}), noCuda);
+  EXPECT_EQ(errorOf({config, "--target=cuda", "--emit=asm"}), noCuda);
+  EXPECT_EQ(errorOf({config, "--target=cuda", "--emit=resources"}), noCuda);
+  for (const char *target : {"--target=cuda", "--target=sim"})
+    EXPECT_EQ(errorOf({config, target, "--emit=cubin"}),
+              "error: --emit=cubin: not built yet; --emit=ptx writes the same kernels\n");
   EXPECT_EQ(errorOf({config, "--emit=ptx"}), "error: --emit: ptx and cubin need a GPU target, not --target=cpu\n");
   EXPECT_EQ(errorOf({config, "--emit=cubin", "--target=ref"}),
             "error: --emit: ptx and cubin need a GPU target, not --target=ref\n");

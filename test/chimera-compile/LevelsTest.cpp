@@ -33,7 +33,8 @@ TEST_P(CompileLevel, HoldsWhatItsNameSays) {
     EXPECT_EQ(text.find(part), std::string::npos) << part;
 }
 
-const std::vector<std::string> ref = {"--target=ref"}, avx2 = {"--mcpu=avx2"}, avx512 = {"--mcpu=avx512"},
+const std::vector<std::string> ref = {"--target=ref"}, cuda = {"--target=cuda"}, sim = {"--target=sim"},
+                               avx2 = {"--mcpu=avx2"}, avx512 = {"--mcpu=avx512"},
                                amx = {"--mcpu=amx-bf16", "--dtype=bf16"}, int8 = {"--mcpu=avx2", "--weights=int8"};
 
 const Level levels[] = {
@@ -84,6 +85,34 @@ const Level levels[] = {
      {},
      {"cache of a sequence", "ssm", "swa", "full", "phase prefill", "phase decode", "arena", "packed for kernels"},
      {}},
+    {"KernelsCuda",
+     "kernels",
+     cuda,
+     {"chimera.program @prefill", "divisor = 128>", "llvm.func @chimera_linear", "llvm.byval", "nvvm.kernel",
+      "nvvm.maxntid = array<i32: 128, 1, 1>", "llvm.nvvm.read.ptx.sreg.ctaid.x", "func.func private @chimera_linear"},
+     {"chimera.call", "@chimera_cpu_", "divisor = 1>"}},
+    {"LLVMCuda",
+     "llvm",
+     cuda,
+     {"target triple = \"nvptx64-nvidia-cuda\"", "define void @chimera_", "byval("},
+     {"_block(", "@memset", "@memcpy"}},
+    {"PtxCuda",
+     "ptx",
+     cuda,
+     {".target sm_80", ".visible .entry chimera_linear", ".maxntid 128, 1, 1", "fma.rn.f32", "ld.param"},
+     {".ftz", ".approx", ".extern", "mul.f32", "add.f32", "mul.f64", "add.f64"}},
+    {"PtxCudaTraining",
+     "ptx",
+     {"--target=cuda", "--phases=train", "--dtype=bf16"},
+     {".visible .entry chimera_adamw", ".visible .entry chimera_seq_route"},
+     {".ftz", ".approx", ".extern"}},
+    {"LLVMSim",
+     "llvm",
+     sim,
+     {"define protected void @chimera_", "x86_64", "target-cpu"},
+     {"@memset", "@memcpy", "llvm.nvvm", "denormal-fp-math"}},
+    {"AsmSim", "asm", sim, {".globl\tchimera_", "retq", "vfmadd"}, {"memset", "memcpy", ".cfi_", "zmm", "fmaf"}},
+    {"ResourcesSim", "resources", sim, {"target sim, x86-64-v3", "prefill", "decode", "chimera_"}, {"chimera_cpu_"}},
     {"ResourcesRef", "resources", ref, {"target ref", "x86-64-v3", "prefill", "decode", "chimera_"}, {"chimera_cpu_"}},
     {"ResourcesCpu", "resources", avx512, {"target cpu, avx512, f32", "prefill", "decode", "chimera_cpu_"}, {}},
 };
@@ -118,6 +147,15 @@ TEST_F(CompileBinary, TheModelsOwnIRGivesTheSameBinary) {
     std::string ir = write("model.mlir", output({config, "--emit=chimera", option}));
     EXPECT_TRUE(binary(config, {option}) == binary(ir)) << dtype;
   }
+}
+
+TEST_F(CompileBinary, LaunchesOfTheSimulatorHaveThreads) {
+  std::string config = write("config.json", smallConfig);
+  std::string bytes = binary(config, {"--target=sim"});
+  EXPECT_TRUE(bytes == binary(config, {"--target=sim"}));
+  EXPECT_NE(bytes.find(R"("target":"sim")"), std::string::npos);
+  EXPECT_NE(bytes.find(R"("threads":128)"), std::string::npos);
+  EXPECT_EQ(binary(config, {"--target=ref"}).find(R"("threads")"), std::string::npos);
 }
 
 TEST_F(CompileBinary, EveryIsaThatIsNamedIsInTheManifestTheBestFirst) {

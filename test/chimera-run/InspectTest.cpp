@@ -19,7 +19,7 @@ TEST_F(InspectTest, SaysWhatTheModelIs) {
   ProcessResult result = ToolTest::inspect({file("m.chm")});
   expectSuccess(result);
   for (const char *text :
-       {"producer     toy, format 8", "target       ref\n", "variant      x86-64 with sse2\n",
+       {"producer     toy, format 9", "target       ref\n", "variant      x86-64 with sse2\n",
         "weights      88 bytes row by row\n", "dtype        f32, numerics invariant",
         "vocab_size 11, hidden_size 1, 2 layers", "layers 0-1   ssm, full (target in percent: 75, 25)",
         "bos token    1", "eos tokens   2, 9", "parameters   2 tensors, 22 elements, 88 bytes", "route 32",

@@ -206,4 +206,14 @@ TEST(CompiledPrograms, OtherKernelsAreTold) {
 
 INSTANTIATE_TEST_SUITE_P(Targets, CompiledTraining, testing::Values("ref", "cpu"));
 
+/// GPU kernels that run as code of the CPU.
+TEST(CompiledTrainingOnSim, LeavesTheWeightsThatRefLeaves) {
+  CompiledRun ref(training, 3, "ref"), sim(training, 3, "sim");
+  for (const CompiledRun *run : {&ref, &sim}) {
+    ProcessResult result = run->run("out");
+    ASSERT_EQ(result.status, 0) << result.describe();
+  }
+  EXPECT_TRUE(readFile(sim.file("out/model.safetensors")) == readFile(ref.file("out/model.safetensors")));
+}
+
 } // namespace

@@ -18,6 +18,10 @@ Build cpuBuild(const std::string &isas, Precision precision, bool int8Weights) {
   return {precision, "cpu", isas, int8Weights, false};
 }
 
+Build simBuild(Precision precision) {
+  return {precision, "sim", "", false, false};
+}
+
 Build trainingBuild(Build build) {
   build.training = true;
   return build;
@@ -105,6 +109,16 @@ std::vector<ModelBuild> cpuModelBuilds() {
     for (const std::string &isa : isasInTurn(model + 1)) // not the ISA of f32
       builds.push_back({model, cpuBuild(isa, Precision::BF16)});
   }
+  return builds;
+}
+
+std::vector<ModelBuild> simModelBuilds() {
+  const Precision turns[] = {Precision::F64, Precision::F32, Precision::BF16};
+  std::vector<ModelBuild> builds;
+  for (size_t model = 0; model < modelCases().size(); ++model)
+    for (size_t turn = 0; turn < 3; ++turn)
+      if (longMode() || (model % 8 == 0 && model / 8 % 3 == turn))
+        builds.push_back({model, simBuild(turns[turn])});
   return builds;
 }
 

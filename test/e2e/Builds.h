@@ -27,6 +27,9 @@ Build refBuild(Precision precision);
 /// A build of the cpu target.
 Build cpuBuild(const std::string &isas, Precision precision, bool int8Weights = false);
 
+/// A build of the sim target: GPU kernels as code for this CPU.
+Build simBuild(Precision precision);
+
 /// A build of training programs.
 Build trainingBuild(Build build);
 
@@ -57,6 +60,9 @@ std::vector<ModelBuild> refModelBuilds();
 
 /// Every model as f32 and as bf16 of the cpu target, for ISAs of this machine in turn; for each of them in long mode.
 std::vector<ModelBuild> cpuModelBuilds();
+
+/// Every eighth model as f64, f32 or bf16 of the sim target in turn; in long mode every model as each.
+std::vector<ModelBuild> simModelBuilds();
 
 /// Every model whose embeddings are not tied with int8 weights, as f32 or bf16 in turn, for the ISAs that
 /// cpuModelBuilds() has for it; in long mode as both.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "test/e2e/TrainingEngine.h"
 
-#include "runtime/device/CpuDevice.h"
+#include "runtime/device/MakeDevice.h"
 #include "runtime/io/Safetensors.h"
 #include "runtime/train/Noise.h"
 #include "test/support/Subprocess.h"
@@ -65,7 +65,7 @@ std::vector<oracle::RouterStatistics> statisticsOf(const train::KindReport &repo
 TrainingEngine::TrainingEngine(const std::string &binary, const std::string &weights, int64_t batch, int64_t length,
                                int64_t threads) {
   model = take(runtime::Model::load(binary));
-  device = take(runtime::CpuDevice::create(threads, model->variant().stackBytes));
+  device = take(runtime::makeDevice(model->manifest().target, threads, model->variant().stackBytes));
   values = take(train::State::create(*device, *model, /*totals=*/true));
   check(values->load(take(io::Checkpoint::open(weights))));
   programs = take(train::Programs::create(*values, /*poison=*/true));

@@ -107,8 +107,8 @@ std::string errorWith(const std::string &pointer, const nlohmann::json &value) {
 }
 
 TEST(Load, ATargetOrCpuThatThisMachineIsNotIsAnError) {
-  EXPECT_EQ(errorWith("/target", "cuda"),
-            "m.chm: compiled for target 'cuda'; this runtime has devices for ref and cpu");
+  EXPECT_EQ(errorWith("/target", "tpu"),
+            "m.chm: compiled for target 'tpu'; this runtime has devices for ref, cpu and sim");
   EXPECT_EQ(errorWith("/variants/0/features", {"sse2", "avx9000", "mmx17"}),
             "m.chm: needs CPU features that this machine lacks: x86-64: avx9000, mmx17");
   EXPECT_EQ(errorWith("/target", "cpu"), "");

@@ -61,7 +61,7 @@ TEST(Manifest, AWrongFieldIsNamed) {
   const char *begin = "m.chm: bad manifest: ";
   std::vector<std::tuple<std::string, json, std::string>> cases = {
       {"/format", "other", "format: must be chimera-model"},
-      {"/version", 1, "version: is 1; this runtime reads 8"},
+      {"/version", 1, "version: is 1; this runtime reads 9"},
       {"/dtype", "f16", "dtype: must be one of f32, bf16, f64, is 'f16'"},
       {"/limits/max_tokens", 0, "limits.max_tokens: must be in 1 .. 1048576, is 0"},
       {"/model/vocab_size", "11", "model.vocab_size: must be an integer"},
@@ -235,6 +235,44 @@ TEST(Manifest, AWrongPackedFormOrCountIsNamed) {
     manifest[json::json_pointer("/variants/0/" + pointer)] = value;
     EXPECT_EQ(parseError(manifest.dump()), "m.chm: bad manifest: variants[0]." + message) << pointer;
   }
+}
+
+/// The toy's manifest as that of a GPU target, whose launches have threads.
+json gpuManifest() {
+  json manifest = toy::manifest();
+  manifest["target"] = "sim";
+  for (json &phase : manifest["variants"][0]["phases"])
+    for (json &launch : phase["launches"])
+      launch["threads"] = 128;
+  return manifest;
+}
+
+TEST(Manifest, LaunchesOfGpuTargetsHaveThreads) {
+  Result<Manifest> parsed = parseManifest(gpuManifest().dump(), "m.chm");
+  ASSERT_TRUE(bool(parsed)) << parsed.error().message;
+  EXPECT_EQ(parsed->variants[0].prefill.launches[0].threads, 128);
+  const std::string launch = "phases.prefill.launches[0]", path = "/variants/0/phases/prefill/launches/0";
+  std::vector<std::tuple<std::string, json, std::string>> cases = {
+      {"/threads", 0, launch + ".threads: must be in 32 .. 1024, is 0"},
+      {"/threads", 2048, launch + ".threads: must be in 32 .. 1024, is 2048"},
+      {"/threads", 100, launch + ".threads: must be whole warps of 32, is 100"},
+      {"/constants", json(std::vector<int64_t>(600)),
+       launch + ": has " +
+           std::to_string(8 *
+                          (gpuManifest()["variants"][0]["phases"]["prefill"]["launches"][0]["buffers"].size() + 604)) +
+           " bytes of buffers and arguments, a GPU kernel takes 4096"},
+  };
+  for (const auto &[pointer, value, message] : cases) {
+    json manifest = gpuManifest();
+    manifest[json::json_pointer(path + pointer)] = value;
+    EXPECT_EQ(parseError(manifest.dump()).substr(std::string("m.chm: bad manifest: variants[0].").size()), message)
+        << pointer;
+  }
+  json without = gpuManifest(), withThreads = gpuManifest();
+  without["variants"][0]["phases"]["prefill"]["launches"][0].erase("threads");
+  EXPECT_NE(parseError(without.dump()).find(".threads: must be whole warps of 32, is 0"), std::string::npos);
+  withThreads["target"] = "ref";
+  EXPECT_NE(parseError(withThreads.dump()).find(launch + ".threads: is for GPU targets"), std::string::npos);
 }
 
 TEST(Manifest, ThereIsAVariantAndNoTwoHaveOneName) {

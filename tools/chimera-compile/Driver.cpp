@@ -5,28 +5,22 @@
 #include "codegen/binary/Manifest.h"
 #include "codegen/binary/Object.h"
 #include "codegen/binary/Output.h"
-#include "codegen/cpu/Isa.h"
-#include "codegen/kernel/Lowering.h"
-#include "dialect/IR/Checks.h"
 #include "dialect/IR/Dialect.h"
 #include "dialect/IR/Ops.h"
 #include "mlir/IR/MLIRContext.h"
-#include "mlir/Pass/PassManager.h"
 #include "passes/Pipelines.h"
-#include "runtime/core/CpuFeatures.h"
-#include "tools/chimera-compile/Diagnostics.h"
 #include "tools/chimera-compile/Explain.h"
 #include "tools/chimera-compile/Input.h"
 #include "tools/chimera-compile/Options.h"
 #include "tools/chimera-compile/Reports.h"
+#include "tools/chimera-compile/Stage.h"
+#include "tools/chimera-compile/Target.h"
 #include "llvm/ADT/STLExtras.h"
 
 namespace chimera::compile {
 
 namespace {
 
-/// The ISA variant of the ref target.
-constexpr llvm::StringLiteral refVariant = "x86-64-v3";
 /// The nested module that the passes put the kernels into.
 constexpr llvm::StringLiteral kernelsModule = "kernels";
 
@@ -36,24 +30,10 @@ llvm::Error fault(const llvm::Twine &what) {
 
 /// Refuses what the command line can say but this version cannot do.
 llvm::Error checkBuilt(const Options &options) {
-  if (options.target == "cuda" || options.target == "sim")
-    return fault("--target=" + options.target + ": this target is not built yet; use --target=cpu or --target=ref");
-  if (options.emit == Emit::PTX || options.emit == Emit::Cubin)
-    return fault("--emit: ptx and cubin need a GPU target, not --target=" + options.target);
+  if (llvm::Error error = Target::of(options.target).check(options))
+    return error;
   if (options.numerics != "invariant")
     return fault("--numerics=" + options.numerics + ": not built yet; use --numerics=invariant");
-  return llvm::Error::success();
-}
-
-using AddPasses = llvm::function_ref<void(mlir::OpPassManager &)>;
-
-/// Runs one stage on the module; a failure is the first diagnostic of its passes.
-llvm::Error runStage(mlir::ModuleOp module, const Options &options, llvm::StringRef stage, AddPasses addPasses) {
-  FirstDiagnostic diagnostics(module.getContext(), options.input);
-  mlir::PassManager manager(module.getContext());
-  addPasses(manager);
-  if (mlir::failed(manager.run(module)))
-    return diagnostics.takeError("the compiler failed at the level '" + stage.str() + "'");
   return llvm::Error::success();
 }
 
@@ -66,30 +46,15 @@ std::string printed(mlir::ModuleOp module) {
   return text;
 }
 
-/// Whether the model computes in f64, for which there are ref kernels only, whatever the target.
-bool isF64(mlir::ModuleOp module) {
-  bool found = false;
-  module.walk([&](ir::EmbedOp op) { found |= ir::elementOf(op.getResult()).isF64(); });
-  return found;
-}
-
-/// Whether the target's own fused kernels run the model.
-bool isFused(mlir::ModuleOp module, const Options &options) {
-  return options.target == "cpu" && !isF64(module);
-}
-
 /// Takes the dispatched module down to launch tables of kernels for one ISA.
 llvm::Error lowerTo(mlir::ModuleOp module, const Options &options, const std::string &isa) {
-  bool fused = isFused(module, options);
-  auto toCalls = [&](mlir::OpPassManager &manager) {
-    if (fused)
-      buildCpuCallsPipeline(manager, {isa, options.int8Weights ? "int8" : "same"});
-    else
-      buildRefCallsPipeline(manager);
-  };
+  const Target &target = Target::of(options.target);
+  auto toCalls = [&](mlir::OpPassManager &manager) { target.addCalls(manager, module, options, isa); };
   if (llvm::Error error = runStage(module, options, "fused", toCalls))
     return error;
-  return runStage(module, options, "kernels", buildProgramsPipeline);
+  if (llvm::Error error = runStage(module, options, "kernels", buildProgramsPipeline))
+    return error;
+  return target.finishPrograms(module, options);
 }
 
 llvm::Expected<binary::Manifest> makeManifest(mlir::ModuleOp module, const Options &options,
@@ -106,17 +71,14 @@ llvm::Expected<binary::Manifest> makeManifest(mlir::ModuleOp module, const Optio
   return manifest;
 }
 
-/// The code of the kernels, lowered to the LLVM dialect here, in one of its forms. `stackBytes`: see compileKernels.
-llvm::Expected<std::string> kernelCode(mlir::ModuleOp module, const std::vector<std::string> &symbols,
-                                       const Options &options, const binary::IsaVariant &variant,
-                                       binary::CodeFormat format, llvm::StringRef suffix = "",
+/// The code of the kernels in the form that --emit asks for. `stackBytes`: see CodeRequest.
+llvm::Expected<std::string> kernelCode(mlir::ModuleOp module, const binary::Variant &programs, const Options &options,
+                                       const binary::IsaVariant &isa, const std::string &suffix = "",
                                        int64_t *stackBytes = nullptr) {
   auto kernels = module.lookupSymbol<mlir::ModuleOp>(kernelsModule);
   if (!kernels)
     return fault(options.input + ": the passes made no module of kernels");
-  if (llvm::Error error = runStage(kernels, options, "llvm", kernel::addLoweringPasses))
-    return error;
-  return binary::compileKernels(kernels, symbols, variant, format, suffix, stackBytes);
+  return Target::of(options.target).code({kernels, programs, isa, options.emit, suffix, stackBytes}, options);
 }
 
 /// What to write for the levels below the launch table, for one ISA.
@@ -126,11 +88,8 @@ llvm::Expected<std::string> emitCode(mlir::ModuleOp module, const Options &optio
     return manifest.takeError();
   if (options.emit == Emit::Memory)
     return memoryReport(*manifest);
-  binary::CodeFormat format = options.emit == Emit::LLVM       ? binary::CodeFormat::LLVMIR
-                              : options.emit == Emit::Assembly ? binary::CodeFormat::Assembly
-                                                               : binary::CodeFormat::Object;
-  auto code = kernelCode(module, kernelSymbols(manifest->variants.front()), options, variant, format);
-  if (!code || format != binary::CodeFormat::Object)
+  auto code = kernelCode(module, manifest->variants.front(), options, variant);
+  if (!code || options.emit != Emit::Resources)
     return code;
   return resourceReport(*manifest, *code);
 }
@@ -148,39 +107,18 @@ llvm::Expected<std::string> emitBinary(mlir::ModuleOp dispatched, const Options 
     if (!manifest)
       return manifest.takeError();
     std::string suffix = variants.size() > 1 ? "." + variant.name : "";
-    auto object = kernelCode(*module, kernelSymbols(manifest->variants.front()), options, variant,
-                             binary::CodeFormat::Object, suffix, &manifest->variants.front().stackBytes);
+    binary::Variant &programs = manifest->variants.front();
+    auto object = kernelCode(*module, programs, options, variant, suffix, &programs.stackBytes);
     if (!object)
       return object.takeError();
     objects.push_back(std::move(*object));
-    suffixKernels(manifest->variants.front(), suffix);
+    suffixKernels(programs, suffix);
     if (!whole)
       whole = std::move(*manifest);
     else if (llvm::Error error = appendVariant(*whole, std::move(*manifest)))
       return fault(options.input + ": " + llvm::toString(std::move(error)));
   }
   return binary::linkModelBinary(objects, binary::toJson(*whole));
-}
-
-/// The ISAs to make kernels for, the best first.
-llvm::Expected<std::vector<binary::IsaVariant>> chooseVariants(const Options &options) {
-  std::vector<binary::IsaVariant> variants;
-  if (options.target == "ref") {
-    variants.push_back(llvm::cantFail(binary::isaVariant(refVariant)));
-    return variants;
-  }
-  bool native = llvm::is_contained(options.cpus, "native");
-  for (const cpu::Isa &isa : cpu::allIsas()) {
-    binary::IsaVariant variant = llvm::cantFail(binary::isaVariant(isa.name));
-    bool best = native && runtime::missingCpuFeatures(variant.features).empty();
-    if (best || llvm::is_contained(options.cpus, isa.name))
-      variants.push_back(variant);
-    native = native && !best;
-  }
-  if (native)
-    return fault(
-        "--mcpu=native: this machine lacks AVX2 with FMA, which the cpu target needs; name an ISA or use --target=ref");
-  return variants;
 }
 
 /// Model level to dispatched, for the phases asked for. `memoryLimit`: see TrainingOptions.
@@ -233,7 +171,8 @@ llvm::Error dispatchWithin(mlir::ModuleOp module, const Options &options,
 llvm::Expected<std::string> emit(mlir::ModuleOp module, const Options &options) {
   if (options.emit == Emit::Chimera)
     return printed(module);
-  auto variants = chooseVariants(options);
+  const Target &target = Target::of(options.target);
+  auto variants = target.variants(options);
   if (!variants)
     return variants.takeError();
   if (llvm::Error error =
@@ -243,7 +182,7 @@ llvm::Expected<std::string> emit(mlir::ModuleOp module, const Options &options) 
     return printed(module);
   if (options.emit == Emit::Fused) {
     if (llvm::Error error =
-            runStage(module, options, "fused", isFused(module, options) ? buildFusionPipeline : buildRefCallsPipeline))
+            runStage(module, options, "fused", target.fuses(module) ? buildFusionPipeline : buildRefCallsPipeline))
       return error;
     return printed(module);
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-compile/Options.h"
 #include "codegen/cpu/Isa.h"
+#include "tools/chimera-compile/Target.h"
 #include "tools/support/ByteCount.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -37,7 +38,9 @@ struct CommandLine {
   cl::opt<std::string> output{"o", cl::desc("Where to write (- is standard output; needed for a binary)"),
                               cl::value_desc("file"), cl::cat(category)};
   cl::opt<std::string> target{
-      "target", cl::desc("The machine: cpu (the default), ref (plain loops), cuda or sim (not built yet)"),
+      "target",
+      cl::desc("The machine: cpu (the default), ref (plain loops), cuda (GPU kernels: --emit=ptx) or sim (the GPU "
+               "kernels, on the CPU)"),
       cl::value_desc("name"), cl::init("cpu"), cl::cat(category)};
   cl::opt<std::string> mcpu{"mcpu",
                             cl::desc("The cpu target's ISAs, one or several in one binary: native (the default: the "
@@ -191,7 +194,7 @@ llvm::Expected<Options> check(const CommandLine &line) {
   options.input = options.readsStandardInput ? "<stdin>" : line.inputs[0];
   options.output = line.output;
   options.target = line.target;
-  if (llvm::Error error = checkName("target", options.target, {"cpu", "cuda", "sim", "ref"}))
+  if (llvm::Error error = checkName("target", options.target, targetNames()))
     return error;
   if (line.dtype.getNumOccurrences()) {
     options.dtype = line.dtype;

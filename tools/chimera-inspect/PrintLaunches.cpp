@@ -77,8 +77,11 @@ static void printPhase(const Manifest &manifest, const runtime::Variant &variant
   for (size_t i = 0; i < phase.launches.size(); ++i) {
     const runtime::Launch &launch = phase.launches[i];
     std::string layer = launch.layer < 0 ? "-" : std::to_string(launch.layer);
+    std::string grid = gridText(launch.grid);
+    if (launch.threads)
+      grid += " of " + std::to_string(launch.threads) + " threads";
     std::printf("  %4zu  layer %-3s  %-28s %s [%s](", i, layer.c_str(), io::escaped(launch.op).c_str(),
-                io::escaped(launch.kernel).c_str(), gridText(launch.grid).c_str());
+                io::escaped(launch.kernel).c_str(), grid.c_str());
     for (size_t b = 0; b < launch.buffers.size(); ++b)
       std::printf("%s%s", b ? ", " : "", bufferText(manifest, variant, launch.buffers[b]).c_str());
     std::printf(")");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-train/Run.h"
 
+#include "runtime/device/MakeDevice.h"
 #include "runtime/io/Affixes.h"
 #include "runtime/train/CheckpointFiles.h"
 #include "runtime/train/ContentDigest.h"
@@ -259,12 +260,11 @@ Failure Run::load(const std::string &path) {
   }
   sources.kernels = options.target + " " + binary->variant().name;
   identity = runIdentity(options, configText, sources);
-  int64_t stack = binary->variant().stackBytes;
-  Result<std::unique_ptr<runtime::CpuDevice>> cpu = options.threads ? runtime::CpuDevice::create(options.threads, stack)
-                                                                    : runtime::CpuDevice::createForProcess(stack);
-  if (!cpu)
-    return cpu.error();
-  device = std::move(*cpu);
+  Result<std::unique_ptr<runtime::Device>> runner =
+      runtime::makeDevice(binary->manifest().target, options.threads, binary->variant().stackBytes);
+  if (!runner)
+    return runner.error();
+  device = std::move(*runner);
   Result<std::unique_ptr<State>> made =
       State::create(*device, *binary, options.accumulate > 1 || training.routing.mixes());
   if (!made)

@@ -5,7 +5,7 @@
 #define CHIMERA_TOOLS_CHIMERATRAIN_RUN_H
 
 #include "dialect/frontend/Json.h"
-#include "runtime/device/CpuDevice.h"
+#include "runtime/device/Device.h"
 #include "runtime/train/Checkpoint.h"
 #include "runtime/train/Step.h"
 #include "runtime/train/config/Plan.h"
@@ -43,7 +43,7 @@ struct Run {
 
   // What does it.
   std::shared_ptr<const runtime::Model> binary;
-  std::unique_ptr<runtime::CpuDevice> device;
+  std::unique_ptr<runtime::Device> device;
   std::unique_ptr<State> state;
   std::unique_ptr<Programs> programs;
   std::unique_ptr<Trainer> trainer;
