@@ -55,6 +55,7 @@ LogicalResult CpuCalls::lowerLinear(FusedLinearOp op) {
     spec.activation = activationOf(op);
   spec.scatter = op.getResidual() && own != rowsOf(op.getResidual());
   spec.gated = bool(op.getGate());
+  spec.gateMatrix = op.getGateColumn().has_value();
   spec.weight = weightFormat(op);
   cpu::PackedLayout layout = packedLayout(target.isa, spec);
   rewriter.setInsertionPoint(op);
@@ -66,6 +67,9 @@ LogicalResult CpuCalls::lowerLinear(FusedLinearOp op) {
     call.update(op.getResidual());
   } else {
     call.out(op.getResult().getType());
+  }
+  if (spec.gateMatrix) {
+    call.constant(static_cast<int64_t>(*op.getGateColumn())).constant(columnsOf(op.getGate()));
   }
   call.replace(getOrEmit(kernels, target.isa, spec));
   return success();

@@ -49,10 +49,10 @@ private:
   /// A product in the place of `op`.
   FusedLinearOp create(Operation *op, Type result, Value input, ValueRange weights, Epilogue epilogue,
                        Value residual = nullptr, Value gate = nullptr, Value gather = nullptr,
-                       ActivationAttr activation = {}) {
+                       ActivationAttr activation = {}, IntegerAttr gateColumn = {}) {
     layers.follow(op);
     return rewriter.create<FusedLinearOp>(op->getLoc(), result, input, weights, gather, residual, gate,
-                                          EpilogueAttr::get(op->getContext(), epilogue), activation);
+                                          EpilogueAttr::get(op->getContext(), epilogue), activation, gateColumn);
   }
 
   /// linear, linear, glu: one product with interleaved weights.
@@ -85,7 +85,7 @@ private:
     place.clear();
     for (Operation &op : llvm::make_early_inc_range(block)) {
       place[&op] = unsigned(place.size());
-      if (isa<RouteOp>(op)) {
+      if (isa<RouteOp, RouteExpertsOp>(op)) {
         close(); // what it routes is not needed before it
       } else if (auto linear = dyn_cast<LinearOp>(op)) {
         SmallVector<LinearOp> &group = open[linear.getInput()];
@@ -185,10 +185,10 @@ private:
   }
 
   /// The product where `user` is, added to the residual stream.
-  Value addTo(Value residual, FusedLinearOp product, Value gate, Operation *user) {
+  Value addTo(Value residual, FusedLinearOp product, Value gate, Operation *user, IntegerAttr gateColumn = {}) {
     rewriter.setInsertionPoint(user);
     auto fused = create(product, residual.getType(), product.getInput(), product.getWeights(), Epilogue::Residual,
-                        residual, gate, product.getGather());
+                        residual, gate, product.getGather(), /*activation=*/{}, gateColumn);
     return fused.getResult();
   }
 
@@ -198,8 +198,21 @@ private:
         fuseAdd(add);
       } else if (auto combine = dyn_cast<CombineOp>(op)) {
         fuseCombine(combine);
+      } else if (auto expert = dyn_cast<AddExpertOp>(op)) {
+        fuseExpert(expert);
       }
     }
+  }
+
+  /// The last product of an expert, weighted, onto what the experts before it have put out.
+  void fuseExpert(AddExpertOp expert) {
+    FusedLinearOp product = plainProduct(expert.getOutput(), expert);
+    if (!product || !lastUse(expert.getInput(), expert) || rowsOf(product.getResult()) != expert.getFrom()) {
+      return;
+    }
+    Value sum = addTo(expert.getInput(), product, expert.getWeights(), expert, expert.getExpertAttr());
+    rewriter.replaceOp(expert, sum);
+    rewriter.eraseOp(product);
   }
 
   void fuseAdd(AddOp add) {

@@ -275,7 +275,7 @@ def FuseLinears : Pass<"chimera-fuse-linears", "::mlir::func::FuncOp"> {
     Every `chimera.linear` becomes a `chimera.fused_linear`, or a part of one: gate and up projections with their SwiGLU;
     products of one input, up to the next routing, with stacked weights, each then some `chimera.columns` of the result; gathered rows,
     read where they are; a silu or a rounding at the end; the sum with the residual stream, or the scatter of a mode's rows onto it that
-    `chimera.combine` stands for, in place, where this is the stream's last use.
+    `chimera.combine` stands for, or of an expert's that `chimera.add_expert` does, in place, where this is the stream's last use.
 
     Before:
     ```mlir

@@ -243,6 +243,98 @@ LogicalResult RefCalls::lowerRouting(Operation *op) {
 }
 
 //===----------------------------------------------------------------------===//
+// Experts
+//===----------------------------------------------------------------------===//
+
+void RefCalls::lowerRouteExperts(RouteExpertsOp op) {
+  ref::RouteExpertsSpec spec{columnsOf(op.getLogits()),
+                             static_cast<int64_t>(op.getCount()),
+                             static_cast<ref::ExpertScore>(op.getScore()),
+                             op.getNormalized(),
+                             bool(op.getBias()),
+                             op.getScale().convertToDouble(),
+                             scalarOf(op.getLogits())};
+  KernelCall(rewriter, op)
+      .start(rowsOf(op.getLogits()))
+      .in(op.getLogits())
+      .optional(op.getBias())
+      .out(op.getChosen().getType())
+      .out(op.getWeights().getType())
+      .replace(getOrEmit(kernels, spec));
+}
+
+void RefCalls::lowerDispatchExperts(DispatchExpertsOp op) {
+  auto index = RankedTensorType::get({ShapedType::kDynamic, static_cast<int64_t>(op.getCount())}, rewriter.getI32Type());
+  KernelCall call(rewriter, op);
+  call.rows(op.getRows()).in(op.getChosen()).out(index);
+  for (size_t e = 0; e < op.getSlices().size(); ++e) {
+    call.outStart();
+  }
+  ResultRange results = call.emit(getOrEmit(kernels, ref::DispatchExpertsSpec{columnsOf(op.getChosen())}));
+  SmallVector<Value> slices;
+  for (Value start : results.drop_front()) {
+    slices.push_back(
+        rewriter.create<SliceRowsOp>(op.getLoc(), op.getRows().getType(), results[0], start, op.getRows()));
+  }
+  rewriter.replaceOp(op, slices);
+}
+
+/// A tensor with the elements of `input`, which is of the whole batch, that `op` may overwrite: `input` itself where
+/// this is its last use.
+Value RefCalls::ownCopy(Operation *op, Value input) {
+  Operation *maker = input.getDefiningOp();
+  bool isLast = maker && !isa<ParamOp, TrainingStateOp>(maker) && llvm::all_of(input.getUsers(), [&](Operation *user) {
+    return user == op || user->isBeforeInBlock(op);
+  });
+  if (isLast) {
+    return input;
+  }
+  ref::ColumnsSpec copy{columnsOf(input), 0, columnsOf(input), scalarOf(input)};
+  return KernelCall(rewriter, op)
+      .start(rowsOf(input))
+      .in(input)
+      .out(input.getType())
+      .emit(getOrEmit(kernels, copy))
+      .front();
+}
+
+void RefCalls::lowerAddExpert(AddExpertOp op) {
+  ref::AddExpertSpec spec{columnsOf(op.getInput()), columnsOf(op.getWeights()), scalarOf(op.getInput())};
+  Value input = ownCopy(op, op.getInput());
+  KernelCall(rewriter, op)
+      .rows(op.getFrom())
+      .in({op.getOutput(), op.getWeights()})
+      .update(input)
+      .constant(static_cast<int64_t>(op.getExpert()))
+      .replace(getOrEmit(kernels, spec));
+}
+
+bool RefCalls::lowerExperts(Operation *op) {
+  return TypeSwitch<Operation *, bool>(op)
+      .Case([&](RouteExpertsOp route) {
+        lowerRouteExperts(route);
+        return true;
+      })
+      .Case([&](DispatchExpertsOp dispatch) {
+        lowerDispatchExperts(dispatch);
+        return true;
+      })
+      .Case([&](AddExpertOp add) {
+        lowerAddExpert(add);
+        return true;
+      })
+      .Case([&](ZerosOp zeros) {
+        ref::ZerosSpec spec{columnsOf(zeros.getResult()), scalarOf(zeros.getResult())};
+        KernelCall(rewriter, op)
+            .start(zeros.getRows())
+            .out(zeros.getResult().getType())
+            .replace(getOrEmit(kernels, spec));
+        return true;
+      })
+      .Default(false);
+}
+
+//===----------------------------------------------------------------------===//
 // Mixers
 //===----------------------------------------------------------------------===//
 
@@ -403,5 +495,5 @@ LogicalResult RefCalls::lower(Operation *op) {
   if (isa<AttendOp, AppendOp, CausalConvOp, ShiftTailOp, SsmScanOp, LtiScanOp>(op)) {
     return lowerMixer(op);
   }
-  return lowerRowwise(op);
+  return lowerExperts(op) ? success() : lowerRowwise(op);
 }

@@ -25,12 +25,17 @@ private:
   mlir::LogicalResult lowerRowwise(mlir::Operation *op);
   mlir::LogicalResult lowerRouting(mlir::Operation *op);
   mlir::LogicalResult lowerMixer(mlir::Operation *op);
+  bool lowerExperts(mlir::Operation *op);
 
   void lowerNorm(ir::NormOp op);
   void lowerLinear(ir::LinearOp op);
   void lowerRoute(ir::RouteOp op);
   void lowerDispatch(ir::DispatchOp op);
   void lowerCombine(ir::CombineOp op);
+  void lowerRouteExperts(ir::RouteExpertsOp op);
+  void lowerDispatchExperts(ir::DispatchExpertsOp op);
+  void lowerAddExpert(ir::AddExpertOp op);
+  mlir::Value ownCopy(mlir::Operation *op, mlir::Value input);
   void lowerAttend(ir::AttendOp op);
   void lowerAppend(ir::AppendOp op);
   void lowerConv(ir::CausalConvOp op);

@@ -148,7 +148,7 @@ int64_t Rematerialization::findPeak() {
 bool Rematerialization::mayRepeat(Operation *op) const {
   return isa<NormOp, GatedNormOp, LinearOp, CastOp, AddOp, AddBiasOp, ScaleOp, ScaleColumnsOp, SoftCapOp, ActivateOp,
              GluOp, ColumnsOp, GatherOp, RopeOp, EmbedOp, SeqConvOp, SeqAttendOp, SeqSsmScanOp, SeqLtiScanOp, CombineOp,
-             SoftCombineOp, RoundParamOp>(op);
+             SoftCombineOp, AddExpertOp, ZerosOp, RoundParamOp>(op);
 }
 
 /// What it takes to compute an op again, in elements read, written and multiplied.

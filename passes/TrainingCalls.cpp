@@ -59,6 +59,17 @@ bool TrainingCalls::lowerRouting(Operation *op) {
             .replace(getOrEmit(kernels, spec));
         return true;
       })
+      .Case([&](RouteExpertsGradOp grad) {
+        ref::RouteExpertsGradSpec spec{columnsOf(grad.getLogits()), static_cast<ref::ExpertScore>(grad.getScore()),
+                                       grad.getNormalized(), grad.getScale().convertToDouble(),
+                                       scalarOf(grad.getLogits())};
+        KernelCall(rewriter, op)
+            .start(rowsOf(grad.getLogits()))
+            .in(op->getOperands())
+            .out(grad.getDlogits().getType())
+            .replace(getOrEmit(kernels, spec));
+        return true;
+      })
       .Case([&](RouteStatisticsOp statistics) {
         ref::RouteStatisticsSpec spec{modeIndices(statistics.getModes()), scalarOf(statistics.getLogP())};
         KernelCall(rewriter, op)
@@ -73,6 +84,18 @@ bool TrainingCalls::lowerRouting(Operation *op) {
 
 bool TrainingCalls::lowerCombination(Operation *op) {
   return TypeSwitch<Operation *, bool>(op)
+      .Case([&](AddExpertGradOp grad) {
+        ref::AddExpertGradSpec spec{columnsOf(grad.getDresult()), columnsOf(grad.getWeights()),
+                                    scalarOf(grad.getDresult())};
+        KernelCall(rewriter, op)
+            .rows(grad.getFrom())
+            .in({grad.getDresult(), grad.getOutput(), grad.getWeights()})
+            .out(grad.getDoutput().getType())
+            .out(grad.getDweight().getType())
+            .constant(static_cast<int64_t>(grad.getExpert()))
+            .replace(getOrEmit(kernels, spec));
+        return true;
+      })
       .Case([&](SoftCombineOp combine) {
         ref::SoftCombineSpec spec{columnsOf(combine.getResidual()),
                                   presence(combine.getModes(), combine.getOutputModes()),

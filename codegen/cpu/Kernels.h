@@ -59,9 +59,11 @@ enum class Epilogue { None, Activate, Glu, Residual };
 /// - None: y. Activate: f(y). Glu: f(y_gate) * y_up, with interleaved weights, f rounded to f32 before the product.
 ///   Each is rounded to `out` at the end. f is `activation`, by Math.h.
 /// - Residual: out += y, or out += gate * y if gated (the product rounded first), in place, all f32; `gate` is indexed
-///   by row id. With `scatter`, the row of out is the row id, else the compact row.
+///   by row id; with `gateMatrix` it is column args[4] of a matrix of args[5] columns. With `scatter`, the row of out is
+///   the row id, else the compact row.
 /// With `gather`, row i of x is the row whose id is the i-th of rows; else the compact row i.
-/// Buffers: rows (5), x [., inputs] of `in`, packed weights, (gate f32[N] if gated), out [., outputs] of `out`.
+/// Buffers: rows (5), x [., inputs] of `in`, packed weights, (gate f32[N] or f32[N, args[5]] if gated), out [., outputs]
+/// of `out`.
 /// `outputs` counts those of one matrix if interleaved.
 struct LinearSpec {
   int64_t inputs = 0, outputs = 0;
@@ -71,7 +73,7 @@ struct LinearSpec {
   bool gather = false;
   Epilogue epilogue = Epilogue::None;
   Activation activation = Activation::None; ///< of Activate and Glu
-  bool scatter = false, gated = false;
+  bool scatter = false, gated = false, gateMatrix = false;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const Isa &isa, const LinearSpec &spec);
 /// The layout that the kernel expects its weights in.

@@ -75,7 +75,8 @@ static std::string symbolOf(const LinearSpec &spec) {
   return kernel::symbolOf({"cpu_linear", nameOf(spec.in), formatName(spec.weight), nameOf(spec.out),
                            std::to_string(spec.inputs) + "x" + std::to_string(spec.outputs), view,
                            spec.gather ? "gather" : "", epilogues[static_cast<int>(spec.epilogue)],
-                           nameOf(spec.activation), spec.gated ? "gated" : "", spec.scatter ? "scatter" : ""});
+                           nameOf(spec.activation), spec.gateMatrix ? "weighted" : spec.gated ? "gated" : "",
+                           spec.scatter ? "scatter" : ""});
 }
 
 namespace {
@@ -161,7 +162,7 @@ private:
     if (plan.matrices == 2)
       to.up = sums.at(place + sumsOfPanel());
     if (spec.gated)
-      to.gate = gate.load(rowId(row));
+      to.gate = gate.load(spec.gateMatrix ? rowId(row) * k.argument(5) + k.argument(4) : rowId(row));
     emitEpilogue(k, spec, plan.micro.lanes, plan.micro.panel, to, column);
   }
 

@@ -248,6 +248,47 @@ struct CombineSpec {
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const CombineSpec &spec);
 
+// Experts (Experts.cpp). Sums over experts ascend; scores and weights are evaluated in f64, weights rounded once.
+
+enum class ExpertScore { Softmax, Sigmoid };
+
+/// With s = softmax(l) or sigmoid(l): chosen are the `count` experts with the greatest s + bias if `biased`, else the
+/// greatest l, one after the other, of equals the first; of NaNs the first that are left. weight = scale s of a chosen
+/// expert, divided by the sum of the chosen ones' s if `normalized` (of sigmoids: plus 1e-20; the softmax is then over
+/// the chosen ones alone), else 0. Buffers: start, logits T[N, experts], (bias T[experts] if biased), chosen i8[N,
+/// experts], weights T[N, experts]. Grid: tokens.
+struct RouteExpertsSpec {
+  int64_t experts, count;
+  ExpertScore score;
+  bool normalized, biased;
+  double scale;
+  Scalar type;
+};
+Kernel getOrEmit(mlir::ModuleOp kernels, const RouteExpertsSpec &spec);
+
+/// For each expert the rows that chose it, in their order. Buffers: rows (of the whole batch), chosen i8[N, experts] with
+/// `count` ones a row at most, index i32[N, count] (row ids), then for each expert start i32[S+1] (absolute offsets into
+/// index). Grid: one block.
+struct DispatchExpertsSpec {
+  int64_t experts;
+};
+Kernel getOrEmit(mlir::ModuleOp kernels, const DispatchExpertsSpec &spec);
+
+/// y[r] += weights[r][args[4]] * o[i] for the i-th row r, in place, the product rounded before the sum. Buffers: rows, o
+/// [., width], weights [N, experts], y [N, width]; T. Constants: args[4] = the expert. Grid: tokens.
+struct AddExpertSpec {
+  int64_t width, experts;
+  Scalar type;
+};
+Kernel getOrEmit(mlir::ModuleOp kernels, const AddExpertSpec &spec);
+
+/// out = +0. Buffers: start, out [., width] of T.
+struct ZerosSpec {
+  int64_t width;
+  Scalar type;
+};
+Kernel getOrEmit(mlir::ModuleOp kernels, const ZerosSpec &spec);
+
 /// out[i][l] = input_l[i]. Buffers: start, out i8 [N][layers], then `layers` inputs i8[N].
 struct StackModesSpec {
   int64_t layers;

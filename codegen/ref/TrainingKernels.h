@@ -124,6 +124,32 @@ struct ScatterColumnsSpec {
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const ScatterColumnsSpec &spec);
 
+// Experts (Experts.cpp).
+
+/// The gradient of RouteExpertsSpec by the logits, the choice being what it is. In f64, e ascending, rounded once, with
+/// g_e = scale dweights_e of a chosen expert, else 0:
+///   softmax: p_e (g_e - sum g p), p over all experts, or with `normalized` over the chosen ones, 0 for any other;
+///   sigmoid: g_e s_e (1 - s_e), with `normalized` (g_e - sum g s / S) / S s_e (1 - s_e) of a chosen one, S = sum s +
+///   1e-20 over them.
+/// Buffers: start, logits T[N, experts], chosen i8[N, experts], dweights, dlogits. Grid: tokens.
+struct RouteExpertsGradSpec {
+  int64_t experts;
+  ExpertScore score;
+  bool normalized;
+  double scale;
+  Scalar type;
+};
+Kernel getOrEmit(mlir::ModuleOp kernels, const RouteExpertsGradSpec &spec);
+
+/// The gradient of AddExpertSpec: for the i-th row r, do[i] = weights[r][args[4]] dy[r], dw[i] = dy[r] . o[i], by fma,
+/// ascending. Buffers: rows, dy [N, width], o [., width], weights [N, experts], do [., width], dw T[.]. Constants:
+/// args[4] = the expert. Grid: tokens.
+struct AddExpertGradSpec {
+  int64_t width, experts;
+  Scalar type;
+};
+Kernel getOrEmit(mlir::ModuleOp kernels, const AddExpertGradSpec &spec);
+
 // Row by row (TrainingRowwise.cpp).
 
 /// With n = x / root (RMS) or (x - mean) / root (Layer), root = sqrt(.. + eps) as in NormSpec, g = w dy:

@@ -60,6 +60,10 @@ mlir::LogicalResult checkPositive(mlir::Operation *op, llvm::StringRef name, con
 /// A soft cap, if there is one, is finite and above zero.
 mlir::LogicalResult checkSoftCap(mlir::Operation *op, const std::optional<llvm::APFloat> &softCap);
 
+/// `weights` [R, E] have a column for `expert`, and the element type of `like`, which is called `name`.
+mlir::LogicalResult checkExpert(mlir::Operation *op, uint64_t expert, mlir::Value weights, llvm::StringRef name,
+                                mlir::Value like);
+
 /// What norms and their gradients have in common.
 struct NormParts {
   bool layer; ///< else rms

@@ -105,6 +105,16 @@ def SomeActivationAttr : ConfinedAttr<ActivationAttr, [AttrConstraint<
     CPred<"::llvm::cast<::chimera::ir::ActivationAttr>($_self).getValue() != ::chimera::ir::Activation::None">,
     "not none">]>;
 
+/// What a router of experts makes of its logits: softmax over all experts, or the sigmoid of each.
+def ExpertScore : I32EnumAttr<"ExpertScore", "the scores of experts", [
+    I32EnumAttrCase<"Softmax", 0, "softmax">, I32EnumAttrCase<"Sigmoid", 1, "sigmoid">]> {
+  let cppNamespace = "::chimera::ir";
+  let genSpecializedAttr = 0;
+}
+def ExpertScoreAttr : EnumAttr<ChimeraDialect, ExpertScore, "expert_score"> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
 def CachePolicy : I32EnumAttr<"CachePolicy", "which tokens write into a mode's cache", [
     I32EnumAttrCase<"Routed", 0, "routed">, I32EnumAttrCase<"All", 1, "all">]> {
   let cppNamespace = "::chimera::ir";
@@ -139,6 +149,8 @@ def WeightMatrix : 2DTensorOf<[F64, F32, BF16]>;
 def WeightVector : 1DTensorOf<[F64, F32]>;
 def ModeVector : 1DTensorOf<[I8]>;
 def ModeMatrix : 2DTensorOf<[I8]>;
+def ChoiceMatrix : 2DTensorOf<[I8]>;
 def IndexVector : 1DTensorOf<[I32]>;
+def IndexArray : AnyTypeOf<[1DTensorOf<[I32]>, 2DTensorOf<[I32]>]>;
 
 #endif // CHIMERA_DIALECT_IR_BASE_TD

@@ -76,6 +76,13 @@ LogicalResult FusedLinearOp::verify() {
   if (residual && getResidual().getType() != getResult().getType()) {
     return emitOpError("its result must have the residual's type ") << getResidual().getType();
   }
+  bool isMatrix = getGate() && cast<RankedTensorType>(getGate().getType()).getRank() == 2;
+  if (isMatrix != getGateColumn().has_value()) {
+    return emitOpError(isMatrix ? "needs the column of its gate" : "has a gate_column, but no gate with columns");
+  }
+  if (isMatrix) {
+    return checkExpert(*this, *getGateColumn(), getGate(), "residual", getResidual());
+  }
   if (getGate()) {
     return checkSameElement(*this, "gate", getGate(), "residual", getResidual());
   }

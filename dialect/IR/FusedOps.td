@@ -29,8 +29,8 @@ def FusedLinearOp : Chimera_RowOp<"fused_linear", [AttrSizedOperandSegments]> {
         residual   result = residual + gate * y                the product rounded first; without `gate`, residual + y
 
     each rounded to the result's element type at the end. For `residual`, the rows of y may be a part of those of `residual`: a row r of the
-    batch that y has becomes residual[r] + gate[r] * y, any other keeps residual[r]; `gate` has one entry a row of `residual`. The result then
-    takes the place of `residual`: this must be its last use.
+    batch that y has becomes residual[r] + gate[r] * y, any other keeps residual[r]; `gate` has one entry a row of `residual`, or with
+    `gate_column` a row of weights, of which that column is meant. The result then takes the place of `residual`: this must be its last use.
 
     input [R, K] in U, weights [N_i, K] in U, residual and result [B, N] in T for `residual`; else result [R, sum of N_i] (glu: N_0) in T or U.
 
@@ -43,8 +43,8 @@ def FusedLinearOp : Chimera_RowOp<"fused_linear", [AttrSizedOperandSegments]> {
     ```
   }];
   let arguments = (ins RowMatrix:$input, Variadic<WeightMatrix>:$weights, Optional<RowsType>:$gather,
-                       Optional<AccMatrix>:$residual, Optional<RowVector>:$gate, EpilogueAttr:$epilogue,
-                       OptionalAttr<SomeActivationAttr>:$activation);
+                       Optional<AccMatrix>:$residual, Optional<AnyTypeOf<[RowVector, AccMatrix]>>:$gate, EpilogueAttr:$epilogue,
+                       OptionalAttr<SomeActivationAttr>:$activation, OptionalAttr<I64Attr>:$gate_column);
   let results = (outs RowMatrix:$result);
   let assemblyFormat = [{
     $input `,` `[` $weights `]` (`gather` $gather^)? (`onto` $residual^)? (`gate` $gate^)? attr-dict `:` type($input) `,`

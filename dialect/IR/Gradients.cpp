@@ -195,6 +195,29 @@ void SoftCombineOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
   }
 }
 
+void RouteExpertsOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
+  if (Value d = adjoints.of(getWeights())) {
+    adjoints.add(getLogits(), builder.create<RouteExpertsGradOp>(getLoc(), d.getType(), getScore(), getLogits(),
+                                                                 getChosen(), d, getNormalized(), getScale()));
+  }
+}
+
+void AddExpertOp::buildGradient(OpBuilder &builder, Adjoints &adjoints) {
+  Value d = adjoints.of(getResult());
+  if (!d) {
+    return;
+  }
+  adjoints.add(getInput(), d);
+  Type rows = RankedTensorType::get({ShapedType::kDynamic}, elementOf(d));
+  auto grad = builder.create<AddExpertGradOp>(getLoc(), getOutput().getType(), rows, d, getOutput(), getWeights(),
+                                              getExpertAttr(), getFrom());
+  adjoints.add(getOutput(), grad.getDoutput());
+  adjoints.addColumn(getWeights(), static_cast<int64_t>(getExpert()), grad.getDweight(), getFrom());
+}
+
+/// It depends on nothing.
+void ZerosOp::buildGradient(OpBuilder &, Adjoints &) {}
+
 //===----------------------------------------------------------------------===//
 // The loss
 //===----------------------------------------------------------------------===//

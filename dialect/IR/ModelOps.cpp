@@ -23,6 +23,16 @@ static std::optional<int64_t> elementsOfShape(ArrayRef<int64_t> shape) {
   return elements && *elements <= (int64_t(1) << 53) ? elements : std::nullopt;
 }
 
+/// How many rows of so many elements a tensor has, which some of its first dimensions count; none: its rows are others.
+static std::optional<int64_t> rowsOfSource(ArrayRef<int64_t> source, std::optional<int64_t> rowElements, bool mayFold) {
+  for (size_t leading = 1; leading < std::max<size_t>(mayFold ? source.size() : 0, 2); ++leading) {
+    if (elementsOfShape(source.drop_front(leading)) == rowElements) {
+      return elementsOfShape(source.take_front(leading));
+    }
+  }
+  return std::nullopt;
+}
+
 /// A parameter that is rows of its tensor: they lie in it, and are as long as the tensor's.
 static LogicalResult verifySourceRow(ParamOp op, ArrayRef<int64_t> shape, int64_t row) {
   auto source = op.getSourceShape();
@@ -33,12 +43,15 @@ static LogicalResult verifySourceRow(ParamOp op, ArrayRef<int64_t> shape, int64_
     return op.emitOpError("source_row of '")
            << op.getName() << "' needs the source_shape of the tensor it is a part of";
   }
-  if (shape.empty() || source->empty() || !elementsOfShape(*source) ||
-      elementsOfShape(source->drop_front()) != elementsOfShape(shape.drop_front())) {
+  std::optional<int64_t> rows;
+  if (!shape.empty() && !source->empty() && elementsOfShape(*source)) {
+    rows = rowsOfSource(*source, elementsOfShape(shape.drop_front()), shape.size() > 1);
+  }
+  if (!rows) {
     return op.emitOpError("the rows of source_shape of '")
            << op.getName() << "' must have as many elements as those of " << op.getResult().getType();
   }
-  int64_t last = source->front() - shape.front();
+  int64_t last = *rows - shape.front();
   if (last < 0) {
     return op.emitOpError("source_shape of '")
            << op.getName() << "' must have at least as many rows as " << op.getResult().getType();

@@ -38,7 +38,8 @@ def ParamOp : Chimera_Op<"param", [Pure]> {
     `row_permutation[i]` of the tensor on disk; an `optional` parameter that the checkpoint lacks is all zeros.
 
     A checkpoint may keep several parameters in one tensor. `source_row` says that the parameter is the rows from that one on of a
-    tensor of shape `source_shape`, whose rows have as many elements as its own.
+    tensor of shape `source_shape`, whose rows have as many elements as its own. Where the tensor has more dimensions, several of its first
+    ones together may count its rows: of a tensor [8, 192, 64], which has 8 matrices of experts, they are 1536.
 
     Example:
     ```mlir

@@ -92,15 +92,15 @@ def PackOp : Chimera_Op<"pack", [Pure]> {
 def SliceRowsOp : Chimera_Op<"slice_rows", [Pure]> {
   let summary = "a rows value from its arrays";
   let description = [{
-    The rows whose indices are `index[start[s]] .. index[start[s + 1] - 1]` for sequence s of `batch`: what `chimera.dispatch` gives,
-    once its arrays are values. index i32 [N], start i32 [S + 1].
+    The rows whose indices are `index[start[s]] .. index[start[s + 1] - 1]` for sequence s of `batch`: what `chimera.dispatch` and
+    `chimera.dispatch_experts` give, once their arrays are values. index i32 [N], or [N, K] where a row may be in K slices, start i32 [S + 1].
 
     Example:
     ```mlir
     %ssm = chimera.slice_rows %index, %start of %rows : tensor<?xi32>, tensor<?xi32>
     ```
   }];
-  let arguments = (ins IndexVector:$index, IndexVector:$start, RowsType:$batch);
+  let arguments = (ins IndexArray:$index, IndexVector:$start, RowsType:$batch);
   let results = (outs RowsType:$result);
   let assemblyFormat = "$index `,` $start `of` $batch attr-dict `:` type($index) `,` type($start)";
 }

@@ -355,5 +355,63 @@ LogicalResult CombineOp::verify() {
   return checkSameElement(*this, "gate", getGate(), "residual", getResidual());
 }
 
+//===----------------------------------------------------------------------===//
+// Experts
+//===----------------------------------------------------------------------===//
+
+/// `count` of `experts` are chosen.
+static LogicalResult checkChoice(Operation *op, int64_t count, int64_t experts) {
+  if (count < 1 || count > experts) {
+    return op->emitOpError("count must be in 1 .. ") << experts << ", the number of experts, got " << count;
+  }
+  return success();
+}
+
+Value RouteExpertsOp::getRowSource() {
+  return getLogits();
+}
+
+LogicalResult RouteExpertsOp::verify() {
+  int64_t experts = columnsOf(getLogits());
+  if (failed(checkColumns(*this, "chosen", getChosen(), experts)) ||
+      failed(checkChoice(*this, static_cast<int64_t>(getCount()), experts)) ||
+      failed(checkPositive(*this, "scale", getScale()))) {
+    return failure();
+  }
+  if (getBias() && (failed(checkLength(*this, "bias", getBias(), experts)) ||
+                    failed(checkSameElement(*this, "logits", getLogits(), "bias", getBias())))) {
+    return failure();
+  }
+  return success();
+}
+
+LogicalResult DispatchExpertsOp::verify() {
+  int64_t experts = columnsOf(getChosen());
+  if (static_cast<int64_t>(getSlices().size()) != experts) {
+    return emitOpError("needs one slice for each of the ") << experts << " experts, got " << getSlices().size();
+  }
+  return checkChoice(*this, static_cast<int64_t>(getCount()), experts);
+}
+
+LogicalResult ir::checkExpert(Operation *op, uint64_t expert, Value weights, StringRef name, Value like) {
+  if (static_cast<int64_t>(expert) < 0 || static_cast<int64_t>(expert) >= columnsOf(weights)) {
+    return op->emitOpError("expert ") << static_cast<int64_t>(expert) << " is not one of the " << columnsOf(weights)
+                                      << " that have weights";
+  }
+  return checkSameElement(op, "weights", weights, name, like);
+}
+
+Value AddExpertOp::getRowSource() {
+  return getInput();
+}
+
+LogicalResult AddExpertOp::verify() {
+  return checkExpert(*this, getExpert(), getWeights(), "input", getInput());
+}
+
+Value ZerosOp::getRowSource() {
+  return getRows();
+}
+
 #define GET_OP_CLASSES
 #include "dialect/IR/ChimeraOps.cpp.inc"

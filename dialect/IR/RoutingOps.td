@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Routing: who goes where (route), what each mode does (mix), and their dispatched form (dispatch, combine).
+// Routing: who goes where (route), what each mode does (mix), and their dispatched form (dispatch, combine). The same of a feed-forward
+// network's experts, which is written dispatched at once: an expert's rows do not look back, so nothing is cached.
 
 #ifndef CHIMERA_DIALECT_IR_ROUTING_OPS_TD
 #define CHIMERA_DIALECT_IR_ROUTING_OPS_TD
@@ -217,6 +218,95 @@ def CombineOp : Chimera_RowOp<"combine", [AllTypesMatch<["residual", "result"]>,
     type($residual) `,` type($mode) `,` type($inverse) `,` type($gate) (`,` type($outputs)^)?
   }];
   let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Experts of a feed-forward network
+//===----------------------------------------------------------------------===//
+
+def RouteExpertsOp : Chimera_RowOp<"route_experts", [AllTypesMatch<["logits", "weights"]>,
+                                                    DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "which experts each row takes, and how much of each";
+  let description = [{
+    For each row, with E experts and their scores s, by `score` the softmax of the logits over all E or the sigmoid of each:
+
+        chosen  = the `count` experts with the greatest s + bias, or without a bias the greatest logits  (a tie: the lower index)
+        w_e     = scale * s_e                                                 for a chosen expert, else 0
+        w_e     = scale * s_e / sum of s over the chosen ones                 with `normalized`
+
+    so the softmax is over the chosen experts alone where it is normalized. (Shazeer et al. 2017; Fedus et al. 2021; sigmoids with a bias
+    that only chooses: DeepSeek-AI 2024, "DeepSeek-V3".) To the sum of sigmoids 1e-20 is added. Of logits that are NaN exactly `count` are
+    chosen, too. A row depends on its own logits alone. The gradient comes through the weights; the choice and the bias have none.
+
+    logits and weights [R, E], bias [E] in T, chosen i8 [R, E], 1 for a chosen expert and 0 for any other.
+
+    Example: two experts of eight, weighted by the softmax over these two.
+    ```mlir
+    %chosen, %weights = chimera.route_experts <softmax> %logits {count = 2 : i64, normalized} : tensor<?x8xf32> -> tensor<?x8xi8>
+    ```
+  }];
+  let arguments = (ins ExpertScoreAttr:$score, AccMatrix:$logits, Optional<WeightVector>:$bias, I64Attr:$count,
+                       UnitAttr:$normalized, DefaultValuedAttr<F64Attr, "::llvm::APFloat(1.0)">:$scale);
+  let results = (outs ChoiceMatrix:$chosen, AccMatrix:$weights);
+  let assemblyFormat = [{
+    $score $logits (`bias` $bias^)? attr-dict `:` type($logits) (`bias` type($bias)^)? `->` type($chosen)
+  }];
+  let hasVerifier = 1;
+}
+
+def DispatchExpertsOp : Chimera_Op<"dispatch_experts", [Pure]> {
+  let summary = "the rows of each expert";
+  let description = [{
+    `slices[e]` is the rows of `rows` that chose expert e, in their order. A row is in as many slices as it chose experts, which are `count` at
+    most, so that all slices together have memory for `count` times the rows. chosen i8 [R, E], as `chimera.route_experts` gives it.
+
+    Example:
+    ```mlir
+    %first, %second, %third = chimera.dispatch_experts %chosen rows %rows {count = 2 : i64} : tensor<?x3xi8> -> !chimera.rows, !chimera.rows, !chimera.rows
+    ```
+  }];
+  let arguments = (ins ChoiceMatrix:$chosen, RowsType:$rows, I64Attr:$count);
+  let results = (outs Variadic<RowsType>:$slices);
+  let assemblyFormat = "$chosen `rows` $rows attr-dict `:` type($chosen) `->` type($slices)";
+  let hasVerifier = 1;
+}
+
+def AddExpertOp : Chimera_RowOp<"add_expert", [AllTypesMatch<["input", "output", "result"]>,
+                                              DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "what one expert puts out, weighted, added to the rows that took it";
+  let description = [{
+    `result[r] = input[r] + weights[r, expert] * output[i]` for the i-th row r of `from`, the product rounded before the sum; any other row
+    keeps `input[r]`, bit for bit. Experts that are added one after the other, in the order of their indices, give each row a sum
+    that does not depend on the rows beside it.
+
+    input and result [R, D], weights [R, E], output [from, D] in T.
+
+    Example:
+    ```mlir
+    %y1 = chimera.add_expert %y0, %o weights %w at 2 from %third : tensor<?x64xf32>, tensor<?x8xf32>
+    ```
+  }];
+  let arguments = (ins AccMatrix:$input, AccMatrix:$output, AccMatrix:$weights, I64Attr:$expert, RowsType:$from);
+  let results = (outs AccMatrix:$result);
+  let assemblyFormat = [{
+    $input `,` $output `weights` $weights `at` $expert `from` $from attr-dict `:` type($input) `,` type($weights)
+  }];
+  let hasVerifier = 1;
+}
+
+def ZerosOp : Chimera_RowOp<"zeros", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "rows of +0";
+  let description = [{
+    What experts are added to where nothing else is. [R, C] in T.
+
+    Example:
+    ```mlir
+    %y = chimera.zeros rows %rows : tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins RowsType:$rows);
+  let results = (outs AccMatrix:$result);
+  let assemblyFormat = "`rows` $rows attr-dict `:` type($result)";
 }
 
 #endif // CHIMERA_DIALECT_IR_ROUTING_OPS_TD

@@ -183,6 +183,28 @@ LogicalResult CombineGradOp::verify() {
   return checkSameElement(*this, "gate", getGate(), "dresult", getDresult());
 }
 
+Value RouteExpertsGradOp::getRowSource() {
+  return getLogits();
+}
+
+LogicalResult RouteExpertsGradOp::verify() {
+  if (failed(checkPositive(*this, "scale", getScale()))) {
+    return failure();
+  }
+  return checkColumns(*this, "chosen", getChosen(), columnsOf(getLogits()));
+}
+
+Value AddExpertGradOp::getRowSource() {
+  return getFrom();
+}
+
+LogicalResult AddExpertGradOp::verify() {
+  if (failed(checkSameElement(*this, "dresult", getDresult(), "dweight", getDweight()))) {
+    return failure();
+  }
+  return checkExpert(*this, getExpert(), getWeights(), "dresult", getDresult());
+}
+
 Value ScatterOp::getRowSource() {
   return getTo();
 }

@@ -191,7 +191,8 @@ def ScatterOp : Chimera_RowOp<"scatter", [SameVariadicOperandSize]> {
 def ScatterColumnsOp : Chimera_RowOp<"scatter_columns", [SameVariadicOperandSize]> {
   let summary = "row vectors of subsets, put into columns in the batch's order";
   let description = [{
-    `result[r, columns[i]]` is the sum, from +0, of piece i's entry for row r; 0 elsewhere: the gradient of `chimera.write_weight`. Piece i
+    `result[r, columns[i]]` is the sum, from +0, of piece i's entry for row r; 0 elsewhere: the gradient of `chimera.write_weight`, and of weights
+    of experts. Piece i
     [.] has one entry a row of `from[i]`, result [R, K], in T.
 
     Example:
@@ -203,6 +204,51 @@ def ScatterColumnsOp : Chimera_RowOp<"scatter_columns", [SameVariadicOperandSize
   let arguments = (ins Variadic<RowVector>:$pieces, DenseI64ArrayAttr:$columns, Variadic<RowsType>:$from, RowsType:$to);
   let results = (outs AccMatrix:$result);
   let assemblyFormat = "$pieces `at` $columns `from` $from `to` $to attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def RouteExpertsGradOp : Chimera_RowOp<"route_experts_grad", [AllTypesMatch<["logits", "dweights", "dlogits"]>]> {
+  let summary = "gradient of a router of experts by its logits";
+  let description = [{
+    Of `chimera.route_experts`, through its weights, the choice being what it is. With g_e = scale * dweights_e for a chosen expert, else 0:
+
+        softmax              dlogits_e = p_e (g_e - sum_i g_i p_i)                                   p over all experts
+        softmax, normalized  the same with p over the chosen ones; 0 for any other
+        sigmoid              dlogits_e = g_e s_e (1 - s_e)
+        sigmoid, normalized  dlogits_e = (g_e - sum_i g_i s_i / S) / S s_e (1 - s_e)                 S the sum of s over the chosen ones
+
+    logits, dweights and dlogits [R, E] in T, chosen i8 [R, E].
+
+    Example:
+    ```mlir
+    %dl = chimera.route_experts_grad <softmax> %logits, %chosen, %dw {normalized} : tensor<?x8xf32>, tensor<?x8xi8>
+    ```
+  }];
+  let arguments = (ins ExpertScoreAttr:$score, AccMatrix:$logits, ChoiceMatrix:$chosen, AccMatrix:$dweights, UnitAttr:$normalized,
+                       DefaultValuedAttr<F64Attr, "::llvm::APFloat(1.0)">:$scale);
+  let results = (outs AccMatrix:$dlogits);
+  let assemblyFormat = "$score $logits `,` $chosen `,` $dweights attr-dict `:` type($logits) `,` type($chosen)";
+  let hasVerifier = 1;
+}
+
+def AddExpertGradOp : Chimera_RowOp<"add_expert_grad", [AllTypesMatch<["dresult", "output", "doutput"]>]> {
+  let summary = "gradients of the addition of an expert";
+  let description = [{
+    Of `chimera.add_expert`: for the i-th row r of `from`, `doutput[i] = weights[r, expert] dresult[r]` and `dweight[i] = dresult[r] .
+    output[i]`. The gradient by the input is dresult itself.
+
+    dresult [R, D], weights [R, E], output and doutput [from, D], dweight [from] in T.
+
+    Example:
+    ```mlir
+    %do, %dw = chimera.add_expert_grad %dy, %o weights %w at 2 from %third : tensor<?x64xf32>, tensor<?x8xf32> -> tensor<?xf32>
+    ```
+  }];
+  let arguments = (ins AccMatrix:$dresult, AccMatrix:$output, AccMatrix:$weights, I64Attr:$expert, RowsType:$from);
+  let results = (outs AccMatrix:$doutput, RowVector:$dweight);
+  let assemblyFormat = [{
+    $dresult `,` $output `weights` $weights `at` $expert `from` $from attr-dict `:` type($dresult) `,` type($weights) `->` type($dweight)
+  }];
   let hasVerifier = 1;
 }
 

@@ -62,6 +62,10 @@ private:
   std::pair<DenseF64ArrayAttr, DenseI64ArrayAttr> capacity();
   Value buildMix(Value residual, Value h, const std::vector<Mode> &modes, const Routing &routing);
   Value buildFeedForward(Value z);
+  Value buildNetwork(Value u, StringRef name);
+  Value buildExperts(Value u);
+  ir::RouteExpertsOp routeExperts(Value logits, Value bias, const ExpertConfig &experts);
+  Value addExpert(Value sum, Value output, Value weights, int64_t expert, Value from);
 
   bool weighted() const { return config.router.writeGate && config.hasRouter(model.getLayer()); }
   ArrayAttr modesAttr(const std::vector<Mode> &modes) {
@@ -226,22 +230,72 @@ Value FunctionBuilder::buildMix(Value residual, Value h, const std::vector<Mode>
   return mix.getResult();
 }
 
-Value FunctionBuilder::buildFeedForward(Value z) {
-  if (!config.hasFeedForward(model.getLayer()))
-    return z;
+/// down(f(gate u) * (up u)), or down(f(up u)), of the parameters NAME.gate_proj.weight and so on.
+Value FunctionBuilder::buildNetwork(Value u, StringRef name) {
   OpBuilder &builder = model.ops();
-  Value u = model.norm(config.norm, z, "ffn_norm");
+  auto product = [&](Value x, const char *matrix) { return model.linear(x, (name + "." + matrix).str()); };
   auto activation = ir::ActivationAttr::get(builder.getContext(), toIr(config.mlpActivation));
-  Value gate = config.mlpGated ? model.scale(model.linear(u, "ffn.gate_proj"), config.mlpGateMultiplier) : Value();
-  Value up = model.linear(u, "ffn.up_proj");
+  Value gate = config.mlpGated ? model.scale(product(u, "gate_proj"), config.mlpGateMultiplier) : Value();
+  Value up = product(u, "up_proj");
   Value hidden;
   if (config.mlpGated)
     hidden = builder.create<ir::GluOp>(model.loc(), up.getType(), activation, gate, up);
   else
     hidden = builder.create<ir::ActivateOp>(model.loc(), up.getType(), activation, up);
-  Value down = model.scale(model.linear(hidden, "ffn.down_proj"), config.mlpOutputMultiplier);
-  Value output = model.added(down, "post_ffn_norm");
-  return builder.create<ir::AddOp>(model.loc(), z.getType(), z, output);
+  return model.scale(product(hidden, "down_proj"), config.mlpOutputMultiplier);
+}
+
+ir::RouteExpertsOp FunctionBuilder::routeExperts(Value logits, Value bias, const ExpertConfig &experts) {
+  OpBuilder &builder = model.ops();
+  auto score = ir::ExpertScoreAttr::get(builder.getContext(), experts.score == ExpertScore::Softmax
+                                                                  ? ir::ExpertScore::Softmax
+                                                                  : ir::ExpertScore::Sigmoid);
+  Type chosen = RankedTensorType::get({ShapedType::kDynamic, experts.count}, builder.getI8Type());
+  UnitAttr normalized = experts.normalized ? builder.getUnitAttr() : UnitAttr();
+  return builder.create<ir::RouteExpertsOp>(model.loc(), chosen, logits.getType(), score, logits, bias,
+                                            model.i64(experts.active), normalized, model.f64(experts.scale));
+}
+
+Value FunctionBuilder::addExpert(Value sum, Value output, Value weights, int64_t expert, Value from) {
+  return model.ops().create<ir::AddExpertOp>(model.loc(), sum.getType(), sum, output, weights, model.i64(expert), from);
+}
+
+/// The network that all tokens take, and onto it, in the order of the experts, what each makes of the tokens that chose
+/// it. Routers come first: products of one input are stacked up to the next routing.
+Value FunctionBuilder::buildExperts(Value u) {
+  OpBuilder &builder = model.ops();
+  const ExpertConfig &experts = config.experts;
+  Value bias = experts.bias ? model.parameter("ffn.router.bias") : Value();
+  ir::RouteExpertsOp route = routeExperts(model.linear(u, model.parameter("ffn.router.weight")), bias, experts);
+  Value gate;
+  if (experts.sharedGate) {
+    ExpertConfig shared; // the sigmoid of one logit
+    shared.count = shared.active = 1;
+    shared.score = ExpertScore::Sigmoid;
+    gate = routeExperts(model.linear(u, model.parameter("ffn.router.shared.weight")), Value(), shared).getWeights();
+  }
+  Value shared = experts.sharedIntermediateSize > 0 ? buildNetwork(u, "ffn") : Value();
+  Value sum = shared;
+  if (!shared || gate)
+    sum = builder.create<ir::ZerosOp>(model.loc(), model.rowsOfAccumulators(config.hiddenSize), rows);
+  if (gate)
+    sum = addExpert(sum, shared, gate, 0, rows);
+  SmallVector<Type> sliceTypes(static_cast<size_t>(experts.count), rows.getType());
+  auto dispatch = builder.create<ir::DispatchExpertsOp>(model.loc(), sliceTypes, route.getChosen(), rows,
+                                                        model.i64(experts.active));
+  for (auto [expert, slice] : llvm::enumerate(dispatch.getSlices())) {
+    Value output = buildNetwork(model.gather(u, rows, slice), "ffn.experts." + std::to_string(expert));
+    sum = addExpert(sum, output, route.getWeights(), static_cast<int64_t>(expert), slice);
+  }
+  return sum;
+}
+
+Value FunctionBuilder::buildFeedForward(Value z) {
+  if (!config.hasFeedForward(model.getLayer()))
+    return z;
+  Value u = model.norm(config.norm, z, "ffn_norm");
+  Value output = config.hasExperts(model.getLayer()) ? buildExperts(u) : buildNetwork(u, "ffn");
+  return model.ops().create<ir::AddOp>(model.loc(), z.getType(), z, model.added(output, "post_ffn_norm"));
 }
 
 void FunctionBuilder::buildLayer(int64_t layer) {

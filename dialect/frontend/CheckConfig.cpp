@@ -10,6 +10,7 @@ namespace chimera {
 namespace {
 
 constexpr int64_t widestRow = (int64_t{1} << 31) - 1;    ///< of an activation, in elements
+constexpr int64_t mostExpertsOfModel = int64_t{1} << 16;
 constexpr double mostElements = 9007199254740992.0;      ///< 2^53, of all parameters
 constexpr double mostCacheElements = 1125899906842624.0; ///< 2^50, of one sequence's fixed part of the cache
 
@@ -82,6 +83,19 @@ void checkMamba2(const Config &config, ErrorSink &errors) {
                                            text(widestRow) + " are supported");
 }
 
+void checkExperts(const Config &config, ErrorSink &errors) {
+  if (config.experts.active > config.experts.count)
+    errors.atKey(config.style == CheckpointStyle::Chimera ? "experts.active" : "num_experts_per_tok",
+                 "must be at most the number of experts (" + text(config.experts.count) + "), got " +
+                     text(config.experts.active));
+  int64_t all = 0;
+  for (int64_t layer = 0; layer < config.numLayers; ++layer)
+    all += config.hasExperts(layer) ? config.experts.count : 0;
+  if (all > mostExpertsOfModel)
+    errors.plain("all layers together would have " + text(all) + " experts; at most " + text(mostExpertsOfModel) +
+                 " are supported");
+}
+
 /// The elements of all slot-wise parts of one sequence's cache (lists grow and are not counted).
 double cacheElements(const Config &config) {
   double tail = static_cast<double>(config.tokenConvKernel) * config.hiddenSize;
@@ -107,6 +121,7 @@ void checkConfig(const Config &config, ErrorSink &errors) {
     checkAttention(config, errors);
   if (config.uses(Mode::Ssm) && config.ssm.kind == SsmKind::Mamba2)
     checkMamba2(config, errors);
+  checkExperts(config, errors);
   if (errors.failed())
     return;
   double elements = 0.0;

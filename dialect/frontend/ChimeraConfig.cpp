@@ -174,6 +174,29 @@ void readCapacity(ObjectReader &router, RouterConfig &config) {
       config.maxTokens[static_cast<size_t>(mode)] = reader.integer(modeName(mode), std::nullopt, 0, largestCount);
 }
 
+/// The experts of the feed-forward network, and the network beside them.
+void readExperts(ObjectReader &parent, Config &config) {
+  if (!parent.has("experts"))
+    return;
+  ObjectReader reader = parent.child("experts");
+  reader.allowOnly({"count", "active", "intermediate_size", "score", "normalized", "scale", "bias",
+                    "shared_intermediate_size", "shared_gate", "layers"});
+  ExpertConfig &experts = config.experts;
+  experts.count = reader.integer("count", std::nullopt, 1, mostExperts);
+  experts.active = reader.integer("active", std::nullopt, 1, mostExperts);
+  experts.intermediateSize = reader.integer("intermediate_size", std::nullopt, 1, largestSize);
+  experts.score = reader.choice<ExpertScore>(
+      "score", ExpertScore::Softmax, {{"softmax", ExpertScore::Softmax}, {"sigmoid", ExpertScore::Sigmoid}});
+  experts.normalized = reader.boolean("normalized", false);
+  experts.scale = readMultiplier(reader, "scale");
+  experts.bias = reader.boolean("bias", false);
+  experts.sharedIntermediateSize = reader.integer("shared_intermediate_size", 0, 0, largestSize);
+  experts.sharedGate = reader.boolean("shared_gate", false);
+  if (experts.sharedGate && experts.sharedIntermediateSize == 0)
+    reader.error("shared_gate", "needs a network to gate, of a shared_intermediate_size above 0");
+  experts.layers = readLayerSwitches(reader, "layers", config);
+}
+
 void readRouter(ObjectReader &parent, Config &config) {
   ObjectReader reader = parent.child("router");
   reader.allowOnly({"kind", "hidden_size", "input_norm", "temperature", "gate", "bias_in_gate", "write_gate", "target",
@@ -251,7 +274,8 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
                     "modes",
                     "parallel_modes",
                     "ssm",
-                    "router"},
+                    "router",
+                    "experts"},
                    {"training"});
   readSizes(reader, config);
   readMaxPositions(reader, config);
@@ -286,6 +310,7 @@ void readChimeraConfig(ObjectReader &reader, Config &config) {
   readAttention(reader, config);
   readSsm(reader, config);
   readRouter(reader, config);
+  readExperts(reader, config);
 }
 
 } // namespace chimera

@@ -91,6 +91,11 @@ CheckpointStyle readStyle(ObjectReader &reader) {
                                          {"bamba", CheckpointStyle::Bamba},
                                          {"falcon_h1", CheckpointStyle::FalconH1},
                                          {"granitemoehybrid", CheckpointStyle::GraniteMoeHybrid},
+                                         {"qwen2_moe", CheckpointStyle::Qwen2Moe},
+                                         {"qwen3_moe", CheckpointStyle::Qwen3Moe},
+                                         {"mixtral", CheckpointStyle::Mixtral},
+                                         {"granitemoe", CheckpointStyle::GraniteMoe},
+                                         {"granitemoeshared", CheckpointStyle::GraniteMoe},
                                          {"chimera-lm", CheckpointStyle::ChimeraLm}});
 }
 

@@ -36,6 +36,7 @@ enum class SsmKind : uint8_t { Mamba2, Lti };
 /// silu; the tanh form of GELU; the square of ReLU.
 enum class ActivationKind : uint8_t { Silu, GeluTanh, Relu2 };
 enum class RouterKind : uint8_t { Linear, Mlp };
+enum class ExpertScore : uint8_t { Softmax, Sigmoid };
 enum class GateKind : uint8_t { One, Prob };
 enum class CacheWrite : uint8_t { Routed, All };
 enum class IdentityOutput : uint8_t { Zero, NormedInput };
@@ -99,6 +100,20 @@ struct RouterConfig {
   double balancerClip = 4.0;
 };
 
+/// The mixture of experts in the place of the feed-forward network, and the network that all tokens take beside them.
+struct ExpertConfig {
+  int64_t count = 0;            ///< E; 0: there are none
+  int64_t active = 0;           ///< K, the experts that each token takes
+  int64_t intermediateSize = 0; ///< of each expert
+  ExpertScore score = ExpertScore::Softmax;
+  bool normalized = false;            ///< the scores of the chosen ones are divided by their sum
+  double scale = 1.0;                 ///< multiplies them
+  bool bias = false;                  ///< a bias is added to the scores where experts are chosen
+  int64_t sharedIntermediateSize = 0; ///< of the network that all tokens take; 0: there is none
+  bool sharedGate = false;            ///< that network is multiplied by the sigmoid of a product
+  std::vector<bool> layers;           ///< [L]: whether a layer has experts; empty: all that have a network do
+};
+
 /// Which names and layouts the tensors of the checkpoint have.
 enum class CheckpointStyle : uint8_t {
   Chimera,
@@ -116,6 +131,10 @@ enum class CheckpointStyle : uint8_t {
   Bamba,
   FalconH1,
   GraniteMoeHybrid,
+  Qwen2Moe,
+  Qwen3Moe,
+  Mixtral,
+  GraniteMoe,
   MambaSsm,
   ChimeraLm
 };
@@ -129,7 +148,7 @@ struct Config {
   int64_t numAttentionHeads = 0; ///< H; 0 unless swa or full is used
   int64_t numKeyValueHeads = 0;  ///< Hkv
   int64_t headDim = 0;           ///< Dk
-  int64_t intermediateSize = 0;  ///< of the feed-forward network; 0: none
+  int64_t intermediateSize = 0;  ///< of the feed-forward network, where it has no experts; 0: none
   std::vector<bool> ffnLayers;   ///< [L]: whether a layer has that network; empty: all do, if there is one
   bool normUnitOffset = false;   ///< norms (rms; not the router's nor those of Mamba-2) multiply by 1 + weight
   bool postNorms = false;        ///< what mixer and feed-forward network put out is normalised before it is added
@@ -174,6 +193,7 @@ struct Config {
   std::vector<std::vector<Mode>> droppedModes;
   SsmConfig ssm;
   RouterConfig router;
+  ExpertConfig experts;
 
   /// Whether some layer has `mode`.
   bool uses(Mode mode) const;
@@ -196,7 +216,14 @@ struct Config {
   double attentionScale(int64_t layer, Mode mode) const;
   /// Whether layer `layer` has a feed-forward network.
   bool hasFeedForward(int64_t layer) const {
-    return intermediateSize > 0 && (ffnLayers.empty() || ffnLayers[static_cast<size_t>(layer)]);
+    bool isOn = ffnLayers.empty() || ffnLayers[static_cast<size_t>(layer)];
+    return isOn && (intermediateSize > 0 || choosesExperts(layer));
+  }
+  /// Whether that network is a mixture of experts.
+  bool hasExperts(int64_t layer) const { return hasFeedForward(layer) && choosesExperts(layer); }
+  /// The width of the network that all tokens of layer `layer` take, beside experts or without; 0: there is none.
+  int64_t networkSize(int64_t layer) const {
+    return !hasFeedForward(layer) ? 0 : hasExperts(layer) ? experts.sharedIntermediateSize : intermediateSize;
   }
   /// Whether layer `layer` mixes: a single mode `identity` that puts out zero, with nothing beside it, is no mixer.
   bool hasMixer(int64_t layer) const;
@@ -212,6 +239,12 @@ struct Config {
   int64_t ssmConvChannels() const { return ssmInner() + 2 * ssm.groups * ssm.stateSize; }
   /// Mamba-2: the width of [z, x, B, C, dt].
   int64_t ssmProjection() const { return ssmInner() + ssmConvChannels() + ssmHeads(); }
+
+private:
+  /// Whether layer `layer` has experts if it has a feed-forward network.
+  bool choosesExperts(int64_t layer) const {
+    return experts.count > 0 && (experts.layers.empty() || experts.layers[static_cast<size_t>(layer)]);
+  }
 };
 
 /// A config, or one line that says which file and key is wrong and how.

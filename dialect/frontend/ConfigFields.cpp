@@ -152,6 +152,25 @@ bool readPerLayer(ObjectReader &reader, std::string_view key, const Config &conf
   return true;
 }
 
+std::vector<int64_t> readLayerList(ObjectReader &reader, std::string_view key, const Config &config) {
+  const JsonValue *indices = reader.find(key);
+  if (!indices)
+    return {};
+  if (indices->kind != JsonValue::Kind::Array)
+    reader.error(key, "must be a list of layers, got " + indices->describe());
+  std::vector<int64_t> layers;
+  for (size_t i = 0; i < indices->items.size(); ++i) {
+    const JsonValue &item = indices->items[i];
+    if (item.kind == JsonValue::Kind::Integer && item.integer >= 0 && item.integer < config.numLayers)
+      layers.push_back(item.integer);
+    else
+      reader.error(std::string(key) + "[" + std::to_string(i) + "]", "must be a whole number from 0 to " +
+                                                                         std::to_string(config.numLayers - 1) +
+                                                                         ", got " + item.describe());
+  }
+  return layers;
+}
+
 bool isText(const JsonValue &entry, std::string_view text) {
   return entry.kind == JsonValue::Kind::String && entry.text == text;
 }

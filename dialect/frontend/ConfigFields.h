@@ -13,6 +13,7 @@ namespace chimera {
 
 inline constexpr int64_t largestSize = int64_t{1} << 20; ///< of a hidden size, a vocabulary, a number of heads, ...
 inline constexpr int64_t mostLayers = 1024;
+inline constexpr int64_t mostExperts = 1024;
 inline constexpr int64_t largestWindow = int64_t{1} << 30;
 inline constexpr int64_t largestCount = int64_t{1} << 53; ///< of tokens
 
@@ -38,6 +39,9 @@ void readRopeScaling(ObjectReader &reader, std::string_view key, RopeScaling &sc
 /// refuses is an error: it must be `what`. False, and nothing taken, where the key is absent.
 bool readPerLayer(ObjectReader &reader, std::string_view key, const Config &config, std::string_view what,
                   const std::function<bool(size_t layer, const JsonValue &entry)> &take);
+
+/// The layers that are listed by number at `key`; none where the key is absent.
+std::vector<int64_t> readLayerList(ObjectReader &reader, std::string_view key, const Config &config);
 
 /// Whether `entry` is that text.
 bool isText(const JsonValue &entry, std::string_view text);

@@ -51,14 +51,18 @@ void readLlama(ObjectReader &reader, Config &config) {
   readDense(reader, config, {std::nullopt, 11008});
 }
 
-/// llama whose layers all look back at the last sliding_window tokens, the current one included; null: at all.
+/// All layers look back at the last sliding_window tokens, the current one included.
+void readWindow(ObjectReader &reader, Config &config) {
+  config.window = reader.integer("sliding_window", 4096, 1, largestWindow);
+  config.layerModes.assign(config.numLayers, {Mode::Swa});
+}
+
+/// llama with a window; null: without.
 void readMistral(ObjectReader &reader, Config &config) {
   checkForeignKeys(reader, denseKeys({"sliding_window"}), {});
   readDense(reader, config, {8, 14336});
-  if (reader.isNull("sliding_window"))
-    return;
-  config.window = reader.integer("sliding_window", 4096, 1, largestWindow);
-  config.layerModes.assign(config.numLayers, {Mode::Swa});
+  if (!reader.isNull("sliding_window"))
+    readWindow(reader, config);
 }
 
 /// Which layers look back through a window: those that layer_types says, or, where use_sliding_window is true, those
@@ -103,6 +107,91 @@ void readGranite(ObjectReader &reader, Config &config) {
       reader, denseKeys({"embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling"}), {});
   readDense(reader, config, {std::nullopt, 11008});
   readGraniteMultipliers(reader, config);
+}
+
+/// The keys of families with experts besides `others`, and those of them that only training reads.
+std::vector<std::string_view> expertKeys(std::initializer_list<std::string_view> others) {
+  std::vector<std::string_view> keys = denseKeys({"num_experts", "num_local_experts", "num_experts_per_tok"});
+  keys.insert(keys.end(), others);
+  return keys;
+}
+const std::vector<std::string_view> expertTraining = {"output_router_logits", "router_aux_loss_coef",
+                                                      "router_jitter_noise"};
+
+/// Experts in the layers that decoder_sparse_step counts, but those that mlp_only_layers lists. Their weights are the
+/// softmax over all, divided by the sum of the chosen ones' where norm_topk_prob is true.
+void readQwenExperts(ObjectReader &reader, Config &config, int64_t count, int64_t active, int64_t size) {
+  ExpertConfig &experts = config.experts;
+  readExperts(reader, config, readExpertCount(reader, count, 0), active);
+  experts.intermediateSize = reader.integer("moe_intermediate_size", size, 1, largestSize);
+  experts.normalized = reader.boolean("norm_topk_prob", false);
+  int64_t step = reader.integer("decoder_sparse_step", 1, 1, largestCount);
+  for (int64_t layer = 0; layer < config.numLayers; ++layer)
+    experts.layers.push_back((layer + 1) % step == 0);
+  for (int64_t layer : readLayerList(reader, "mlp_only_layers", config))
+    experts.layers[static_cast<size_t>(layer)] = false;
+}
+
+/// qwen2 with experts, and beside them a network that all tokens take, times the sigmoid of a product.
+void readQwen2Moe(ObjectReader &reader, Config &config) {
+  checkForeignKeys(reader,
+                   expertKeys({"qkv_bias", "moe_intermediate_size", "shared_expert_intermediate_size",
+                               "norm_topk_prob", "decoder_sparse_step", "mlp_only_layers"}),
+                   expertTraining);
+  readDense(reader, config, {16, 5632, 16});
+  requireBoolean(reader, "attention_bias", true);
+  requireBoolean(reader, "mlp_bias", false);
+  config.qkvBias = reader.boolean("qkv_bias", true);
+  config.attentionOutBias = false;
+  readQwenExperts(reader, config, 60, 4, 1408);
+  config.experts.sharedIntermediateSize = reader.integer("shared_expert_intermediate_size", 5632, 1, largestSize);
+  config.experts.sharedGate = true;
+}
+
+/// qwen3 with experts.
+void readQwen3Moe(ObjectReader &reader, Config &config) {
+  checkForeignKeys(
+      reader,
+      expertKeys({"moe_intermediate_size", "norm_topk_prob", "decoder_sparse_step", "mlp_only_layers"}),
+      expertTraining);
+  readDense(reader, config, {4, 6144});
+  requireBoolean(reader, "mlp_bias", false);
+  config.qkNorm = true;
+  readQwenExperts(reader, config, 128, 8, 768);
+}
+
+/// Experts in every layer, all of the size that the config calls intermediate_size, weighted by the softmax over the
+/// chosen ones.
+void readPlainExperts(ObjectReader &reader, Config &config) {
+  requireBoolean(reader, "mlp_bias", false);
+  readExperts(reader, config, readExpertCount(reader, 8, 1), 2);
+  config.experts.normalized = true;
+  config.experts.intermediateSize = config.intermediateSize;
+  config.intermediateSize = 0;
+}
+
+/// mistral with experts, and without a window unless there is a number (Jiang et al. 2024, "Mixtral of experts").
+void readMixtral(ObjectReader &reader, Config &config) {
+  checkForeignKeys(reader, expertKeys({"sliding_window"}), expertTraining);
+  DenseDefaults defaults{8, 14336};
+  defaults.ropeTheta = 1000000.0;
+  readDense(reader, config, defaults);
+  config.normEps = reader.number("rms_norm_eps", 1e-5, NumberRange::positive());
+  if (reader.hasValue("sliding_window"))
+    readWindow(reader, config);
+  readPlainExperts(reader, config);
+}
+
+/// granite with experts; granitemoeshared has a network beside them that all tokens take.
+void readGraniteMoe(ObjectReader &reader, Config &config) {
+  checkForeignKeys(reader,
+                   expertKeys({"embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling",
+                               "shared_intermediate_size"}),
+                   expertTraining);
+  readDense(reader, config, {std::nullopt, 11008});
+  readGraniteMultipliers(reader, config);
+  readPlainExperts(reader, config);
+  config.experts.sharedIntermediateSize = reader.integer("shared_intermediate_size", 0, 0, largestSize);
 }
 
 /// llama of which some layers do not rotate (Yang et al. 2025, "Rope to Nope and back again"). In no_rope_layers 1
@@ -305,6 +394,14 @@ void readForeignConfig(ObjectReader &reader, Config &config) {
     return readFalconH1(reader, config);
   case CheckpointStyle::GraniteMoeHybrid:
     return readGraniteMoeHybrid(reader, config);
+  case CheckpointStyle::Qwen2Moe:
+    return readQwen2Moe(reader, config);
+  case CheckpointStyle::Qwen3Moe:
+    return readQwen3Moe(reader, config);
+  case CheckpointStyle::Mixtral:
+    return readMixtral(reader, config);
+  case CheckpointStyle::GraniteMoe:
+    return readGraniteMoe(reader, config);
   case CheckpointStyle::ChimeraLm:
     return readChimeraLm(reader, config);
   case CheckpointStyle::Chimera:

@@ -268,6 +268,19 @@ void readGraniteMultipliers(ObjectReader &reader, Config &config) {
   config.attentionMultiplier = reader.number("attention_multiplier", 1.0, NumberRange::positive());
 }
 
+int64_t readExpertCount(ObjectReader &reader, int64_t byDefault, int64_t least) {
+  int64_t count = reader.integer("num_experts", byDefault, least, mostExperts);
+  int64_t local = reader.integer("num_local_experts", count, least, mostExperts);
+  if (reader.has("num_experts") && local != count)
+    reader.error("num_local_experts", "differs from 'num_experts'");
+  return local;
+}
+
+void readExperts(ObjectReader &reader, Config &config, int64_t count, int64_t activeByDefault) {
+  config.experts.count = count;
+  config.experts.active = reader.integer("num_experts_per_tok", activeByDefault, 1, mostExperts);
+}
+
 std::vector<std::string_view> attentionKeys(std::initializer_list<std::string_view> others) {
   std::vector<std::string_view> keys = {
       "model_type",          "vocab_size",          "hidden_size",         "num_hidden_layers",

@@ -38,6 +38,12 @@ void readAttention(ObjectReader &reader, Config &config, std::optional<int64_t> 
 /// Granite's four multipliers; that of the scores is 1 where it is absent.
 void readGraniteMultipliers(ObjectReader &reader, Config &config);
 
+/// The number of experts, which is num_experts or num_local_experts; 0: there are none.
+int64_t readExpertCount(ObjectReader &reader, int64_t byDefault, int64_t least);
+
+/// `count` experts in every layer, of which each token takes num_experts_per_tok.
+void readExperts(ObjectReader &reader, Config &config, int64_t count, int64_t activeByDefault);
+
 /// The keys that readSizes, readAttention, readRope and requireSilu read, rms_norm_eps and tie_word_embeddings, which
 /// all families of attention have, and `others`.
 std::vector<std::string_view> attentionKeys(std::initializer_list<std::string_view> others);

@@ -58,20 +58,8 @@ namespace {
 /// The layers listed at `key` attend, the others are Mamba-2.
 void readAttentionLayers(ObjectReader &reader, std::string_view key, Config &config) {
   config.layerModes.assign(config.numLayers, {Mode::Ssm});
-  const JsonValue *indices = reader.find(key);
-  if (!indices)
-    return;
-  if (indices->kind != JsonValue::Kind::Array)
-    reader.error(key, "must be a list of layers, got " + indices->describe());
-  for (size_t i = 0; i < indices->items.size(); ++i) {
-    const JsonValue &item = indices->items[i];
-    if (item.kind == JsonValue::Kind::Integer && item.integer >= 0 && item.integer < config.numLayers)
-      config.layerModes[item.integer] = {Mode::Full};
-    else
-      reader.error(std::string(key) + "[" + std::to_string(i) + "]", "must be a whole number from 0 to " +
-                                                                         std::to_string(config.numLayers - 1) +
-                                                                         ", got " + item.describe());
-  }
+  for (int64_t layer : readLayerList(reader, key, config))
+    config.layerModes[layer] = {Mode::Full};
 }
 
 /// The keys of Mamba-2 that bamba and its relatives have. `width`: that of x and z; without it mamba_expand says it.
@@ -191,18 +179,34 @@ void readFalconH1(ObjectReader &reader, Config &config) {
   readFalconMultipliers(reader, config);
 }
 
-/// Granite 4.0 H without experts: Mamba-2 in most layers, attention without rotation in some, the multipliers of
-/// granite, and a feed-forward network whose first two matrices are one.
+namespace {
+
+/// The network that all tokens take, whose first two matrices are one, and the experts beside it, if there are any.
+void readGraniteNetworks(ObjectReader &reader, Config &config, int64_t experts) {
+  config.intermediateSize = reader.integer("shared_intermediate_size", 1024, 1, largestSize);
+  if (experts == 0)
+    return;
+  readExperts(reader, config, experts, 2);
+  config.experts.normalized = true;
+  config.experts.sharedIntermediateSize = config.intermediateSize;
+  config.experts.intermediateSize = reader.integer("intermediate_size", 11008, 1, largestSize);
+}
+
+} // namespace
+
+/// Granite 4.0 H: Mamba-2 in most layers, attention without rotation in some, the multipliers of granite.
 void readGraniteMoeHybrid(ObjectReader &reader, Config &config) {
-  checkForeignKeys(
-      reader,
+  int64_t experts = readExpertCount(reader, 8, 0);
+  std::vector<std::string_view> keys =
       hybridKeys({"shared_intermediate_size", "embedding_multiplier", "residual_multiplier", "attention_multiplier",
-                  "logits_scaling", "position_embedding_type", "layer_types", "num_local_experts"}),
-      {"mamba_chunk_size", "time_step_min", "time_step_max", "init_method", "normalization_function",
-       // Of the experts, which are not there.
-       "intermediate_size", "num_experts_per_tok", "output_router_logits", "router_aux_loss_coef"});
-  if (reader.integer("num_local_experts", 8, 0, largestCount) != 0)
-    reader.error("num_local_experts", "a mixture of experts is not supported; only 0 is");
+                  "logits_scaling", "position_embedding_type", "layer_types", "num_local_experts", "num_experts"});
+  std::vector<std::string_view> others = {"mamba_chunk_size",     "time_step_min",          "time_step_max",
+                                          "init_method",          "normalization_function", "output_router_logits",
+                                          "router_aux_loss_coef"};
+  // Of the experts, which may not be there.
+  std::vector<std::string_view> &list = experts > 0 ? keys : others;
+  list.insert(list.end(), {"intermediate_size", "num_experts_per_tok"});
+  checkForeignKeys(reader, keys, others);
   readSizes(reader, config);
   config.layerModes.assign(config.numLayers, {Mode::Ssm});
   readPerLayer(reader, "layer_types", config, "\"mamba\" or \"attention\"", [&](size_t layer, const JsonValue &entry) {
@@ -210,7 +214,7 @@ void readGraniteMoeHybrid(ObjectReader &reader, Config &config) {
     config.layerModes[layer] = {attends ? Mode::Full : Mode::Ssm};
     return attends || isText(entry, "mamba");
   });
-  config.intermediateSize = reader.integer("shared_intermediate_size", 1024, 1, largestSize);
+  readGraniteNetworks(reader, config, experts);
   config.normEps = reader.number("rms_norm_eps", 1e-6, NumberRange::positive());
   readHybrid(reader, config, std::nullopt, 1.0);
   bool rotates = reader.choice<bool>("position_embedding_type", false, {{"nope", false}, {"rope", true}});

@@ -16,6 +16,7 @@ struct Rename {
 struct NameTable {
   std::string_view layerPrefix; ///< theirs, up to the layer's number
   std::vector<Rename> global, inLayer;
+  std::vector<Rename> inExpertLayer = {}; ///< come before inLayer where a layer has experts
 };
 
 NameTable llamaNames() {
@@ -91,7 +92,15 @@ NameTable graniteMoeHybridNames() {
            {"ffn_norm.", "post_attention_layernorm."},
            {"ffn.gate_proj.", "shared_mlp.input_linear."},
            {"ffn.up_proj.", "shared_mlp.input_linear."},
-           {"ffn.down_proj.", "shared_mlp.output_linear."}}};
+           {"ffn.down_proj.", "shared_mlp.output_linear."},
+           {"ffn.router.", "block_sparse_moe.router.layer."}}};
+}
+
+/// llama's names, and in layers with experts those of `experts` first.
+NameTable withExperts(std::vector<Rename> experts) {
+  NameTable table = llamaNames();
+  table.inExpertLayer = std::move(experts);
+  return table;
 }
 
 NameTable chimeraLmNames() {
@@ -135,6 +144,20 @@ NameTable namesOf(CheckpointStyle style) {
     return bambaNames();
   case CheckpointStyle::GraniteMoeHybrid:
     return graniteMoeHybridNames();
+  case CheckpointStyle::Qwen2Moe:
+    return withExperts({{"ffn.router.shared.", "mlp.shared_expert_gate."},
+                        {"ffn.router.", "mlp.gate."},
+                        {"ffn.experts.", "mlp.experts."},
+                        {"ffn.", "mlp.shared_expert."}});
+  case CheckpointStyle::Qwen3Moe:
+    return withExperts({{"ffn.router.", "mlp.gate."}});
+  case CheckpointStyle::Mixtral:
+    return withExperts({{"ffn.router.", "block_sparse_moe.gate."}});
+  case CheckpointStyle::GraniteMoe: {
+    NameTable table = llamaNames();
+    table.inExpertLayer = graniteMoeHybridNames().inLayer;
+    return table;
+  }
   case CheckpointStyle::ChimeraLm:
     return chimeraLmNames();
   case CheckpointStyle::Chimera:
@@ -150,13 +173,38 @@ std::string rename(const std::vector<Rename> &table, std::string_view name) {
   return std::string(name);
 }
 
-std::string sourceName(const NameTable &table, std::string_view name) {
-  constexpr std::string_view layers = "layers.";
-  if (name.substr(0, layers.size()) != layers)
+constexpr std::string_view layersPrefix = "layers.";
+
+std::string sourceName(const Config &config, const NameTable &table, std::string_view name) {
+  if (name.substr(0, layersPrefix.size()) != layersPrefix)
     return rename(table.global, name);
-  size_t end = name.find('.', layers.size()) + 1; // past the layer's number
-  std::string_view number = name.substr(layers.size(), end - layers.size());
-  return std::string(table.layerPrefix) + std::string(number) + rename(table.inLayer, name.substr(end));
+  size_t end = name.find('.', layersPrefix.size()) + 1; // past the layer's number
+  std::string number(name.substr(layersPrefix.size(), end - layersPrefix.size()));
+  std::vector<Rename> renames = config.hasExperts(std::stoll(number)) ? table.inExpertLayer : std::vector<Rename>();
+  renames.insert(renames.end(), table.inLayer.begin(), table.inLayer.end());
+  return std::string(table.layerPrefix) + number + rename(renames, name.substr(end));
+}
+
+/// Sets the source of a matrix of an expert where it is not called as ours is. Those of granite's experts are one below
+/// the other in tensors [E, 2 F, D] and [E, D, F].
+void nameExpert(const Config &config, ParameterSpec &spec) {
+  constexpr std::string_view experts = ".ffn.experts.";
+  size_t at = spec.name.find(experts);
+  if (at == std::string::npos)
+    return;
+  size_t dot = spec.name.find('.', at + experts.size());
+  int64_t expert = std::stoll(spec.name.substr(at + experts.size(), dot - at - experts.size()));
+  bool isGate = io::endsWith(spec.name, ".gate_proj.weight"), isDown = io::endsWith(spec.name, ".down_proj.weight");
+  std::string block = "model." + spec.name.substr(0, at) + ".block_sparse_moe.";
+  if (config.style == CheckpointStyle::Mixtral)
+    spec.source = block + "experts." + std::to_string(expert) + (isGate ? ".w1" : isDown ? ".w2" : ".w3") + ".weight";
+  if (config.style != CheckpointStyle::GraniteMoeHybrid && config.style != CheckpointStyle::GraniteMoe)
+    return;
+  int64_t count = config.experts.count, size = config.experts.intermediateSize;
+  spec.source = block + (isDown ? "output_linear" : "input_linear") + ".weight";
+  spec.sourceShape = isDown ? std::vector<int64_t>{count, config.hiddenSize, size}
+                            : std::vector<int64_t>{count, 2 * size, config.hiddenSize};
+  spec.sourceRow = expert * spec.sourceShape[1] + (isGate || isDown ? 0 : size);
 }
 
 /// Where a part of a tensor begins, in rows, and how many rows the tensor has.
@@ -167,9 +215,10 @@ struct PartOfRows {
 
 /// The parameters that are parts of one tensor in the checkpoint.
 std::vector<PartOfRows> partsOfRows(const Config &config) {
-  int64_t inner = config.intermediateSize, queries = config.numAttentionHeads * config.headDim,
+  int64_t inner = config.experts.count > 0 ? config.experts.sharedIntermediateSize : config.intermediateSize;
+  int64_t queries = config.numAttentionHeads * config.headDim,
           keys = config.numKeyValueHeads * config.headDim, all = queries + 2 * keys;
-  if (config.style == CheckpointStyle::GraniteMoeHybrid)
+  if (config.style == CheckpointStyle::GraniteMoeHybrid || config.style == CheckpointStyle::GraniteMoe)
     return {{"ffn.gate_proj.", 0, 2 * inner}, {"ffn.up_proj.", inner, 2 * inner}};
   if (config.style == CheckpointStyle::MambaSsm)
     return {{"ffn.up_proj.", 0, 2 * inner},
@@ -191,7 +240,8 @@ void nameSources(const Config &config, std::vector<ParameterSpec> &parameters) {
   NameTable table = namesOf(config.style);
   std::vector<PartOfRows> parts = partsOfRows(config);
   for (ParameterSpec &spec : parameters) {
-    spec.source = sourceName(table, spec.name);
+    spec.source = sourceName(config, table, spec.name);
+    nameExpert(config, spec);
     for (const PartOfRows &part : parts)
       if (spec.name.find(std::string(".") + std::string(part.name)) != std::string::npos) {
         spec.sourceRow = part.first;

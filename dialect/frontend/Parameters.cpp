@@ -41,14 +41,32 @@ private:
       norm("post_mixer_norm", config.norm);
     if (config.hasFeedForward(layer)) {
       norm("ffn_norm", config.norm);
-      if (config.mlpGated)
-        linear("ffn.gate_proj", config.intermediateSize, width, config.mlpBias);
-      linear("ffn.up_proj", config.intermediateSize, width, config.mlpBias);
-      linear("ffn.down_proj", width, config.intermediateSize, config.mlpBias);
+      if (config.hasExperts(layer))
+        addExperts();
+      if (int64_t size = config.networkSize(layer))
+        addNetwork("ffn.", size);
       if (config.postNorms)
         norm("post_ffn_norm", config.norm);
     }
     prefix.clear();
+  }
+
+  void addExperts() {
+    const ExpertConfig &experts = config.experts;
+    accumulator("ffn.router.weight", {experts.count, config.hiddenSize});
+    if (experts.bias)
+      accumulator("ffn.router.bias", {experts.count}, /*optional=*/true);
+    if (experts.sharedGate)
+      accumulator("ffn.router.shared.weight", {1, config.hiddenSize});
+    for (int64_t expert = 0; expert < experts.count; ++expert)
+      addNetwork("ffn.experts." + std::to_string(expert) + ".", experts.intermediateSize);
+  }
+
+  void addNetwork(const std::string &name, int64_t size) {
+    if (config.mlpGated)
+      linear(name + "gate_proj", size, config.hiddenSize, config.mlpBias);
+    linear(name + "up_proj", size, config.hiddenSize, config.mlpBias);
+    linear(name + "down_proj", config.hiddenSize, size, config.mlpBias);
   }
 
   void addRouter(int64_t modes) {

@@ -127,6 +127,18 @@ static std::vector<int64_t> readShape(const JsonReader &json, int64_t &elements)
   return shape;
 }
 
+/// How many rows of so many elements a tensor has, which some of its first dimensions count; none: its rows are others.
+static std::optional<int64_t> rowsOfSource(const std::vector<int64_t> &source, int64_t rowElements, bool mayFold) {
+  for (size_t leading = 1; leading == 1 || (mayFold && leading < source.size()); ++leading) {
+    int64_t rows = 1, own = 1;
+    for (size_t i = 0; i < source.size(); ++i)
+      (i < leading ? rows : own) *= source[i];
+    if (own == rowElements)
+      return rows;
+  }
+  return std::nullopt;
+}
+
 /// A parameter that is a part of a tensor: whole rows, which lie in it.
 static void readSourceRow(const JsonReader &json, Parameter &parameter) {
   const std::vector<int64_t> &shape = parameter.shape, &source = parameter.sourceShape;
@@ -136,12 +148,13 @@ static void readSourceRow(const JsonReader &json, Parameter &parameter) {
     json.fail("has a source_row but no rows");
   if (json.failed())
     return;
-  if (parameter.sourceElements / source[0] != parameter.elements / shape[0])
+  std::optional<int64_t> rows = rowsOfSource(source, parameter.elements / shape[0], shape.size() > 1);
+  if (!rows)
     json.fail("the rows of source_shape must have as many elements as those of shape");
-  if (source[0] < shape[0])
+  else if (*rows < shape[0])
     json.fail("source_shape must have at least as many rows as shape");
   if (!json.failed())
-    parameter.sourceRow = json.at("source_row").integer(0, source[0] - shape[0]);
+    parameter.sourceRow = json.at("source_row").integer(0, *rows - shape[0]);
 }
 
 static void readParameter(const JsonReader &json, Manifest &manifest) {

@@ -61,6 +61,11 @@ struct Parameter {
   int64_t sourceElements = 0;          ///< That of the source shape.
   int64_t bytes = 0;
 
+  /// How many rows as long as its own the checkpoint's tensor has; 1 for a scalar.
+  int64_t sourceRows() const {
+    return elements == 0 || shape.empty() ? (sourceShape.empty() ? 1 : sourceShape[0])
+                                          : sourceElements / (elements / shape[0]);
+  }
   /// Where its elements begin among those of the checkpoint's tensor.
   int64_t sourceBegin() const { return sourceRow == 0 ? 0 : sourceRow * (elements / shape[0]); }
 };

@@ -28,10 +28,13 @@ static std::string faultOf(const SourceTensor &tensor, const std::vector<Paramet
       return rowsText(end, parameter.sourceRow);
     // A scalar has no rows, but is whole.
     bool isWhole = parameter.elements == parameter.sourceElements;
-    end = isWhole ? (tensor.shape.empty() ? 1 : tensor.shape[0]) : parameter.sourceRow + parameter.shape[0];
+    end = isWhole ? parameter.sourceRows() : parameter.sourceRow + parameter.shape[0];
+    if (before && parameter.sourceRows() != before->sourceRows())
+      return "parameters " + io::quote(before->name) + " and " + io::quote(parameter.name) +
+             " do not agree on its rows";
     before = &parameter;
   }
-  return tensor.shape.empty() || end == tensor.shape[0] ? std::string() : rowsText(end, tensor.shape[0]);
+  return end == before->sourceRows() ? std::string() : rowsText(end, before->sourceRows());
 }
 
 runtime::Result<std::vector<SourceTensor>> sourceTensors(const std::vector<Parameter> &parameters) {

@@ -113,6 +113,8 @@ TEST_P(Int8Test, HasTheBitsOfAPlainBinaryWithTheRoundedWeights) {
 
 TEST_P(Int8Test, IsNearTheExactWeights) {
   Compared compared(modelCases()[GetParam().model], GetParam().build);
+  if (compared.model.config.experts.active < compared.model.config.experts.count)
+    GTEST_SKIP() << "with other weights tokens may choose other experts, which are not near";
   SCOPED_TRACE("config:\n" + compared.modelCase.configText);
   std::vector<Logits> expected = compared.run(compared.model, compared.plain);
   std::vector<std::vector<int8_t>> forced;

@@ -201,6 +201,42 @@ TEST(Config, BlocksMayMultiplyWhatTheyReadAndPutOut) {
   });
 }
 
+TEST(Config, NetworksMayHaveExperts) {
+  const std::string some = R"("count": 4, "active": 2, "intermediate_size": 6)";
+  Config config = valid(small(R"(, "experts": {)" + some + "}"));
+  EXPECT_EQ(config.experts.count, 4);
+  EXPECT_EQ(config.experts.active, 2);
+  EXPECT_EQ(config.experts.score, ExpertScore::Softmax);
+  EXPECT_EQ(config.experts.scale, 1.0);
+  EXPECT_FALSE(config.experts.normalized || config.experts.bias || config.experts.sharedGate);
+  EXPECT_TRUE(config.hasExperts(0) && config.hasExperts(1));
+  EXPECT_EQ(config.networkSize(0), 0);
+  config = valid(small(R"(, "experts": {"score": "sigmoid", "normalized": true, "scale": 2.5, "bias": true,
+      "shared_intermediate_size": 5, "shared_gate": true, "layers": [false, true], )" + some + "}"));
+  EXPECT_EQ(config.experts.score, ExpertScore::Sigmoid);
+  EXPECT_EQ(config.experts.scale, 2.5);
+  EXPECT_TRUE(config.experts.normalized && config.experts.bias && config.experts.sharedGate);
+  EXPECT_FALSE(config.hasExperts(0));
+  EXPECT_EQ(config.networkSize(0), config.intermediateSize);
+  EXPECT_EQ(config.networkSize(1), 5);
+  EXPECT_FALSE(valid(small(R"(, "ffn_layers": [false, true], "experts": {)" + some + "}")).hasExperts(0));
+  std::string many = small(R"(, "experts": {"count": 1000, "active": 2, "intermediate_size": 6})");
+  many.replace(many.find("\"num_hidden_layers\": 2"), 22, "\"num_hidden_layers\": 99");
+  expectErrors({
+      {small(R"(, "experts": {"count": 4, "intermediate_size": 6})"), "key 'experts.active': missing"},
+      {small(R"(, "experts": {"count": 4, "active": 5, "intermediate_size": 6})"),
+       "key 'experts.active': must be at most the number of experts (4), got 5"},
+      {small(R"(, "experts": {"score": "tanh", )" + some + "}"),
+       "key 'experts.score': must be one of \"softmax\", \"sigmoid\", got \"tanh\""},
+      {small(R"(, "experts": {"shared_gate": true, )" + some + "}"),
+       "key 'experts.shared_gate': needs a network to gate, of a shared_intermediate_size above 0"},
+      {small(R"(, "experts": {"layers": [true], )" + some + "}"),
+       "key 'experts.layers': must be a list with an entry for each of the 2 layers, got 1"},
+      {small(R"(, "experts": {"top_k": 2, )" + some + "}"), "key 'experts.top_k': unknown"},
+      {many, "all layers together would have 99000 experts; at most 65536 are supported"},
+  });
+}
+
 TEST(Config, NetworksHaveActivationsAndMayHaveNoGate) {
   Config plain = valid(small());
   EXPECT_EQ(plain.mlpActivation, ActivationKind::Silu);

@@ -380,7 +380,7 @@ TEST(ForeignConfig, RelativesOfLlamaHaveTheirOwnDefaults) {
   EXPECT_TRUE(smollm3.tieWordEmbeddings);
 }
 
-TEST(ForeignConfig, GraniteHybridsAreReadWithoutExperts) {
+TEST(ForeignConfig, GraniteHybridsMayHaveExperts) {
   const std::string sizes = R"(, "mamba_n_heads": 8, "mamba_d_state": 4, "num_attention_heads": 4)";
   auto with = [&](const std::string &more) { return sizesOf("granitemoehybrid", sizes + more); };
   Config config = valid(with(R"(, "num_local_experts": 0)"));
@@ -398,11 +398,81 @@ TEST(ForeignConfig, GraniteHybridsAreReadWithoutExperts) {
   EXPECT_EQ(specs["layers.3.ffn.down_proj.weight"].source, "model.layers.3.shared_mlp.output_linear.weight");
   EXPECT_FALSE(specs["layers.3.ffn.down_proj.weight"].sourceRow);
   EXPECT_FALSE(config.rotates(0));
-  EXPECT_EQ(errorOf(with("")), "key 'num_local_experts': a mixture of experts is not supported; only 0 is");
+  EXPECT_EQ(config.experts.count, 0);
+  config = valid(with(R"(, "intermediate_size": 12)"));
+  EXPECT_EQ(config.experts.count, 8);
+  EXPECT_EQ(config.experts.active, 2);
+  EXPECT_EQ(config.experts.intermediateSize, 12);
+  EXPECT_EQ(config.experts.sharedIntermediateSize, 1024);
+  EXPECT_TRUE(config.experts.normalized && config.experts.score == ExpertScore::Softmax);
+  specs = byName(config);
+  EXPECT_EQ(specs["layers.3.ffn.router.weight"].source, "model.layers.3.block_sparse_moe.router.layer.weight");
+  EXPECT_EQ(specs["layers.3.ffn.up_proj.weight"].source, "model.layers.3.shared_mlp.input_linear.weight");
+  EXPECT_EQ(specs["layers.3.ffn.up_proj.weight"].sourceRow, 1024);
+  for (auto [ours, theirs, shape, row] :
+       {std::tuple("gate", "input", std::vector<int64_t>{8, 24, 64}, 120),
+        std::tuple("up", "input", std::vector<int64_t>{8, 24, 64}, 132),
+        std::tuple("down", "output", std::vector<int64_t>{8, 64, 12}, 320)}) {
+    const ParameterSpec &spec = specs["layers.3.ffn.experts.5." + std::string(ours) + "_proj.weight"];
+    EXPECT_EQ(spec.source, "model.layers.3.block_sparse_moe." + std::string(theirs) + "_linear.weight");
+    EXPECT_EQ(spec.sourceShape, shape);
+    EXPECT_EQ(spec.sourceRow, row);
+  }
   EXPECT_EQ(errorOf(with(R"(, "num_local_experts": 0, "layer_types": ["mamba", "conv", "mamba", "mamba", "mamba"])")),
             "key 'layer_types[1]': must be \"mamba\" or \"attention\", got \"conv\"");
   EXPECT_EQ(errorOf(with(R"(, "num_local_experts": 0, "position_embedding_type": "alibi")")),
             "key 'position_embedding_type': must be one of \"nope\", \"rope\", got \"alibi\"");
+}
+
+TEST(ForeignConfig, FamiliesWithExpertsHaveTheirOwnDefaults) {
+  Config qwen3 = valid(sizesOf("qwen3_moe"));
+  EXPECT_TRUE(qwen3.qkNorm);
+  EXPECT_EQ(qwen3.numKeyValueHeads, 4);
+  EXPECT_EQ(qwen3.intermediateSize, 6144);
+  EXPECT_EQ(qwen3.experts.count, 128);
+  EXPECT_EQ(qwen3.experts.active, 8);
+  EXPECT_EQ(qwen3.experts.intermediateSize, 768);
+  EXPECT_FALSE(qwen3.experts.normalized || qwen3.experts.sharedIntermediateSize > 0);
+  EXPECT_TRUE(qwen3.hasExperts(0) && qwen3.networkSize(0) == 0);
+  // The library's fifth version has another name for it.
+  EXPECT_EQ(valid(sizesOf("qwen3_moe", R"(, "num_local_experts": 16)")).experts.count, 16);
+  Config some = valid(sizesOf("qwen3_moe", R"(, "decoder_sparse_step": 2, "mlp_only_layers": [3])"));
+  EXPECT_EQ(some.experts.layers, (std::vector<bool>{false, true, false, false, false}));
+  EXPECT_EQ(some.networkSize(0), 6144);
+  EXPECT_FALSE(valid(sizesOf("qwen3_moe", R"(, "num_experts": 0)")).hasExperts(1));
+  EXPECT_EQ(errorOf(sizesOf("qwen3_moe", R"(, "num_experts": 8, "num_local_experts": 16)")),
+            "key 'num_local_experts': differs from 'num_experts'");
+  EXPECT_EQ(errorOf(sizesOf("qwen3_moe", R"(, "mlp_only_layers": [1, 5])")),
+            "key 'mlp_only_layers[1]': must be a whole number from 0 to 4, got 5");
+  EXPECT_EQ(errorOf(sizesOf("qwen3_moe", R"(, "num_experts": 4)")),
+            "key 'num_experts_per_tok': must be at most the number of experts (4), got 8");
+  EXPECT_EQ(errorOf(sizesOf("qwen3_moe", R"(, "use_sliding_window": true)")),
+            "key 'use_sliding_window': only false is supported for this model_type");
+
+  Config qwen2 = valid(sizesOf("qwen2_moe", R"(, "num_attention_heads": 16)"));
+  EXPECT_TRUE(qwen2.qkvBias && !qwen2.attentionOutBias && qwen2.experts.sharedGate);
+  EXPECT_EQ(qwen2.experts.sharedIntermediateSize, 5632);
+  EXPECT_FALSE(valid(sizesOf("qwen2_moe", R"(, "qkv_bias": false)")).qkvBias);
+  std::map<std::string, ParameterSpec> specs = byName(valid(sizesOf("qwen2_moe", R"(, "mlp_only_layers": [0])")));
+  EXPECT_EQ(specs["layers.0.ffn.up_proj.weight"].source, "model.layers.0.mlp.up_proj.weight");
+  EXPECT_EQ(specs["layers.1.ffn.up_proj.weight"].source, "model.layers.1.mlp.shared_expert.up_proj.weight");
+  EXPECT_EQ(specs["layers.1.ffn.router.shared.weight"].source, "model.layers.1.mlp.shared_expert_gate.weight");
+  EXPECT_EQ(specs["layers.1.ffn.experts.7.up_proj.weight"].source, "model.layers.1.mlp.experts.7.up_proj.weight");
+
+  Config mixtral = valid(sizesOf("mixtral"));
+  EXPECT_EQ(mixtral.ropeTheta, 1e6);
+  EXPECT_EQ(mixtral.normEps, 1e-5);
+  EXPECT_EQ(mixtral.layerModes[0], std::vector<Mode>{Mode::Full});
+  EXPECT_TRUE(mixtral.experts.normalized);
+  EXPECT_EQ(mixtral.experts.intermediateSize, 14336);
+  EXPECT_EQ(valid(sizesOf("mixtral", R"(, "sliding_window": 9)")).layerModes[0], std::vector<Mode>{Mode::Swa});
+  EXPECT_EQ(byName(mixtral)["layers.2.ffn.experts.1.up_proj.weight"].source,
+            "model.layers.2.block_sparse_moe.experts.1.w3.weight");
+
+  Config granite = valid(sizesOf("granitemoe"));
+  EXPECT_EQ(granite.experts.intermediateSize, 11008);
+  EXPECT_EQ(granite.experts.sharedIntermediateSize, 0);
+  EXPECT_EQ(valid(sizesOf("granitemoeshared", R"(, "shared_intermediate_size": 7)")).networkSize(4), 7);
 }
 
 TEST(ForeignConfig, YarnIsMadeForTheModelsOwnLength) {

@@ -87,3 +87,36 @@ func.func @combine(%x0: tensor<?x8xf32>, %mode: tensor<?xi8>, %gate: tensor<?xf3
       : tensor<?x8xf32>, tensor<?xi8>, tensor<?xi32>, tensor<?xf32>, tensor<?x8xf32>, tensor<?x8xf32>
   return %z : tensor<?x8xf32>
 }
+
+// What an expert puts out is weighted and added to the rows that took it, in place, by its last product.
+// CHECK-LABEL: func.func @expert
+// CHECK-SAME: %[[U:[a-z0-9]+]]: tensor<?x8xf32>, %[[C:[a-z0-9]+]]: tensor<?x2xi8>, %[[W:[a-z0-9]+]]: tensor<?x2xf32>, %[[ROWS:[a-z0-9]+]]: !chimera.rows
+// CHECK: %[[S:.*]]:2 = chimera.dispatch_experts %[[C]] rows %[[ROWS]]
+// CHECK: %[[Z:.*]] = chimera.zeros rows %[[ROWS]]
+// CHECK: %[[A:.*]] = chimera.fused_linear %[[U]], [%{{.*}}] gather %[[S]]#0 {activation = #chimera.activation<relu2>, epilogue = #chimera.epilogue<activate>}
+// CHECK: %[[Y:.*]] = chimera.fused_linear %[[A]], [%{{.*}}] onto %[[Z]] gate %[[W]] {epilogue = #chimera.epilogue<residual>, gate_column = 0 : i64}
+// CHECK-NEXT: return %[[Y]]
+func.func @expert(%u: tensor<?x8xf32>, %chosen: tensor<?x2xi8>, %w: tensor<?x2xf32>, %rows: !chimera.rows {chimera.step = "rows"}) -> tensor<?x8xf32> {
+  %s:2 = chimera.dispatch_experts %chosen rows %rows {count = 1 : i64} : tensor<?x2xi8> -> !chimera.rows, !chimera.rows
+  %z = chimera.zeros rows %rows : tensor<?x8xf32>
+  %t = chimera.gather %u from %rows to %s#0 : tensor<?x8xf32> to tensor<?x8xf32>
+  %wu = chimera.param "up" : tensor<6x8xf32>
+  %h = chimera.linear %t, %wu : tensor<?x8xf32>, tensor<6x8xf32> -> tensor<?x6xf32>
+  %a = chimera.activate <relu2>, %h : tensor<?x6xf32>
+  %wd = chimera.param "down" : tensor<8x6xf32>
+  %o = chimera.linear %a, %wd : tensor<?x6xf32>, tensor<8x6xf32> -> tensor<?x8xf32>
+  %y = chimera.add_expert %z, %o weights %w at 0 from %s#0 : tensor<?x8xf32>, tensor<?x2xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// Not where what it is added to is needed later.
+// CHECK-LABEL: func.func @expert_beside
+// CHECK: chimera.add_expert
+func.func @expert_beside(%a: tensor<?x6xf32>, %w: tensor<?x2xf32>, %rows: !chimera.rows {chimera.step = "rows"}) -> tensor<?x8xf32> {
+  %z = chimera.zeros rows %rows : tensor<?x8xf32>
+  %wd = chimera.param "down" : tensor<8x6xf32>
+  %o = chimera.linear %a, %wd : tensor<?x6xf32>, tensor<8x6xf32> -> tensor<?x8xf32>
+  %y = chimera.add_expert %z, %o weights %w at 0 from %rows : tensor<?x8xf32>, tensor<?x2xf32>
+  %r = chimera.add %y, %z : tensor<?x8xf32>
+  return %r : tensor<?x8xf32>
+}

@@ -622,3 +622,33 @@ func.func @gradients_of_parameters(%rows: !chimera.rows {chimera.step = "rows"},
 
 // expected-error @+1 {{there is a symbol @kernels already, which this pass would add: has it run before?}}
 func.func private @kernels()
+
+// -----
+
+// Experts: one permutation with as many entries a row as it takes experts; sums grow in place, unless they are needed again.
+// CHECK-LABEL: func.func @experts
+// CHECK-SAME: %[[L:[a-z0-9]+]]: tensor<?x2xf32>, %[[X:[a-z0-9]+]]: tensor<?x8xf32>, %[[ROWS:[a-z0-9]+]]: !chimera.rows
+// CHECK: %[[ROUTE:.*]]:2 = chimera.call @chimera_route_experts_f32_1of2_softmax_scale1(%[[ROWS]], %[[L]])
+// CHECK-SAME: order = array<i64: 0, 1, 2, 3>, starts = array<i64: 0>}
+// CHECK-NEXT: %[[SORT:.*]]:3 = chimera.call @chimera_dispatch_experts_2(%[[ROWS]], %[[ROUTE]]#0) grid <tokens = 0, seqs = 0, outputs = 0, constant = 1,
+// CHECK-SAME: starts = array<i64: 3, 4>} : (!chimera.rows, tensor<?x2xi8>) -> (tensor<?x1xi32>, tensor<?xi32>, tensor<?xi32>)
+// CHECK-NEXT: %[[S0:.*]] = chimera.slice_rows %[[SORT]]#0, %[[SORT]]#1 of %[[ROWS]]
+// CHECK-NEXT: %[[S1:.*]] = chimera.slice_rows %[[SORT]]#0, %[[SORT]]#2 of %[[ROWS]]
+// CHECK-NEXT: %[[T:.*]] = chimera.call @chimera_gather_f32_8(%[[S0]], %[[X]])
+// CHECK-NEXT: %[[Z:.*]] = chimera.call @chimera_zeros_f32_8(%[[ROWS]])
+// CHECK-NEXT: %[[Y:.*]] = chimera.call @chimera_add_expert_f32_8_of2(%[[S0]], %[[T]], %[[ROUTE]]#1, %[[Z]])
+// CHECK-SAME: {constants = array<i64: 0>, layer = -1 : i64, op = "chimera.add_expert", order = array<i64: 0, 1, 2, 3>, updated = array<i64: 3>}
+// CHECK-NEXT: %[[COPY:.*]] = chimera.call @chimera_columns_{{.*}}(%[[ROWS]], %[[Y]])
+// CHECK-NEXT: %[[V:.*]] = chimera.call @chimera_add_expert_f32_8_of2(%[[S1]], %[[T]], %[[ROUTE]]#1, %[[COPY]])
+// CHECK-SAME: constants = array<i64: 1>
+// CHECK-NEXT: return %[[Y]], %[[V]]
+func.func @experts(%l: tensor<?x2xf32>, %x: tensor<?x8xf32>, %rows: !chimera.rows {chimera.step = "rows"}, %forced: tensor<?x3xi8> {chimera.step = "forced"})
+    -> (tensor<?x8xf32>, tensor<?x8xf32>) attributes {chimera.limits = array<i64: 64, 64>} {
+  %chosen, %w = chimera.route_experts <softmax> %l {count = 1 : i64} : tensor<?x2xf32> -> tensor<?x2xi8>
+  %s:2 = chimera.dispatch_experts %chosen rows %rows {count = 1 : i64} : tensor<?x2xi8> -> !chimera.rows, !chimera.rows
+  %t = chimera.gather %x from %rows to %s#0 : tensor<?x8xf32> to tensor<?x8xf32>
+  %z = chimera.zeros rows %rows : tensor<?x8xf32>
+  %y = chimera.add_expert %z, %t weights %w at 0 from %s#0 : tensor<?x8xf32>, tensor<?x2xf32>
+  %v = chimera.add_expert %y, %t weights %w at 1 from %s#1 : tensor<?x8xf32>, tensor<?x2xf32>
+  return %y, %v : tensor<?x8xf32>, tensor<?x8xf32>
+}

@@ -158,6 +158,18 @@ TEST(Manifest, RowsOfATensorAreKept) {
                          "m.chm");
   ASSERT_TRUE(bool(parsed)) << parsed.error().message;
   EXPECT_EQ(parsed->parameters[0].sourceBegin(), 24);
+  EXPECT_EQ(parsed->parameters[0].sourceRows(), 20);
+  // A tensor of several matrices has the rows of all of them.
+  parsed = parseManifest(manifestWith({{"shape", {11, 6}}, {"source_shape", {4, 22, 6}}, {"source_row", 77}}).dump(),
+                         "m.chm");
+  ASSERT_TRUE(bool(parsed)) << parsed.error().message;
+  EXPECT_EQ(parsed->parameters[0].sourceBegin(), 462);
+  EXPECT_EQ(parsed->parameters[0].sourceRows(), 88);
+  parsed = parseManifest(manifestWith({{"shape", {11, 6}}, {"source_shape", {4, 22, 6}}, {"source_row", 78}}).dump(),
+                         "m.chm");
+  ASSERT_FALSE(bool(parsed));
+  EXPECT_NE(parsed.error().message.find("source_row: must be in 0 .. 77, is 78"), std::string::npos)
+      << parsed.error().message;
 }
 
 TEST(Manifest, AWrongRowIsNamed) {

@@ -305,11 +305,9 @@ TEST(State, BeginsAsChimeraInitWrites) {
   EXPECT_EQ(failure->message, "toy.chm: parameter 'embed_tokens.weight' is not of this config");
 }
 
-TEST(State, BeginsAsChimeraInitWritesWhereTensorsArePutTogether) {
-  ConfigOrError read = parseConfig(R"({"model_type": "granitemoehybrid", "vocab_size": 11, "hidden_size": 64,
-      "num_hidden_layers": 1, "num_attention_heads": 4, "mamba_n_heads": 8, "mamba_d_state": 4,
-      "shared_intermediate_size": 6, "num_local_experts": 0})",
-                                   "config.json");
+/// State begins with what chimera-init writes for the config.
+static void expectInitialTensors(const std::string &text) {
+  ConfigOrError read = parseConfig(text, "config.json");
   ASSERT_TRUE(std::holds_alternative<Config>(read)) << std::get<std::string>(read);
   const Config &model = std::get<Config>(read);
   json manifest = manifestOf(model);
@@ -324,6 +322,15 @@ TEST(State, BeginsAsChimeraInitWritesWhereTensorsArePutTogether) {
     EXPECT_EQ(tensors[tensor.name].shape, tensor.shape) << tensor.name;
     EXPECT_EQ(numbers<float>(tensors[tensor.name]), tensor.values) << tensor.name;
   }
+}
+
+TEST(State, BeginsAsChimeraInitWritesWhereTensorsArePutTogether) {
+  // A tensor of two matrices, and such of all experts.
+  for (const char *experts : {R"("num_local_experts": 0)", R"("num_local_experts": 3, "intermediate_size": 5)"})
+    expectInitialTensors(std::string(R"({"model_type": "granitemoehybrid", "vocab_size": 11, "hidden_size": 64,
+      "num_hidden_layers": 1, "num_attention_heads": 4, "mamba_n_heads": 8, "mamba_d_state": 4,
+      "shared_intermediate_size": 6, )") +
+                         experts + "}");
 }
 
 TEST(State, ANaNInAParameterIsFound) {

@@ -3,7 +3,15 @@
 
 #include "test/support/OracleModel.h"
 
+#include <algorithm>
+
 namespace chimera::test {
+
+size_t clearTokens(const OracleResult &result, double margin) {
+  return std::find_if(result.expertMargins.begin(), result.expertMargins.end(),
+                      [&](double own) { return !(own > margin); }) -
+         result.expertMargins.begin();
+}
 
 OracleResult runOracle(const Config &config, const TensorMap &parameters, const std::vector<int> &tokens,
                        const RoutingTable *forced, OperandRounding rounding) {
@@ -16,6 +24,7 @@ OracleResult runOracle(const Config &config, const TensorMap &parameters, const 
     result.routing.emplace_back();
     result.logits.push_back(
         evaluation.step(tokens[t], forced ? &forced->at(t) : nullptr, nullptr, result.routing.back()));
+    result.expertMargins.push_back(evaluation.expertMargin);
   }
   result.smallestMargin = evaluation.smallestMargin;
   result.refusals = evaluation.refusals;

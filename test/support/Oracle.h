@@ -28,12 +28,19 @@ struct OracleResult {
   std::vector<std::vector<double>> logits;
   /// [T][L]: the admitted mode, by canonical index.
   RoutingTable routing;
-  /// The least distance between the best and the second best router score over all tokens and layers with a router: how
-  /// close any decision was. Infinity without routers.
+  /// The least distance between the best and the second best router score, or of the last expert that was chosen from the
+  /// next, over all tokens and layers: how close any decision was. Infinity without routers.
   double smallestMargin;
+  /// [T]: how much the last of the experts that a token took was better than the next, in the layer where that was
+  /// closest. Infinity where there is no such choice.
+  std::vector<double> expertMargins;
   /// How many tokens, over all layers, were refused by the mode they wanted.
   int64_t refusals;
 };
+
+/// How many of the first tokens all chose their experts by more than `margin`: those that an evaluation which rounds
+/// differently sends to the same experts.
+size_t clearTokens(const OracleResult &result, double margin);
 
 /// Runs one sequence. `parameters` holds every tensor by the name it has in a model directory; an absent router bias is
 /// zero. With `forced`, its modes override admission; counts follow what is forced.

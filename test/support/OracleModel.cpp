@@ -34,6 +34,7 @@ std::vector<T> Evaluation<T>::step(int token, const std::vector<int8_t> *forced,
   std::vector<T> x =
       scaled(slice(embedding.values, static_cast<size_t>(token) * width, width), config.embeddingMultiplier);
   modes.resize(layers.size());
+  expertMargin = std::numeric_limits<double>::infinity();
   for (size_t layer = 0; layer < layers.size(); ++layer)
     x = runLayer(layer, x, forced ? forced->at(layer) : static_cast<int8_t>(kNotForced),
                  noise ? noise + layer * kModeCount : nullptr, modes[layer]);
@@ -59,7 +60,8 @@ std::vector<T> Evaluation<T>::runLayer(size_t layer, const std::vector<T> &x, in
   Routing<T> routing = route(layer, h, forced, noise);
   mode = routing.mode;
   std::vector<T> z = hasMixer(layer) ? mix(layer, x, h, routing) : x;
-  bool hasNetwork = config.intermediateSize > 0 && (config.ffnLayers.empty() || config.ffnLayers[layer]);
+  bool hasNetwork = (config.intermediateSize > 0 || hasExperts(layer)) &&
+                    (config.ffnLayers.empty() || config.ffnLayers[layer]);
   return hasNetwork ? add(z, scaled(feedForward(layer, z), config.residualMultiplier)) : z;
 }
 
@@ -75,14 +77,70 @@ std::vector<T> Evaluation<T>::postNormed(size_t layer, const std::string &name, 
   return config.postNorms ? normOfLayer(layer, name, y) : y;
 }
 
-template <typename T> std::vector<T> Evaluation<T>::feedForward(size_t layer, const std::vector<T> &z) const {
-  LayerParametersOf<T> tensors = tensorsOf(layer);
+template <typename T> std::vector<T> Evaluation<T>::feedForward(size_t layer, const std::vector<T> &z) {
   std::vector<T> u = normOfLayer(layer, "ffn_norm", z);
-  std::vector<T> up = tensors.project("ffn.up_proj", u);
-  std::vector<T> gate = config.mlpGated ? scaled(tensors.project("ffn.gate_proj", u), config.mlpGateMultiplier) : up;
+  return postNormed(layer, "post_ffn_norm", hasExperts(layer) ? experts(layer, u) : network(layer, "ffn", u));
+}
+
+/// The network whose matrices are NAME.gate_proj and so on.
+template <typename T>
+std::vector<T> Evaluation<T>::network(size_t layer, const std::string &name, const std::vector<T> &u) const {
+  LayerParametersOf<T> tensors = tensorsOf(layer);
+  std::vector<T> up = tensors.project(name + ".up_proj", u);
+  std::vector<T> gate = config.mlpGated ? scaled(tensors.project(name + ".gate_proj", u), config.mlpGateMultiplier) : up;
   for (size_t i = 0; i < up.size(); ++i)
     up[i] = config.mlpGated ? activated(config.mlpActivation, gate[i]) * up[i] : activated(config.mlpActivation, up[i]);
-  return postNormed(layer, "post_ffn_norm", scaled(tensors.project("ffn.down_proj", up), config.mlpOutputMultiplier));
+  return scaled(tensors.project(name + ".down_proj", up), config.mlpOutputMultiplier);
+}
+
+/// The experts with the greatest keys, the best first; of equals the first.
+template <typename T> std::vector<size_t> Evaluation<T>::chooseExperts(const Vector &keys) {
+  std::vector<size_t> order(keys.size());
+  for (size_t e = 0; e < order.size(); ++e)
+    order[e] = e;
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return keys[a] > keys[b]; });
+  auto count = static_cast<size_t>(config.experts.active);
+  if (count < order.size()) {
+    expertMargin = std::min(expertMargin, keys[order[count - 1]] - keys[order[count]]);
+    smallestMargin = std::min(smallestMargin, expertMargin);
+  }
+  order.resize(count);
+  return order;
+}
+
+/// A mixture of experts: the sum of what the chosen ones make of u, each times its share, and of what the network beside
+/// them does.
+template <typename T> std::vector<T> Evaluation<T>::experts(size_t layer, const std::vector<T> &u) {
+  using std::exp;
+  const ExpertConfig &own = config.experts;
+  LayerParametersOf<T> tensors = tensorsOf(layer);
+  std::vector<T> logits = linear(tensors.tensor("ffn.router.weight"), u), scores = logits;
+  T normalizer = logSumExp(logits);
+  for (T &score : scores)
+    score = own.score == ExpertScore::Sigmoid ? sigmoid(score) : exp(score - normalizer);
+  Vector keys;
+  for (size_t e = 0; e < scores.size(); ++e) {
+    double bias = tensors.has("ffn.router.bias") ? valueOf(tensors.vector("ffn.router.bias")[e]) : 0.0;
+    keys.push_back(own.bias ? valueOf(scores[e]) + bias : valueOf(logits[e]));
+  }
+  std::vector<size_t> chosen = chooseExperts(keys);
+  T sum = 0.0;
+  for (size_t e : chosen)
+    sum += scores[e];
+  std::vector<T> y(u.size(), T(0.0));
+  if (own.sharedIntermediateSize > 0) {
+    y = network(layer, "ffn", u);
+    for (T &value : y)
+      if (own.sharedGate)
+        value = value * sigmoid(linear(tensors.tensor("ffn.router.shared.weight"), u)[0]);
+  }
+  for (size_t e : chosen) {
+    T share = own.scale * (own.normalized ? scores[e] / sum : scores[e]);
+    std::vector<T> output = network(layer, "ffn.experts." + std::to_string(e), u);
+    for (size_t i = 0; i < y.size(); ++i)
+      y[i] += share * output[i];
+  }
+  return y;
 }
 
 //===-- Routing -------------------------------------------------------------------------------------------------===//

@@ -75,6 +75,8 @@ public:
   std::vector<T> step(int token, const std::vector<int8_t> *forced, const double *noise, std::vector<int8_t> &modes);
 
   double smallestMargin = std::numeric_limits<double>::infinity();
+  /// How much the last expert that was chosen was better than the next, at the closest choice of the last token.
+  double expertMargin = std::numeric_limits<double>::infinity();
   int64_t refusals = 0;
   /// The sum over tokens and layers of what the prices make of p.
   T priced = 0.0;
@@ -85,7 +87,13 @@ private:
   std::vector<T> norm(NormKind kind, const std::string &name, const std::vector<T> &x) const;
   std::vector<T> normOfLayer(size_t layer, const std::string &name, const std::vector<T> &x) const;
   std::vector<T> runLayer(size_t layer, const std::vector<T> &x, int8_t forced, const double *noise, int8_t &mode);
-  std::vector<T> feedForward(size_t layer, const std::vector<T> &z) const;
+  std::vector<T> feedForward(size_t layer, const std::vector<T> &z);
+  std::vector<T> network(size_t layer, const std::string &name, const std::vector<T> &u) const;
+  std::vector<T> experts(size_t layer, const std::vector<T> &u);
+  std::vector<size_t> chooseExperts(const Vector &keys);
+  bool hasExperts(size_t layer) const {
+    return config.experts.count > 0 && (config.experts.layers.empty() || config.experts.layers[layer]);
+  }
   bool hasMixer(size_t layer) const;
   std::vector<T> postNormed(size_t layer, const std::string &name, const std::vector<T> &y) const;
 

@@ -58,6 +58,8 @@ enum Option {
   ParallelModes,
   GatedNorm,
   AttentionConv,
+  Experts,
+  SharedNetwork,
   OptionCount
 };
 
@@ -96,6 +98,8 @@ std::vector<int> levelsOfOptions() {
   levels[Biases] = 4;
   levels[Activations] = 6;
   levels[Rotates] = 3;
+  levels[Experts] = 4;
+  levels[SharedNetwork] = 3;
   return levels;
 }
 
@@ -203,6 +207,27 @@ void addMultipliers(json &config, Random &random) {
   config["mlp_output_multiplier"] = random.uniform(0.5, 1.5);
 }
 
+/// Half of the models have experts, in all layers that have a network or in some. One of them may be all that a token takes, and
+/// so may all.
+void addExperts(json &config, const std::vector<int> &row, int layers, Random &random) {
+  if (row[Experts] < 2)
+    return;
+  int64_t count = random.between(2, 5);
+  json &experts = config["experts"];
+  experts = {{"count", count}, {"active", random.between(1, count)}, {"intermediate_size", random.between(4, 24)}};
+  experts["score"] = row[Experts] == 2 ? "softmax" : "sigmoid";
+  experts["normalized"] = random.chance(0.5);
+  experts["bias"] = random.chance(row[Experts] == 2 ? 0.25 : 0.75);
+  if (row[Multipliers])
+    experts["scale"] = random.uniform(0.5, 2.0);
+  if (row[SharedNetwork] > 0)
+    experts["shared_intermediate_size"] = random.between(4, 40);
+  experts["shared_gate"] = row[SharedNetwork] == 2;
+  bool isPartial = config["intermediate_size"] > 0 && random.chance(0.5);
+  for (int layer = 0; isPartial && layer < layers; ++layer)
+    experts["layers"].push_back(random.chance(0.6));
+}
+
 void addStateSpaceMultipliers(json &ssm, Random &random) {
   ssm["input_multiplier"] = random.uniform(0.5, 1.5);
   ssm["output_multiplier"] = random.uniform(0.5, 1.5);
@@ -292,6 +317,7 @@ std::string makeConfig(const std::vector<int> &row, Random random) {
   config["post_norms"] = row[PostNorms] == 1;
   for (int layer = 0; row[NetworkLayers] == 1 && layer < layers; ++layer)
     config["ffn_layers"].push_back(random.chance(0.5));
+  addExperts(config, row, layers, random);
   if (row[Multipliers])
     addMultipliers(config, random);
   if (row[SoftCaps])

@@ -79,13 +79,33 @@ void addStateSpace(Shapes &shapes, const std::string &prefix, const Config &conf
   addLinear(shapes, prefix + "out_proj", width, inner, config.ssm.projBias);
 }
 
-void addFeedForward(Shapes &shapes, const std::string &layer, const Config &config) {
-  int64_t width = config.hiddenSize, inner = config.intermediateSize;
-  addNorm(shapes, layer + "ffn_norm", config.norm, width);
+void addNetwork(Shapes &shapes, const std::string &prefix, const Config &config, int64_t inner) {
   for (const char *name : {"gate_proj", "up_proj"})
     if (config.mlpGated || std::string(name) == "up_proj")
-      addLinear(shapes, layer + "ffn." + name, inner, width, config.mlpBias);
-  addLinear(shapes, layer + "ffn.down_proj", width, inner, config.mlpBias);
+      addLinear(shapes, prefix + name, inner, config.hiddenSize, config.mlpBias);
+  addLinear(shapes, prefix + "down_proj", config.hiddenSize, inner, config.mlpBias);
+}
+
+/// Returns the width of the network beside the experts.
+int64_t addExperts(Shapes &shapes, const std::string &prefix, const Config &config) {
+  const ExpertConfig &experts = config.experts;
+  shapes.emplace_back(prefix + "router.weight", Shape{experts.count, config.hiddenSize});
+  if (experts.bias)
+    shapes.emplace_back(prefix + "router.bias", Shape{experts.count});
+  if (experts.sharedGate)
+    shapes.emplace_back(prefix + "router.shared.weight", Shape{1, config.hiddenSize});
+  for (int64_t e = 0; e < experts.count; ++e)
+    addNetwork(shapes, prefix + "experts." + std::to_string(e) + ".", config, experts.intermediateSize);
+  return experts.sharedIntermediateSize;
+}
+
+void addFeedForward(Shapes &shapes, const std::string &layer, const Config &config, bool hasExperts) {
+  int64_t width = config.hiddenSize, inner = config.intermediateSize;
+  addNorm(shapes, layer + "ffn_norm", config.norm, width);
+  if (hasExperts)
+    inner = addExperts(shapes, layer + "ffn.", config);
+  if (inner > 0)
+    addNetwork(shapes, layer + "ffn.", config, inner);
   if (config.postNorms)
     addNorm(shapes, layer + "post_ffn_norm", config.norm, width);
 }
@@ -185,8 +205,9 @@ std::vector<std::pair<std::string, std::vector<int64_t>>> tensorShapes(const Con
       addStateSpace(shapes, prefix + "ssm.", config);
     if (mixes && config.postNorms)
       addNorm(shapes, prefix + "post_mixer_norm", config.norm, config.hiddenSize);
-    if (config.intermediateSize > 0 && (config.ffnLayers.empty() || config.ffnLayers[layer]))
-      addFeedForward(shapes, prefix, config);
+    bool hasExperts = config.experts.count > 0 && (config.experts.layers.empty() || config.experts.layers[layer]);
+    if ((config.intermediateSize > 0 || hasExperts) && (config.ffnLayers.empty() || config.ffnLayers[layer]))
+      addFeedForward(shapes, prefix, config, hasExperts);
   }
   addNorm(shapes, "norm", config.norm, config.hiddenSize);
   if (!config.tieWordEmbeddings)
