@@ -264,7 +264,8 @@ void RefCalls::lowerRouteExperts(RouteExpertsOp op) {
 }
 
 void RefCalls::lowerDispatchExperts(DispatchExpertsOp op) {
-  auto index = RankedTensorType::get({ShapedType::kDynamic, static_cast<int64_t>(op.getCount())}, rewriter.getI32Type());
+  auto count = static_cast<int64_t>(op.getCount());
+  auto index = RankedTensorType::get({ShapedType::kDynamic, count}, rewriter.getI32Type());
   KernelCall call(rewriter, op);
   call.rows(op.getRows()).in(op.getChosen()).out(index);
   for (size_t e = 0; e < op.getSlices().size(); ++e) {

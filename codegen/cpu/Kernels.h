@@ -59,10 +59,10 @@ enum class Epilogue { None, Activate, Glu, Residual };
 /// - None: y. Activate: f(y). Glu: f(y_gate) * y_up, with interleaved weights, f rounded to f32 before the product.
 ///   Each is rounded to `out` at the end. f is `activation`, by Math.h.
 /// - Residual: out += y, or out += gate * y if gated (the product rounded first), in place, all f32; `gate` is indexed
-///   by row id; with `gateMatrix` it is column args[4] of a matrix of args[5] columns. With `scatter`, the row of out is
+///   by row id; with `gateMatrix` it is column args[4] of a matrix of args[5] columns. With `scatter` the row of out is
 ///   the row id, else the compact row.
 /// With `gather`, row i of x is the row whose id is the i-th of rows; else the compact row i.
-/// Buffers: rows (5), x [., inputs] of `in`, packed weights, (gate f32[N] or f32[N, args[5]] if gated), out [., outputs]
+/// Buffers: rows (5), x [., inputs] of `in`, packed weights, (gate f32[N] or [N, args[5]] if gated), out [., outputs]
 /// of `out`.
 /// `outputs` counts those of one matrix if interleaved.
 struct LinearSpec {

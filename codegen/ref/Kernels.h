@@ -266,15 +266,15 @@ struct RouteExpertsSpec {
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const RouteExpertsSpec &spec);
 
-/// For each expert the rows that chose it, in their order. Buffers: rows (of the whole batch), chosen i8[N, experts] with
-/// `count` ones a row at most, index i32[N, count] (row ids), then for each expert start i32[S+1] (absolute offsets into
+/// For each expert the rows that chose it, in their order. Buffers: rows (of the batch), chosen i8[N, experts] with
+/// `count` ones a row at most, index i32[N, count] (row ids), then for each expert start i32[S+1] (offsets into
 /// index). Grid: one block.
 struct DispatchExpertsSpec {
   int64_t experts;
 };
 Kernel getOrEmit(mlir::ModuleOp kernels, const DispatchExpertsSpec &spec);
 
-/// y[r] += weights[r][args[4]] * o[i] for the i-th row r, in place, the product rounded before the sum. Buffers: rows, o
+/// y[r] += weights[r][args[4]] * o[i] for the i-th row r, in place, the product rounded first. Buffers: rows, o
 /// [., width], weights [N, experts], y [N, width]; T. Constants: args[4] = the expert. Grid: tokens.
 struct AddExpertSpec {
   int64_t width, experts;

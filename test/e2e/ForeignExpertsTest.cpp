@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Families with experts as the transformers library writes them: a tensor for each matrix of an expert, or one for those
-// of all experts.
+// Families with experts as the transformers library writes them: a tensor for each matrix of an expert, or one for
+// those of all experts.
 #include "test/e2e/ForeignCheck.h"
 #include "test/support/Subprocess.h"
 

@@ -28,7 +28,7 @@ struct OracleResult {
   std::vector<std::vector<double>> logits;
   /// [T][L]: the admitted mode, by canonical index.
   RoutingTable routing;
-  /// The least distance between the best and the second best router score, or of the last expert that was chosen from the
+  /// The least distance between the best and the second best router score, or of the last chosen expert from the
   /// next, over all tokens and layers: how close any decision was. Infinity without routers.
   double smallestMargin;
   /// [T]: how much the last of the experts that a token took was better than the next, in the layer where that was

@@ -87,7 +87,9 @@ template <typename T>
 std::vector<T> Evaluation<T>::network(size_t layer, const std::string &name, const std::vector<T> &u) const {
   LayerParametersOf<T> tensors = tensorsOf(layer);
   std::vector<T> up = tensors.project(name + ".up_proj", u);
-  std::vector<T> gate = config.mlpGated ? scaled(tensors.project(name + ".gate_proj", u), config.mlpGateMultiplier) : up;
+  std::vector<T> gate = up;
+  if (config.mlpGated)
+    gate = scaled(tensors.project(name + ".gate_proj", u), config.mlpGateMultiplier);
   for (size_t i = 0; i < up.size(); ++i)
     up[i] = config.mlpGated ? activated(config.mlpActivation, gate[i]) * up[i] : activated(config.mlpActivation, up[i]);
   return scaled(tensors.project(name + ".down_proj", up), config.mlpOutputMultiplier);
@@ -108,8 +110,8 @@ template <typename T> std::vector<size_t> Evaluation<T>::chooseExperts(const Vec
   return order;
 }
 
-/// A mixture of experts: the sum of what the chosen ones make of u, each times its share, and of what the network beside
-/// them does.
+/// A mixture of experts: the sum of what the chosen ones make of u, each times its share, and of what the network
+/// beside them does.
 template <typename T> std::vector<T> Evaluation<T>::experts(size_t layer, const std::vector<T> &u) {
   using std::exp;
   const ExpertConfig &own = config.experts;

@@ -207,8 +207,7 @@ void addMultipliers(json &config, Random &random) {
   config["mlp_output_multiplier"] = random.uniform(0.5, 1.5);
 }
 
-/// Half of the models have experts, in all layers that have a network or in some. One of them may be all that a token takes, and
-/// so may all.
+/// Half of the models have experts, in all layers that have a network or in some. A token may take one of them, or all.
 void addExperts(json &config, const std::vector<int> &row, int layers, Random &random) {
   if (row[Experts] < 2)
     return;
