@@ -28,7 +28,8 @@ Routed runRoute(const RouteExpertsSpec &spec, const Tensor &logits, const Tensor
   add(launch, spec.type, logits);
   if (spec.biased)
     add(launch, spec.type, bias);
-  size_t chosen = launch.add(std::vector<int8_t>(logits.size(), 7)), weights = addResult(launch, spec.type, logits.size());
+  size_t chosen = launch.add(std::vector<int8_t>(logits.size(), 7));
+  size_t weights = addResult(launch, spec.type, static_cast<int64_t>(logits.size()));
   compiled(spec).run(launch, batch.sizes());
   return {launch.get<int8_t>(chosen), get(launch, spec.type, weights)};
 }
@@ -138,7 +139,8 @@ const std::vector<int64_t> someIds = {1, 2, 4, 5};
 
 TEST(RefExperts, OutputsAreAddedToTheRowsThatTookTheExpert) {
   for (Scalar type : {Scalar::F64, Scalar::F32}) {
-    Tensor outputs = exactTensor(4 * width, 1), weights = exactTensor(rows * experts, 2), y = exactTensor(rows * width, 3);
+    Tensor outputs = exactTensor(4 * width, 1), weights = exactTensor(rows * experts, 2);
+    Tensor y = exactTensor(rows * width, 3);
     Launch launch;
     some.addTo(launch, batch);
     add(launch, type, outputs);
@@ -161,7 +163,11 @@ TEST(RefExperts, ZerosAreZeros) {
 }
 
 TEST(RefExperts, TheRoutersGradientIsThatOfItsWeights) {
-  Tensor logits = exactTensor(rows * experts, 4), bias = exactTensor(experts, 5), dweights = exactTensor(rows * experts, 6);
+  Tensor logits = exactTensor(rows * experts, 4), bias(experts, 0), dweights = exactTensor(rows * experts, 6);
+  // Far enough from each other that differences change no choice.
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t e = 0; e < experts; ++e)
+      logits[r * experts + e] = 0.1 * logits[r * experts + e] + 0.5 * static_cast<double>((3 * e + r) % experts);
   for (const RouteExpertsSpec &spec : everySpec(Scalar::F64)) {
     Launch launch;
     launch.add(batch.start);
