@@ -285,8 +285,8 @@ void RefCalls::lowerDispatchExperts(DispatchExpertsOp op) {
 Value RefCalls::ownCopy(Operation *op, Value input) {
   Operation *maker = input.getDefiningOp();
   bool isLast = maker && !isa<ParamOp, TrainingStateOp>(maker) && llvm::all_of(input.getUsers(), [&](Operation *user) {
-    return user == op || user->isBeforeInBlock(op);
-  });
+                  return user == op || user->isBeforeInBlock(op);
+                });
   if (isLast) {
     return input;
   }

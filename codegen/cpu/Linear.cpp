@@ -75,7 +75,10 @@ static std::string symbolOf(const LinearSpec &spec) {
   return kernel::symbolOf({"cpu_linear", nameOf(spec.in), formatName(spec.weight), nameOf(spec.out),
                            std::to_string(spec.inputs) + "x" + std::to_string(spec.outputs), view,
                            spec.gather ? "gather" : "", epilogues[static_cast<int>(spec.epilogue)],
-                           nameOf(spec.activation), spec.gateMatrix ? "weighted" : spec.gated ? "gated" : "",
+                           nameOf(spec.activation),
+                           spec.gateMatrix ? "weighted"
+                           : spec.gated    ? "gated"
+                                           : "",
                            spec.scatter ? "scatter" : ""});
 }
 

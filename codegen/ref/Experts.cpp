@@ -37,9 +37,8 @@ public:
   /// The sum of what `term` makes of experts, all or those that are chosen.
   Val sum(bool chosenOnly, function_ref<Val(Val)> term) const {
     Val zero = k.real(0, k.f64Type());
-    return k.fold(0, experts, zero, [&](Val e, Val sum) {
-      return sum + (chosenOnly ? select(isChosen(e), term(e), zero) : term(e));
-    });
+    return k.fold(0, experts, zero,
+                  [&](Val e, Val sum) { return sum + (chosenOnly ? select(isChosen(e), term(e), zero) : term(e)); });
   }
 
   /// Looks at the experts that the softmax is over, before `of`.
@@ -76,22 +75,21 @@ static void choose(KernelBuilder &k, const RouteExpertsSpec &spec, const Scores 
   };
   k.forEach(0, spec.experts, [&](Val e) { chosen.store(e, k.integer(0)); });
   k.forEach(0, spec.count, [&](Val) {
-    SmallVector<Val> best = k.foldMany(
-        k.integer(0), k.integer(spec.experts), {k.integer(-1), k.real(0, k.f64Type())},
-        [&](Val e, ArrayRef<Val> carried) -> SmallVector<Val> {
-          Val key = keyOf(e), isOpen = chosen.load(e) == 0;
-          Val better = isOpen & ((carried[0] < 0) | (key > carried[1]));
-          return {select(better, e, carried[0]), select(better, key, carried[1])};
-        });
+    SmallVector<Val> best = k.foldMany(k.integer(0), k.integer(spec.experts), {k.integer(-1), k.real(0, k.f64Type())},
+                                       [&](Val e, ArrayRef<Val> carried) -> SmallVector<Val> {
+                                         Val key = keyOf(e), isOpen = chosen.load(e) == 0;
+                                         Val better = isOpen & ((carried[0] < 0) | (key > carried[1]));
+                                         return {select(better, e, carried[0]), select(better, key, carried[1])};
+                                       });
     chosen.store(best[0], k.integer(1));
   });
 }
 
 Kernel getOrEmit(ModuleOp kernels, const RouteExpertsSpec &spec) {
-  std::string symbol = symbolOf({"route_experts", nameOf(spec.type), std::to_string(spec.count) + "of" +
-                                                                         std::to_string(spec.experts),
-                                 nameOf(spec.score), spec.normalized ? "normalized" : "", spec.biased ? "biased" : "",
-                                 "scale" + nameOf(spec.scale)});
+  std::string symbol =
+      symbolOf({"route_experts", nameOf(spec.type), std::to_string(spec.count) + "of" + std::to_string(spec.experts),
+                nameOf(spec.score), spec.normalized ? "normalized" : "", spec.biased ? "biased" : "",
+                "scale" + nameOf(spec.scale)});
   emitKernel(kernels, symbol, [&](KernelBuilder &k) {
     Buffer start = k.buffer(Elem::I32), logits = k.buffer(spec.type);
     Buffer bias = spec.biased ? k.buffer(spec.type) : Buffer();
@@ -108,8 +106,8 @@ Kernel getOrEmit(ModuleOp kernels, const RouteExpertsSpec &spec) {
         sum = scores.sum(/*chosenOnly=*/true, [&](Val e) { return scores.of(e); }) + k.real(leastSum, k.f64Type());
       k.forEach(0, spec.experts, [&](Val e) {
         Val weight = sum.builder ? scale * scores.of(e) / sum : scale * scores.of(e);
-        weights.store(first + e, select(scores.isChosen(e), toFloat(weight, k.floatType(spec.type)),
-                                        k.real(0, spec.type)));
+        weights.store(first + e,
+                      select(scores.isChosen(e), toFloat(weight, k.floatType(spec.type)), k.real(0, spec.type)));
       });
     });
   });
@@ -143,8 +141,8 @@ Kernel getOrEmit(ModuleOp kernels, const DispatchExpertsSpec &spec) {
 }
 
 Kernel getOrEmit(ModuleOp kernels, const AddExpertSpec &spec) {
-  std::string symbol = symbolOf(
-      {"add_expert", nameOf(spec.type), std::to_string(spec.width), "of" + std::to_string(spec.experts)});
+  std::string symbol =
+      symbolOf({"add_expert", nameOf(spec.type), std::to_string(spec.width), "of" + std::to_string(spec.experts)});
   emitKernel(kernels, symbol, [&](KernelBuilder &k) {
     Rows rows = k.rows();
     Buffer outputs = k.buffer(spec.type), weights = k.buffer(spec.type), y = k.buffer(spec.type);
@@ -182,8 +180,7 @@ Kernel getOrEmit(ModuleOp kernels, const RouteExpertsGradSpec &spec) {
       auto gradient = [&](Val e) { return scale * toFloat(dweights.load(first + e), k.f64Type()); };
       Val divisor = one, mean = zero;
       if (spec.normalized && !isSoftmax)
-        divisor = scores.sum(/*chosenOnly=*/true, [&](Val e) { return scores.of(e); }) +
-                  k.real(leastSum, k.f64Type());
+        divisor = scores.sum(/*chosenOnly=*/true, [&](Val e) { return scores.of(e); }) + k.real(leastSum, k.f64Type());
       if (spec.normalized || isSoftmax)
         mean = scores.sum(/*chosenOnly=*/true, [&](Val e) { return gradient(e) * scores.of(e); }) / divisor;
       k.forEach(0, spec.experts, [&](Val e) {
@@ -201,8 +198,8 @@ Kernel getOrEmit(ModuleOp kernels, const RouteExpertsGradSpec &spec) {
 }
 
 Kernel getOrEmit(ModuleOp kernels, const AddExpertGradSpec &spec) {
-  std::string symbol = symbolOf(
-      {"add_expert_grad", nameOf(spec.type), std::to_string(spec.width), "of" + std::to_string(spec.experts)});
+  std::string symbol =
+      symbolOf({"add_expert_grad", nameOf(spec.type), std::to_string(spec.width), "of" + std::to_string(spec.experts)});
   emitKernel(kernels, symbol, [&](KernelBuilder &k) {
     Rows rows = k.rows();
     Buffer dy = k.buffer(spec.type), outputs = k.buffer(spec.type), weights = k.buffer(spec.type);

@@ -247,9 +247,9 @@ Value FunctionBuilder::buildNetwork(Value u, StringRef name) {
 
 ir::RouteExpertsOp FunctionBuilder::routeExperts(Value logits, Value bias, const ExpertConfig &experts) {
   OpBuilder &builder = model.ops();
-  auto score = ir::ExpertScoreAttr::get(builder.getContext(), experts.score == ExpertScore::Softmax
-                                                                  ? ir::ExpertScore::Softmax
-                                                                  : ir::ExpertScore::Sigmoid);
+  auto score =
+      ir::ExpertScoreAttr::get(builder.getContext(), experts.score == ExpertScore::Softmax ? ir::ExpertScore::Softmax
+                                                                                           : ir::ExpertScore::Sigmoid);
   Type chosen = RankedTensorType::get({ShapedType::kDynamic, experts.count}, builder.getI8Type());
   UnitAttr normalized = experts.normalized ? builder.getUnitAttr() : UnitAttr();
   return builder.create<ir::RouteExpertsOp>(model.loc(), chosen, logits.getType(), score, logits, bias,

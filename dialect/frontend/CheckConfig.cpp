@@ -9,7 +9,7 @@ namespace chimera {
 
 namespace {
 
-constexpr int64_t widestRow = (int64_t{1} << 31) - 1;    ///< of an activation, in elements
+constexpr int64_t widestRow = (int64_t{1} << 31) - 1; ///< of an activation, in elements
 constexpr int64_t mostExpertsOfModel = int64_t{1} << 16;
 constexpr double mostElements = 9007199254740992.0;      ///< 2^53, of all parameters
 constexpr double mostCacheElements = 1125899906842624.0; ///< 2^50, of one sequence's fixed part of the cache

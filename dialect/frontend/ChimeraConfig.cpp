@@ -185,8 +185,8 @@ void readExperts(ObjectReader &parent, Config &config) {
   experts.count = reader.integer("count", std::nullopt, 1, mostExperts);
   experts.active = reader.integer("active", std::nullopt, 1, mostExperts);
   experts.intermediateSize = reader.integer("intermediate_size", std::nullopt, 1, largestSize);
-  experts.score = reader.choice<ExpertScore>(
-      "score", ExpertScore::Softmax, {{"softmax", ExpertScore::Softmax}, {"sigmoid", ExpertScore::Sigmoid}});
+  experts.score = reader.choice<ExpertScore>("score", ExpertScore::Softmax,
+                                             {{"softmax", ExpertScore::Softmax}, {"sigmoid", ExpertScore::Sigmoid}});
   experts.normalized = reader.boolean("normalized", false);
   experts.scale = readMultiplier(reader, "scale");
   experts.bias = reader.boolean("bias", false);

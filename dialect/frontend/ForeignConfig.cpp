@@ -135,8 +135,8 @@ void readQwenExperts(ObjectReader &reader, Config &config, int64_t count, int64_
 /// qwen2 with experts, and beside them a network that all tokens take, times the sigmoid of a product.
 void readQwen2Moe(ObjectReader &reader, Config &config) {
   checkForeignKeys(reader,
-                   expertKeys({"qkv_bias", "moe_intermediate_size", "shared_expert_intermediate_size",
-                               "norm_topk_prob", "decoder_sparse_step", "mlp_only_layers"}),
+                   expertKeys({"qkv_bias", "moe_intermediate_size", "shared_expert_intermediate_size", "norm_topk_prob",
+                               "decoder_sparse_step", "mlp_only_layers"}),
                    expertTraining);
   readDense(reader, config, {16, 5632, 16});
   requireBoolean(reader, "attention_bias", true);
@@ -150,10 +150,9 @@ void readQwen2Moe(ObjectReader &reader, Config &config) {
 
 /// qwen3 with experts.
 void readQwen3Moe(ObjectReader &reader, Config &config) {
-  checkForeignKeys(
-      reader,
-      expertKeys({"moe_intermediate_size", "norm_topk_prob", "decoder_sparse_step", "mlp_only_layers"}),
-      expertTraining);
+  checkForeignKeys(reader,
+                   expertKeys({"moe_intermediate_size", "norm_topk_prob", "decoder_sparse_step", "mlp_only_layers"}),
+                   expertTraining);
   readDense(reader, config, {4, 6144});
   requireBoolean(reader, "mlp_bias", false);
   config.qkNorm = true;

@@ -200,8 +200,8 @@ void readGraniteMoeHybrid(ObjectReader &reader, Config &config) {
   std::vector<std::string_view> keys =
       hybridKeys({"shared_intermediate_size", "embedding_multiplier", "residual_multiplier", "attention_multiplier",
                   "logits_scaling", "position_embedding_type", "layer_types", "num_local_experts", "num_experts"});
-  std::vector<std::string_view> others = {"mamba_chunk_size",     "time_step_min",          "time_step_max",
-                                          "init_method",          "normalization_function", "output_router_logits",
+  std::vector<std::string_view> others = {"mamba_chunk_size",    "time_step_min",          "time_step_max",
+                                          "init_method",         "normalization_function", "output_router_logits",
                                           "router_aux_loss_coef"};
   // Of the experts, which may not be there.
   std::vector<std::string_view> &list = experts > 0 ? keys : others;

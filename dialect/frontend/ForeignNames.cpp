@@ -216,8 +216,8 @@ struct PartOfRows {
 /// The parameters that are parts of one tensor in the checkpoint.
 std::vector<PartOfRows> partsOfRows(const Config &config) {
   int64_t inner = config.experts.count > 0 ? config.experts.sharedIntermediateSize : config.intermediateSize;
-  int64_t queries = config.numAttentionHeads * config.headDim,
-          keys = config.numKeyValueHeads * config.headDim, all = queries + 2 * keys;
+  int64_t queries = config.numAttentionHeads * config.headDim, keys = config.numKeyValueHeads * config.headDim,
+          all = queries + 2 * keys;
   if (config.style == CheckpointStyle::GraniteMoeHybrid || config.style == CheckpointStyle::GraniteMoe)
     return {{"ffn.gate_proj.", 0, 2 * inner}, {"ffn.up_proj.", inner, 2 * inner}};
   if (config.style == CheckpointStyle::MambaSsm)

@@ -41,8 +41,7 @@ Routed plainRow(const RouteExpertsSpec &spec, const double *logits, const Tensor
   for (int64_t e = 0; e < experts; ++e)
     total += std::exp(logits[e]);
   for (int64_t e = 0; e < experts; ++e)
-    scores.push_back(spec.score == ExpertScore::Softmax ? std::exp(logits[e]) / total
-                                                        : 1 / (1 + std::exp(-logits[e])));
+    scores.push_back(spec.score == ExpertScore::Softmax ? std::exp(logits[e]) / total : 1 / (1 + std::exp(-logits[e])));
   for (int64_t e = 0; spec.biased && e < experts; ++e)
     keys[e] = scores[e] + bias[e];
   std::vector<int64_t> order(experts);
@@ -127,8 +126,7 @@ TEST(RefExperts, EachGetsItsRowsInTheirOrder) {
   for (int e = 0; e < 3; ++e)
     launch.add(std::vector<int32_t>(4, -1));
   compiled(DispatchExpertsSpec{3}).run(launch, batch.sizes());
-  EXPECT_EQ(launch.get<int32_t>(index),
-            (std::vector<int32_t>{0, 2, 5, 7, 2, 3, 4, 0, 1, 3, 4, 5, 6, 7, -1, -1}));
+  EXPECT_EQ(launch.get<int32_t>(index), (std::vector<int32_t>{0, 2, 5, 7, 2, 3, 4, 0, 1, 3, 4, 5, 6, 7, -1, -1}));
   EXPECT_EQ(launch.get<int32_t>(starts), (std::vector<int32_t>{0, 2, 2, 4}));
   EXPECT_EQ(launch.get<int32_t>(starts + 1), (std::vector<int32_t>{4, 6, 7, 7}));
   EXPECT_EQ(launch.get<int32_t>(starts + 2), (std::vector<int32_t>{7, 10, 11, 14}));

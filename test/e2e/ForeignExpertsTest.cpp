@@ -71,7 +71,8 @@ TEST(ForeignExperts, Qwen3MoeHasExpertsInSomeLayers) {
     "output_router_logits": false, "rms_norm_eps": 1e-06, "rope_scaling": null, "rope_theta": 1000000.0,
     "router_aux_loss_coef": 0.001, "sliding_window": null, "tie_word_embeddings": false, "torch_dtype": "bfloat16",
     "transformers_version": "4.51.0", "use_cache": true, "use_sliding_window": false, "vocab_size": 31,
-    "norm_topk_prob": )" + normalizes + "}");
+    "norm_topk_prob": )" +
+                       normalizes + "}");
     addEnds(model);
     for (int layer = 0; layer < 6; ++layer) {
       std::string theirs = layerName("model.layers.", layer), ours = layerName("layers.", layer);
@@ -91,7 +92,8 @@ TEST(ForeignExperts, Qwen3MoeHasExpertsInSomeLayers) {
     "model_type": "chimera", "vocab_size": 31, "hidden_size": 16, "num_hidden_layers": 6, "modes": ["full"],
     "num_attention_heads": 2, "head_dim": 8, "qk_norm": true, "rope_theta": 1000000.0, "norm_eps": 1e-06,
     "intermediate_size": 24, "experts": {"count": 5, "active": 2, "intermediate_size": 12,
-    "layers": [false, true, false, true, false, false], "normalized": )" + normalizes + "}}");
+    "layers": [false, true, false, true, false, false], "normalized": )" +
+                                  normalizes + "}}");
   }
 }
 
@@ -139,7 +141,8 @@ TEST(ForeignExperts, MixtralHasExpertsInEveryLayer) {
     "num_hidden_layers": 2, "num_key_value_heads": 2, "num_local_experts": 4, "output_router_logits": false,
     "rms_norm_eps": 1e-05, "rope_theta": 1000000.0, "router_aux_loss_coef": 0.02, "tie_word_embeddings": false,
     "torch_dtype": "bfloat16", "transformers_version": "4.36.0.dev0", "use_cache": true, "vocab_size": 31,
-    "sliding_window": )" + std::string(slides ? "5" : "null") + "}");
+    "sliding_window": )" +
+                       std::string(slides ? "5" : "null") + "}");
     addEnds(model);
     for (int layer = 0; layer < 2; ++layer) {
       std::string theirs = layerName("model.layers.", layer) + "block_sparse_moe.", ours = layerName("layers.", layer);
@@ -171,7 +174,8 @@ TEST(ForeignExperts, GraniteMoeHasTheMatricesOfAllExpertsInOneTensor) {
     "num_hidden_layers": 2, "num_key_value_heads": 2, "num_local_experts": 3, "output_router_logits": false,
     "pad_token_id": 0, "residual_multiplier": 0.22, "rms_norm_eps": 1e-06, "rope_scaling": null, "rope_theta": 10000.0,
     "router_aux_loss_coef": 0.0, "tie_word_embeddings": true, "torch_dtype": "bfloat16",
-    "transformers_version": "4.46.0.dev0", "use_cache": true, "vocab_size": 31, "model_type": )" + type + "}");
+    "transformers_version": "4.46.0.dev0", "use_cache": true, "vocab_size": 31, "model_type": )" +
+                       type + "}");
     model.add("model.embed_tokens.weight", {vocab, width}, "embed_tokens.weight", Values::Table);
     model.add("model.norm.weight", {width}, "norm.weight", Values::Scale);
     for (int layer = 0; layer < 2; ++layer) {
@@ -186,7 +190,8 @@ TEST(ForeignExperts, GraniteMoeHasTheMatricesOfAllExpertsInOneTensor) {
     "num_attention_heads": 2, "head_dim": 8, "norm_eps": 1e-06, "attention_multiplier": 0.4,
     "embedding_multiplier": 12, "residual_multiplier": 0.22, "logits_scaling": 6, "tie_word_embeddings": true,
     "intermediate_size": 0, "experts": {"count": 3, "active": 2, "intermediate_size": 12, "normalized": true,
-    "shared_intermediate_size": )" + std::string(shared ? "24" : "0") + "}}");
+    "shared_intermediate_size": )" +
+                                  std::string(shared ? "24" : "0") + "}}");
   }
 }
 

@@ -212,7 +212,8 @@ TEST(Config, NetworksMayHaveExperts) {
   EXPECT_TRUE(config.hasExperts(0) && config.hasExperts(1));
   EXPECT_EQ(config.networkSize(0), 0);
   config = valid(small(R"(, "experts": {"score": "sigmoid", "normalized": true, "scale": 2.5, "bias": true,
-      "shared_intermediate_size": 5, "shared_gate": true, "layers": [false, true], )" + some + "}"));
+      "shared_intermediate_size": 5, "shared_gate": true, "layers": [false, true], )" +
+                       some + "}"));
   EXPECT_EQ(config.experts.score, ExpertScore::Sigmoid);
   EXPECT_EQ(config.experts.scale, 2.5);
   EXPECT_TRUE(config.experts.normalized && config.experts.bias && config.experts.sharedGate);

@@ -409,10 +409,9 @@ TEST(ForeignConfig, GraniteHybridsMayHaveExperts) {
   EXPECT_EQ(specs["layers.3.ffn.router.weight"].source, "model.layers.3.block_sparse_moe.router.layer.weight");
   EXPECT_EQ(specs["layers.3.ffn.up_proj.weight"].source, "model.layers.3.shared_mlp.input_linear.weight");
   EXPECT_EQ(specs["layers.3.ffn.up_proj.weight"].sourceRow, 1024);
-  for (auto [ours, theirs, shape, row] :
-       {std::tuple("gate", "input", std::vector<int64_t>{8, 24, 64}, 120),
-        std::tuple("up", "input", std::vector<int64_t>{8, 24, 64}, 132),
-        std::tuple("down", "output", std::vector<int64_t>{8, 64, 12}, 320)}) {
+  for (auto [ours, theirs, shape, row] : {std::tuple("gate", "input", std::vector<int64_t>{8, 24, 64}, 120),
+                                          std::tuple("up", "input", std::vector<int64_t>{8, 24, 64}, 132),
+                                          std::tuple("down", "output", std::vector<int64_t>{8, 64, 12}, 320)}) {
     const ParameterSpec &spec = specs["layers.3.ffn.experts.5." + std::string(ours) + "_proj.weight"];
     EXPECT_EQ(spec.source, "model.layers.3.block_sparse_moe." + std::string(theirs) + "_linear.weight");
     EXPECT_EQ(spec.sourceShape, shape);

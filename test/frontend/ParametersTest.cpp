@@ -32,15 +32,16 @@ TEST(Parameters, ALayerWithExpertsHasThoseOfEachOfThem) {
   std::string text = small(R"(, "num_key_value_heads": 2, "modes": [["identity"], ["identity"]], "mlp_gated": false,
                               "experts": {"count": 2, "active": 1, "intermediate_size": 3, "bias": true,
                               "shared_intermediate_size": 5, "shared_gate": true, "layers": [true, false]})");
-  EXPECT_EQ(described(valid(text)),
-            (std::vector<std::string>{
-                "embed_tokens.weight [17,8]", "layers.0.ffn_norm.weight [8] f32", "layers.0.ffn.router.weight [2,8] f32",
-                "layers.0.ffn.router.bias [2] f32 optional", "layers.0.ffn.router.shared.weight [1,8] f32",
-                "layers.0.ffn.experts.0.up_proj.weight [3,8]", "layers.0.ffn.experts.0.down_proj.weight [8,3]",
-                "layers.0.ffn.experts.1.up_proj.weight [3,8]", "layers.0.ffn.experts.1.down_proj.weight [8,3]",
-                "layers.0.ffn.up_proj.weight [5,8]", "layers.0.ffn.down_proj.weight [8,5]",
-                "layers.1.ffn_norm.weight [8] f32", "layers.1.ffn.up_proj.weight [12,8]",
-                "layers.1.ffn.down_proj.weight [8,12]", "norm.weight [8] f32", "lm_head.weight [17,8]"}));
+  EXPECT_EQ(
+      described(valid(text)),
+      (std::vector<std::string>{
+          "embed_tokens.weight [17,8]", "layers.0.ffn_norm.weight [8] f32", "layers.0.ffn.router.weight [2,8] f32",
+          "layers.0.ffn.router.bias [2] f32 optional", "layers.0.ffn.router.shared.weight [1,8] f32",
+          "layers.0.ffn.experts.0.up_proj.weight [3,8]", "layers.0.ffn.experts.0.down_proj.weight [8,3]",
+          "layers.0.ffn.experts.1.up_proj.weight [3,8]", "layers.0.ffn.experts.1.down_proj.weight [8,3]",
+          "layers.0.ffn.up_proj.weight [5,8]", "layers.0.ffn.down_proj.weight [8,5]",
+          "layers.1.ffn_norm.weight [8] f32", "layers.1.ffn.up_proj.weight [12,8]",
+          "layers.1.ffn.down_proj.weight [8,12]", "norm.weight [8] f32", "lm_head.weight [17,8]"}));
 }
 
 TEST(Parameters, ARoutedLayerHasThoseOfEachOfItsModes) {

@@ -60,8 +60,8 @@ std::vector<T> Evaluation<T>::runLayer(size_t layer, const std::vector<T> &x, in
   Routing<T> routing = route(layer, h, forced, noise);
   mode = routing.mode;
   std::vector<T> z = hasMixer(layer) ? mix(layer, x, h, routing) : x;
-  bool hasNetwork = (config.intermediateSize > 0 || hasExperts(layer)) &&
-                    (config.ffnLayers.empty() || config.ffnLayers[layer]);
+  bool hasNetwork =
+      (config.intermediateSize > 0 || hasExperts(layer)) && (config.ffnLayers.empty() || config.ffnLayers[layer]);
   return hasNetwork ? add(z, scaled(feedForward(layer, z), config.residualMultiplier)) : z;
 }
 
