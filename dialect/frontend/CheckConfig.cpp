@@ -84,6 +84,8 @@ void checkMamba2(const Config &config, ErrorSink &errors) {
 }
 
 void checkExperts(const Config &config, ErrorSink &errors) {
+  if (config.experts.count == 0)
+    return;
   if (config.experts.active > config.experts.count)
     errors.atKey(config.style == CheckpointStyle::Chimera ? "experts.active" : "num_experts_per_tok",
                  "must be at most the number of experts (" + text(config.experts.count) + "), got " +
