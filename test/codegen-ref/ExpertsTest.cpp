@@ -46,7 +46,8 @@ Routed plainRow(const RouteExpertsSpec &spec, const double *logits, const Tensor
     keys[e] = scores[e] + bias[e];
   std::vector<int64_t> order(experts);
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return keys[a] > keys[b]; });
+  std::sort(order.begin(), order.end(),
+            [&](int64_t a, int64_t b) { return keys[a] != keys[b] ? keys[a] > keys[b] : a < b; });
   order.resize(spec.count);
   for (int64_t e : order)
     sum += scores[e];

@@ -100,7 +100,8 @@ template <typename T> std::vector<size_t> Evaluation<T>::chooseExperts(const Vec
   std::vector<size_t> order(keys.size());
   for (size_t e = 0; e < order.size(); ++e)
     order[e] = e;
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return keys[a] > keys[b]; });
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return keys[a] != keys[b] ? keys[a] > keys[b] : a < b; });
   auto count = static_cast<size_t>(config.experts.active);
   if (count < order.size()) {
     expertMargin = std::min(expertMargin, keys[order[count - 1]] - keys[order[count]]);
