@@ -85,6 +85,10 @@ void CpuDevice::copy(void *to, const void *from, size_t bytes) {
     std::memcpy(to, from, bytes);
 }
 
+int64_t CpuDevice::usableMemory() const {
+  return runtime::usableMemory();
+}
+
 void CpuDevice::launch(const BoundLaunch &launch) {
   pool->run(
       [](void *context, int64_t begin, int64_t end) {
