@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/device/CpuDevice.h"
 
-#include "runtime/core/ProcessLimits.h"
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -27,11 +25,10 @@ Result<std::unique_ptr<CpuDevice>> CpuDevice::create(int64_t threads, int64_t ke
 }
 
 Result<std::unique_ptr<CpuDevice>> CpuDevice::createForProcess(int64_t kernelStack, Subnormals subnormals) {
-  int64_t threads = std::min(usableCpus(), mostThreads);
-  Result<std::unique_ptr<CpuDevice>> device = create(threads, kernelStack, subnormals);
-  while (!device && threads > 1) // A limit of processes or of address space.
-    device = create(threads /= 2, kernelStack, subnormals);
-  return device;
+  Result<std::unique_ptr<ThreadPool>> pool = ThreadPool::createForProcess(size_t(kernelStack), subnormals);
+  if (!pool)
+    return pool.error();
+  return std::unique_ptr<CpuDevice>(new CpuDevice(std::move(*pool)));
 }
 
 Result<Region> CpuDevice::reserve(size_t bytes, const char *what, bool large) {

@@ -15,10 +15,10 @@ public:
   /// those that will run here. `subnormals`: what they expect.
   static Result<std::unique_ptr<CpuDevice>> create(int64_t threads, int64_t kernelStack = 0,
                                                    Subnormals subnormals = Subnormals::Flush);
-  /// With a thread for each CPU that this process may use, at most `mostThreads`, or with as many as it can start.
+  /// With the threads of ThreadPool::createForProcess.
   static Result<std::unique_ptr<CpuDevice>> createForProcess(int64_t kernelStack,
                                                              Subnormals subnormals = Subnormals::Flush);
-  static constexpr int64_t mostThreads = 1024;
+  static constexpr int64_t mostThreads = ThreadPool::mostForProcess;
 
   int64_t threads() const { return pool->threads(); }
 
