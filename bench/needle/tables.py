@@ -60,9 +60,9 @@ def beside_dense(results):
     for context in results.contexts("speed", {"seq": "T", "batch": "batch"}):
         seq = {"seq": context["seq"]}
         for name in results.contenders("needle"):
-            asked, said, timed = (results.of("needle", contender=name, **seq), results.of("text", contender=name, **seq),
-                                  results.of("speed", contender=name, **context))
+            asked, said = (results.of(kind, contender=name, **seq) for kind in ("needle", "text"))
             dense = [results.of(kind, contender=results.order[0], **seq) for kind in ("needle", "text")]
+            timed = results.of("speed", contender=name, **context)
             if not (asked and said and timed and all(dense)):
                 continue
             rows.append((context["seq"], context["batch"], name, percent(median([share(one) for one in asked])),
