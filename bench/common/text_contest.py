@@ -115,8 +115,9 @@ class TextContest(contest.Contest):
         base, extension = os.path.splitext(name)
         path = os.path.join(self.texts, f"{base}-{self.text.digest()}{extension}")
         if not os.path.exists(path):
-            write(path + ".new")
-            os.replace(path + ".new", path)
+            new = f"{path}.{os.getpid()}"  # several programs may make it at the same time
+            write(new)
+            os.replace(new, path)
         return path
 
     def data(self, stage):
