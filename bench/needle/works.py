@@ -46,5 +46,5 @@ WHOLE = Plan(
     CONTENDERS, (0, 1, 2), tuple(Haystacks(seq, 20, 4) for seq in LENGTHS),
     (Cell(512, 128), Cell(2048, 32), Cell(8192, 16), Cell(32768, 6)), (Speed(32768, 1),), 5)
 QUICK = Plan(
-    Recipe(64, (Stage(128, 32, 400, rows=0.8, facts=2),)), ("dense", "chimera-10"), (0,),
+    Recipe(64, (Stage(128, 32, 800, rows=0.8, facts=2),)), ("dense", "chimera-10"), (0,),
     (Haystacks(256, 4, 2), Haystacks(1024, 4, 4)), (Cell(512, 8),), (Speed(1024, 1),), 3)
