@@ -144,7 +144,8 @@ class Comparison:
                 self.train_alone(work, folder, lock)
 
     def train_alone(self, work, folder, lock):
-        resumed, commands = bool(os.listdir(folder)), []
+        resumed = any(name == "checkpoints" or name.startswith("stage-") for name in os.listdir(folder))
+        commands = []
         begin, load = time.monotonic(), machine.load()
         found = {"settings": work.settings()["options"], "resumed": resumed, "load": load,
                  "model": os.path.relpath(folder, self.folder)}

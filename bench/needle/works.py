@@ -47,4 +47,4 @@ WHOLE = Plan(
     (Cell(512, 128), Cell(2048, 32), Cell(8192, 16), Cell(32768, 6)), (Speed(32768, 1),), 5)
 QUICK = Plan(
     Recipe(64, (Stage(128, 32, 800, rows=0.8, facts=2),)), ("dense", "chimera-10"), (0,),
-    (Haystacks(256, 4, 2), Haystacks(1024, 4, 4)), (Cell(512, 8),), (Speed(1024, 1),), 3)
+    (Haystacks(256, 4, 2), Haystacks(1024, 4, 4)), (Cell(512, 8), Cell(1024, 8)), (Speed(1024, 1),), 3)
