@@ -5,8 +5,9 @@ import json
 import os
 from dataclasses import dataclass
 
+import contest
 from recall import Layout, Recipe
-from trainings import digest, train_command
+from trainings import train_command
 
 MQAR = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "mqar")
 
@@ -20,9 +21,6 @@ CONTENDERS = {
     "hybrid-4": ("hybrid", {"num_hidden_layers": 4, "modes": [["ssm"], ["ssm"], ["full"], ["ssm"]]}),
     "chimera": ("chimera", {}),
 }
-# Recall has to hold at distances that no training has seen. So only one pair of a head's 32 numbers is rotated; with
-# all of them rotated, recall falls beyond the length of training, in dense too.
-OF_ALL = {"partial_rotary_factor": 0.0625, "rope_theta": 1e8}
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,12 @@ class Context:
 
     seq: int
     pairs: int
+
+    def key(self):
+        return {"seq": self.seq, "pairs": self.pairs}
+
+    def __str__(self):
+        return f"T {self.seq}, {self.pairs} pairs"
 
     def layout(self, recipe):
         return Layout(self.seq, self.pairs, self.pairs, recipe.keys, recipe.vocabulary)
@@ -45,13 +49,15 @@ class Cell(Context):
 
 @dataclass(frozen=True)
 class Speed(Context):
-    """A context at which prefill and decode are timed: the last `decoded` tokens come one by one, the others before
-    them at once."""
+    """A context at which prefill and decode are timed."""
 
     batch: int
 
-    def decoded(self):
-        return min(1024, self.seq // 4)
+    def key(self):
+        return {**super().key(), "batch": self.batch}
+
+    def __str__(self):
+        return f"{super().__str__()}, batch {self.batch}"
 
 
 @dataclass(frozen=True)
@@ -95,32 +101,13 @@ QUICK = Plan(
 
 
 @dataclass(frozen=True)
-class Work:
+class Work(contest.Work):
     """One training: a contender with a seed."""
 
-    recipe: Recipe
-    contender: str
-    seed: int
-
-    def key(self):
-        """What tells its entries in the file of results from those of others."""
-        return {"contender": self.contender, "seed": self.seed}
-
-    def name(self):
-        return f"{self.contender}-{self.seed}"
-
     def config(self):
-        """The config.json's content."""
         base, own = CONTENDERS[self.contender]
         with open(os.path.join(MQAR, f"{base}.json"), encoding="utf-8") as file:
-            return {**json.load(file), **OF_ALL, "vocab_size": self.recipe.vocabulary, **own}
-
-    def settings(self):
-        """What decides the trained weights: the config and the options, without paths or threads."""
-        return {"config": self.config(), "options": self.recipe.options(self.seed)}
-
-    def digest(self):
-        return digest(self.settings())
+            return {**json.load(file), **contest.FAR, "vocab_size": self.recipe.vocabulary, **own}
 
     def command(self, config, out, threads):
         """The trainer's command line, given the file of the config."""
