@@ -19,8 +19,8 @@ def event(data):
 
 
 PARTS = [event({"choices": [{"text": ""}]}), event({"choices": [{"text": "a"}]}), event({"choices": [{"text": "b"}]}),
-         event({"choices": [{"text": "c"}]}) + event({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3}}),
-         event(b"[DONE]")]
+         event({"choices": [{"text": "c"}]})
+         + event({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3}}), event(b"[DONE]")]
 
 
 class FakeServer:
@@ -88,7 +88,8 @@ class Numbers(unittest.TestCase):
         self.assertIsNone(client.quantile([], 0.5))
 
     def test_metrics_are_read(self):
-        self.assertEqual(client.metrics_of("# HELP a b\n# TYPE a counter\na 3\nb{c=\"d e\"} 0.5\n"), {"a": 3, "b{c=\"d e\"}": 0.5})
+        self.assertEqual(client.metrics_of("# HELP a b\n# TYPE a counter\na 3\nb{c=\"d e\"} 0.5\n"),
+                         {"a": 3, "b{c=\"d e\"}": 0.5})
 
 
 if __name__ == "__main__":
