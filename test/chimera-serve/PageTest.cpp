@@ -3,6 +3,8 @@
 #include "test/chimera-serve/ServeTool.h"
 #include "test/support/Browser.h"
 
+#include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <thread>
 
@@ -30,7 +32,8 @@ public:
     });
     listensOn = proxy.bind_to_any_port("127.0.0.1");
     listener = std::thread([this] { proxy.listen_after_bind(); });
-    proxy.wait_until_ready();
+    while (!proxy.is_running())
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   ~ScriptedServer() {
     proxy.stop();
@@ -155,7 +158,7 @@ TEST_F(PageTest, AConversationGoesOn) {
   EXPECT_EQ(asked[0]["messages"], json({{{"role", "user"}, {"content", "Hello"}}}));
   ASSERT_EQ(asked[1]["messages"].size(), 3u);
   EXPECT_EQ(asked[1]["messages"][1]["role"], "assistant");
-  EXPECT_EQ(asked[1]["messages"][1]["content"], answerTo(chatMlOf({"user", "Hello"}) + "<|im_start|>assistant\n", 8));
+  EXPECT_EQ(asked[1]["messages"][1]["content"], answerTo(chatMlOf({"user", "Hello"}), 8));
   EXPECT_NE(html.find("<b>assistant</b>"), std::string::npos);
 }
 
