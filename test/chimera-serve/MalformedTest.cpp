@@ -60,9 +60,10 @@ protected:
   }
   static std::string randomField(std::mt19937 &random) {
     static const std::vector<std::string> fields = {
-        "prompt", "messages", "role",    "content",    "max_tokens", "temperature",    "top_p",        "top_k",
-        "n",      "seed",     "stop",    "stream",     "logprobs",   "stream_options", "top_logprobs", "echo",
-        "model",  "suffix",   "best_of", "logit_bias", "tools",      "type",           "text",         "other"};
+        "prompt",       "messages", "role",  "content",     "max_tokens", "temperature", "top_p",
+        "top_k",        "n",        "seed",  "stop",        "stream",     "logprobs",    "stream_options",
+        "top_logprobs", "echo",     "model", "suffix",      "best_of",    "logit_bias",  "tools",
+        "type",         "text",     "other", "speculation", "routing"};
     return fields[random() % fields.size()];
   }
   /// Expects that the server still answers as it should.
