@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/device/CpuDevice.h"
 
+#include "runtime/core/ProcessLimits.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
