@@ -2,6 +2,7 @@
 """Runs bench/headline/run --quick with two steps of training, by the programs of a build, whose folder is the argument:
 trained, asked, timed, not done twice, and shown by the report. The configs and the tables are checked without them."""
 
+import json
 import os
 import sys
 import unittest
@@ -10,6 +11,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAMS = sys.argv.pop() if len(sys.argv) > 1 else os.path.join(HERE, "..", "..", "build", "release", "bin")
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "common")]
+import pages  # noqa: E402
 import tables  # noqa: E402
 import works  # noqa: E402
 from testing import RunTest, entry  # noqa: E402
@@ -54,6 +56,13 @@ class Tables(unittest.TestCase):
         results = tables.Results({"entries": [entry("speed", name, seq=64, pairs=8, batch=1, rounds=found)
                                               for name, found in rounds.items()]})
         self.assertIn("| chimera | 25 (10 - 40) | 1.50 (1.00 - 2.00) | 4 (3 - 6) | 3.00 |", tables.speed(results))
+
+    def test_the_page_has_the_results_of_the_repository(self):
+        with open(os.path.join(HERE, "results.json"), encoding="utf-8") as file:
+            results = tables.Results(json.load(file))
+        with open(os.path.join(HERE, "..", "..", "docs", "headline.md"), encoding="utf-8") as file:
+            page = file.read()
+        self.assertEqual(pages.fill(page, tables.TABLES, results), page)
 
     def test_a_failed_training_is_told(self):
         results = tables.Results({"entries": [entry("training", "dense", status="failed", message="no | memory",
