@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Contests: contenders are trained with several seeds, tried at contexts, and timed in turn. What the contenders, their
-recipe and the contexts are is a bench's `works.py`, in two plans, `WHOLE` and `QUICK`; each plan has `contenders`,
-`seeds`, `speeds` and `rounds`, and what its own bench asks of it."""
+recipe and the contexts are is a bench's `works.py`, in two plans, `WHOLE` and `QUICK`."""
 
 import argparse
 import dataclasses
@@ -19,6 +18,31 @@ from tried import speed_command
 # all of them rotated, recall falls beyond the length of training, in dense too.
 FAR = {"partial_rotary_factor": 0.0625, "rope_theta": 1e8}
 PROGRAMS = ("chimera-train", "chimera-compile", "chimera-run")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole contest. A bench adds what its own parts try."""
+
+    recipe: object
+    contenders: tuple
+    seeds: tuple
+    speeds: tuple
+    rounds: int  # of the speeds
+
+
+@dataclass(frozen=True)
+class Context:
+    """Sequences so long. A bench adds what else tells its contexts apart."""
+
+    seq: int
+
+    def key(self):
+        """What tells its entries in the file of results from those of others."""
+        return {"seq": self.seq}
+
+    def __str__(self):
+        return f"T {self.seq}"
 
 
 @dataclass(frozen=True)

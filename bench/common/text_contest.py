@@ -48,31 +48,30 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Cell(contest.Context):
     """A context that trained models are tried at, with at most so many windows of the held-out text."""
 
-    seq: int
     windows: int
-
-    def key(self):
-        return {"seq": self.seq}
-
-    def __str__(self):
-        return f"T {self.seq}"
 
 
 @dataclass(frozen=True)
-class Speed:
-    """A context at which prefill and decode are timed."""
+class Speed(contest.Context):
+    """A context at which prefill and decode are timed, with `batch` windows at once."""
 
-    seq: int
     batch: int
 
     def key(self):
-        return {"seq": self.seq, "batch": self.batch}
+        return {**super().key(), "batch": self.batch}
 
     def __str__(self):
-        return f"T {self.seq}, batch {self.batch}"
+        return f"{super().__str__()}, batch {self.batch}"
+
+
+@dataclass(frozen=True)
+class Plan(contest.Plan):
+    """`cells` are contexts at which held-out text is predicted."""
+
+    cells: tuple
 
 
 @dataclass(frozen=True)

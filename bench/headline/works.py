@@ -24,17 +24,16 @@ CONTENDERS = {
 
 
 @dataclass(frozen=True)
-class Context:
+class Context(contest.Context):
     """Sequences so long with so many pairs, each asked for once."""
 
-    seq: int
     pairs: int
 
     def key(self):
-        return {"seq": self.seq, "pairs": self.pairs}
+        return {**super().key(), "pairs": self.pairs}
 
     def __str__(self):
-        return f"T {self.seq}, {self.pairs} pairs"
+        return f"{super().__str__()}, {self.pairs} pairs"
 
     def layout(self, recipe):
         return Layout(self.seq, self.pairs, self.pairs, recipe.keys, recipe.vocabulary)
@@ -61,16 +60,11 @@ class Speed(Context):
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A whole comparison. `once` are contexts for the first seed alone."""
+class Plan(contest.Plan):
+    """`cells` are contexts that all models are tried at, `once` those for the first seed alone."""
 
-    recipe: Recipe
-    contenders: tuple
-    seeds: tuple
     cells: tuple
-    once: tuple
-    speeds: tuple
-    rounds: int
+    once: tuple = ()
 
 
 def fitting(seq, pairs):
@@ -89,15 +83,16 @@ def speeds(seq, pairs, batches):
 
 PAIRS = (8, 32, 128, 512)
 WHOLE = Plan(
-    Recipe(seq=64, pairs=8, queries=8, keys=640, vocabulary=2048, steps=6000), tuple(CONTENDERS), (0, 1, 2, 3, 4),
-    cells(64, 2048, (8,)) + cells(1024, 1024, PAIRS) + cells(4096, 1024, PAIRS) + cells(32768, 256, PAIRS),
-    cells(131072, 32, (8, 512)),
-    speeds(1024, (8,), (1, 8)) + speeds(4096, (8,), (1, 8)) + speeds(32768, (8, 512), (1, 8)), 5)
+    Recipe(seq=64, pairs=8, queries=8, keys=640, vocabulary=2048, steps=6000), tuple(CONTENDERS),
+    seeds=(0, 1, 2, 3, 4),
+    speeds=speeds(1024, (8,), (1, 8)) + speeds(4096, (8,), (1, 8)) + speeds(32768, (8, 512), (1, 8)), rounds=5,
+    cells=cells(64, 2048, (8,)) + cells(1024, 1024, PAIRS) + cells(4096, 1024, PAIRS) + cells(32768, 256, PAIRS),
+    once=cells(131072, 32, (8, 512)))
 # Five minutes of two cores. Fewer words are learnt sooner.
 QUICK = Plan(
-    Recipe(seq=64, pairs=8, queries=8, keys=40, vocabulary=128, steps=4000), ("dense", "chimera"), (0,),
-    cells(64, 1024, (8,)) + cells(1024, 256, (8, 32)) + cells(4096, 128, (8, 32)), (),
-    speeds(4096, (8,), (1, 8)), 3)
+    Recipe(seq=64, pairs=8, queries=8, keys=40, vocabulary=128, steps=4000), ("dense", "chimera"),
+    seeds=(0,), speeds=speeds(4096, (8,), (1, 8)), rounds=3,
+    cells=cells(64, 1024, (8,)) + cells(1024, 256, (8, 32)) + cells(4096, 128, (8, 32)))
 
 
 @dataclass(frozen=True)
