@@ -15,10 +15,6 @@ static constexpr size_t growth = size_t(1) << 20;
 static constexpr size_t pageSize = 4096;
 static constexpr size_t hugePage = size_t(2) << 20;
 
-static size_t roundUp(size_t bytes, size_t multiple) {
-  return (bytes + multiple - 1) / multiple * multiple;
-}
-
 Result<std::unique_ptr<CpuDevice>> CpuDevice::create(int64_t threads, int64_t kernelStack, Subnormals subnormals) {
   Result<std::unique_ptr<ThreadPool>> pool = ThreadPool::create(threads, size_t(kernelStack), subnormals);
   if (!pool)

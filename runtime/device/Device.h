@@ -23,6 +23,11 @@ struct Region {
   size_t page = 4096;   ///< It grows by whole pages of this size.
 };
 
+/// The least multiple that is not less than `bytes`.
+constexpr size_t roundUp(size_t bytes, size_t multiple) {
+  return (bytes + multiple - 1) / multiple * multiple;
+}
+
 /// One launch with its buffers resolved to device addresses. The arguments follow the addresses in memory: together
 /// they are a GPU kernel's one parameter.
 struct BoundLaunch {

@@ -3,6 +3,7 @@
 // OpenAI's own client library as the client. It needs CHIMERA_LONG, Node.js, and in CHIMERA_NODE_MODULES a folder made
 // by `npm install openai@6`.
 #include "test/chimera-serve/ServeTool.h"
+#include "test/support/LongMode.h"
 
 #include <cstdlib>
 #include <filesystem>
@@ -15,9 +16,9 @@ class OpenAiClientTest : public ServeTest {};
 } // namespace
 
 TEST_F(OpenAiClientTest, ItsCallsWork) {
-  const char *extended = std::getenv("CHIMERA_LONG"), *modules = std::getenv("CHIMERA_NODE_MODULES");
-  if (!extended || !*extended || *extended == '0')
+  if (!longMode())
     GTEST_SKIP() << "a long test: set CHIMERA_LONG=1";
+  const char *modules = std::getenv("CHIMERA_NODE_MODULES");
   if (!modules || !std::filesystem::exists(std::filesystem::path(modules) / "openai"))
     GTEST_SKIP() << "CHIMERA_NODE_MODULES names no node_modules folder with the npm package openai";
   if (std::system("node --version >/dev/null 2>&1") != 0)

@@ -2,13 +2,13 @@
 // A request's text is the same whatever is served beside it: what it is alone, what chimera-run makes, and what the
 // toy model's definition says.
 #include "test/chimera-serve/ServeTool.h"
+#include "test/support/LongMode.h"
 
 #include "runtime/text/Utf8.h"
 
 #include <atomic>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <random>
 #include <thread>
 
@@ -54,11 +54,6 @@ protected:
     if (asked.leaves)
       asked.request["max_tokens"] = 300000;
     return asked;
-  }
-
-  static bool longForm() {
-    const char *extended = std::getenv("CHIMERA_LONG");
-    return extended && *extended && std::string(extended) != "0";
   }
 
   static std::vector<std::string> textsOf(const Asked &asked, const Reply &reply) {
@@ -119,7 +114,7 @@ protected:
 TEST_F(TogetherTest, EachTextIsWhatTheModelMakesOfItAlone) {
   std::mt19937 random(2026);
   std::vector<Asked> all;
-  for (int i = 0; i < (longForm() ? 200 : 48); ++i)
+  for (int i = 0; i < (longMode() ? 200 : 48); ++i)
     all.push_back(randomRequest(random));
   for (const std::vector<std::string> &options :
        std::vector<std::vector<std::string>>{{"--max-sequences", "16"},
@@ -140,13 +135,13 @@ TEST_F(TogetherTest, SoItIsWithGuessesKeptBeginningsAndAfterARestart) {
   writeWeights(vocab, -1, 3); // Texts of three letters repeat themselves.
   std::mt19937 random(17);
   std::vector<Asked> all;
-  for (int i = 0; i < (longForm() ? 200 : 32); ++i)
+  for (int i = 0; i < (longMode() ? 200 : 32); ++i)
     all.push_back(randomRequest(random, 3));
   const std::vector<std::string> options = {"--max-sequences", "16",   "--queue",       "1000",
                                             "--step-tokens",   "1000", "--speculation", "8"};
   for (int run = 0; run < 2; ++run) {
     serve(options); // The second time after the first was killed.
-    askTogether(all, longForm() ? 200 : 24);
+    askTogether(all, longMode() ? 200 : 24);
     EXPECT_TRUE(eventually([&] { return metric("chimera_sequences_running") == 0; }));
     EXPECT_GT(metric("chimera_prefix_hits_total"), 0);
     EXPECT_GT(metric("chimera_speculation_accepted_tokens_total"), 0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Binaries for cuda, run by a library that stands for NVIDIA's driver and executes their kernels as sim does: the bits
 // of sim, one line for each thing that may go wrong, whatever call it is that fails.
+#include "test/support/LongMode.h"
 #include "test/support/Subprocess.h"
 
 #include <gtest/gtest.h>
@@ -135,10 +136,8 @@ TEST_F(CudaModelTest, AnyCallMayFail) {
   ASSERT_EQ(whole.status, 0) << whole.describe();
   int calls = std::atoi(readFile(counted).c_str());
   ASSERT_GT(calls, 100);
-  const char *extended = std::getenv("CHIMERA_LONG");
-  bool longForm = extended && *extended && std::string(extended) != "0";
   int failed = 0;
-  for (int n = 1; n <= calls; n += longForm ? 1 : 23) {
+  for (int n = 1; n <= calls; n += longMode() ? 1 : 23) {
     ProcessResult result = run("cuda", options, {"CHIMERA_FAKE_CUDA_FAIL=" + std::to_string(n)});
     ASSERT_FALSE(result.timedOut) << n;
     ASSERT_EQ(result.signal, 0) << n << ": " << result.describe();
@@ -151,7 +150,7 @@ TEST_F(CudaModelTest, AnyCallMayFail) {
     EXPECT_EQ(countLines(result.err), 1) << n << ": " << result.err;
     EXPECT_EQ(result.err.rfind("chimera-run: ", 0), 0u) << n << ": " << result.err;
   }
-  EXPECT_GT(failed, longForm ? 100 : 4);
+  EXPECT_GT(failed, longMode() ? 100 : 4);
 }
 
 TEST_F(CudaModelTest, PtxasTakesTheKernelsWithoutSpills) {

@@ -10,10 +10,6 @@ namespace chimera::runtime::cuda {
 
 static constexpr size_t constantAlignment = 256; // What the driver's own allocations have.
 
-static size_t roundUp(size_t bytes, size_t multiple) {
-  return (bytes + multiple - 1) / multiple * multiple;
-}
-
 static Address at(const void *address) {
   return Address(reinterpret_cast<uintptr_t>(address));
 }

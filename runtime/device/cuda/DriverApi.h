@@ -11,7 +11,7 @@
 namespace chimera::runtime::cuda {
 
 using Status = int; ///< CUresult.
-inline constexpr Status success = 0, outOfMemory = 2, noDevice = 100, noImageForGpu = 209, unsupportedPtx = 222;
+inline constexpr Status success = 0, outOfMemory = 2, noDevice = 100;
 
 using Address = uint64_t; ///< CUdeviceptr.
 using DeviceNumber = int; ///< CUdevice.
