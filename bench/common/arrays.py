@@ -9,15 +9,37 @@ import sys
 MAGIC = b"\x93NUMPY\x01\x00"
 
 
+def write_header(file, kind, shape):
+    head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {tuple(shape)}, }}"
+    head += " " * (-(len(head) + 11) % 64) + "\n"
+    file.write(MAGIC + struct.pack("<H", len(head)) + head.encode())
+
+
 def write_tokens(path, shape, ids):
     """The ids, row by row, as int32 of that shape."""
-    head = f"{{'descr': '<i4', 'fortran_order': False, 'shape': {tuple(shape)}, }}"
-    head += " " * (-(len(head) + 11) % 64) + "\n"
     numbers = array.array("i", ids)
     if sys.byteorder == "big":
         numbers.byteswap()
     with open(path, "wb") as file:
-        file.write(MAGIC + struct.pack("<H", len(head)) + head.encode() + numbers.tobytes())
+        write_header(file, "<i4", shape)
+        file.write(numbers.tobytes())
+
+
+def write_bytes(path, shape, content):
+    """The bytes, row by row, as uint8 of that shape."""
+    with open(path, "wb") as file:
+        write_header(file, "|u1", shape)
+        file.write(content)
+
+
+def shape_and_ids(found):
+    """([B, T], the ids) of sequences of one length, which have `tokens`."""
+    return (len(found), len(found[0].tokens)), [token for one in found for token in one.tokens]
+
+
+def write_sequences(path, found):
+    """Such sequences as a file."""
+    write_tokens(path, *shape_and_ids(found))
 
 
 def read_array(path):

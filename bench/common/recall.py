@@ -2,10 +2,9 @@
 """Multi-query associative recall for compiled models: sequences that chimera-train never made. The layout is
 docs/training.md's `mqar`."""
 
+import dataclasses
 import random
 from dataclasses import dataclass
-
-import arrays
 
 FIRST_KEY = 2  # 0 and 1 are fillers and markers of other tasks
 CLASSES = ("key", "value", "query", "filler")
@@ -36,6 +35,10 @@ class Recipe(Layout):
     def options(self, seed):
         """What decides the trained weights beside the config: see trainings.train_command."""
         return {"data": self.data(), "steps": self.steps, "batch": self.batch, "seq": self.seq, "seed": seed}
+
+    def shortened(self, steps):
+        """The same with so many steps."""
+        return dataclasses.replace(self, steps=steps)
 
 
 @dataclass(frozen=True)
@@ -70,16 +73,6 @@ def sequences(layout, count, seed=20):
     """So many sequences, the same for every contender."""
     source = random.Random(seed)
     return [sequence(layout, source) for _ in range(count)]
-
-
-def tokens(found):
-    """(shape, ids): the sequences' tokens, [B, T]."""
-    return (len(found), len(found[0].tokens)), [token for one in found for token in one.tokens]
-
-
-def write_tokens(path, found):
-    """The same as a file."""
-    arrays.write_tokens(path, *tokens(found))
 
 
 def count_right(found, logits, vocabulary):

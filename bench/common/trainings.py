@@ -36,8 +36,10 @@ def digest(settings):
 
 def train_command(config, options, out, threads):
     """chimera-train of the config in that file, which leaves the model in `out`. It goes on where a killed run left its
-    last checkpoint. `options`: data, steps, batch, seq, seed, and maybe evaluated, the sequences of an evaluation."""
-    words = ["chimera-train", config, "--data", options["data"], "--out", out]
+    last checkpoint. `options`: data (or a list of such), steps, batch, seq, seed, and maybe evaluated, the sequences of
+    an evaluation."""
+    data = options["data"] if isinstance(options["data"], list) else [options["data"]]
+    words = ["chimera-train", config, *(word for one in data for word in ("--data", one)), "--out", out]
     for name in ("steps", "batch", "seq", "seed"):
         words += [f"--{name}", str(options[name])]
     words += ["--log-every", "50", "--checkpoint-every", "200", "--keep", "1", "--resume"]
@@ -74,6 +76,11 @@ class Comparison:
     def command(self, work, folder):
         """The trainer's command line, which leaves the model in `folder`."""
         raise NotImplementedError
+
+    def stages(self, work, folder):
+        """(the trainer's command line, the folder that it leaves a model in), one after the other; the last of them in
+        `folder`. What a killed run has finished may be left out."""
+        yield self.command(work, folder), folder
 
     def measured(self, work, folder):
         """What a trained model's entry says, a dictionary. Failed, OSError, ValueError: it cannot be measured."""
@@ -137,12 +144,15 @@ class Comparison:
                 self.train_alone(work, folder, lock)
 
     def train_alone(self, work, folder, lock):
-        resumed = os.path.exists(os.path.join(folder, "checkpoints"))
-        command, begin, load = self.command(work, folder), time.monotonic(), machine.load()
-        found = {"command": self.shown(command), "settings": work.settings()["options"], "resumed": resumed,
-                 "load": load, "model": os.path.relpath(folder, self.folder)}
+        resumed = any(name == "checkpoints" or name.startswith("stage-") for name in os.listdir(folder))
+        commands = []
+        begin, load = time.monotonic(), machine.load()
+        found = {"settings": work.settings()["options"], "resumed": resumed, "load": load,
+                 "model": os.path.relpath(folder, self.folder)}
         try:
-            self.run_trainer(command, folder, lock)
+            for command, out in self.stages(work, folder):
+                commands.append(self.shown(command))
+                self.run_trainer(command, out, lock)
             found["wall_seconds"] = time.monotonic() - begin
             found.update(self.measured(work, folder))
         except (Failed, OSError, ValueError) as error:
@@ -153,7 +163,7 @@ class Comparison:
             shutil.rmtree(os.path.join(folder, "checkpoints"), ignore_errors=True)
             found.update(status="ok", exit=0)
             print(f"{work.name()}: {self.summary(found)}, {found['wall_seconds']:.0f} s", flush=True)
-        self.store.add(self.entry("training", work, **found))
+        self.store.add(self.entry("training", work, command="\n".join(commands), **found))
 
     def run_trainer(self, command, folder, lock):
         """Its output goes to train.log. It is stopped with this program, and then there is no entry. It is in a session

@@ -5,8 +5,9 @@ import json
 import os
 from dataclasses import dataclass
 
+import contest
 from recall import Layout, Recipe
-from trainings import digest, train_command
+from trainings import train_command
 
 MQAR = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "mqar")
 
@@ -20,17 +21,19 @@ CONTENDERS = {
     "hybrid-4": ("hybrid", {"num_hidden_layers": 4, "modes": [["ssm"], ["ssm"], ["full"], ["ssm"]]}),
     "chimera": ("chimera", {}),
 }
-# Recall has to hold at distances that no training has seen. So only one pair of a head's 32 numbers is rotated; with
-# all of them rotated, recall falls beyond the length of training, in dense too.
-OF_ALL = {"partial_rotary_factor": 0.0625, "rope_theta": 1e8}
 
 
 @dataclass(frozen=True)
-class Context:
+class Context(contest.Context):
     """Sequences so long with so many pairs, each asked for once."""
 
-    seq: int
     pairs: int
+
+    def key(self):
+        return {**super().key(), "pairs": self.pairs}
+
+    def __str__(self):
+        return f"{super().__str__()}, {self.pairs} pairs"
 
     def layout(self, recipe):
         return Layout(self.seq, self.pairs, self.pairs, recipe.keys, recipe.vocabulary)
@@ -45,26 +48,23 @@ class Cell(Context):
 
 @dataclass(frozen=True)
 class Speed(Context):
-    """A context at which prefill and decode are timed: the last `decoded` tokens come one by one, the others before
-    them at once."""
+    """A context at which prefill and decode are timed."""
 
     batch: int
 
-    def decoded(self):
-        return min(1024, self.seq // 4)
+    def key(self):
+        return {**super().key(), "batch": self.batch}
+
+    def __str__(self):
+        return f"{super().__str__()}, batch {self.batch}"
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A whole comparison. `once` are contexts for the first seed alone."""
+class Plan(contest.Plan):
+    """`cells` are contexts that all models are tried at, `once` those for the first seed alone."""
 
-    recipe: Recipe
-    contenders: tuple
-    seeds: tuple
     cells: tuple
-    once: tuple
-    speeds: tuple
-    rounds: int
+    once: tuple = ()
 
 
 def fitting(seq, pairs):
@@ -83,44 +83,26 @@ def speeds(seq, pairs, batches):
 
 PAIRS = (8, 32, 128, 512)
 WHOLE = Plan(
-    Recipe(seq=64, pairs=8, queries=8, keys=640, vocabulary=2048, steps=6000), tuple(CONTENDERS), (0, 1, 2, 3, 4),
-    cells(64, 2048, (8,)) + cells(1024, 1024, PAIRS) + cells(4096, 1024, PAIRS) + cells(32768, 256, PAIRS),
-    cells(131072, 32, (8, 512)),
-    speeds(1024, (8,), (1, 8)) + speeds(4096, (8,), (1, 8)) + speeds(32768, (8, 512), (1, 8)), 5)
+    Recipe(seq=64, pairs=8, queries=8, keys=640, vocabulary=2048, steps=6000), tuple(CONTENDERS),
+    seeds=(0, 1, 2, 3, 4),
+    speeds=speeds(1024, (8,), (1, 8)) + speeds(4096, (8,), (1, 8)) + speeds(32768, (8, 512), (1, 8)), rounds=5,
+    cells=cells(64, 2048, (8,)) + cells(1024, 1024, PAIRS) + cells(4096, 1024, PAIRS) + cells(32768, 256, PAIRS),
+    once=cells(131072, 32, (8, 512)))
 # Five minutes of two cores. Fewer words are learnt sooner.
 QUICK = Plan(
-    Recipe(seq=64, pairs=8, queries=8, keys=40, vocabulary=128, steps=4000), ("dense", "chimera"), (0,),
-    cells(64, 1024, (8,)) + cells(1024, 256, (8, 32)) + cells(4096, 128, (8, 32)), (),
-    speeds(4096, (8,), (1, 8)), 3)
+    Recipe(seq=64, pairs=8, queries=8, keys=40, vocabulary=128, steps=4000), ("dense", "chimera"),
+    seeds=(0,), speeds=speeds(4096, (8,), (1, 8)), rounds=3,
+    cells=cells(64, 1024, (8,)) + cells(1024, 256, (8, 32)) + cells(4096, 128, (8, 32)))
 
 
 @dataclass(frozen=True)
-class Work:
+class Work(contest.Work):
     """One training: a contender with a seed."""
 
-    recipe: Recipe
-    contender: str
-    seed: int
-
-    def key(self):
-        """What tells its entries in the file of results from those of others."""
-        return {"contender": self.contender, "seed": self.seed}
-
-    def name(self):
-        return f"{self.contender}-{self.seed}"
-
     def config(self):
-        """The config.json's content."""
         base, own = CONTENDERS[self.contender]
         with open(os.path.join(MQAR, f"{base}.json"), encoding="utf-8") as file:
-            return {**json.load(file), **OF_ALL, "vocab_size": self.recipe.vocabulary, **own}
-
-    def settings(self):
-        """What decides the trained weights: the config and the options, without paths or threads."""
-        return {"config": self.config(), "options": self.recipe.options(self.seed)}
-
-    def digest(self):
-        return digest(self.settings())
+            return {**json.load(file), **contest.FAR, "vocab_size": self.recipe.vocabulary, **own}
 
     def command(self, config, out, threads):
         """The trainer's command line, given the file of the config."""

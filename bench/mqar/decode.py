@@ -11,6 +11,7 @@ the next round starts with another, and ratios are taken within a round. Two wor
 import json
 import os
 
+import arrays
 import recall
 from programs import read_speeds, with_threads
 from trainings import in_turn
@@ -48,5 +49,5 @@ def rounds(call, folders, size, threads, count):
     """{contender: [measurement of each round]} of the models in {contender: folder}."""
     for folder in folders.values():
         for batch in BATCHES:
-            recall.write_tokens(os.path.join(folder, f"batch{batch}.npy"), recall.sequences(size, batch))
+            arrays.write_sequences(os.path.join(folder, f"batch{batch}.npy"), recall.sequences(size, batch))
     return in_turn(folders, count, lambda name: measure(call, folders[name], size, threads))

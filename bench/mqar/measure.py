@@ -3,6 +3,7 @@
 
 import json
 
+import arrays
 import cache
 import recall
 from logs import read_run
@@ -67,7 +68,7 @@ def compiled(call, folder, work, listed_entries):
     binary = compile_model(call, folder)
     manifest = json.loads(call(["chimera-inspect", binary, "--json"])[0])
     found = recall.sequences(work.size, work.size.compiled)
-    logits, vocabulary, routing, layers, stderr = run_model(call, binary, folder, folder, *recall.tokens(found))
+    logits, vocabulary, routing, layers, stderr = run_model(call, binary, folder, folder, *arrays.shape_and_ids(found))
     full = MODES.index("full")
     stats, row = cache.read_stats(stderr), work.size.seq * layers  # modes of a sequence
     taken = [[{mode: routing[b * row + layer:(b + 1) * row:layers].count(i) for i, mode in enumerate(MODES)}

@@ -82,6 +82,8 @@ private:
     kernel->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), ops.getUnitAttr());
     kernel->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(),
                     ops.getDenseI32ArrayAttr({static_cast<int32_t>(spec.threads), 1, 1}));
+    // One block a processor will do: else ptxas may rather spill registers than have fewer blocks at once.
+    kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), ops.getI32IntegerAttr(1));
     kernel.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(params));
     // As the function that goes into it: see KernelBuilder.
     kernel->setAttr("passthrough", ops.getStrArrayAttr({"no-builtins", "nounwind"}));

@@ -13,6 +13,8 @@ static const char *kindOf(int32_t status) {
     return "limit";
   case CHIMERA_ERROR_SYSTEM:
     return "system";
+  case CHIMERA_ERROR_DEVICE:
+    return "device";
   default:
     return "invalid";
   }

@@ -16,6 +16,9 @@ constexpr bool isGpuTarget(std::string_view target) {
   return target == "cuda" || target == "sim";
 }
 
+/// The section of a binary for cuda that holds the PTX of its kernels, with a zero byte at its end.
+inline constexpr std::string_view ptxSection = ".chimera.ptx";
+
 /// Threads of a thread block: whole warps, and the most that a GPU takes.
 inline constexpr int64_t warpThreads = 32;
 inline constexpr int64_t mostThreads = 1024;

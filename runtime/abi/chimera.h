@@ -93,7 +93,8 @@ typedef enum chimera_status {
   CHIMERA_OK = 0,
   CHIMERA_ERROR_INVALID = 1, /* an argument or a file is wrong */
   CHIMERA_ERROR_LIMIT = 2,   /* the memory limit or the most resident sequences would be exceeded */
-  CHIMERA_ERROR_SYSTEM = 3   /* the operating system refused: memory, threads, mapping */
+  CHIMERA_ERROR_SYSTEM = 3,  /* the operating system or a driver refused: memory, threads, mapping, no GPU */
+  CHIMERA_ERROR_DEVICE = 4   /* a GPU failed: the session is lost, the process and other sessions are not */
 } chimera_status;
 
 typedef struct chimera_error chimera_error;

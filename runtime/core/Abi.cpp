@@ -81,7 +81,7 @@ public:
   explicit SessionUse(const chimera_session *session) : session(session) {
     if (!session)
       failure = nullArgument("session");
-    else if (Failure foreign = session->session->checkProcess())
+    else if (Failure foreign = session->session->checkUsable())
       failure = std::move(foreign);
     else if (session->busy.exchange(true, std::memory_order_acquire))
       failure = Error("another thread is in a call on this session; a session is used by one thread at a time");

@@ -10,11 +10,38 @@ Result<std::unique_ptr<Executor>> Executor::create(Device &device, const Model &
   std::unique_ptr<Executor> executor(new Executor(device, model, weights, cache, poison));
   if (Failure failure = executor->allocateBuffers())
     return *failure;
+  if (Failure failure = executor->loadKernels())
+    return *failure;
+  bool loaded = !model.image().empty();
   const Variant &variant = model.variant();
-  executor->bind(variant.prefill, model.prefillKernels(), executor->prefill);
+  if (Failure failure = executor->bind(variant.prefill, loaded ? executor->prefillKernels : model.prefillKernels(),
+                                       executor->prefill))
+    return *failure;
   if (variant.decode)
-    executor->bind(*variant.decode, model.decodeKernels(), executor->decode);
+    if (Failure failure =
+            executor->bind(*variant.decode, loaded ? executor->decodeKernels : model.decodeKernels(), executor->decode))
+      return *failure;
   return executor;
+}
+
+/// Has the device load the kernels of a binary whose kernels it does not share with the host.
+Failure Executor::loadKernels() {
+  if (model.image().empty())
+    return std::nullopt;
+  if (Failure failure = device.load(model.image()))
+    return Error(model.name() + ": " + failure->message, failure->status);
+  auto find = [&](const Phase &phase, std::vector<chimera_kernel> &kernels) -> Failure {
+    for (const Launch &launch : phase.launches) {
+      kernels.push_back(device.kernel(launch.kernel));
+      if (!kernels.back())
+        return Error(model.name() + ": there is no kernel " + io::quote(launch.kernel));
+    }
+    return std::nullopt;
+  };
+  const Variant &variant = model.variant();
+  if (Failure failure = find(variant.prefill, prefillKernels))
+    return failure;
+  return variant.decode ? find(*variant.decode, decodeKernels) : std::nullopt;
 }
 
 Failure Executor::allocateBuffers() {
@@ -27,24 +54,24 @@ Failure Executor::allocateBuffers() {
   return stepBuffers.create(device, model.manifest(), inferenceStepBuffers);
 }
 
-void *Executor::resolve(const Buffer &buffer) {
+Result<void *> Executor::resolve(const Buffer &buffer) {
   switch (buffer.kind) {
   case Buffer::Kind::Arena:
-    return arena->base + buffer.index;
+    return static_cast<void *>(arena->base + buffer.index);
   case Buffer::Kind::Param: {
     size_t bytes = size_t(model.manifest().parameters[size_t(buffer.index)].bytes);
-    return device.addressOf(weights->data(size_t(buffer.index)), bytes);
+    return device.constant(weights->data(size_t(buffer.index)), bytes);
   }
   case Buffer::Kind::Packed: {
     size_t bytes = size_t(model.variant().packed[size_t(buffer.index)].bytes);
-    return device.addressOf(weights->packed(size_t(buffer.index)), bytes);
+    return device.constant(weights->packed(size_t(buffer.index)), bytes);
   }
   case Buffer::Kind::Pool:
-    return cache.slots().base(size_t(buffer.index));
+    return static_cast<void *>(cache.slots().base(size_t(buffer.index)));
   case Buffer::Kind::Pages:
-    return cache.pages().base();
+    return static_cast<void *>(cache.pages().base());
   case Buffer::Kind::Step:
-    return stepBuffers.base(StepBuffer(buffer.index));
+    return static_cast<void *>(stepBuffers.base(StepBuffer(buffer.index)));
   case Buffer::Kind::Table: // Set before each step.
   case Buffer::Kind::Grad:  // The others are not there in inference.
   case Buffer::Kind::Total:
@@ -52,11 +79,42 @@ void *Executor::resolve(const Buffer &buffer) {
   case Buffer::Kind::Moment2:
     break;
   }
-  return nullptr;
+  return static_cast<void *>(nullptr);
 }
 
-void Executor::bind(const Phase &phase, const std::vector<chimera_kernel> &kernels, LaunchTable &table) {
-  table.bind(device, phase, kernels, [this](const Buffer &buffer) { return resolve(buffer); });
+Failure Executor::bind(const Phase &phase, const std::vector<chimera_kernel> &kernels, LaunchTable &table) {
+  Failure refused;
+  table.bind(device, phase, kernels, [&](const Buffer &buffer) -> void * {
+    Result<void *> address = resolve(buffer);
+    if (!address && !refused)
+      refused = address.error();
+    return address ? *address : nullptr;
+  });
+  return refused;
+}
+
+Failure Executor::prepare() {
+  pageTables.resize(cache.listCount());
+  for (size_t l = 0; l < pageTables.size(); ++l) {
+    const std::vector<int32_t> &entries = cache.table(l);
+    size_t bytes = entries.size() * sizeof(int32_t);
+    if (device.addressOf(entries.data()) || bytes <= pageTables[l]->committed)
+      continue;
+    Result<OwnedRegion> region = allocate(device, bytes, "a page table", false);
+    if (!region)
+      return region.error();
+    pageTables[l] = std::move(*region);
+  }
+  return std::nullopt;
+}
+
+/// The device's address of a page table as it is now.
+void *Executor::pageTable(size_t index) {
+  const std::vector<int32_t> &entries = cache.table(index);
+  if (void *address = device.addressOf(entries.data()))
+    return address;
+  device.upload(pageTables[index]->base, entries.data(), entries.size() * sizeof(int32_t));
+  return pageTables[index]->base;
 }
 
 LaunchTable &Executor::tableFor(const StepBatch &batch) {
@@ -68,10 +126,7 @@ LaunchTable &Executor::tableFor(const StepBatch &batch) {
 
 void Executor::begin(LaunchTable &table, const StepBatch &batch) {
   stepBuffers.upload(batch);
-  table.setTables([&](size_t index) {
-    const std::vector<int32_t> &entries = cache.table(index);
-    return device.addressOf(entries.data(), entries.size() * sizeof(int32_t));
-  });
+  table.setTables([&](size_t index) { return pageTable(index); });
   table.begin({batch.rows(), batch.seqs(), batch.outputs(), cache.stride()});
 }
 
@@ -81,6 +136,7 @@ void Executor::runLaunch(const LaunchTable &table, size_t launch, int64_t blocks
     return device.launch(ready);
   Profile::Clock::time_point begin = Profile::Clock::now();
   device.launch(ready);
+  device.finish();
   profile->record(&table == &decode ? CHIMERA_PHASE_DECODE : CHIMERA_PHASE_PREFILL, launch, begin,
                   Profile::Clock::now());
 }

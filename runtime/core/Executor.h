@@ -26,8 +26,11 @@ public:
   static Result<std::unique_ptr<Executor>> create(Device &device, const Model &model, const Weights *weights,
                                                   const Cache &cache, bool poison);
 
-  /// Runs one step, whose caches have pages for it. Cannot fail. Copies its logits, [R][vocab], to `logits` and its
-  /// routing, [N][layers], to `routing` unless null.
+  /// To be called once the caches are prepared for a step: makes room for what of them changes place. Changes nothing
+  /// else.
+  Failure prepare();
+  /// Runs one step, whose caches have pages for it. Only the device can fail (Device::failure). Copies its logits,
+  /// [R][vocab], to `logits` and its routing, [N][layers], to `routing` unless null.
   void run(const StepBatch &batch, void *logits, int8_t *routing);
 
   /// Times each launch of the steps to come into `profile`, until it is replaced; null: no launch is timed.
@@ -37,8 +40,10 @@ private:
   Executor(Device &device, const Model &model, const Weights *weights, const Cache &cache, bool poison)
       : device(device), model(model), weights(weights), cache(cache), poison(poison) {}
   Failure allocateBuffers();
-  void bind(const Phase &phase, const std::vector<chimera_kernel> &kernels, LaunchTable &table);
-  void *resolve(const Buffer &buffer);
+  Failure loadKernels();
+  Failure bind(const Phase &phase, const std::vector<chimera_kernel> &kernels, LaunchTable &table);
+  Result<void *> resolve(const Buffer &buffer);
+  void *pageTable(size_t index);
   LaunchTable &tableFor(const StepBatch &batch);
   void begin(LaunchTable &table, const StepBatch &batch);
   void runLaunch(const LaunchTable &table, size_t launch, int64_t blocks);
@@ -51,6 +56,10 @@ private:
   Profile *profile = nullptr;
   OwnedRegion arena;
   StepBuffers stepBuffers;
+  /// Of a device that does not read the host's memory, its copy of each page table.
+  std::vector<OwnedRegion> pageTables;
+  /// Of a device that has loaded them itself.
+  std::vector<chimera_kernel> prefillKernels, decodeKernels;
   LaunchTable prefill, decode;
 };
 

@@ -40,8 +40,12 @@ public:
   int64_t blocks(size_t launch) const;
   /// A launch of so many blocks; valid until the next bind.
   BoundLaunch launch(size_t index, int64_t blocks) const {
-    return {(*kernels)[index], reinterpret_cast<void *const *>(words.data() + firstWord[index]),
-            words.data() + firstArg[index], blocks};
+    return {(*kernels)[index],
+            reinterpret_cast<void *const *>(words.data() + firstWord[index]),
+            words.data() + firstArg[index],
+            blocks,
+            program->launches[index].threads,
+            (index + 1 < firstWord.size() ? firstWord[index + 1] : words.size()) - firstWord[index]};
   }
 
 private:

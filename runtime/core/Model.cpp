@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/core/Model.h"
 
+#include "runtime/abi/GpuLaunch.h"
 #include "runtime/core/Library.h"
 #include "runtime/core/VariantChoice.h"
 #include "runtime/device/MakeDevice.h"
@@ -29,6 +30,36 @@ Failure Model::resolve(const Phase &phase, std::vector<chimera_kernel> &kernels)
   return std::nullopt;
 }
 
+/// Keeps the PTX, which drivers read to its zero byte.
+Failure Model::takeImage(const ModelFile &file) {
+  if (variant().trains())
+    return Error(file.name + ": has programs of training, which nothing runs for target " + io::quote(content.target));
+  Result<ByteSpan> section = findSection(file.elf(), abi::ptxSection);
+  if (!section)
+    return Error(file.name + ": " + section.error().message);
+  if (section->size == 0 || section->data[section->size - 1] != 0)
+    return Error(file.name + ": section " + std::string(abi::ptxSection) + " does not end with a zero byte");
+  deviceCode.assign(section->data, section->data + section->size);
+  return std::nullopt;
+}
+
+Failure Model::takeLibrary(const ModelFile &file) {
+  Result<std::unique_ptr<Library>> mapped = Library::map(file.elf(), file.name);
+  if (!mapped)
+    return mapped.error();
+  library = std::move(*mapped);
+  if (Failure failure = resolve(variant().prefill, prefill))
+    return failure;
+  if (variant().decode)
+    if (Failure failure = resolve(*variant().decode, decode))
+      return failure;
+  for (int i = 0; i < trainingProgramCount; ++i)
+    if (const Phase *program = variant().program(TrainingProgram(i)))
+      if (Failure failure = resolve(*program, training[size_t(i)]))
+        return failure;
+  return std::nullopt;
+}
+
 Result<std::shared_ptr<const Model>> Model::fromFile(const ModelFile &file) {
   std::shared_ptr<Model> model(new Model);
   model->fileName = file.name;
@@ -44,19 +75,9 @@ Result<std::shared_ptr<const Model>> Model::fromFile(const ModelFile &file) {
   model->chosen = *variant;
   if (Failure failure = checkFreestanding(file.elf()))
     return Error(file.name + ": " + failure->message);
-  Result<std::unique_ptr<Library>> library = Library::map(file.elf(), file.name);
-  if (!library)
-    return library.error();
-  model->library = std::move(*library);
-  if (Failure failure = model->resolve(model->variant().prefill, model->prefill))
+  bool hasImage = model->content.target == "cuda";
+  if (Failure failure = hasImage ? model->takeImage(file) : model->takeLibrary(file))
     return *failure;
-  if (model->variant().decode)
-    if (Failure failure = model->resolve(*model->variant().decode, model->decode))
-      return *failure;
-  for (int i = 0; i < trainingProgramCount; ++i)
-    if (const Phase *program = model->variant().program(TrainingProgram(i)))
-      if (Failure failure = model->resolve(*program, model->training[size_t(i)]))
-        return *failure;
   return std::shared_ptr<const Model>(std::move(model));
 }
 

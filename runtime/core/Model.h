@@ -33,7 +33,9 @@ public:
   const Manifest &manifest() const { return content; }
   /// What of the manifest this machine runs: the first variant for which it has the features.
   const Variant &variant() const { return content.variants[chosen]; }
-  /// The kernels of a phase, one a launch.
+  /// Code for a device to load, PTX that ends with a zero byte; empty when the kernels are code of this machine.
+  const std::string &image() const { return deviceCode; }
+  /// The kernels of a phase, one a launch; none when there is an image.
   const std::vector<chimera_kernel> &prefillKernels() const { return prefill; }
   const std::vector<chimera_kernel> &decodeKernels() const { return decode; }
   const std::vector<chimera_kernel> &trainingKernels(TrainingProgram program) const {
@@ -43,6 +45,8 @@ public:
 private:
   Model() = default;
   static Result<std::shared_ptr<const Model>> fromFile(const ModelFile &file);
+  Failure takeImage(const ModelFile &file);
+  Failure takeLibrary(const ModelFile &file);
   Failure resolve(const Phase &phase, std::vector<chimera_kernel> &kernels) const;
 
   std::string fileName;
@@ -50,6 +54,7 @@ private:
   std::string text;
   Manifest content;
   size_t chosen = 0;
+  std::string deviceCode;
   std::unique_ptr<Library> library;
   std::vector<chimera_kernel> prefill;
   std::vector<chimera_kernel> decode;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/core/Packing.h"
 
+#include "runtime/core/Vectors.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -106,18 +108,35 @@ const uint8_t *Packer::at(const Block &block, const Row &row, size_t index, int6
   return start ? start + (column - block.begin) * io::sizeOf(sources[row.source].tensor->dtype) : nullptr;
 }
 
+/// Writes cell after cell of `cellBytes` neighbours of a row: the first of all rows, then the second.
+template <size_t cellBytes>
+static uint8_t *interleaveCells(const uint8_t *from, size_t rows, size_t rowBytes, size_t bytes, uint8_t *to) {
+  for (size_t at = 0; at < bytes; at += cellBytes)
+    for (size_t n = 0; n < rows; ++n, to += cellBytes)
+      std::memcpy(to, from + n * rowBytes + at, cellBytes);
+  return to;
+}
+
+/// Puts rows of `bytes` each, which begin `rowBytes` apart, into the order of a panel: cells of `cell` bytes.
+static uint8_t *interleave(const uint8_t *from, size_t rows, size_t rowBytes, size_t bytes, size_t cell, uint8_t *to) {
+  if (cell == 4) // As kernels have it: one f32, two bf16, four numbers of eight bits.
+    return interleaveCells<4>(from, rows, rowBytes, bytes, to);
+  for (size_t at = 0; at < bytes; at += cell)
+    for (size_t n = 0; n < rows; ++n, to += cell)
+      std::memcpy(to, from + n * rowBytes + at, cell);
+  return to;
+}
+
 template <typename T>
 void Packer::packPlain(const std::vector<Row> &rows, const Block &block, io::DType type, uint8_t *to) const {
-  size_t group = size_t(packed.group);
   int64_t step = unitColumns(), end = block.begin + block.count;
   std::vector<T> chunk(rows.size() * size_t(step));
   for (int64_t begin = block.begin; begin < end; begin += step) {
     int64_t count = std::min(step, end - begin);
     for (size_t n = 0; n < rows.size(); ++n)
       read(rows[n], at(block, rows[n], n, begin), begin, count, type, chunk.data() + n * size_t(step));
-    for (size_t k = 0; k < size_t(count); k += group)
-      for (size_t n = 0; n < rows.size(); ++n, to += group * sizeof(T))
-        std::memcpy(to, chunk.data() + n * size_t(step) + k, group * sizeof(T));
+    to = interleave(reinterpret_cast<const uint8_t *>(chunk.data()), rows.size(), size_t(step) * sizeof(T),
+                    size_t(count) * sizeof(T), size_t(packed.group) * sizeof(T), to);
   }
 }
 
@@ -140,30 +159,53 @@ int8_t groupNumber(float weight, double inverse) {
   return int8_t(quotient + shift - shift);
 }
 
+/// The bits of the largest magnitude of a group, which are ordered as magnitudes are. Those of a NaN are above all.
+CHIMERA_VECTOR_INLINE static inline uint32_t largestMagnitude(const float *weights) {
+  uint32_t largest = 0;
+  for (int64_t k = 0; k < scaleGroup; ++k) {
+    uint32_t bits;
+    std::memcpy(&bits, weights + k, sizeof bits);
+    bits &= 0x7FFFFFFF;
+    largest = bits > largest ? bits : largest;
+  }
+  return largest;
+}
+
+/// Gives a group its exponent and numbers, unless one of the weights is not at most largestWeight.
+static bool quantise(const float *weights, int8_t &exponent, int8_t *numbers) {
+  bool fits = false;
+  onWidestVectors([&]() CHIMERA_VECTOR_INLINE {
+    uint32_t bits = largestMagnitude(weights);
+    float magnitude;
+    std::memcpy(&magnitude, &bits, sizeof bits);
+    fits = magnitude <= largestWeight;
+    if (!fits)
+      return;
+    int e = groupExponent(magnitude);
+    exponent = int8_t(e);
+    double inverse = std::ldexp(1.0, -e);
+    for (int64_t k = 0; k < scaleGroup; ++k)
+      numbers[k] = groupNumber(weights[k], inverse);
+  });
+  return fits;
+}
+
 std::optional<BadElement> Packer::packI8(const std::vector<Row> &rows, const Block &block, uint8_t *to) const {
-  size_t panel = rows.size(), group = size_t(packed.group);
+  size_t panel = rows.size();
   std::vector<int8_t> numbers(panel * size_t(scaleGroup));
   for (int64_t begin = block.begin; begin < block.begin + block.count; begin += scaleGroup) {
     int8_t *exponents = reinterpret_cast<int8_t *>(to);
     for (size_t n = 0; n < panel; ++n) {
       float weights[scaleGroup];
       read(rows[n], at(block, rows[n], n, begin), begin, scaleGroup, io::DType::F32, weights);
-      float magnitude = 0;
-      for (int64_t k = 0; k < scaleGroup; ++k) {
-        if (!(std::fabs(weights[k]) <= largestWeight)) // nor a NaN
-          return BadElement{rows[n].source, rows[n].row, begin + k};
-        magnitude = std::max(magnitude, std::fabs(weights[k]));
-      }
-      int exponent = groupExponent(magnitude);
-      exponents[n] = int8_t(exponent);
-      double inverse = std::ldexp(1.0, -exponent);
-      for (int64_t k = 0; k < scaleGroup; ++k)
-        numbers[n * size_t(scaleGroup) + size_t(k)] = groupNumber(weights[k], inverse);
+      if (quantise(weights, exponents[n], numbers.data() + n * size_t(scaleGroup)))
+        continue;
+      const float *bad = std::find_if(weights, weights + scaleGroup,
+                                      [](float weight) { return !(std::fabs(weight) <= largestWeight); });
+      return BadElement{rows[n].source, rows[n].row, begin + (bad - weights)};
     }
-    to += panel;
-    for (size_t k = 0; k < size_t(scaleGroup); k += group)
-      for (size_t n = 0; n < panel; ++n, to += group)
-        std::memcpy(to, numbers.data() + n * size_t(scaleGroup) + k, group);
+    to = interleave(reinterpret_cast<const uint8_t *>(numbers.data()), panel, size_t(scaleGroup), size_t(scaleGroup),
+                    size_t(packed.group), to + panel);
   }
   return std::nullopt;
 }

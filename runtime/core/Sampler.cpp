@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 namespace chimera {
 
@@ -42,11 +43,11 @@ Status checkSamplerOptions(const SamplerOptions &options) {
 }
 
 Result<int32_t> Sampler::sample(const float *logits, int64_t vocab, uint64_t sequence, uint64_t position) {
-  return choose(logits, vocab, sequence, position);
+  return choose(floatScan, logits, vocab, sequence, position);
 }
 
 Result<int32_t> Sampler::sample(const double *logits, int64_t vocab, uint64_t sequence, uint64_t position) {
-  return choose(logits, vocab, sequence, position);
+  return choose(doubleScan, logits, vocab, sequence, position);
 }
 
 void Sampler::cutTopP() {
@@ -61,44 +62,19 @@ void Sampler::cutTopP() {
   }
 }
 
-template <typename T>
-Result<int32_t> Sampler::choose(const T *logits, int64_t vocab, uint64_t sequence, uint64_t position) {
-  int32_t best = 0;
-  for (int64_t id = 0; id < vocab; ++id) {
-    if (std::isnan(logits[id]))
-      return Error{"the logit of token " + std::to_string(id) + " is NaN"};
-    if (logits[id] > logits[best])
-      best = int32_t(id);
-  }
-  double largest = double(logits[best]);
-  if (largest == -INFINITY)
-    return Error{"every logit is -infinity"};
-  if (options.temperature == 0)
-    return best;
-  if (std::isinf(largest))
-    return Error{"the logit of token " + std::to_string(best) + " is infinity"};
-
-  kept.resize(size_t(vocab));
-  std::iota(kept.begin(), kept.end(), 0);
-  auto likelier = [&](int32_t a, int32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; };
-  bool cutK = options.topK > 0 && options.topK < vocab, cutP = options.topP < 1;
-  if (cutK) {
-    std::nth_element(kept.begin(), kept.begin() + (options.topK - 1), kept.end(), likelier);
-    kept.resize(size_t(options.topK));
-  }
-  if (cutK || cutP)
-    std::sort(kept.begin(), kept.end(), likelier);
+/// Draws one of `kept`, in this order, among which top-p chooses if it is wanted.
+template <typename T> int32_t Sampler::drawFromKept(const T *logits, double largest, double uniform) {
   weights.resize(kept.size());
   for (size_t i = 0; i < kept.size(); ++i)
     weights[i] = std::exp((double(logits[kept[i]]) - largest) / options.temperature);
-  if (cutP)
+  if (options.topP < 1)
     cutTopP();
 
   // The inverse of the cumulative distribution. Rounding can leave the sum short of the goal at the very end; then it
   // is the last token that has any weight.
   double total = std::accumulate(weights.begin(), weights.end(), 0.0);
-  double goal = uniformAt(options.seed, sequence, position) * total, sum = 0;
-  int32_t chosen = best;
+  double goal = uniform * total, sum = 0;
+  int32_t chosen = kept.front();
   for (size_t i = 0; i < kept.size(); ++i) {
     if (weights[i] == 0)
       continue;
@@ -108,6 +84,39 @@ Result<int32_t> Sampler::choose(const T *logits, int64_t vocab, uint64_t sequenc
       break;
   }
   return chosen;
+}
+
+template <typename T>
+Result<int32_t> Sampler::choose(LogitScan<T> &scan, const T *logits, int64_t vocab, uint64_t sequence,
+                                uint64_t position) {
+  scan.scan(logits, vocab);
+  if (std::optional<int64_t> id = scan.firstNaN())
+    return Error{"the logit of token " + std::to_string(*id) + " is NaN"};
+  int32_t best = scan.largest();
+  double largest = double(logits[best]);
+  if (largest == -INFINITY)
+    return Error{"every logit is -infinity"};
+  if (options.temperature == 0)
+    return best;
+  if (std::isinf(largest))
+    return Error{"the logit of token " + std::to_string(best) + " is infinity"};
+
+  double uniform = uniformAt(options.seed, sequence, position);
+  bool cutK = options.topK > 0 && options.topK < vocab, cutP = options.topP < 1;
+  if (cutK) {
+    scan.likeliest(options.topK, kept);
+    return drawFromKept(logits, largest, uniform);
+  }
+  std::optional<int32_t> drawn =
+      cutP ? certain.byLikelihood(logits, vocab, largest, options.temperature, options.topP, uniform)
+           : certain.byId(logits, vocab, largest, options.temperature, uniform);
+  if (drawn)
+    return *drawn;
+  kept.resize(size_t(vocab));
+  std::iota(kept.begin(), kept.end(), 0);
+  if (cutP)
+    std::sort(kept.begin(), kept.end(), Likelier<T>{logits});
+  return drawFromKept(logits, largest, uniform);
 }
 
 } // namespace chimera

@@ -4,6 +4,8 @@
 #ifndef CHIMERA_RUNTIME_CORE_SAMPLER_H
 #define CHIMERA_RUNTIME_CORE_SAMPLER_H
 
+#include "runtime/core/CertainDraw.h"
+#include "runtime/core/LogitScan.h"
 #include "runtime/io/Result.h"
 
 #include <array>
@@ -35,6 +37,10 @@ struct SamplerOptions {
 io::Status checkSamplerOptions(const SamplerOptions &options);
 
 /// Chooses one of `vocab` tokens; keeps its scratch memory between calls.
+///
+/// What it chooses is what the plain algorithm chooses: put the tokens that a filter leaves in order, the likeliest
+/// first (without filters: by id), add up their weights, and take the first at which the sum exceeds its part of the
+/// total. Where only a few tokens matter, or a result is certain whatever the sums' rounding, it is found in less time.
 class Sampler {
 public:
   explicit Sampler(const SamplerOptions &options) : options(options) {}
@@ -50,12 +56,16 @@ public:
 
 private:
   template <typename T>
-  io::Result<int32_t> choose(const T *logits, int64_t vocab, uint64_t sequence, uint64_t position);
+  io::Result<int32_t> choose(LogitScan<T> &scan, const T *logits, int64_t vocab, uint64_t sequence, uint64_t position);
+  template <typename T> int32_t drawFromKept(const T *logits, double largest, double uniform);
 
   /// Drops from `kept` what top-p drops; `kept` is most likely first and weights parallel to it.
   void cutTopP();
 
   SamplerOptions options;
+  LogitScan<float> floatScan;
+  LogitScan<double> doubleScan;
+  CertainDraw certain;
   std::vector<int32_t> kept;
   std::vector<double> weights;
 };

@@ -28,8 +28,15 @@ static Failure completeOptions(const Manifest &manifest, SessionOptions &options
     return failure;
   if (options.maxSequences == 0)
     options.maxSequences = std::max<int64_t>(1024, manifest.maxSeqs);
-  if (options.memoryLimit == 0)
-    options.memoryLimit = usableMemory();
+  return std::nullopt;
+}
+
+/// Gives the device the weights, before the caches get what is left of its memory.
+static Failure placeWeights(Device &device, const Manifest &manifest, const Weights *weights) {
+  for (size_t p = 0; weights && p < manifest.parameters.size(); ++p)
+    if (const void *data = weights->data(p))
+      if (Result<void *> placed = device.constant(data, size_t(manifest.parameters[p].bytes)); !placed)
+        return placed.error();
   return std::nullopt;
 }
 
@@ -53,6 +60,10 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   if (!device)
     return device.error();
   session->device = std::move(*device);
+  if (Failure failure = placeWeights(*session->device, manifest, session->weights.get()))
+    return *failure;
+  if (options.memoryLimit == 0)
+    options.memoryLimit = session->device->usableMemory();
   Result<Cache> cache = Cache::create(*session->device, manifest, options.maxSequences, options.memoryLimit);
   if (!cache)
     return cache.error();
@@ -76,9 +87,9 @@ Result<Session::Sequence> Session::find(int64_t sequence) const {
   return found->second;
 }
 
-Failure Session::checkProcess() const {
+Failure Session::checkUsable() const {
   if (maker.isThis())
-    return std::nullopt;
+    return device->failure();
   return Error("the session was made before this process was forked, and its threads are the parent's; make a new "
                "session of the same model and weights");
 }
@@ -128,7 +139,10 @@ Result<std::vector<uint8_t>> Session::snapshot(int64_t sequence) const {
   Result<Sequence> found = find(sequence);
   if (!found)
     return found.error();
-  return writeSnapshot(*owner, weightsDigest(), *device, *cache, found->slot, found->position);
+  std::vector<uint8_t> bytes = writeSnapshot(*owner, weightsDigest(), *device, *cache, found->slot, found->position);
+  if (Failure failure = device->failure())
+    return *failure;
+  return bytes;
 }
 
 Result<int64_t> Session::restore(ByteSpan bytes) {
@@ -199,7 +213,9 @@ Failure Session::prepare() {
   }
   batch.allocate(std::min(rows, phase.maxTokens), std::min<int64_t>(int64_t(items.size()), phase.maxSeqs),
                  owner->manifest().layers());
-  return cache->prepare(growth);
+  if (Failure failure = cache->prepare(growth))
+    return failure;
+  return executor->prepare();
 }
 
 void Session::runSteps(void *logits, int8_t *routing) {
@@ -208,7 +224,7 @@ void Session::runSteps(void *logits, int8_t *routing) {
   uint8_t *logitsAt = static_cast<uint8_t *>(logits);
   const Phase &prefill = owner->variant().prefill;
   StepCutter cutter(items, prefill.maxTokens, prefill.maxSeqs, manifest.layers());
-  for (size_t first; cutter.next(batch, first);) {
+  for (size_t first; !device->failure() && cutter.next(batch, first);) {
     cache->reserve(batch.growth);
     executor->run(batch, logitsAt, routing);
     cache->settle(batch.growth);
@@ -230,7 +246,8 @@ Failure Session::step(const chimera_step_item *given, size_t count, void *logits
   if (Failure failure = prepare())
     return failure;
   runSteps(logits, routing);
-  return std::nullopt;
+  device->finish();
+  return device->failure();
 }
 
 Failure Session::beginProfile(int64_t maxEvents) {

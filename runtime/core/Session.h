@@ -35,9 +35,9 @@ public:
                                                  std::shared_ptr<const Weights> weights, const SessionOptions &options);
 
   const Model &model() const { return *owner; }
-  /// Nothing in the process that made the session. In a forked child, where its threads are missing, an error: there
-  /// the session may only be destroyed.
-  Failure checkProcess() const;
+  /// Nothing in the process that made the session, as long as its device works. In a forked child, where its threads
+  /// are missing, and once the device is lost, an error: the session may only be destroyed then.
+  Failure checkUsable() const;
 
   Result<int64_t> add();
   Failure drop(int64_t sequence);

@@ -127,7 +127,7 @@ Digest WeightsFill::digest(const std::vector<uint8_t> &prefix) const {
   return digestOf({all.data(), all.size()});
 }
 
-Failure WeightsFill::run() {
+Failure WeightsFill::run(int64_t wanted) {
   digests.assign(pieces.size(), {});
   std::atomic<size_t> next{0};
   std::mutex mutex;
@@ -155,7 +155,7 @@ Failure WeightsFill::run() {
     }
   };
   std::vector<std::thread> helpers;
-  size_t threads = std::min(size_t(usableCpus()), pieces.size());
+  size_t threads = std::min(size_t(wanted ? wanted : usableCpus()), pieces.size());
   try {
     while (helpers.size() + 1 < threads)
       helpers.emplace_back(work);

@@ -15,10 +15,6 @@ static constexpr size_t growth = size_t(1) << 20;
 static constexpr size_t pageSize = 4096;
 static constexpr size_t hugePage = size_t(2) << 20;
 
-static size_t roundUp(size_t bytes, size_t multiple) {
-  return (bytes + multiple - 1) / multiple * multiple;
-}
-
 Result<std::unique_ptr<CpuDevice>> CpuDevice::create(int64_t threads, int64_t kernelStack, Subnormals subnormals) {
   Result<std::unique_ptr<ThreadPool>> pool = ThreadPool::create(threads, size_t(kernelStack), subnormals);
   if (!pool)
@@ -27,11 +23,10 @@ Result<std::unique_ptr<CpuDevice>> CpuDevice::create(int64_t threads, int64_t ke
 }
 
 Result<std::unique_ptr<CpuDevice>> CpuDevice::createForProcess(int64_t kernelStack, Subnormals subnormals) {
-  int64_t threads = std::min(usableCpus(), mostThreads);
-  Result<std::unique_ptr<CpuDevice>> device = create(threads, kernelStack, subnormals);
-  while (!device && threads > 1) // A limit of processes or of address space.
-    device = create(threads /= 2, kernelStack, subnormals);
-  return device;
+  Result<std::unique_ptr<ThreadPool>> pool = ThreadPool::createForProcess(size_t(kernelStack), subnormals);
+  if (!pool)
+    return pool.error();
+  return std::unique_ptr<CpuDevice>(new CpuDevice(std::move(*pool)));
 }
 
 Result<Region> CpuDevice::reserve(size_t bytes, const char *what, bool large) {
@@ -83,6 +78,10 @@ void CpuDevice::fill(void *to, int byte, size_t bytes) {
 void CpuDevice::copy(void *to, const void *from, size_t bytes) {
   if (bytes)
     std::memcpy(to, from, bytes);
+}
+
+int64_t CpuDevice::usableMemory() const {
+  return runtime::usableMemory();
 }
 
 void CpuDevice::launch(const BoundLaunch &launch) {

@@ -15,10 +15,10 @@ public:
   /// those that will run here. `subnormals`: what they expect.
   static Result<std::unique_ptr<CpuDevice>> create(int64_t threads, int64_t kernelStack = 0,
                                                    Subnormals subnormals = Subnormals::Flush);
-  /// With a thread for each CPU that this process may use, at most `mostThreads`, or with as many as it can start.
+  /// With the threads of ThreadPool::createForProcess.
   static Result<std::unique_ptr<CpuDevice>> createForProcess(int64_t kernelStack,
                                                              Subnormals subnormals = Subnormals::Flush);
-  static constexpr int64_t mostThreads = 1024;
+  static constexpr int64_t mostThreads = ThreadPool::mostForProcess;
 
   int64_t threads() const { return pool->threads(); }
 
@@ -29,10 +29,12 @@ public:
   void copy(void *to, const void *from, size_t bytes) override;
   void upload(void *to, const void *fromHost, size_t bytes) override { copy(to, fromHost, bytes); }
   void download(void *toHost, const void *from, size_t bytes) override { copy(toHost, from, bytes); }
-  void *addressOf(const void *host, size_t bytes) override { return const_cast<void *>(host); }
+  Result<void *> constant(const void *host, size_t bytes) override { return const_cast<void *>(host); }
+  void *addressOf(const void *host) override { return const_cast<void *>(host); }
   const void *hostView(const void *address) const override { return address; }
   Subnormals subnormals() const override { return pool->subnormals; }
   void launch(const BoundLaunch &launch) override;
+  int64_t usableMemory() const override;
   void together(void (*function)(void *), void *context) override { pool->enter(function, context); }
 
 private:

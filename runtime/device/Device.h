@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 namespace chimera::runtime {
 
@@ -22,16 +23,25 @@ struct Region {
   size_t page = 4096;   ///< It grows by whole pages of this size.
 };
 
+/// The least multiple that is not less than `bytes`.
+constexpr size_t roundUp(size_t bytes, size_t multiple) {
+  return (bytes + multiple - 1) / multiple * multiple;
+}
+
 /// One launch with its buffers resolved to device addresses. The arguments follow the addresses in memory: together
 /// they are a GPU kernel's one parameter.
 struct BoundLaunch {
-  chimera_kernel kernel = nullptr;
+  chimera_kernel kernel = nullptr; ///< Of a GPU: its device's handle.
   void *const *buffers = nullptr;
   const int64_t *args = nullptr;
   int64_t blocks = 0;
+  int64_t threads = 0; ///< Of a thread block.
+  size_t words = 0;    ///< The buffers and arguments.
 };
 
-/// A device. Calls come from one thread at a time and take effect in order; `download` waits for what it reads.
+/// A device. Calls come from one thread at a time and take effect in order; `download` waits for what it reads. What a
+/// call without a result cannot do, and what the device says too late for any result, `failure` tells: from then on the
+/// device does nothing more, downloads are zeros, and what it holds is lost.
 class Device {
 public:
   virtual ~Device() = default;
@@ -47,8 +57,11 @@ public:
   virtual void copy(void *to, const void *from, size_t bytes) = 0;
   virtual void upload(void *to, const void *fromHost, size_t bytes) = 0;
   virtual void download(void *toHost, const void *from, size_t bytes) = 0;
-  /// The device's address of host bytes that stay where they are.
-  virtual void *addressOf(const void *host, size_t bytes) = 0;
+  /// The device's address of host bytes that stay where they are and never change. It keeps a copy of what it cannot
+  /// read.
+  virtual Result<void *> constant(const void *host, size_t bytes) = 0;
+  /// The device's address of host bytes that change between launches; null when it cannot read them.
+  virtual void *addressOf(const void *host) { return nullptr; }
 
   /// Where the host reads what is at a device's address as cheaply as its own memory; null: nowhere.
   virtual const void *hostView(const void *address) const { return nullptr; }
@@ -56,7 +69,19 @@ public:
   /// What its kernels do with subnormals.
   virtual Subnormals subnormals() const { return Subnormals::Flush; }
 
+  /// Takes in the code of a binary's kernels, PTX that ends with a zero byte. Only for devices that do not run the
+  /// binary's own code.
+  virtual Failure load(const std::string &image) { return Error("the device takes no image of kernels"); }
+  /// The handle of a kernel of what was loaded, or null.
+  virtual chimera_kernel kernel(const std::string &symbol) { return nullptr; }
   virtual void launch(const BoundLaunch &launch) = 0;
+  /// Waits for all that was asked for.
+  virtual void finish() {}
+  /// Why the device is lost, if it is.
+  virtual Failure failure() const { return std::nullopt; }
+
+  /// The bytes that the caches may take unless a limit is set.
+  virtual int64_t usableMemory() const = 0;
 
   /// Calls function(context), which makes many launches, so that what a device does around them is done once. Not
   /// nested.

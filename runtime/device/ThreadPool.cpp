@@ -43,6 +43,14 @@ Result<std::unique_ptr<ThreadPool>> ThreadPool::create(int64_t threads, size_t j
   return pool;
 }
 
+Result<std::unique_ptr<ThreadPool>> ThreadPool::createForProcess(size_t jobStack, Subnormals subnormals) {
+  int64_t threads = std::min(usableCpus(), mostForProcess);
+  Result<std::unique_ptr<ThreadPool>> pool = create(threads, jobStack, subnormals);
+  while (!pool && threads > 1) // A limit of processes or of address space.
+    pool = create(threads /= 2, jobStack, subnormals);
+  return pool;
+}
+
 /// The signals that workers leave to others: all but those that say what a thread has done itself, which a program's
 /// handler of crashes must see, and those of profilers.
 static sigset_t foreignSignals() {

@@ -37,6 +37,10 @@ public:
   /// of them in jobs.
   static Result<std::unique_ptr<ThreadPool>> create(int64_t threads, size_t jobStack,
                                                     Subnormals subnormals = Subnormals::Flush);
+  /// With a thread for each CPU that this process may use, at most `mostForProcess`, or with as many as it can start.
+  static Result<std::unique_ptr<ThreadPool>> createForProcess(size_t jobStack,
+                                                              Subnormals subnormals = Subnormals::Flush);
+  static constexpr int64_t mostForProcess = 1024;
   ~ThreadPool();
 
   /// Runs all blocks and returns when they are done; a single block runs on the caller and disturbs nobody. Caller and

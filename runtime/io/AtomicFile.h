@@ -29,7 +29,7 @@ public:
   ~AtomicFile();
 
   /// Writes `size` bytes at `offset`. Bytes never written before the end of the
-  /// file are 0.
+  /// file are 0. Any number of threads may.
   Status write(uint64_t offset, const void *data, size_t size);
 
   /// Makes the file `size` bytes long, with zeros at its end.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/io/DType.h"
 
+#include "runtime/core/Vectors.h"
+
 #include <cassert>
 #include <cstring>
 
@@ -79,41 +81,65 @@ uint16_t f64ToBf16(double value) {
   return f32ToBf16(bitCast<float>(bits));
 }
 
-template <typename From, typename To>
-static void mapElements(const void *from, void *to, int64_t count, To (*convertOne)(From)) {
+template <typename From, typename To, To (*convertOne)(From)>
+static void mapElements(const void *from, void *to, int64_t count) {
   const auto *source = static_cast<const uint8_t *>(from);
   auto *target = static_cast<uint8_t *>(to);
-  for (int64_t i = 0; i < count; ++i) {
-    From value;
-    std::memcpy(&value, source + size_t(i) * sizeof value, sizeof value);
-    To converted = convertOne(value);
-    std::memcpy(target + size_t(i) * sizeof converted, &converted, sizeof converted);
-  }
+  onWidestVectors([&]() CHIMERA_VECTOR_INLINE {
+    for (int64_t i = 0; i < count; ++i) {
+      From value;
+      std::memcpy(&value, source + size_t(i) * sizeof value, sizeof value);
+      To converted = convertOne(value);
+      std::memcpy(target + size_t(i) * sizeof converted, &converted, sizeof converted);
+    }
+  });
+}
+
+static double f32ToF64(float value) {
+  return double(value);
+}
+
+static double f16ToF64(uint16_t bits) {
+  return double(f16ToF32(bits));
+}
+
+static double bf16ToF64(uint16_t bits) {
+  return double(bf16ToF32(bits));
+}
+
+static float f64ToF32(double value) {
+  return float(value);
+}
+
+static uint16_t f16ToBf16(uint16_t bits) {
+  return f32ToBf16(f16ToF32(bits));
 }
 
 static void toF64(DType fromType, const void *from, void *to, int64_t count) {
   if (fromType == DType::F32)
-    mapElements<float, double>(from, to, count, [](float value) { return double(value); });
+    mapElements<float, double, f32ToF64>(from, to, count);
   else if (fromType == DType::F16)
-    mapElements<uint16_t, double>(from, to, count, [](uint16_t bits) { return double(f16ToF32(bits)); });
+    mapElements<uint16_t, double, f16ToF64>(from, to, count);
   else
-    mapElements<uint16_t, double>(from, to, count, [](uint16_t bits) { return double(bf16ToF32(bits)); });
+    mapElements<uint16_t, double, bf16ToF64>(from, to, count);
 }
 
 static void toF32(DType fromType, const void *from, void *to, int64_t count) {
   if (fromType == DType::F64)
-    mapElements<double, float>(from, to, count, [](double value) { return float(value); });
+    mapElements<double, float, f64ToF32>(from, to, count);
+  else if (fromType == DType::F16)
+    mapElements<uint16_t, float, f16ToF32>(from, to, count);
   else
-    mapElements<uint16_t, float>(from, to, count, fromType == DType::F16 ? f16ToF32 : bf16ToF32);
+    mapElements<uint16_t, float, bf16ToF32>(from, to, count);
 }
 
 static void toBf16(DType fromType, const void *from, void *to, int64_t count) {
   if (fromType == DType::F64)
-    mapElements<double, uint16_t>(from, to, count, f64ToBf16);
+    mapElements<double, uint16_t, f64ToBf16>(from, to, count);
   else if (fromType == DType::F32)
-    mapElements<float, uint16_t>(from, to, count, f32ToBf16);
+    mapElements<float, uint16_t, f32ToBf16>(from, to, count);
   else
-    mapElements<uint16_t, uint16_t>(from, to, count, [](uint16_t bits) { return f32ToBf16(f16ToF32(bits)); });
+    mapElements<uint16_t, uint16_t, f16ToBf16>(from, to, count);
 }
 
 void convertElements(DType fromType, const void *from, DType toType, void *to, int64_t count) {

@@ -6,6 +6,7 @@
 #ifndef CHIMERA_RUNTIME_IO_SAFETENSORS_H
 #define CHIMERA_RUNTIME_IO_SAFETENSORS_H
 
+#include "runtime/io/AtomicFile.h"
 #include "runtime/io/DType.h"
 #include "runtime/io/File.h"
 #include "runtime/io/Result.h"
@@ -85,9 +86,30 @@ private:
   std::map<std::string, std::string> meta;
 };
 
-/// Writes the tensors as one safetensors file, replacing `path` at once when
-/// all is written. Names are unique; `bytes` agrees with shape and dtype. The
-/// file depends on the tensors and the metadata only, not on their order.
+/// Writes a safetensors file in pieces, replacing `path` at once when all is written. Move-only.
+class SafetensorsWriter {
+public:
+  /// Writes the header. Names are unique; `bytes` agrees with shape and dtype; `data` may be null. The file depends on
+  /// the tensors and the metadata only, not on their order.
+  static Result<SafetensorsWriter> create(const std::string &path, const std::vector<TensorView> &tensors,
+                                          const std::map<std::string, std::string> &metadata = {});
+
+  /// Writes `size` bytes of the tensor at this index of what was given, from its byte `offset` on. Any number of
+  /// threads may. Bytes that are never written are 0.
+  Status write(size_t tensor, uint64_t offset, const void *data, size_t size);
+
+  /// Flushes to the disk and gives the file its name. Without this there will be none.
+  Status commit() { return file.commit(); }
+
+private:
+  SafetensorsWriter(AtomicFile file, std::vector<uint64_t> offsets)
+      : file(std::move(file)), offsets(std::move(offsets)) {}
+
+  AtomicFile file;
+  std::vector<uint64_t> offsets; ///< Of each tensor, in the file.
+};
+
+/// Writes the tensors, with their data, as one safetensors file, likewise.
 Status writeSafetensors(const std::string &path, const std::vector<TensorView> &tensors,
                         const std::map<std::string, std::string> &metadata = {});
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "runtime/io/AtomicFile.h"
+#include "runtime/io/Safetensors.h"
 #include "runtime/io/SafetensorsHeader.h"
 
 #include <algorithm>
@@ -38,8 +38,8 @@ static Result<std::string> headerText(const std::vector<const TensorView *> &ten
   return text;
 }
 
-Status writeSafetensors(const std::string &path, const std::vector<TensorView> &tensors,
-                        const std::map<std::string, std::string> &metadata) {
+Result<SafetensorsWriter> SafetensorsWriter::create(const std::string &path, const std::vector<TensorView> &tensors,
+                                                    const std::map<std::string, std::string> &metadata) {
   // Wide elements first: so all are aligned.
   std::vector<const TensorView *> order;
   for (const TensorView &tensor : tensors)
@@ -57,15 +57,32 @@ Status writeSafetensors(const std::string &path, const std::vector<TensorView> &
     return file.error();
   uint64_t length = header->size(), offset = 8 + length;
   if (Status status = file->write(0, &length, sizeof length); !status)
-    return status;
+    return status.error();
   if (Status status = file->write(8, header->data(), length); !status)
-    return status;
+    return status.error();
+  std::vector<uint64_t> offsets(tensors.size());
   for (const TensorView *tensor : order) {
-    if (Status status = file->write(offset, tensor->data, tensor->bytes); !status)
-      return status;
+    offsets[size_t(tensor - tensors.data())] = offset;
     offset += tensor->bytes;
   }
-  return file->commit();
+  if (Status status = file->resize(offset); !status)
+    return status.error();
+  return SafetensorsWriter(std::move(*file), std::move(offsets));
+}
+
+Status SafetensorsWriter::write(size_t tensor, uint64_t offset, const void *data, size_t size) {
+  return file.write(offsets[tensor] + offset, data, size);
+}
+
+Status writeSafetensors(const std::string &path, const std::vector<TensorView> &tensors,
+                        const std::map<std::string, std::string> &metadata) {
+  Result<SafetensorsWriter> writer = SafetensorsWriter::create(path, tensors, metadata);
+  if (!writer)
+    return writer.error();
+  for (size_t i = 0; i < tensors.size(); ++i)
+    if (Status status = writer->write(i, 0, tensors[i].data, tensors[i].bytes); !status)
+      return status;
+  return writer->commit();
 }
 
 } // namespace chimera::io

@@ -228,12 +228,13 @@ TEST_F(CompileInput, NamesTheKeyOfAWrongConfig) {
 
 TEST_F(CompileInput, RefusesWhatIsNotBuilt) {
   std::string config = write("config.json", smallConfig);
-  const std::string noCuda =
-      "error: --target=cuda: nothing runs a binary for it yet; --emit=ptx writes its kernels, and "
-      "--target=sim makes a binary that runs them on the CPU\n";
-  EXPECT_EQ(errorOf({config, "--target=cuda"}), noCuda);
-  EXPECT_EQ(errorOf({config, "--target=cuda", "--emit=asm"}), noCuda);
-  EXPECT_EQ(errorOf({config, "--target=cuda", "--emit=resources"}), noCuda);
+  EXPECT_EQ(errorOf({config, "--target=cuda", "--phases=infer,train"}),
+            "error: --target=cuda: nothing trains with a binary for it yet; --emit=ptx writes its kernels, and "
+            "--target=sim makes a binary that runs them on the CPU\n");
+  EXPECT_EQ(errorOf({config, "--target=cuda", "--emit=asm"}),
+            "error: --target=cuda --emit=asm: the assembly of its kernels is PTX; use --emit=ptx\n");
+  EXPECT_EQ(errorOf({config, "--target=cuda", "--emit=resources"}),
+            "error: --target=cuda --emit=resources: not built yet\n");
   for (const char *target : {"--target=cuda", "--target=sim"})
     EXPECT_EQ(errorOf({config, target, "--emit=cubin"}),
               "error: --emit=cubin: not built yet; --emit=ptx writes the same kernels\n");

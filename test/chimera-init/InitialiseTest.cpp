@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/train/Initialise.h"
+#include "runtime/device/ThreadPool.h"
+#include "runtime/io/File.h"
+#include "runtime/io/Safetensors.h"
+#include "runtime/train/InitialFile.h"
+#include "test/runtime-io/TempFolder.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 
 using namespace chimera;
@@ -115,6 +121,27 @@ TEST(Initialise, NormsStartAsTheIdentity) {
   }
 }
 
+// Bit by bit: what a seed gives must not change.
+TEST(Initialise, ManyNormalNumbersAreThoseOfTheFormula) {
+  for (uint64_t seed : {uint64_t(0), uint64_t(1) << 63, ~uint64_t(0)}) {
+    InitialNoise noise(seed, "layers.0.attn.q_proj.weight");
+    for (uint64_t first : {uint64_t(0), uint64_t(7), (uint64_t(1) << 32) - 1000, (uint64_t(1) << 40) + 3}) {
+      std::vector<float> values(40000), expected(values.size());
+      noise.fillNormal(0.02, first, values.size(), values.data());
+      for (size_t i = 0; i < expected.size(); ++i)
+        expected[i] = float(0.02 * noise.normal(first + i));
+      EXPECT_EQ(std::memcmp(values.data(), expected.data(), values.size() * sizeof(float)), 0) << seed << " " << first;
+    }
+    for (size_t count = 0; count < 140; ++count) {
+      std::vector<float> values(count + 1, 3.0f);
+      noise.fillNormal(0.7, 5, count, values.data());
+      for (size_t i = 0; i < count; ++i)
+        ASSERT_EQ(values[i], float(0.7 * noise.normal(5 + i))) << count;
+      EXPECT_EQ(values[count], 3.0f) << "written past the end";
+    }
+  }
+}
+
 TEST(Initialise, PartsOfATensorArePutTogether) {
   ConfigOrError read = parseConfig(R"({"model_type": "granitemoehybrid", "vocab_size": 11, "hidden_size": 64,
       "num_hidden_layers": 2, "num_attention_heads": 4, "mamba_n_heads": 8, "mamba_d_state": 4,
@@ -134,6 +161,44 @@ TEST(Initialise, PartsOfATensorArePutTogether) {
     EXPECT_EQ(tensor.values, both);
   }
   EXPECT_EQ(found, 1);
+}
+
+std::string fileOf(const InitialCheckpoint &checkpoint, int64_t threads, const std::string &path) {
+  auto pool = runtime::ThreadPool::create(threads, size_t(256) << 10, runtime::Subnormals::Keep);
+  EXPECT_TRUE(bool(pool));
+  io::Status written = writeInitialCheckpoint(path, checkpoint, 11, **pool);
+  EXPECT_TRUE(bool(written)) << written.error().message;
+  return *io::readWhole(path);
+}
+
+TEST(InitialFile, DoesNotDependOnTheNumberOfThreads) {
+  ConfigOrError read = parseConfig(R"({"model_type": "granitemoehybrid", "vocab_size": 1100, "hidden_size": 128,
+      "num_hidden_layers": 2, "num_attention_heads": 4, "mamba_n_heads": 8, "mamba_d_state": 4,
+      "shared_intermediate_size": 600, "num_local_experts": 0})",
+                                   "config.json");
+  ASSERT_TRUE(std::holds_alternative<Config>(read)) << std::get<std::string>(read);
+  test::TempFolder folder;
+  for (const Config &config : {std::get<Config>(read), exampleConfig()}) {
+    std::vector<InitialTensor> tensors = initialTensors(config, 11);
+    std::vector<io::TensorView> views;
+    for (const InitialTensor &tensor : tensors)
+      views.push_back({tensor.name, io::DType::F32, tensor.shape,
+                       reinterpret_cast<const uint8_t *>(tensor.values.data()), tensor.values.size() * sizeof(float)});
+    std::string path = folder.path() + "/model.safetensors";
+    ASSERT_TRUE(bool(io::writeSafetensors(path, views, {{"format", "pt"}, {"seed", "11"}})));
+    std::string expected = *io::readWhole(path);
+    InitialCheckpoint checkpoint = initialCheckpoint(config, 11);
+    for (int64_t threads : {1, 2, 7})
+      EXPECT_TRUE(fileOf(checkpoint, threads, path) == expected) << threads;
+  }
+}
+
+TEST(InitialFile, SaysThatItCannotBeWritten) {
+  auto pool = runtime::ThreadPool::create(2, size_t(256) << 10, runtime::Subnormals::Keep);
+  ASSERT_TRUE(bool(pool));
+  io::Status written = writeInitialCheckpoint("/no/such/folder/x", initialCheckpoint(exampleConfig(), 1), 1, **pool);
+  ASSERT_FALSE(bool(written));
+  EXPECT_NE(written.error().message.find("/no/such/folder/x"), std::string::npos);
 }
 
 } // namespace

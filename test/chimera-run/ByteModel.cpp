@@ -12,11 +12,11 @@ namespace chimera::test {
 namespace toy = runtime::toy;
 using nlohmann::json;
 
-static std::vector<float> scales(int64_t vocabulary) {
+static std::vector<float> scales(int64_t vocabulary, int letters = 26) {
   std::vector<float> scale(size_t(vocabulary), 0.25f);
-  for (int64_t id = 'a'; id <= 'z' && id < vocabulary; ++id)
+  for (int64_t id = 'a'; id < 'a' + letters && id < vocabulary; ++id)
     scale[size_t(id)] = 1.0f + 0.0001f * float((id * 7) % 26);
-  if (vocabulary > 280)
+  if (vocabulary > 280 && letters == 26)
     scale[280] = 1.001f;
   return scale;
 }
@@ -26,8 +26,8 @@ ByteModelTest::ByteModelTest() {
   writeWeights();
 }
 
-void ByteModelTest::writeWeights(int64_t vocabulary, int64_t nanToken) const {
-  std::vector<float> scale = scales(vocabulary);
+void ByteModelTest::writeWeights(int64_t vocabulary, int64_t nanToken, int letters) const {
+  std::vector<float> scale = scales(vocabulary, letters);
   if (nanToken >= 0)
     scale[size_t(nanToken)] = std::nanf("");
   io::TensorView view;
@@ -62,20 +62,20 @@ void ByteModelTest::writeModel(const nlohmann::json &bos, const nlohmann::json &
 
 /// The logits after `tokens`: the toy's logit of token 0 is its hash times 1.
 static std::vector<float> logitsAfter(const std::vector<int32_t> &tokens, const std::vector<int8_t> &forced,
-                                      int64_t vocabulary) {
+                                      int64_t vocabulary, int letters) {
   auto hash = uint32_t(toy::expected(tokens, forced).logits.back()[0]);
-  std::vector<float> scale = scales(vocabulary), logits;
+  std::vector<float> scale = scales(vocabulary, letters), logits;
   for (int64_t v = 0; v < vocabulary; ++v)
     logits.push_back(float((hash ^ uint32_t(v)) & 0xFFFF) * scale[size_t(v)]);
   return logits;
 }
 
 std::vector<int32_t> ByteModelTest::chosen(std::vector<int32_t> tokens, size_t count, const SamplerOptions &options,
-                                           uint64_t number, std::vector<int8_t> forced) {
+                                           uint64_t number, std::vector<int8_t> forced, int letters) {
   Sampler sampler(options);
   size_t first = tokens.size();
   while (tokens.size() < first + count) {
-    std::vector<float> logits = logitsAfter(tokens, forced, vocab);
+    std::vector<float> logits = logitsAfter(tokens, forced, vocab, letters);
     tokens.push_back(*sampler.sample(logits.data(), vocab, number, tokens.size()));
     if (!forced.empty())
       forced.resize(tokens.size() * toy::layers, -1);

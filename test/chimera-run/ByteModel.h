@@ -20,17 +20,18 @@ protected:
   /// of the manifest's model.
   void writeModel(const nlohmann::json &bos, const nlohmann::json &eos, int64_t vocabulary = vocab,
                   const nlohmann::json &more = nlohmann::json::object()) const;
-  /// Writes weights for it as model.safetensors: letters are likelier than the rest. The logits of `nanToken` are NaN.
-  void writeWeights(int64_t vocabulary = vocab, int64_t nanToken = -1) const;
+  /// Writes weights for it as model.safetensors: letters are likelier than the rest, or only the first `letters` of
+  /// them. The logits of `nanToken` are NaN.
+  void writeWeights(int64_t vocabulary = vocab, int64_t nanToken = -1, int letters = 26) const;
 
   /// A tokenizer.json: bytes have their own values as ids, th is 256. Special tokens have these ids; <s>, which is 257
   /// among them, begins a text.
   static std::string tokenizerJson(const std::vector<std::pair<std::string, int64_t>> &specials);
 
   /// The `count` tokens that are chosen, by the toy's definition, after `tokens`, the beginning of sequence `number`.
-  /// `forced`: the modes of those tokens, or none.
+  /// `forced`: the modes of those tokens, or none. `letters`: as the weights were written with.
   static std::vector<int32_t> chosen(std::vector<int32_t> tokens, size_t count, const SamplerOptions &options,
-                                     uint64_t number = 0, std::vector<int8_t> forced = {});
+                                     uint64_t number = 0, std::vector<int8_t> forced = {}, int letters = 26);
 
   /// Tokens as chimera-run prints them.
   static std::string textOf(const std::vector<int32_t> &tokens);

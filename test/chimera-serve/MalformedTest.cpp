@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Whatever comes, the server goes on, and says what is wrong.
 #include "test/chimera-serve/ServeTool.h"
+#include "test/support/LongMode.h"
 
 #include <cmath>
-#include <cstdlib>
 #include <random>
 #include <thread>
 
@@ -14,10 +14,6 @@ using nlohmann::json;
 namespace {
 class MalformedTest : public ServeTest {
 protected:
-  static bool longForm() {
-    const char *extended = std::getenv("CHIMERA_LONG");
-    return extended && *extended && std::string(extended) != "0";
-  }
   static std::string randomBytes(std::mt19937 &random, size_t most) {
     std::string bytes(random() % (most + 1), '\0');
     for (char &byte : bytes)
@@ -60,9 +56,10 @@ protected:
   }
   static std::string randomField(std::mt19937 &random) {
     static const std::vector<std::string> fields = {
-        "prompt", "messages", "role",    "content",    "max_tokens", "temperature",    "top_p",        "top_k",
-        "n",      "seed",     "stop",    "stream",     "logprobs",   "stream_options", "top_logprobs", "echo",
-        "model",  "suffix",   "best_of", "logit_bias", "tools",      "type",           "text",         "other"};
+        "prompt",       "messages", "role",  "content",     "max_tokens", "temperature", "top_p",
+        "top_k",        "n",        "seed",  "stop",        "stream",     "logprobs",    "stream_options",
+        "top_logprobs", "echo",     "model", "suffix",      "best_of",    "logit_bias",  "tools",
+        "type",         "text",     "other", "speculation", "routing"};
     return fields[random() % fields.size()];
   }
   /// Expects that the server still answers as it should.
@@ -79,7 +76,7 @@ TEST_F(MalformedTest, RandomBytesEndNothing) {
   std::mt19937 random(7);
   const std::string request = "POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
                               "Content-Length: 30\r\n\r\n{\"prompt\":\"abc\",\"max_tokens\":1}";
-  int rounds = longForm() ? 3000 : 400;
+  int rounds = longMode() ? 3000 : 400;
   for (int i = 0; i < rounds; ++i) {
     std::string bytes = i % 2 ? randomBytes(random, 300) : request;
     if (i % 2 == 0) // A request with some bytes changed, or cut.
@@ -123,7 +120,7 @@ TEST_F(MalformedTest, RandomJsonIsAnsweredByAnErrorOrServed) {
   std::mt19937 random(11);
   httplib::Client asking = client();
   asking.set_keep_alive(true);
-  int rounds = longForm() ? 20000 : 3000, served = 0;
+  int rounds = longMode() ? 20000 : 3000, served = 0;
   for (int i = 0; i < rounds; ++i) {
     json request = json::object();
     bool chat = random() % 4 == 0;

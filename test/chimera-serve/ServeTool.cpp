@@ -207,8 +207,8 @@ bool ServeTest::eventually(const std::function<bool()> &holds, double seconds) {
 }
 
 std::string ServeTest::expectedText(const std::string &prompt, size_t count, const SamplerOptions &options,
-                                    uint64_t number) {
-  return text::wellFormed(ByteModelTest::textOf(chosen(bytesOf(prompt), count, options, number)));
+                                    uint64_t number, int letters) {
+  return text::wellFormed(ByteModelTest::textOf(chosen(bytesOf(prompt), count, options, number, {}, letters)));
 }
 
 } // namespace chimera::test

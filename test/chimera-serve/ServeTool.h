@@ -80,9 +80,9 @@ protected:
   /// Waits until something is so, no longer than `seconds`; whether it is.
   static bool eventually(const std::function<bool()> &holds, double seconds = 20);
 
-  /// What the model makes of a prompt, as the server gives it.
+  /// What the model makes of a prompt, as the server gives it. `letters`: as the weights were written with.
   static std::string expectedText(const std::string &prompt, size_t count, const SamplerOptions &options = {},
-                                  uint64_t number = 0);
+                                  uint64_t number = 0, int letters = 26);
 
   std::unique_ptr<RunningServer> server;
 };

@@ -2,13 +2,13 @@
 // A request's text is the same whatever is served beside it: what it is alone, what chimera-run makes, and what the
 // toy model's definition says.
 #include "test/chimera-serve/ServeTool.h"
+#include "test/support/LongMode.h"
 
 #include "runtime/text/Utf8.h"
 
 #include <atomic>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <random>
 #include <thread>
 
@@ -25,12 +25,15 @@ protected:
     bool leaves = false;            ///< The client goes before the end.
   };
 
-  /// A request of any length and sampling, and its texts by the definition of the toy model.
-  static Asked randomRequest(std::mt19937 &random) {
+  /// A request of any length and sampling, and its texts by the definition of the toy model, whose weights have so many
+  /// `letters`. Some prompts begin alike, and some requests have guesses.
+  static Asked randomRequest(std::mt19937 &random, int letters = 26) {
     Asked asked;
     std::string prompt(1 + random() % 120, ' ');
     for (char &byte : prompt)
-      byte = char(' ' + random() % 95);
+      byte = letters == 26 ? char(' ' + random() % 95) : char('a' + random() % size_t(letters));
+    if (random() % 2)
+      prompt.insert(0, 70 + 40 * (random() % 3), "xyz"[random() % 3]);
     SamplerOptions sampler;
     sampler.seed = random() % 5;
     if (random() % 3)
@@ -41,10 +44,12 @@ protected:
       sampler.topP = 0.5 + 0.0625 * double(random() % 8);
     size_t tokens = 1 + random() % 100, choices = random() % 4 ? 1 : 2;
     for (size_t c = 0; c < choices; ++c)
-      asked.texts.push_back(expectedText(prompt, tokens, sampler, c));
+      asked.texts.push_back(expectedText(prompt, tokens, sampler, c, letters));
     asked.request = {
         {"prompt", prompt},      {"max_tokens", tokens},  {"seed", sampler.seed}, {"temperature", sampler.temperature},
         {"top_k", sampler.topK}, {"top_p", sampler.topP}, {"n", choices},         {"stream", random() % 2 == 0}};
+    if (size_t guesses = random() % 4)
+      asked.request["speculation"] = guesses == 1 ? json(true) : guesses == 2 ? json(false) : json(random() % 20);
     asked.leaves = random() % 6 == 0;
     if (asked.leaves)
       asked.request["max_tokens"] = 300000;
@@ -107,11 +112,9 @@ protected:
 } // namespace
 
 TEST_F(TogetherTest, EachTextIsWhatTheModelMakesOfItAlone) {
-  const char *extended = std::getenv("CHIMERA_LONG");
-  bool longForm = extended && *extended && std::string(extended) != "0";
   std::mt19937 random(2026);
   std::vector<Asked> all;
-  for (int i = 0; i < (longForm ? 200 : 48); ++i)
+  for (int i = 0; i < (longMode() ? 200 : 48); ++i)
     all.push_back(randomRequest(random));
   for (const std::vector<std::string> &options :
        std::vector<std::vector<std::string>>{{"--max-sequences", "16"},
@@ -126,6 +129,33 @@ TEST_F(TogetherTest, EachTextIsWhatTheModelMakesOfItAlone) {
     server->signal(SIGTERM);
     EXPECT_EQ(server->wait(), 0);
   }
+}
+
+TEST_F(TogetherTest, SoItIsWithGuessesKeptBeginningsAndAfterARestart) {
+  writeWeights(vocab, -1, 3); // Texts of three letters repeat themselves.
+  std::mt19937 random(17);
+  std::vector<Asked> all;
+  for (int i = 0; i < (longMode() ? 200 : 32); ++i)
+    all.push_back(randomRequest(random, 3));
+  const std::vector<std::string> options = {"--max-sequences", "16",   "--queue",       "1000",
+                                            "--step-tokens",   "1000", "--speculation", "8"};
+  for (int run = 0; run < 2; ++run) {
+    serve(options); // The second time after the first was killed.
+    askTogether(all, longMode() ? 200 : 24);
+    EXPECT_TRUE(eventually([&] { return metric("chimera_sequences_running") == 0; }));
+    EXPECT_GT(metric("chimera_prefix_hits_total"), 0);
+    EXPECT_GT(metric("chimera_speculation_accepted_tokens_total"), 0);
+    EXPECT_GT(metric("chimera_speculation_rollbacks_total"), 0);
+  }
+  // What is left of what was guessed and taken back: nothing but the beginnings that are kept.
+  std::mt19937 again(18);
+  serve({"--prefix-cache", "0", "--speculation", "8", "--max-sequences", "16", "--queue", "1000"});
+  askTogether({randomRequest(again, 3), randomRequest(again, 3), randomRequest(again, 3)}, 3);
+  EXPECT_TRUE(eventually([&] { return metric("chimera_sequences_running") == 0; }));
+  for (const char *mode : {"ssm", "swa", "full", "route"})
+    EXPECT_TRUE(eventually([&] {
+      return metric("chimera_cache_reserved_bytes{mode=\"" + std::string(mode) + "\"}") == 0;
+    })) << mode;
 }
 
 TEST_F(TogetherTest, LogprobsHaveTheSameBitsHoweverTheWorkIsCut) {

@@ -20,11 +20,6 @@ uint64_t baseSeed() {
   return text ? std::strtoull(text, nullptr, 10) : 1;
 }
 
-bool longMode() {
-  const char *text = std::getenv("CHIMERA_LONG");
-  return text && *text && std::string(text) != "0";
-}
-
 static ModelCase makeCase(const std::string &name, const std::string &configText, uint64_t seed) {
   Random random(seed);
   ModelCase modelCase{name, configText, seed, 0, 0, 0};

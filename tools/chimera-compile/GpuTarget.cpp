@@ -4,8 +4,10 @@
 #include "codegen/nvptx/Cover.h"
 #include "codegen/nvptx/Lowering.h"
 #include "codegen/nvptx/SimLowering.h"
+#include "runtime/abi/GpuLaunch.h"
 #include "tools/chimera-compile/Diagnostics.h"
 #include "tools/chimera-compile/Target.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/raw_ostream.h"
@@ -54,13 +56,15 @@ public:
     std::unique_ptr<llvm::Module> device = nvptx::lowerToDeviceIR(kernels, context, {architecture.str()}, error);
     if (!device)
       return diagnostics.takeError(options.input + ": " + error);
-    if (request.form != Emit::PTX)
-      return lower(*device, request, options);
-    std::string ptx = nvptx::emitPtx(*device, {architecture.str()}, error);
-    return error.empty() ? llvm::Expected<std::string>(std::move(ptx)) : fault(options.input + ": " + error);
+    return request.form == Emit::PTX ? ptx(*device, options) : lower(*device, request, options);
   }
 
 protected:
+  static llvm::Expected<std::string> ptx(llvm::Module &device, const Options &options) {
+    std::string error, text = nvptx::emitPtx(device, {architecture.str()}, error);
+    return error.empty() ? llvm::Expected<std::string>(std::move(text)) : fault(options.input + ": " + error);
+  }
+
   /// Any other form of the code than PTX.
   virtual llvm::Expected<std::string> lower(llvm::Module &device, const CodeRequest &request,
                                             const Options &options) const = 0;
@@ -71,9 +75,13 @@ public:
   llvm::StringRef name() const override { return "cuda"; }
 
   llvm::Error check(const Options &options) const override {
-    if (options.emit == Emit::Binary || options.emit == Emit::Assembly || options.emit == Emit::Resources)
-      return fault("--target=cuda: nothing runs a binary for it yet; --emit=ptx writes its kernels, and --target=sim "
-                   "makes a binary that runs them on the CPU");
+    if (options.emit == Emit::Assembly)
+      return fault("--target=cuda --emit=asm: the assembly of its kernels is PTX; use --emit=ptx");
+    if (options.emit == Emit::Resources)
+      return fault("--target=cuda --emit=resources: not built yet");
+    if (options.emit == Emit::Binary && llvm::is_contained(options.phases, "train"))
+      return fault("--target=cuda: nothing trains with a binary for it yet; --emit=ptx writes its kernels, and "
+                   "--target=sim makes a binary that runs them on the CPU");
     return GpuTarget::check(options);
   }
 
@@ -84,7 +92,13 @@ public:
 protected:
   llvm::Expected<std::string> lower(llvm::Module &device, const CodeRequest &request,
                                     const Options &options) const override {
-    return printed(device);
+    if (request.form == Emit::LLVM)
+      return printed(device);
+    llvm::Expected<std::string> text = ptx(device, options);
+    if (!text)
+      return text;
+    constexpr char end = 0; // Drivers read to it.
+    return binary::dataObject(llvm::StringRef(abi::ptxSection.data(), abi::ptxSection.size()), *text + end);
   }
 };
 

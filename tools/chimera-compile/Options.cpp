@@ -39,8 +39,8 @@ struct CommandLine {
                               cl::value_desc("file"), cl::cat(category)};
   cl::opt<std::string> target{
       "target",
-      cl::desc("The machine: cpu (the default), ref (plain loops), cuda (GPU kernels: --emit=ptx) or sim (the GPU "
-               "kernels, on the CPU)"),
+      cl::desc("The machine: cpu (the default), ref (plain loops), cuda (NVIDIA GPUs) or sim (the GPU kernels, "
+               "on the CPU)"),
       cl::value_desc("name"), cl::init("cpu"), cl::cat(category)};
   cl::opt<std::string> mcpu{"mcpu",
                             cl::desc("The cpu target's ISAs, one or several in one binary: native (the default: the "

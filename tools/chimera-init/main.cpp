@@ -2,20 +2,19 @@
 //
 // chimera-init: writes random initial weights for a config.json.
 #include "dialect/frontend/Config.h"
-#include "runtime/io/DType.h"
-#include "runtime/io/Safetensors.h"
-#include "runtime/train/Initialise.h"
+#include "runtime/device/ThreadPool.h"
+#include "runtime/train/InitialFile.h"
 #include "tools/support/CommandLine.h"
+#include "tools/support/Numbers.h"
 
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <exception>
-#include <map>
+#include <memory>
 #include <new>
 #include <string>
 #include <variant>
-#include <vector>
 
 using namespace chimera;
 
@@ -25,6 +24,7 @@ struct Options {
   std::string model;
   std::string output;
   uint64_t seed = 0;
+  int64_t threads = 0; ///< 0: as many as the process may use CPUs.
 };
 
 int fail(const std::string &message) {
@@ -32,27 +32,31 @@ int fail(const std::string &message) {
   return 1;
 }
 
+/// With room for what the C library needs of the stack to write a file.
+constexpr size_t jobStack = size_t(256) << 10;
+
+runtime::Result<std::unique_ptr<runtime::ThreadPool>> makePool(int64_t threads) {
+  return threads ? runtime::ThreadPool::create(threads, jobStack, runtime::Subnormals::Keep)
+                 : runtime::ThreadPool::createForProcess(jobStack, runtime::Subnormals::Keep);
+}
+
 /// Makes every tensor, writes the file and says how big the model is.
 int initialise(const Options &options) {
   ConfigOrError read = readConfig(options.model);
   if (auto *message = std::get_if<std::string>(&read))
     return fail(*message);
-  const auto &config = std::get<Config>(read);
-
-  std::vector<InitialTensor> tensors = initialTensors(config, options.seed);
-  int64_t elements = 0;
-  for (const InitialTensor &tensor : tensors)
-    elements += int64_t(tensor.values.size());
-  std::vector<io::TensorView> views;
-  views.reserve(tensors.size());
-  for (const InitialTensor &tensor : tensors)
-    views.push_back({tensor.name, io::DType::F32, tensor.shape, reinterpret_cast<const uint8_t *>(tensor.values.data()),
-                     tensor.values.size() * sizeof(float)});
-  std::map<std::string, std::string> metadata = {{"format", "pt"}, {"seed", std::to_string(options.seed)}};
-  if (io::Status written = io::writeSafetensors(options.output, views, metadata); !written)
+  InitialCheckpoint checkpoint = initialCheckpoint(std::get<Config>(read), options.seed);
+  runtime::Result<std::unique_ptr<runtime::ThreadPool>> pool = makePool(options.threads);
+  if (!pool)
+    return fail(pool.error().message);
+  if (io::Status written = writeInitialCheckpoint(options.output, checkpoint, options.seed, **pool); !written)
     return fail(written.error().message);
-  std::printf("%s: %zu tensors, %lld parameters, random (seed %llu)\n", options.output.c_str(), tensors.size(),
-              static_cast<long long>(elements), static_cast<unsigned long long>(options.seed));
+  uint64_t elements = 0;
+  for (const InitialTensor &tensor : checkpoint.tensors)
+    elements += tensor.elements();
+  std::printf("%s: %zu tensors, %llu parameters, random (seed %llu)\n", options.output.c_str(),
+              checkpoint.tensors.size(), static_cast<unsigned long long>(elements),
+              static_cast<unsigned long long>(options.seed));
   return 0;
 }
 
@@ -66,6 +70,8 @@ int main(int argc, char **argv) {
   app.add_option("-o,--output", options.output, "the safetensors file to write")->required();
   std::string seed = "0";
   app.add_option("--seed", seed, "of the random numbers, 0 .. 2^64-1")->capture_default_str();
+  app.add_option("--threads", options.threads, "worker threads; without it as many as the process may use CPUs")
+      ->check(tools::wholeNumber(1, 1024));
   if (std::optional<int> ended = tools::parseCommandLine(app, argc, argv))
     return *ended;
   io::Result<uint64_t> parsed = tools::parseSeed(seed);

@@ -3,7 +3,7 @@
 
 #include "runtime/io/AtomicFile.h"
 #include "runtime/io/HtmlPage.h"
-#include "runtime/text/Utf8.h"
+#include "tools/generation/TokenTexts.h"
 #include "tools/generation/Tokenizer.h"
 
 #include <algorithm>
@@ -61,23 +61,14 @@ void Report::add(chimera_sequence sequence, const int32_t *tokens, int64_t count
   thin(into.samples);
 }
 
-/// The text of each token; a character that several tokens make is the last one's.
+/// The text of each token.
 static json textsOf(const std::vector<int32_t> &tokens, const Tokenizer &tokenizer) {
-  std::unique_ptr<text::StreamDecoder> stream = tokenizer.stream();
-  text::LossyDecoder characters;
+  TokenTexts parts(tokenizer.stream());
   json texts = json::array();
-  for (int32_t token : tokens) {
-    std::string text;
-    if (io::Result<std::string> part = stream->push(token))
-      characters.push(*part, text);
-    texts.push_back(std::move(text));
-  }
-  std::string rest;
-  if (io::Result<std::string> part = stream->flush())
-    characters.push(*part, rest);
-  characters.finish(rest);
+  for (int32_t token : tokens)
+    texts.push_back(parts.push(token));
   if (!texts.empty())
-    texts.back() = texts.back().get<std::string>() + rest;
+    texts.back() = texts.back().get<std::string>() + parts.end();
   return texts;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-serve/Answer.h"
 
+#include "runtime/abi/Layout.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -25,6 +27,17 @@ static nlohmann::ordered_json nameOf(Finish finish) {
   return finish == Finish::Stop ? "stop" : "length";
 }
 
+static void appendTo(std::optional<RoutedTokens> &all, RoutedTokens more) {
+  if (!all) {
+    all = std::move(more);
+    return;
+  }
+  all->tokens.insert(all->tokens.end(), more.tokens.begin(), more.tokens.end());
+  all->modes.insert(all->modes.end(), more.modes.begin(), more.modes.end());
+  all->cachePosition = more.cachePosition;
+  all->memory = more.memory;
+}
+
 Answer::Answer(const ServedModel &model, const Job &job, AnswerHead given)
     : model(model), job(job), head(std::move(given)) {
   size_t count = job.generation.prompts.size() * size_t(job.generation.choices);
@@ -38,6 +51,8 @@ void Answer::add(std::vector<Piece> pieces) {
     choice.text += piece.text;
     std::move(piece.tokens.begin(), piece.tokens.end(), std::back_inserter(choice.tokens));
     choice.finish = piece.finish;
+    if (piece.routed)
+      appendTo(choice.routed, std::move(*piece.routed));
   }
 }
 
@@ -61,6 +76,11 @@ Answer::Json Answer::usage() const {
   counts["completion_tokens"] = made;
   counts["total_tokens"] = prompt + made;
   counts["prompt_tokens_details"] = {{"cached_tokens", job.keptTokens()}};
+  if (job.generation.guesses > 0) {
+    auto [right, wrong] = job.guesses();
+    counts["completion_tokens_details"] = {{"accepted_prediction_tokens", right},
+                                           {"rejected_prediction_tokens", wrong}};
+  }
   return counts;
 }
 
@@ -120,8 +140,38 @@ Answer::Json Answer::logprobs(const std::vector<ScoredToken> &tokens, size_t cho
   return head.chat ? chatLogprobs(tokens) : completionLogprobs(tokens, choice);
 }
 
-std::string Answer::whole() const {
-  Answer copy = *this; // Logprobs count characters.
+/// Where tokens went: of each token a string with a digit for each layer.
+Answer::Json Answer::routing(const Piece &piece) {
+  const RoutedTokens &routed = *piece.routed;
+  const auto layers = size_t(model.engine.info().layers);
+  Json modes = Json::array(), parts = Json::array(), cache = Json::object();
+  auto known = texts.find(piece.choice);
+  if (known == texts.end() && model.hasText())
+    known = texts.emplace(piece.choice, run::TokenTexts(model.stream())).first;
+  for (size_t t = 0; t < routed.tokens.size(); ++t) {
+    std::string digits(layers, '-');
+    for (size_t layer = 0; layer < layers; ++layer)
+      if (int8_t mode = routed.modes[t * layers + layer]; mode >= 0)
+        digits[layer] = char('0' + mode);
+    modes.push_back(std::move(digits));
+    parts.push_back(known == texts.end() ? std::string() : known->second.push(routed.tokens[t]));
+  }
+  cache["position"] = routed.cachePosition;
+  for (const char *kind : {"used", "reserved"})
+    for (int mode = 0; mode < CHIMERA_MEMORY_COUNT; ++mode)
+      cache[kind][abi::cacheModeNames[mode]] = (*kind == 'u' ? routed.memory.used : routed.memory.reserved)[mode];
+  Json all;
+  all["prompt_tokens"] = job.generation.prompts[size_t(piece.choice / job.generation.choices)].tokens.size();
+  all["position"] = routed.position;
+  all["tokens"] = routed.tokens;
+  if (model.hasText())
+    all["texts"] = std::move(parts);
+  all["modes"] = std::move(modes);
+  all["cache"] = std::move(cache);
+  return all;
+}
+
+std::string Answer::whole() {
   Json body = envelope(head.chat ? "chat.completion" : "text_completion");
   body["choices"] = Json::array();
   for (size_t i = 0; i < choices.size(); ++i) {
@@ -131,8 +181,12 @@ std::string Answer::whole() const {
       choice["message"] = {{"role", "assistant"}, {"content", choices[i].text}, {"refusal", nullptr}};
     else
       choice["text"] = choices[i].text;
-    choice["logprobs"] = copy.logprobs(choices[i].tokens, i);
+    choice["logprobs"] = logprobs(choices[i].tokens, i);
     choice["finish_reason"] = nameOf(choices[i].finish);
+    if (choices[i].routed) {
+      choices[i].choice = int64_t(i);
+      choice["routing"] = routing(choices[i]);
+    }
     body["choices"].push_back(std::move(choice));
   }
   body["usage"] = usage();
@@ -175,7 +229,10 @@ std::string Answer::event(const Piece &piece) {
       content["content"] = piece.text;
   }
   Json scores = piece.tokens.empty() ? Json() : logprobs(piece.tokens, size_t(piece.choice));
-  return eventOf(textOf(chunk(Json::array({chunkChoice(piece.choice, content, std::move(scores), piece.finish)}))));
+  Json choice = chunkChoice(piece.choice, content, std::move(scores), piece.finish);
+  if (piece.routed)
+    choice["routing"] = routing(piece);
+  return eventOf(textOf(chunk(Json::array({std::move(choice)}))));
 }
 
 std::string Answer::lastEvents() const {

@@ -9,7 +9,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tools/generation/TokenTexts.h"
+
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -31,7 +34,7 @@ public:
   /// Keeps pieces for `whole`.
   void add(std::vector<Piece> pieces);
   /// The answer that is not a stream.
-  std::string whole() const;
+  std::string whole();
 
   /// Server-sent events: what comes before the first piece; a piece; what comes at the end.
   std::string firstEvents() const;
@@ -47,14 +50,16 @@ private:
   Json logprobs(const std::vector<ScoredToken> &tokens, size_t choice);
   Json completionLogprobs(const std::vector<ScoredToken> &tokens, size_t choice);
   Json chatLogprobs(const std::vector<ScoredToken> &tokens) const;
+  Json routing(const Piece &piece);
   Json chunk(Json choices) const;
   Json chunkChoice(int64_t index, Json content, Json logprobs, Finish finish) const;
 
   const ServedModel &model;
   const Job &job;
   const AnswerHead head;
-  std::vector<Piece> choices;   ///< What came of each so far, unless it is a stream.
-  std::vector<int64_t> offsets; ///< Characters of each choice's tokens so far.
+  std::vector<Piece> choices;               ///< What came of each so far, unless it is a stream.
+  std::vector<int64_t> offsets;             ///< Characters of each choice's tokens so far.
+  std::map<int64_t, run::TokenTexts> texts; ///< Of choices whose routing is told.
 };
 
 } // namespace chimera::serve

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-serve/Api.h"
 
+#include "runtime/abi/Layout.h"
+#include "runtime/io/HtmlPage.h"
 #include "runtime/io/Result.h"
 
 #include <ctime>
 #include <random>
 #include <utility>
+
+namespace chimera {
+
+/// Of the folder page (cmake/Pages.cmake).
+extern const io::HtmlTemplate servePage;
+
+} // namespace chimera
 
 namespace chimera::serve {
 
@@ -17,12 +26,14 @@ static constexpr const char *json = "application/json";
 static constexpr milliseconds slice{100}; ///< How often a wait looks whether the client is still there.
 
 /// The paths that there are, and the method of each.
-static constexpr std::pair<const char *, const char *> endpoints[] = {{"/health", "GET"},
-                                                                      {"/metrics", "GET"},
-                                                                      {"/v1/models", "GET"},
-                                                                      {"/v1/completions", "POST"},
-                                                                      {"/v1/chat/completions", "POST"}};
+static constexpr std::pair<const char *, const char *> endpoints[] = {
+    {"/", "GET"},          {"/health", "GET"},          {"/metrics", "GET"},
+    {"/v1/models", "GET"}, {"/v1/completions", "POST"}, {"/v1/chat/completions", "POST"}};
 static constexpr const char *oneModel = "/v1/models/";
+/// What the page at / may do: nothing but what is in it, and to ask this server.
+static constexpr const char *pagePolicy =
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The endpoint of a path, as metrics call it.
 static std::string endpointOf(const std::string &path) {
@@ -77,7 +88,7 @@ std::optional<ApiError> Api::refusal(const Request &request, Response &response)
   for (auto [path, itsMethod] : endpoints)
     if (request.path == path)
       method = itsMethod;
-  bool open = request.path == "/health";
+  bool open = request.path == "/health" || request.path == "/"; // The page asks for a key itself.
   if (keys.needed() && !open && !keys.allows(request.get_header_value("Authorization")))
     return ApiError{401, "a key is needed: Authorization: Bearer KEY", "", "invalid_api_key", 0};
   if (!method)
@@ -107,6 +118,16 @@ nlohmann::ordered_json Api::describeModel() const {
   one["object"] = "model";
   one["created"] = options.created;
   one["owned_by"] = "chimera";
+  one["max_context"] = reader.mostContext();
+  one["chat"] = model.hasTemplate();
+  one["layers"] = nlohmann::ordered_json::array();
+  for (int64_t layer = 0; layer < model.engine.info().layers; ++layer) {
+    nlohmann::ordered_json modes = nlohmann::ordered_json::array();
+    for (int mode = 0; mode < CHIMERA_MODE_COUNT; ++mode)
+      if (chimera_model_layer_modes(model.engine.handle(), layer) >> mode & 1)
+        modes.push_back(abi::modeNames[mode]);
+    one["layers"].push_back(std::move(modes));
+  }
   return one;
 }
 
@@ -150,6 +171,12 @@ void Api::attach(HttpServer &server) {
   });
   server.onRefused = [this](int status) { metrics.countRequest("other", status); };
 
+  server.Get("/", [page = io::htmlPage(servePage, nullptr)](const Request &, Response &response) {
+    response.set_header("Content-Security-Policy", pagePolicy);
+    response.set_header("Referrer-Policy", "no-referrer");
+    response.set_header("X-Content-Type-Options", "nosniff");
+    response.set_content(page, "text/html; charset=utf-8");
+  });
   server.Get("/health", [this](const Request &, Response &response) {
     bool draining = scheduler.draining();
     response.status = draining ? 503 : 200;

@@ -72,6 +72,19 @@ void RequestReader::readSampling(Fields &fields, Generation &generation) const {
   sampler.seed = seed ? seed->get<uint64_t>() : randomSeed();
 }
 
+/// Whether tokens are guessed, or how many at once.
+void RequestReader::readSpeculation(Fields &fields, Generation &generation) const {
+  const json *value = fields.find("speculation");
+  if (!value)
+    generation.guesses = guesses;
+  else if (value->is_boolean())
+    generation.guesses = !value->get<bool>() ? 0 : guesses ? guesses : usualGuesses;
+  else if (value->is_number_unsigned() && value->get<uint64_t>() <= uint64_t(Speculation::mostGuesses))
+    generation.guesses = value->get<int64_t>();
+  else
+    fields.fail("speculation", "must be true, false or an integer in 0 .. " + std::to_string(Speculation::mostGuesses));
+}
+
 /// What both endpoints take.
 void RequestReader::readCommon(Fields &fields, ApiRequest &request) const {
   if (std::optional<std::string> wanted = fields.string("model"); wanted && *wanted != name)
@@ -81,6 +94,8 @@ void RequestReader::readCommon(Fields &fields, ApiRequest &request) const {
   generation.choices = fields.integer("n", 1, mostChoices).value_or(1);
   readSampling(fields, generation);
   readStop(fields, generation.stop);
+  readSpeculation(fields, generation);
+  generation.routing = fields.boolean("routing");
   request.stream = fields.boolean("stream");
   if (const json *options = fields.find("stream_options")) {
     if (!options->is_object() || !request.stream)

@@ -31,6 +31,17 @@ int64_t Job::keptTokens() const {
   return kept;
 }
 
+void Job::countGuesses(int64_t proposed, int64_t accepted) {
+  std::lock_guard<std::mutex> lock(mutex);
+  guessesRight += accepted;
+  guessesWrong += proposed - accepted; // They are wrong until the model chooses them.
+}
+
+std::pair<int64_t, int64_t> Job::guesses() const {
+  std::lock_guard<std::mutex> lock(mutex);
+  return {guessesRight, guessesWrong};
+}
+
 void Job::countKept(int64_t tokens) {
   std::lock_guard<std::mutex> lock(mutex);
   kept += tokens;

@@ -4,6 +4,7 @@
 #ifndef CHIMERA_TOOLS_CHIMERASERVE_JOB_H
 #define CHIMERA_TOOLS_CHIMERASERVE_JOB_H
 
+#include "runtime/abi/chimera.h"
 #include "runtime/core/Sampler.h"
 #include "tools/chimera-serve/ApiError.h"
 #include "tools/chimera-serve/Logprobs.h"
@@ -15,6 +16,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace chimera::serve {
@@ -36,6 +38,8 @@ struct Generation {
   std::optional<int32_t> endToken; ///< Ends a text as the model's end tokens do.
   std::optional<int64_t> logprobs; ///< How many likeliest tokens are given with each token; nothing: no logprobs.
   bool echo = false;               ///< The prompt comes first, with its logprobs if there are any.
+  int64_t guesses = 0;             ///< The most tokens of a continuation that a step verifies; 0: none are guessed.
+  bool routing = false;            ///< Whether the modes of the tokens are wanted.
 };
 
 /// A token with what was asked of it. The first token of a text has no probability.
@@ -46,12 +50,22 @@ struct ScoredToken {
 
 enum class Finish { No, Stop, Length };
 
+/// Tokens that a sequence was fed, and where they went.
+struct RoutedTokens {
+  int64_t position = 0; ///< Of the first.
+  std::vector<int32_t> tokens;
+  std::vector<int8_t> modes; ///< [tokens][layers]
+  int64_t cachePosition = 0; ///< Tokens after which the caches held this.
+  chimera_memory memory = {};
+};
+
 /// What was made of a choice since the last piece.
 struct Piece {
   int64_t choice = 0; ///< prompt * choices + c
   std::string text;   ///< Well-formed UTF-8.
   std::vector<ScoredToken> tokens;
   Finish finish = Finish::No;
+  std::optional<RoutedTokens> routed = {};
 };
 
 /// The scheduler adds pieces; the thread that answers takes them.
@@ -79,18 +93,22 @@ public:
   void fail(ApiError error);
   /// So many tokens of a prompt were not fed, as they were kept.
   void countKept(int64_t tokens);
+  /// So many tokens more were guessed, and so many of the guesses were right.
+  void countGuesses(int64_t proposed, int64_t accepted);
   bool cancelled() const { return gone; }
   /// Tokens made for choices that are complete.
   int64_t madeTokens() const;
   /// Tokens of prompts that were not fed.
   int64_t keptTokens() const;
+  /// Guesses that were right, and those that were not.
+  std::pair<int64_t, int64_t> guesses() const;
 
 private:
   mutable std::mutex mutex;
   std::condition_variable changed;
   std::vector<Piece> pieces;
   std::optional<ApiError> failure;
-  int64_t ended = 0, made = 0, kept = 0;
+  int64_t ended = 0, made = 0, kept = 0, guessesRight = 0, guessesWrong = 0;
   std::atomic<bool> gone{false};
 
   bool complete() const { return failure || ended == int64_t(generation.prompts.size()) * generation.choices; }

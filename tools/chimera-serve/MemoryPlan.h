@@ -33,6 +33,9 @@ public:
 
   /// Saturates at INT64_MAX.
   Need need(int64_t sequences, int64_t tokens) const;
+  /// What a fork of a sequence that is counted already needs beside it, until either is dropped: a slot, and the page
+  /// of each list that is not full, as full ones are shared.
+  Need needOfFork() const { return need(1, pageEntries); }
   /// Whether it would fit if nothing else ran.
   bool everFits(const Need &need) const { return need.sequences <= maxSequences && need.bytes <= limit; }
   bool fits(const Need &need) const {

@@ -23,6 +23,11 @@ static void single(std::string &out, const char *name, const char *type, const c
   out += std::string(name) + " " + std::to_string(value) + "\n";
 }
 
+static void seconds(std::string &out, const char *name, const char *help, double value) {
+  head(out, name, "counter", help);
+  out += std::string(name) + " " + number(value) + "\n";
+}
+
 static void byMode(std::string &out, const char *name, const char *help, const int64_t *bytes) {
   head(out, name, "gauge", help);
   for (int mode = 0; mode < CHIMERA_MEMORY_COUNT; ++mode)
@@ -81,6 +86,31 @@ void Metrics::addFirstToken(double seconds) {
   firstTokens.add(seconds);
 }
 
+void Metrics::addBusy(double seconds) {
+  std::lock_guard<std::mutex> lock(mutex);
+  busySeconds += seconds;
+}
+
+void Metrics::addSpeculation(const Speculated &step) {
+  std::lock_guard<std::mutex> lock(mutex);
+  speculated.proposed += step.proposed;
+  speculated.accepted += step.accepted;
+  speculated.repeated += step.repeated;
+  speculated.seconds += step.seconds;
+  takenBack += step.takenBack;
+}
+
+void Metrics::printSpeculation(std::string &out) const {
+  single(out, "chimera_speculation_proposed_tokens_total", "counter", "Tokens that were guessed.", speculated.proposed);
+  single(out, "chimera_speculation_accepted_tokens_total", "counter",
+         "Guesses that were right; each saves its sequence a step.", speculated.accepted);
+  single(out, "chimera_speculation_rollbacks_total", "counter", "Steps of sequences that were taken back.", takenBack);
+  single(out, "chimera_speculation_repeated_tokens_total", "counter", "Tokens fed again after that.",
+         speculated.repeated);
+  seconds(out, "chimera_speculation_rollback_seconds_total", "Time spent on copies of caches, to take steps back.",
+          speculated.seconds);
+}
+
 void Metrics::setGauges(const Gauges &now) {
   std::lock_guard<std::mutex> lock(mutex);
   gauges = now;
@@ -110,6 +140,8 @@ std::string Metrics::text() const {
   single(out, "chimera_prefix_tokens_total", "counter", "Tokens of prompts that were not fed.", gauges.prefixes.tokens);
   single(out, "chimera_prefixes_kept", "gauge", "Beginnings of prompts that are kept.", gauges.prefixes.kept);
   byMode(out, "chimera_prefix_bytes", "Cache bytes that kept beginnings may hold, by mode.", gauges.kept.byMode.data());
+  printSpeculation(out);
+  seconds(out, "chimera_busy_seconds_total", "Time in which something ran.", busySeconds);
   steps.print(out, "chimera_step_seconds", "How long steps took.");
   firstTokens.print(out, "chimera_time_to_first_token_seconds",
                     "From the arrival of a request until its first new token.");

@@ -7,6 +7,7 @@
 #include "runtime/abi/chimera.h"
 #include "tools/chimera-serve/MemoryPlan.h"
 #include "tools/chimera-serve/PrefixCache.h"
+#include "tools/chimera-serve/Speculation.h"
 
 #include <array>
 #include <cstdint>
@@ -52,14 +53,22 @@ public:
   void countCancelled();
   void addStep(double seconds, int64_t tokens);
   void addFirstToken(double seconds);
+  /// Time in which something ran.
+  void addBusy(double seconds);
+  void addSpeculation(const Speculated &step);
   void setGauges(const Gauges &now);
 
   std::string text() const;
 
 private:
+  void printSpeculation(std::string &out) const;
+
   mutable std::mutex mutex;
   std::map<std::pair<std::string, int>, int64_t> requests; ///< By endpoint and status.
   int64_t promptTokens = 0, madeTokens = 0, cancelled = 0, stepTokens = 0;
+  double busySeconds = 0;
+  int64_t takenBack = 0;
+  Speculated speculated; ///< Sums.
   Histogram steps, firstTokens;
   Gauges gauges;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-serve/Options.h"
 
+#include "tools/chimera-serve/Speculation.h"
 #include "tools/support/ByteCount.h"
 #include "tools/support/CommandLine.h"
 #include "tools/support/Numbers.h"
@@ -70,6 +71,13 @@ static void addSchedulingOptions(CLI::App &app, Options &options) {
                  "the most beginnings of prompts that are kept for prompts that begin alike, in memory that nothing "
                  "else needs; 0: none")
       ->check(tools::wholeNumber(0, 1 << 16))
+      ->capture_default_str()
+      ->group("Scheduling");
+  app.add_option(
+         "--speculation", options.guesses,
+         "the most tokens that are guessed from a text's own repetitions and verified in one step, for requests "
+         "that do not say; no text changes. 0: none")
+      ->check(tools::wholeNumber(0, Speculation::mostGuesses))
       ->capture_default_str()
       ->group("Scheduling");
   app.add_option("--timeout", options.timeout, "the most seconds that a request may take; 0: any number")

@@ -22,6 +22,7 @@ struct Options : run::ModelOptions {
   int64_t maxContext = 0;   ///< 0: what the model was made for, or what fits the memory.
   int64_t queue = 64;
   int64_t prefixes = 32; ///< 0: none are kept.
+  int64_t guesses = 0;   ///< The most tokens that a step verifies for requests that do not say.
   double timeout = 600;  ///< Seconds; 0: none.
   int64_t maxBody = int64_t(16) << 20;
   int64_t connections = 256;

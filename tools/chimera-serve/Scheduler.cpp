@@ -134,6 +134,7 @@ void Scheduler::loop() {
   while (true) {
     std::vector<std::unique_ptr<Work>> fresh;
     int64_t free = 0;
+    Job::Clock::time_point begun;
     {
       std::unique_lock<std::mutex> lock(mutex);
       busy = !running.empty();
@@ -145,6 +146,7 @@ void Scheduler::loop() {
         admit();
       }
       cancelling = false;
+      begun = Job::Clock::now();
       fresh.swap(admitted);
       busy = true;
       free = plan.bytesLimit() - plan.taken().bytes;
@@ -152,11 +154,11 @@ void Scheduler::loop() {
     prefixes.shrink(free); // What was let in goes before what is kept.
     for (std::unique_ptr<Work> &work : fresh) {
       running.push_back(std::move(work));
-      Work &begun = *running.back();
-      if (begun.job->cancelled() || begun.job->error())
+      Work &added = *running.back();
+      if (added.job->cancelled() || added.job->error())
         continue;
-      if (Status status = worker.begin(begun); !status)
-        begun.job->fail({500, status.error().message, "", "", 0});
+      if (Status status = worker.begin(added); !status)
+        added.job->fail({500, status.error().message, "", "", 0});
     }
     sweep();
     if (!running.empty()) {
@@ -168,6 +170,7 @@ void Scheduler::loop() {
       }
       sweep();
     }
+    metrics.addBusy(std::chrono::duration<double>(Job::Clock::now() - begun).count());
     publish(running.empty());
   }
   for (std::unique_ptr<Work> &work : running)
@@ -182,48 +185,84 @@ void Scheduler::loop() {
     work->job->fail(ended);
 }
 
-/// One step: a token of every sequence that is being continued, and of prompts what the budget leaves, the oldest
-/// first.
-void Scheduler::step() {
+/// What the next step is made of: a token of every sequence that is being continued, and what else was chosen for it;
+/// of prompts what the budget leaves, the oldest first; guesses in what is left then.
+std::vector<StepPart> Scheduler::partsOfStep() {
   std::vector<StepPart> parts;
   int64_t room = options.stepTokens;
   for (std::unique_ptr<Work> &work : running)
     for (size_t c = 0; !work->begins() && c < work->choices.size(); ++c)
       if (!work->choices[c].ended) {
-        parts.push_back({work.get(), c, 1, false, false});
+        parts.push_back(worker.choicePart(*work, c));
         --room;
       }
-  bool progress = false;
+  for (StepPart &part : parts)
+    room -= worker.addChosen(part, room);
+  const size_t continued = parts.size();
   for (std::unique_ptr<Work> &work : running) {
-    if (!work->begins() || (progress && room <= 0))
+    if (!work->begins() || (parts.size() > continued && room <= 0))
       continue;
     parts.push_back(worker.promptPart(*work, room));
     room -= parts.back().count;
-    progress = true;
   }
+  addGuesses(parts, room);
+  return parts;
+}
+
+/// Adds guesses where there is memory for a copy of the sequence that nobody was promised and no beginning of a prompt
+/// holds.
+void Scheduler::addGuesses(std::vector<StepPart> &parts, int64_t room) {
+  int64_t bytes = -prefixes.held().bytes;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    bytes += plan.bytesLimit() - plan.taken().bytes;
+  }
+  const int64_t copy = plan.needOfFork().bytes;
+  for (StepPart &part : parts) {
+    if (part.prompt || room <= 0 || bytes < copy)
+      return;
+    if (int64_t added = worker.addGuesses(part, room)) {
+      room -= added;
+      bytes -= copy;
+    }
+  }
+}
+
+void Scheduler::step() {
+  std::vector<StepPart> parts = partsOfStep();
   std::vector<chimera_step_item> items;
   int64_t tokens = 0;
+  bool routes = false;
   for (const StepPart &part : parts) {
     items.push_back(worker.item(part));
     tokens += part.count;
+    routes |= part.work->wantsRouting();
   }
   auto begin = Job::Clock::now();
-  if (Status status = model.engine.step(items, logits, nullptr); !status)
-    return recover(status.error(), *parts.back().work);
+  if (Status status = model.engine.step(items, logits, routes ? &routing : nullptr); !status)
+    return recover(status.error(), parts);
   metrics.addStep(std::chrono::duration<double>(Job::Clock::now() - begin).count(), tokens);
   const uint8_t *row = logits.data();
+  size_t tokensBefore = 0;
+  // Those of prompts come last, and may keep copies: by then the copies for guesses are gone.
   for (const StepPart &part : parts) {
     int64_t count = Worker::rows(part);
-    if (Status status = worker.take(part, row); !status)
+    const int8_t *modes = nullptr;
+    if (part.work->wantsRouting())
+      modes = routing.data() + tokensBefore * size_t(model.engine.info().layers);
+    if (Status status = worker.take(part, {row, modes}); !status)
       part.work->job->fail({500, status.error().message, "", "", 0});
     row += count * model.engine.logitsRowBytes();
+    tokensBefore += size_t(part.count);
   }
 }
 
 /// A step that fails has changed nothing. The plan rules out that memory runs out, but the system may refuse what it
 /// promised: the work of the step's last part gives way, and the others go on.
-void Scheduler::recover(const io::Error &error, Work &last) {
-  last.job->fail({503, error.message, "", "out_of_memory", 1});
+void Scheduler::recover(const io::Error &error, const std::vector<StepPart> &parts) {
+  for (const StepPart &part : parts)
+    worker.forgetGuesses(part);
+  parts.back().work->job->fail({503, error.message, "", "out_of_memory", 1});
 }
 
 /// Tells the metrics what is so now; asking the session costs time, so not after every step.

@@ -24,7 +24,8 @@
 namespace chimera::serve {
 
 struct SchedulerOptions {
-  int64_t stepTokens = 0;   ///< The most tokens of a step: those of prompts fill what decoding leaves, at least one.
+  int64_t stepTokens = 0;   ///< The most tokens of a step: those of prompts fill what decoding leaves, at least one;
+                            ///< guesses what both leave.
   int64_t maxSequences = 0; ///< The most sequences that hold memory.
   int64_t queue = 0;        ///< The most requests that wait.
   int64_t prefixes = 0;     ///< The most beginnings of prompts that are kept.
@@ -34,13 +35,16 @@ struct SchedulerOptions {
 /// what was promised to those before it, in the order in which requests came.
 class Scheduler {
 public:
-  /// The model's session must have been started with `maxSequences` + `prefixes` sequences and the model's memory
-  /// limit.
+  /// The model's session must have been started with `sequencesOf` sequences and the model's memory limit.
   Scheduler(ServedModel &model, Metrics &metrics, const SchedulerOptions &options);
   /// Ends the thread; what is not complete fails.
   ~Scheduler();
   Scheduler(const Scheduler &) = delete;
   Scheduler &operator=(const Scheduler &) = delete;
+
+  /// How many sequences the session must have places for: those that run, a copy of each while guesses are verified,
+  /// and those that are kept.
+  static int64_t sequencesOf(const SchedulerOptions &options) { return 2 * options.maxSequences + options.prefixes; }
 
   void start();
 
@@ -64,10 +68,12 @@ private:
   void loop();
   void admit();
   void sweep();
+  std::vector<StepPart> partsOfStep();
+  void addGuesses(std::vector<StepPart> &parts, int64_t room);
   void step();
   void dropWaiting();
   void end(Work &work);
-  void recover(const io::Error &error, Work &last);
+  void recover(const io::Error &error, const std::vector<StepPart> &parts);
   void publish(bool force);
 
   ServedModel &model;
@@ -87,6 +93,7 @@ private:
   Worker worker;
   std::vector<std::unique_ptr<Work>> running;
   std::vector<uint8_t> logits;
+  std::vector<int8_t> routing;
   Job::Clock::time_point published;
   std::thread thread;
 };

@@ -47,6 +47,7 @@ public:
   /// Begins a text; null where tokens have none.
   std::unique_ptr<text::StreamDecoder> stream() const { return tokenizer ? tokenizer->stream() : nullptr; }
   bool hasText() const { return tokenizer != nullptr; }
+  bool hasTemplate() const { return chatTemplate.has_value(); }
   /// Why tokens have no text.
   const std::string &noText() const { return tokenizerError; }
 

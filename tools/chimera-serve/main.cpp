@@ -60,12 +60,13 @@ static io::Status execute(Options options) {
   scheduling.queue = options.queue;
   scheduling.prefixes = options.prefixes;
   options.memoryLimit = (*model)->memoryLimit;
-  if (io::Status status = (*model)->engine.start(options, scheduling.maxSequences + scheduling.prefixes); !status)
+  if (io::Status status = (*model)->engine.start(options, serve::Scheduler::sequencesOf(scheduling)); !status)
     return status;
 
   serve::Metrics metrics;
   serve::Scheduler scheduler(**model, metrics, scheduling);
-  serve::RequestReader reader(**model, scheduler, options.modelName, contextOf(options, **model, scheduler));
+  serve::RequestReader reader(**model, scheduler, options.modelName, contextOf(options, **model, scheduler),
+                              options.guesses);
   serve::ApiOptions answering;
   answering.bodyBytes = options.maxBody;
   answering.timeout = std::chrono::milliseconds(int64_t(options.timeout * 1000));

@@ -1,17 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Draws the curves of a training run from the JSON in the element "data".
-"use strict";
-const data = JSON.parse(document.getElementById("data").textContent);
+// Draws the curves of a training run.
 const modes = [["ssm", "--blue", ""], ["swa", "--orange", "6 3"], ["full", "--green", "2 2"], ["identity", "--grey", "8 3 2 3"]];
 
-// Makes an element; `svg` in the name space of SVG.
-function make(name, attributes = {}, children = [], space = null) {
-  const element = space ? document.createElementNS(space, name) : document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.append(...[children].flat());
-  return element;
-}
-const svg = (name, attributes, children) => make(name, attributes, children, "http://www.w3.org/2000/svg");
 const colour = name => `var(${name})`;
 function show(value) {
   if (value === null || value === undefined) return "–";
@@ -71,10 +61,8 @@ function valueTable(title, series) {
   const every = Math.max(1, Math.ceil(steps.length / 24));
   const rows = steps.filter((_, i) => i % every === 0 || i === steps.length - 1);
   const maps = series.map(line => new Map(line.points));
-  return make("details", {}, [make("summary", {}, "Values"), make("div", {class: "scroll", tabindex: "0"}, make("table", {}, [
-    make("caption", {}, title), make("thead", {}, make("tr", {}, ["step", ...series.map(l => l.name)].map(name => make("th", {scope: "col"}, name)))),
-    make("tbody", {}, rows.map(step => make("tr", {}, [make("th", {scope: "row"}, show(step)),
-      ...maps.map(map => make("td", {}, show(map.get(step))))])))]))]);
+  return make("details", {}, [make("summary", {}, "Values"), make("div", {class: "scroll", tabindex: "0"},
+    table(title, ["step", ...series.map(l => l.name)], rows.map(step => [show(step), ...maps.map(map => show(map.get(step)))])))]);
 }
 
 // Shows the values under the pointer.
@@ -149,7 +137,7 @@ const routed = steps.length && steps[0].layers ? steps[0].layers.map(l => l.laye
 const used = i => modes.map((m, k) => k).filter(k => steps.some(r => ["wanted", "admitted", "p"].some(name => r.layers[i][name][k] > 0)));
 
 function drawLearning() {
-  const parent = document.getElementById("learning-charts"), soft = evaluations.filter(e => e.soft);
+  const parent = find("learning-charts"), soft = evaluations.filter(e => e.soft);
   lines(parent, "Loss (nats a token)", [
     {name: "training", colour: "--grey", points: points(steps, r => r.loss)},
     {name: "held out, hard", colour: "--blue", points: points(evaluations, e => e.hard.loss)},
@@ -166,14 +154,14 @@ function drawLearning() {
 
 function drawShares() {
   const measure = document.querySelector("input[name=measure]:checked").value;
-  const parent = document.getElementById("share-charts");
+  const parent = find("share-charts");
   parent.replaceChildren();
   routed.forEach((layer, i) => areas(parent, `Layer ${layer}: share of tokens (${measure})`, used(i).map(k => (
     {name: modes[k][0], colour: modes[k][1], points: points(steps, r => r.layers[i][measure][k])}))));
 }
 
 function drawRouters() {
-  const parent = document.getElementById("router-charts");
+  const parent = find("router-charts");
   lines(parent, "Schedule", [
     {name: "hard share", colour: "--blue", points: points(steps, r => r.hard_share)},
     {name: "temperature", colour: "--orange", dash: "6 3", points: points(steps, r => r.temperature)},
@@ -191,36 +179,31 @@ function drawRouters() {
 function drawClasses() {
   const last = evaluations[evaluations.length - 1];
   if (!last || !last.classes) return;
-  document.getElementById("classes").append(make("div", {class: "scroll", tabindex: "0"}, make("table", {}, [
-    make("caption", {}, `Share of the held-out tokens admitted to each mode, by kind of position, after step ${show(last.step)}`),
-    make("thead", {}, make("tr", {}, ["layer", "positions", "tokens", ...modes.map(m => m[0])].map(name => make("th", {scope: "col"}, name)))),
-    make("tbody", {}, last.classes.map(c => make("tr", {}, [make("th", {scope: "row"}, show(c.layer)), make("td", {}, c.positions),
-      make("td", {}, show(c.tokens)), ...c.shares.map(v => make("td", {}, v.toFixed(3)))])))])));
-}
-
-function pairs(parent, entries) {
-  for (const [name, value] of entries) parent.append(make("div", {}, [make("dt", {}, name), make("dd", {}, value)]));
+  find("classes").append(make("div", {class: "scroll", tabindex: "0"}, table(
+    `Share of the held-out tokens admitted to each mode, by kind of position, after step ${show(last.step)}`,
+    ["layer", "positions", "tokens", ...modes.map(m => m[0])],
+    last.classes.map(c => [show(c.layer), c.positions, show(c.tokens), ...c.shares.map(v => v.toFixed(3))]))));
 }
 
 function drawSummary() {
   const step = steps[steps.length - 1], evaluation = evaluations[evaluations.length - 1], total = data.run.steps;
-  document.getElementById("subtitle").textContent = data.finished ? "The run has ended." : "The run goes on.";
+  find("subtitle").textContent = data.finished ? "The run has ended." : "The run goes on.";
   if (!step) return;
   const entries = [["step", total ? `${show(step.step)} of ${show(total)}` : show(step.step)], ["loss", show(step.loss)], ["tokens/s", show(step.tokens_per_second)]];
   if (evaluation) entries.push(["held-out accuracy, hard", show(evaluation.hard.accuracy)]);
   if (evaluation && evaluation.soft) entries.push(["held-out accuracy, soft", show(evaluation.soft.accuracy)], ["gap", show(evaluation.gap)]);
-  pairs(document.getElementById("summary"), entries);
+  find("summary").append(...pairs(entries));
 }
 
 function drawSettings() {
-  const list = document.getElementById("settings-list");
+  const list = find("settings-list");
   for (const [name, value] of Object.entries(data.run))
     if (name !== "kind" && name !== "step") list.append(make("dt", {}, name), make("dd", {}, show(value)));
 }
 
 // Reloading is a choice kept in the address, which also works for files.
 function setUpRefresh() {
-  const box = document.getElementById("refresh");
+  const box = find("refresh");
   box.checked = location.hash === "#refresh";
   box.disabled = data.finished;
   let timer = 0;
@@ -237,7 +220,7 @@ if (routed.length) {
   drawClasses();
   for (const input of document.querySelectorAll("input[name=measure]")) input.addEventListener("change", drawShares);
 } else {
-  document.getElementById("routing-section").hidden = true;
+  find("routing-section").hidden = true;
 }
 drawSettings();
 setUpRefresh();
