@@ -167,7 +167,8 @@ SmallVector<std::pair<StringRef, Value>> PhasePlan::results() {
 
 /// Gradients of parameters live where the optimizer finds them, not in the arena.
 LogicalResult PhasePlan::placeGradients() {
-  for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
+  for (unsigned i = 0; i < terminator->getNumOperands(); ++i) {
+    Value value = terminator->getOperand(i);
     auto name = phase.getResultAttrOfType<StringAttr>(i, attrs::gradient);
     if (!name) {
       continue;
@@ -175,7 +176,15 @@ LogicalResult PhasePlan::placeGradients() {
     if (!layout.hasParameter(name)) {
       return phase.emitOpError("gives the gradient of '") << name.getValue() << "', which is no parameter";
     }
-    if (!value.getDefiningOp<CallOp>() || !gradientOf.try_emplace(value, layout.parameter(name)).second) {
+    auto maker = value.getDefiningOp<CallOp>();
+    if (maker && gradientOf.count(value) && maker.getUpdated().empty()) {
+      // Two parameters may have equal gradients, such as biases of mixers side by side: each has a launch of its own.
+      OpBuilder builder(phase.getContext());
+      builder.setInsertionPointAfter(maker);
+      value = builder.clone(*maker)->getResult(cast<OpResult>(value).getResultNumber());
+      terminator->setOperand(i, value);
+    }
+    if (!maker || !gradientOf.try_emplace(value, layout.parameter(name)).second) {
       return phase.emitOpError("the gradient of '") << name.getValue() << "' must be the result of a launch of its own";
     }
   }

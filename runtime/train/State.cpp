@@ -270,7 +270,7 @@ std::vector<HostTensor> State::tensors() const {
 std::vector<HostTensor> State::gradients() const {
   std::vector<HostTensor> all;
   for (const SourceTensor &source : sources)
-    if (isTrainable(source.parameters.front()) || !isBias(source.parameters.front()))
+    if (!io::endsWith(owner.manifest().parameters[source.parameters.front()].name, ".router.bias"))
       all.push_back(asCheckpoint(source, [&](size_t i) {
         return isTrainable(i) ? read(gradient(i), i) : std::vector<uint8_t>(bytesOf(i)); // Else nothing reads it.
       }));

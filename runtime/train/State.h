@@ -57,7 +57,8 @@ public:
   /// The moments: "moment1.NAME" and "moment2.NAME" of each trainable parameter, in the masters' type and order.
   std::vector<HostTensor> optimizer() const;
   /// The gradients under the checkpoint's names, shapes and order of rows; zeros for parameters that nothing reads.
-  /// Without those of the routers' biases, which the balancer moves.
+  /// Without those of the routers' biases, which only choose: the balancer moves those of modes, nothing those of
+  /// experts.
   std::vector<HostTensor> gradients() const;
 
   /// Device addresses; of trainable parameters only, but for `parameter`.

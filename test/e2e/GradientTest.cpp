@@ -160,9 +160,12 @@ protected:
 /// How far the gradients are from those of the oracle, by the worst tensor, which is named.
 double worstDistance(const TensorMap &actual, const TensorMap &expected, double floor, std::string &where) {
   double scale = normOf(expected) * floor, worst = 0;
-  where = actual.size() == expected.size() ? "" : "other parameters";
-  if (!where.empty())
-    return INFINITY;
+  where.clear();
+  for (const auto &[name, tensor] : actual)
+    if (expected.find(name) == expected.end()) {
+      where = name + " is one too many";
+      return INFINITY;
+    }
   for (const auto &[name, tensor] : expected) {
     auto found = actual.find(name);
     if (found == actual.end() || found->second.shape != tensor.shape) {

@@ -54,7 +54,8 @@ struct GradientResult : TrainingResult {
   TensorMap gradients;
 };
 
-/// Whether a parameter of that name is trained by gradients: the balancer moves router.bias and router.ema.
+/// Whether a parameter of that name is trained by gradients: those of routers' choices, router.bias and router.ema,
+/// not.
 bool hasGradient(const std::string &parameter);
 
 /// A forward pass over whole sequences, in double. With `stopped`, gate `one` computes p - stop(p) + 1 with the

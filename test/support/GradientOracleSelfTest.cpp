@@ -34,6 +34,8 @@ std::string shrunk(const std::string &text) {
         config[key] = json::array({config[key][0], config[key][1]});
     if (config.contains("parallel_modes"))
       config["parallel_modes"].erase(config["parallel_modes"].begin() + 2, config["parallel_modes"].end());
+    if (config.contains("experts"))
+      config["experts"].erase("layers");
   }
   if (config.contains("head_dim") && config["head_dim"].get<int>() > 4) {
     config["head_dim"] = 4;
