@@ -7,7 +7,7 @@ from statistics import median
 from latex import addplot, cell, colour, table
 from sources import number
 
-DTYPES = ("f32", "bf16", "int8")
+DTYPES, FAR = ("f32", "bf16", "int8"), "32768"
 
 
 def targets_table(page):
@@ -30,7 +30,7 @@ def decode_plot(page):
     """Decode speed of the dense and the routed model, at no context and at a long one; a bar each."""
     out = ""
     for model, name in (("dense", "dense"), ("routed", "chimera")):
-        for context, look in (("0", "fill opacity=.35"), ("32768", "")):
+        for context, look in (("0", "fill opacity=.35"), (FAR, "")):
             points = [(at, decode(page, model, dtype, context)) for at, dtype in enumerate(DTYPES)
                       if decode(page, model, dtype, context)]
             out += addplot(f"draw={colour(name)}, fill={colour(name)}{', ' + look if look else ''}", points)

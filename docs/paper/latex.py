@@ -43,7 +43,9 @@ def percent(value):
 
 
 def signed(value, digits=2):
-    return f"${value:+.{digits}f}$"
+    """With its sign; zero, also by rounding, without."""
+    text = f"{value:+.{digits}f}"
+    return f"${text if float(text) else text[1:]}$"
 
 
 def counted(value, noun):

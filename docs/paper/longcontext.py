@@ -143,6 +143,11 @@ def differences(results, context):
             for one in results.of("recall", contender=ROUTED, **context) if one["seed"] in dense]
 
 
+def thousands(value):
+    """32768 as 32K."""
+    return f"{value // 1024}K" if value >= 1024 else str(value)
+
+
 def both_seeds(results, seq):
     """How many seeds have the routed and the dense model asked everything that is asked at a length."""
     of = [{name: {one["seed"] for one in results.of("recall", contender=name, **context)} for name in ("dense", ROUTED)}
@@ -164,9 +169,10 @@ def numbers(results):
     """Macros: what the prose says of these results."""
     far = [one for one in contexts(results) if one["seq"] == FAR]
     few, many = far[0]["pairs"], far[-1]["pairs"]
-    machine, dates = results.data["machine"], sorted(entry["date"] for entry in results.entries)
-    out = {"LongMachine": f"{escaped(machine['cpu'])} ({machine['cores']} cores)", "LongFrom": dates[0][:10],
-           "LongTo": dates[-1][:10], "LongFar": whole(FAR), "LongFew": str(few), "LongMany": str(many),
+    machine = results.data["machine"]
+    out = {"LongMachine": f"{escaped(machine['cpu'])} ({machine['cores']} cores)", "LongTo": max(entry["date"] for entry in results.entries)[:10], "LongFar": whole(FAR),
+           "LongTicks": ",".join(map(str, lengths(results))),
+           "LongTickLabels": ",".join(map(thousands, lengths(results))), "LongFew": str(few), "LongMany": str(many),
            "LongSeedsDense": counted(len(results.of("training", contender="dense")), "seed"),
            "LongSeedsRouted": counted(len(results.of("training", contender=ROUTED)), "seed"),
            "LongSeedsFar": counted(both_seeds(results, FAR), "seed"),
