@@ -59,13 +59,14 @@ def listed(words):
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def table(columns, head, rows, rules=()):
-    """A tabular with rules above, below, under the head (a row, or several) and before the rows numbered in `rules`."""
-    heads = head if isinstance(head[0], (list, tuple)) else [head]
-    lines = [r"\begin{tabular}{" + columns + "}", r"\toprule"]
-    lines += [" & ".join(one) + r" \\" for one in heads] + [r"\midrule"]
+def table(columns, head, rows, spaces=(), under=()):
+    """A tabular with rules above, below and under the head (a row, or two with rules between them from column to column),
+    and a space before the rows numbered in `spaces`."""
+    heads = [" & ".join(one) + r" \\" for one in (head if isinstance(head[0], (list, tuple)) else [head])]
+    between = ["".join(rf"\cmidrule(lr){{{first}-{last}}}" for first, last in under)] if under else []
+    lines = [r"\begin{tabular}{" + columns + "}", r"\toprule", heads[0], *between, *heads[1:], r"\midrule"]
     for i, row in enumerate(rows):
-        lines += ([r"\addlinespace"] if i in rules else []) + [" & ".join(row) + r" \\"]
+        lines += ([r"\addlinespace"] if i in spaces else []) + [" & ".join(row) + r" \\"]
     return "\n".join(lines + [r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 

@@ -23,6 +23,7 @@ def recall_table(results):
     lengths = {}
     for one in found:
         lengths[one["seq"]] = lengths.get(one["seq"], 0) + 1
+    ends = [2 + sum(list(lengths.values())[:i + 1]) for i in range(len(lengths))]
     above = ["", r"$T$"] + [rf"\multicolumn{{{count}}}{{c}}{{{whole(seq)}}}" for seq, count in lengths.items()]
     head = ["model", "seed"] + [str(one["pairs"]) for one in found]
     rows = []
@@ -30,7 +31,8 @@ def recall_table(results):
         asked = [results.of("recall", contender=entry["contender"], seed=entry["seed"], **one) for one in found]
         rows.append([NAMES[entry["contender"]], str(entry["seed"])] +
                     [percent(100 * share(one[0])) if one else "--" for one in asked])
-    return table("ll" + "r" * len(found), [above, head], rows, changes(rows))
+    return table("ll" + "r" * len(found), [above, head], rows, changes(rows),
+                 [(end - count + 1, end) for end, count in zip(ends, lengths.values())])
 
 
 def reserved(results, contender, context, part=0):
@@ -79,18 +81,20 @@ def speed_contexts(results):
 
 
 def speed_table(results):
-    """A row per context, batch and contender: tokens per second, and the ratio to dense of the same round."""
+    """A row per context, batch and contender other than dense: tokens per second of dense and of it, and the ratio
+    within a round."""
     rows = []
     for context in speed_contexts(results):
-        for entry in results.of("speed", **context):
+        dense, *others = results.of("speed", **context)
+        for entry in others:
             row = [*map(whole, context.values()), NAMES[entry["contender"]]]
             for phase in ("prefill", "decode"):
-                ratios = results.ratios(entry, phase, **context)
-                row += [whole(median(one[phase] for one in entry["rounds"])),
-                        "1" if entry["contender"] == "dense" else interval(ratios, "{:.2f}".format) if ratios else "--"]
+                row += [whole(median(one[phase] for one in of["rounds"])) for of in (dense, entry)]
+                row.append(interval(results.ratios(entry, phase, **context), "{:.1f}".format))
             rows.append(row)
-    head = [r"$T$", "pairs", "batch", "model", "prefill, tok/s", r"$\times$ dense", "decode, tok/s", r"$\times$ dense"]
-    return table("rrrlrrrr", head, rows, [i for i in range(1, len(rows)) if rows[i][:2] != rows[i - 1][:2]])
+    above = [""] * 4 + [r"\multicolumn{3}{c}{prefill}", r"\multicolumn{3}{c}{decode}"]
+    head = [r"$T$", "pairs", "batch", "model"] + ["dense", "model", "ratio"] * 2
+    return table("rrrlrrrrrr", [above, head], rows, changes(rows), under=((5, 7), (8, 10)))
 
 
 def memory_plot(results):
