@@ -60,8 +60,8 @@ def listed(words):
 
 
 def table(columns, head, rows, spaces=(), under=()):
-    """A tabular with rules above, below and under the head (a row, or two with rules between them from column to column),
-    and a space before the rows numbered in `spaces`."""
+    """A tabular with rules above, below and under the head (a row, or two, with rules between them from column to
+    column), and a space before the rows numbered in `spaces`."""
     heads = [" & ".join(one) + r" \\" for one in (head if isinstance(head[0], (list, tuple)) else [head])]
     between = ["".join(rf"\cmidrule(lr){{{first}-{last}}}" for first, last in under)] if under else []
     lines = [r"\begin{tabular}{" + columns + "}", r"\toprule", heads[0], *between, *heads[1:], r"\midrule"]

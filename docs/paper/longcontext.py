@@ -174,7 +174,8 @@ def numbers(results):
     far = [one for one in contexts(results) if one["seq"] == FAR]
     few, many = far[0]["pairs"], far[-1]["pairs"]
     machine = results.data["machine"]
-    out = {"LongMachine": f"{escaped(machine['cpu'])} ({machine['cores']} cores)", "LongTo": max(entry["date"] for entry in results.entries)[:10], "LongFar": whole(FAR),
+    out = {"LongMachine": f"{escaped(machine['cpu'])} ({machine['cores']} cores)",
+           "LongTo": max(entry["date"] for entry in results.entries)[:10], "LongFar": whole(FAR),
            "LongTicks": ",".join(map(str, lengths(results))),
            "LongTickLabels": ",".join(map(thousands, lengths(results))), "LongFew": str(few), "LongMany": str(many),
            "LongSeedsDense": counted(len(results.of("training", contender="dense")), "seed"),
