@@ -189,7 +189,9 @@ def numbers(results):
            "LongRounds": between([len(one["rounds"]) for one in results.of("speed")], str)}
     entries = [outcomes.listed(one) / one["pairs"] for one in results.of("recall", contender=ROUTED)]
     found = [one for context in far for one in differences(results, context)]
-    out |= {"LongEntries": between(entries, plain), "LongFarLeast": signed(min(found)), "LongFarMost": signed(max(found)),
+    asked = min(one["asked"] for context in far for one in results.of("recall", **context))
+    out |= {"LongEntries": between(entries, plain), "LongQuestion": f"{100 / asked:.2f}",
+            "LongFarLeast": signed(min(found)), "LongFarMost": signed(max(found)),
             "LongFarthest": whole(lengths(results)[-1]),
             "LongSeedsFarthest": counted(both_seeds(results, lengths(results)[-1]), "seed")}
     for context, name in ((far[0], "Few"), (far[-1], "Many")):
