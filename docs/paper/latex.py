@@ -103,7 +103,7 @@ def coordinates(points):
     """Points (x, y), or (x, y, below, above) with the lengths of error bars."""
     out = []
     for x, y, *bars in points:
-        out.append(f"({x:g},{y:.6g})" + (f" -= (0,{bars[0]:.6g}) += (0,{bars[1]:.6g})" if bars else ""))
+        out.append(f"({x:g},{y:.6g})" + (f" += (0,{bars[1]:.6g}) -= (0,{bars[0]:.6g})" if bars else ""))
     return " ".join(out)
 
 
