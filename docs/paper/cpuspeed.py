@@ -2,11 +2,13 @@
 """Tables, plots and numbers of the cpu target (bench/cpu), from the tables of docs/performance.md, and of the
 shares that a model of text keeps, from docs/training.md."""
 
+import re
 from statistics import median
 
 from latex import addplot, cell, colour, table
-from sources import number
+from sources import config, number
 
+MODES = ("ssm", "swa", "full", "identity")
 DTYPES, FAR = ("f32", "bf16", "int8"), "32768"
 
 
@@ -42,23 +44,27 @@ def peer(page, program, phase):
                 if (row["program"], row["dtype"], row["phase"]) == (program, "bf16", phase))
 
 
-def target(page, work):
-    return next(row for row in page.table("targets") if row["work"] == work)
+def routed(page):
+    """The targets that compare a routed with a dense model, by dtype, and the shares that it was forced to."""
+    found = [(row, re.fullmatch(r"routed \((.*), forced\) against dense, long context, (\w+)", row["work"]))
+             for row in page.table("targets")]
+    return {match.group(2): row for row, match in found if match}, {match.group(1) for _, match in found if match}
 
 
 def shares_off(page):
     """By how many points a layer's share of a mode is off the target at most: of all the text, of held-out text."""
-    wanted, rows = (60, 20, 10, 10), page.table_under("Shares that hold")
-    return [max(abs(float(share) - aim) for row in rows for share, aim in zip(row[column].split(" / "), wanted))
+    aims = config("examples", "text", "config.json")["router"]["target"]
+    return [max(abs(float(share) - 100 * aims[mode]) for row in page.table_under("Shares that hold")
+                for share, mode in zip(row[column].split(" / "), MODES))
             for column in ("all the text it trained on, compiled", "the held-out twentieth, compiled")]
 
 
 def numbers(page, training):
     """Macros: what the prose says."""
-    out = {}
+    compared, shares = routed(page)
+    out = {"CpuShares": " and ".join(shares)}
     for dtype, word in (("f32", "Single"), ("bf16", "Half")):
-        row = target(page, f"routed (.6/.2/.1/.1, forced) against dense, long context, {dtype}")
-        faster, smaller = (number(part) for part in row["measured"].split(","))
+        faster, smaller = (number(part) for part in compared[dtype]["measured"].split(","))
         out |= {f"CpuRoutedFaster{word}": f"{faster:.1f}", f"CpuRoutedSmaller{word}": f"{smaller:.1f}"}
     for phase in ("prefill", "decode"):
         ours, theirs = (peer(page, program, phase) for program in ("chimera", "PyTorch"))
