@@ -94,7 +94,7 @@ def compile(model: Path, output: Optional[Path] = None, *, target: Optional[str]
 
     - model: a folder with a ``config.json``, a ``config.json``, or a ``.mlir`` file.
     - output: the model binary to write.
-    - target: "cpu" (the default) or "ref"; dtype: "f32" (the default), "bf16" or "f64".
+    - target: "cpu" (the default), "ref", "sim" or "cuda"; dtype: "f32" (the default), "bf16" or "f64".
     - Every other option of the program by its name, with underscores: ``max_tokens=256``, ``max_seqs=8``,
       ``mcpu=["avx2", "avx512"]``, ``weights="int8"``, ``phases=["infer", "train"]``, ``memory_limit="2G"``,
       ``drop_modes="routing.npy"``. docs/compiler.md says what they mean.

@@ -9,7 +9,7 @@ import sys
 root = pathlib.Path(sys.argv[1])
 faults = []
 
-folders = ["", "docs", "examples", "dialect", "passes", "codegen", "runtime", "tools", "test", "bench", "cmake", "python"]
+folders = ["", "docs", "docs/paper", "examples", "dialect", "passes", "codegen", "runtime", "tools", "test", "bench", "cmake", "python"]
 pages = [page for folder in folders for page in sorted((root / folder).glob("*.md"))]
 for page in pages:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
