@@ -3,6 +3,7 @@
 
 #include "runtime/core/StepBuffers.h"
 #include "runtime/core/WeightsFill.h"
+#include "runtime/io/Affixes.h"
 #include "runtime/train/Initialise.h"
 
 #include <algorithm>
@@ -155,12 +156,8 @@ void State::setBalancer(int64_t layer, std::vector<float> bias, std::vector<floa
 
 std::string State::averageName(int64_t layer) const {
   std::string name = owner.manifest().parameters[size_t(balancers[size_t(layer)].parameter)].source;
-  const std::string end = "bias";
-  if (name.size() >= end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0)
-    name.resize(name.size() - end.size());
-  else
-    name += ".";
-  return name + "ema";
+  constexpr std::string_view end = "bias";
+  return (io::endsWith(name, end) ? name.substr(0, name.size() - end.size()) : name + ".") + "ema";
 }
 
 Failure State::load(const io::Checkpoint &checkpoint) {
