@@ -256,6 +256,31 @@ TEST(Cost, ACountSaysWhichRowsALaunchHas) {
   EXPECT_EQ(model.step({{modes.data(), 5, 1, &fill}}).matrixFlops, 2 * (24 * 5 + 64 * 1 + 64 * 2 + 80 * 1));
 }
 
+TEST(Cost, AnExpertHasAnEqualShareOfTheRowsThatAreSentToExperts) {
+  runtime::Manifest m = manifest();
+  runtime::Variant &variant = m.variants[0];
+  // Two of four experts for each row: a row number for each of them, and starts from 1024 on.
+  auto startOfExpert = [](int64_t expert) { return Buffer{Buffer::Kind::Arena, 1024 + 64 * expert, 16}; };
+  Buffer other{Buffer::Kind::Arena, 512, 64};
+  for (runtime::Phase *p : {&variant.prefill, &*variant.decode}) {
+    Buffer index{Buffer::Kind::Arena, 768, 2 * p->maxTokens * 4};
+    runtime::Launch dispatch =
+        launch("chimera.dispatch_experts", 0,
+               {step(StepBuffer::RowIndex), step(StepBuffer::SeqStart), step(StepBuffer::RowPosition),
+                step(StepBuffer::RowSequence), step(StepBuffer::SeqSlot), other, index, startOfExpert(0),
+                startOfExpert(1), startOfExpert(2), startOfExpert(3)});
+    runtime::Launch product = launch("chimera.linear", 0, {startOfExpert(2), other, param(Query), other});
+    p->launches = {dispatch, product};
+  }
+  CostModel model(m, variant);
+  Fill fill = model.emptyFill();
+  std::vector<int8_t> modes(5, ssm);
+  Cost cost = model.step({{modes.data(), 5, 0, &fill}});
+  EXPECT_EQ(cost.matrixFlops, 2 * 64 * 5 * 0.5);
+  // Each of five rows goes elsewhere half of the time.
+  EXPECT_DOUBLE_EQ(cost.parameterBytes, 4 * 64 * (1 - 1.0 / 32));
+}
+
 TEST(Cost, TheSecondLaunchOfASplitAttentionCostsNothing) {
   runtime::Manifest m = manifest();
   CostModel plain(m, m.variants[0]);

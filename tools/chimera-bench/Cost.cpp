@@ -4,6 +4,7 @@
 #include "runtime/abi/chimera.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 namespace chimera::bench {
@@ -27,58 +28,79 @@ static bool contains(const std::string &text, const char *part) {
 }
 
 namespace {
-/// Where a dispatch launch put the starts of a mode's rows.
-struct ModeStart {
-  RowSet mode;
+/// A part of the rows of a step: `share` of `set`, on the average.
+struct Part {
+  RowSet set = RowSet::All;
+  double share = 1;
+};
+
+/// Where a dispatch launch put the starts of the rows of a mode or an expert.
+struct SliceStart {
+  Part part;
   int64_t offset, bytes;
 };
 } // namespace
 
 /// The arrays that a dispatch launch makes: its last buffers, one a mode of the layer in canonical order.
-static std::vector<ModeStart> modeStarts(const runtime::Launch &launch, const runtime::LayerModes &layer) {
+static std::vector<SliceStart> modeStarts(const runtime::Launch &launch, const runtime::LayerModes &layer) {
   // Before them come five arrays of the rows, the modes, the permutation and its inverse.
   constexpr size_t others = 8;
   size_t starts = launch.buffers.size() - std::min(launch.buffers.size(), others);
   for (uint32_t bits : {layer.modes, layer.forceable}) {
     if (size_t(__builtin_popcount(bits)) != starts)
       continue;
-    std::vector<ModeStart> found;
+    std::vector<SliceStart> found;
     for (int mode = 0; mode < CHIMERA_MODE_COUNT; ++mode) {
       if (!(bits >> mode & 1))
         continue;
       const Buffer &buffer = launch.buffers[others + found.size()];
-      found.push_back({RowSet(mode), buffer.index, buffer.bytes});
+      found.push_back({{RowSet(mode)}, buffer.index, buffer.bytes});
     }
     return found;
   }
   return {};
 }
 
+/// The same of a launch that dispatches to experts. Nothing says which experts a token takes, so each is taken to get
+/// an equal share of the rows.
+static std::vector<SliceStart> expertStarts(const runtime::Launch &launch, int64_t maxTokens) {
+  // Before them come five arrays of the rows, the choice, and the row numbers: for each row as many as it has experts.
+  constexpr size_t others = 7;
+  if (launch.buffers.size() <= others || maxTokens <= 0)
+    return {};
+  double active = double(launch.buffers[others - 1].bytes) / double(maxTokens * int64_t(sizeof(int32_t)));
+  Part part{RowSet::All, std::min(active / double(launch.buffers.size() - others), 1.0)};
+  std::vector<SliceStart> found;
+  for (size_t i = others; i < launch.buffers.size(); ++i)
+    found.push_back({part, launch.buffers[i].index, launch.buffers[i].bytes});
+  return found;
+}
+
 /// The rows that an array of rows is about; nothing for a buffer that is none.
-static std::optional<RowSet> rowsOf(const Buffer &buffer, const std::vector<ModeStart> &starts) {
+static std::optional<Part> rowsOf(const Buffer &buffer, const std::vector<SliceStart> &starts) {
   if (buffer.kind == Buffer::Kind::Arena)
-    for (const ModeStart &start : starts)
+    for (const SliceStart &start : starts)
       if (buffer.index == start.offset && buffer.bytes == start.bytes)
-        return start.mode;
+        return start.part;
   if (buffer.kind != Buffer::Kind::Step)
     return std::nullopt;
   StepBuffer step = StepBuffer(buffer.index);
   if (step == StepBuffer::OutIndex || step == StepBuffer::OutStart)
-    return RowSet::Outputs;
+    return Part{RowSet::Outputs};
   if (step == StepBuffer::RowIndex || step == StepBuffer::SeqStart)
-    return RowSet::All;
+    return Part{RowSet::All};
   return std::nullopt;
 }
 
 /// The rows of a launch: those that its count counts, else those of the first array of rows among its buffers.
-static RowSet rowsOf(const runtime::Launch &launch, const std::vector<ModeStart> &starts) {
+static Part rowsOf(const runtime::Launch &launch, const std::vector<SliceStart> &starts) {
   if (launch.count >= 0)
-    if (std::optional<RowSet> rows = rowsOf(launch.buffers[size_t(launch.count)], starts))
+    if (std::optional<Part> rows = rowsOf(launch.buffers[size_t(launch.count)], starts))
       return *rows;
   for (const Buffer &buffer : launch.buffers)
-    if (std::optional<RowSet> rows = rowsOf(buffer, starts))
+    if (std::optional<Part> rows = rowsOf(buffer, starts))
       return *rows;
-  return RowSet::All;
+  return {};
 }
 
 CostModel::CostModel(const runtime::Manifest &manifest, const runtime::Variant &variant)
@@ -103,9 +125,13 @@ static void keepNew(std::vector<size_t> &list, std::vector<size_t> &seen) {
   seen.insert(seen.end(), list.begin(), list.end());
 }
 
+double CostModel::Launch::hasRows(int64_t among) const {
+  return 1 - std::pow(1 - share, double(among));
+}
+
 std::vector<CostModel::Launch> CostModel::plan(const runtime::Phase &phase) const {
   std::vector<Launch> launches;
-  std::vector<ModeStart> starts;
+  std::vector<SliceStart> starts;
   std::vector<size_t> read;
   int64_t startsOf = -1;
   for (const runtime::Launch &source : phase.launches) {
@@ -113,9 +139,13 @@ std::vector<CostModel::Launch> CostModel::plan(const runtime::Phase &phase) cons
     launch.layer = source.layer;
     if (source.layer != startsOf)
       starts.clear();
-    launch.rows = rowsOf(source, starts);
+    Part part = rowsOf(source, starts);
+    launch.rows = part.set;
+    launch.share = part.share;
     if (contains(source.op, "dispatch") && source.layer >= 0) {
-      starts = modeStarts(source, manifest.model.layers[size_t(source.layer)]);
+      starts = contains(source.op, "dispatch_experts")
+                   ? expertStarts(source, phase.maxTokens)
+                   : modeStarts(source, manifest.model.layers[size_t(source.layer)]);
       startsOf = source.layer;
     }
     for (const Buffer &buffer : source.buffers) {
@@ -230,9 +260,10 @@ void CostModel::addParameters(const Launch &launch, int64_t rows, Counter &count
       counter.add(&Cost::parameterBytes, double(rows) * row);
       continue;
     }
-    counter.add(&Cost::parameterBytes, double(parameter.bytes), Counter::isFirst(counter.parameters, index));
+    counter.add(&Cost::parameterBytes, launch.hasRows(rows) * double(parameter.bytes),
+                Counter::isFirst(counter.parameters, index));
     if (parameter.shape.size() >= 2)
-      counter.add(&Cost::matrixFlops, 2.0 * double(rows) * double(parameter.elements));
+      counter.add(&Cost::matrixFlops, 2.0 * launch.share * double(rows) * double(parameter.elements));
   }
 }
 
@@ -241,9 +272,11 @@ void CostModel::addPacked(const Launch &launch, int64_t rows, Counter &counter) 
     return;
   for (size_t index : launch.packed) {
     const runtime::PackedWeights &packed = variant.packed[index];
-    counter.add(&Cost::parameterBytes, double(packed.bytes), Counter::isFirst(counter.packed, index));
+    counter.add(&Cost::parameterBytes, launch.hasRows(rows) * double(packed.bytes),
+                Counter::isFirst(counter.packed, index));
     for (int64_t parameter : packed.parameters)
-      counter.add(&Cost::matrixFlops, 2.0 * double(rows) * double(manifest.parameters[size_t(parameter)].elements));
+      counter.add(&Cost::matrixFlops,
+                  2.0 * launch.share * double(rows) * double(manifest.parameters[size_t(parameter)].elements));
   }
 }
 

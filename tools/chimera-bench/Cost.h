@@ -67,6 +67,7 @@ private:
   struct Launch {
     int64_t layer = -1;
     RowSet rows = RowSet::All;
+    double share = 1;     ///< Of those rows, on the average, that are the launch's: less than all for an expert's.
     bool looksUp = false; ///< Reads a row of its parameter for each of its rows: the embedding.
     std::vector<size_t> parameters;
     std::vector<size_t> packed;
@@ -74,6 +75,9 @@ private:
     std::vector<size_t> writes; ///< Likewise.
     std::vector<size_t> states; ///< Pools of tails, states and counts.
     std::vector<size_t> scans;  ///< Those of them that hold a recurrent state.
+
+    /// How likely the launch has any of so many rows.
+    double hasRows(int64_t among) const;
   };
   struct Counter;
 
