@@ -3,6 +3,7 @@
 
 import copy
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,11 @@ class Tables(unittest.TestCase):
         data = made_up(HERE)
         data["machine"]["features"].append("amx_bf16")
         self.assertEqual(self.row(tables.targets(tables.Results(data)), "bf16 matrix products")[3], "not reached")
+
+    def test_families_are_of_ops_that_there_are(self):
+        with open(os.path.join(HERE, "..", "..", "docs", "dialect.md"), encoding="utf-8") as page:
+            ops = set(re.findall(r"^### `chimera\.(\w+)`", page.read(), re.MULTILINE))
+        self.assertEqual([op for _, family in tables.FAMILIES for op in family if op not in ops], [])
 
     def test_decode_targets(self):
         text = tables.targets(self.results)

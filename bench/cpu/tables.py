@@ -204,14 +204,14 @@ def switches(results):
 # Ops of both targets, by what they do.
 FAMILIES = [
     ("matrix products", ("linear", "fused_linear")),
-    ("activations, sums, gates", ("swiglu", "add", "combine")),
-    ("norms", ("norm", "fused_norm", "gated_norm")),
+    ("activations, sums, gates", ("activate", "glu", "soft_cap", "scale", "add", "add_bias", "add_expert", "combine")),
+    ("norms", ("norm", "fused_norm", "gated_norm", "fused_gated_norm")),
     ("rotary embedding", ("rope", "rope_table", "fused_rope")),
-    ("attention", ("attend", "fused_attend", "attend_parts", "attend_merge")),
+    ("attention", ("attend", "fused_attend")),
     ("appending to caches", ("append",)),
     ("convolution and its tail", ("causal_conv", "shift_tail", "fused_conv")),
     ("recurrent scan", ("ssm_scan", "lti_scan")),
-    ("moving rows and columns", ("gather", "columns", "scatter")),
+    ("moving rows and columns", ("gather", "columns", "join_columns", "scale_columns", "zeros")),
 ]
 
 
