@@ -97,7 +97,7 @@ bool Connection::clientGone() const {
 }
 
 void Connection::linger() {
-  if (!closing || clientGone())
+  if (!closing)
     return;
   ::shutdown(file, SHUT_WR);
   char bytes[16384];
