@@ -534,7 +534,8 @@ void DamagedRequests::spoil(std::vector<std::string> &header) {
     line.insert(below(line.size()), 1, oneOf<char>({'\0', '\r', '\n', '\x7f', '\x01', '\xff'}));
     break;
   case 5:
-    line.erase(line.find(oneOf<char>({':', '\r', '\n'})), 1);
+    if (size_t at = line.find(oneOf<char>({':', '\r', '\n'})); at != line.npos)
+      line.erase(at, 1);
     break;
   case 6:
     line = oneOf<std::string>({": a\r\n", "a\r\n", " folded\r\n", "\tfolded\r\n", "a b: c\r\n", ":\r\n", "a :b\r\n"});

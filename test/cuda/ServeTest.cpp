@@ -48,7 +48,7 @@ protected:
   }
 
   const std::string calls = folder.file("calls");
-  const std::string why = "the GPU (Fake GPU) failed: ";
+  const std::string why = "the GPU (Fake GPU, sm_80) failed: ";
 };
 } // namespace
 

@@ -211,7 +211,7 @@ static ApiResult<std::string> readBody(const ContentReader &content, size_t most
   });
   if (tooLong)
     return ApiError{413, "the body has more than " + std::to_string(most) + " bytes", "", "", 0};
-  if (!whole)
+  if (!whole || !Connection::current()->bodyIsWhole())
     return ApiError{400, "the body ended early, or is not encoded as its headers say", "", "", 0};
   return body;
 }
