@@ -455,7 +455,6 @@ DamagedRequest DamagedRequests::damagedChunks() {
   case 4:
     header[3] = "Transfer-Encoding: " + oneOf<std::string>({"gzip", "chunked, chunked", "xchunked", "identity", ""}) +
                 "\r\n" + (oneIn(2) ? "Content-Length: 5\r\n" : "");
-    wrong = false;
     break;
   default:
     damage(chunked);
