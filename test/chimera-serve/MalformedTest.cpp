@@ -33,6 +33,20 @@ TEST_F(MalformedTest, RequestsThatAreNoneAreAnswered) {
            "chunked\r\n\r\nzz\r\n",
            "POST /v1/completions HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
            "ffffffffffffffff\r\nabc\r\n0\r\n\r\n",
+           // Of two lengths a proxy may believe the other one.
+           "POST /v1/completions HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 16\r\n"
+           "Content-Length: 5\r\n\r\n{\"prompt\":\"abc\"}",
+           "POST /v1/completions HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 16\r\n"
+           "Transfer-Encoding: chunked\r\n\r\n10\r\n{\"prompt\":\"abc\"}\r\n0\r\n\r\n",
+           "POST /v1/completions HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length : 16\r\n\r\n"
+           "{\"prompt\":\"abc\"}",
+           "POST /v1/completions HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: +16\r\n\r\n"
+           "{\"prompt\":\"abc\"}",
+           "POST /v1/completions HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked, chunked"
+           "\r\n\r\n10\r\n{\"prompt\":\"abc\"}\r\n0\r\n\r\n",
+           // A chunk that is longer than it says.
+           "POST /v1/completions HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+           "10\r\n{\"prompt\":\"abc\"}, \r\n0\r\n\r\n",
            "POST /v1/completions HTTP/1.1\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n"
            "Content-Length: 5\r\n\r\nabcde",
        }) {
