@@ -162,47 +162,67 @@ Json DamagedRequests::wrongInteger(int64_t low, int64_t high) {
   }
 }
 
+/// Values that a field cannot have; null for those whose wrong values are made.
+static Json wrongValuesOf(const std::string &field) {
+  if (field == "prompt")
+    return {true,
+            1,
+            1.5,
+            Json::object(),
+            Json::array(),
+            Json::array({Json::array()}),
+            {"a", 5},
+            {1, "a"},
+            {-1},
+            {300},
+            {1.5},
+            {1, nullptr},
+            {{1}, {2, {3}}},
+            {nullptr, "a"},
+            {true},
+            std::string(60, 'a'),
+            std::vector<int>(60, 97),
+            std::vector<std::string>(1025, "a")};
+  if (field == "messages")
+    return {true,
+            1,
+            "a",
+            Json::object(),
+            Json::array(),
+            {5},
+            {nullptr},
+            Json::array({Json::object()}),
+            Json::array({{{"role", 5}, {"content", "a"}}}),
+            Json::array({{{"role", "user"}}}),
+            Json::array({{{"content", "a"}}}),
+            Json::array({{{"role", "user"}, {"content", 5}}}),
+            Json::array({{{"role", "user"}, {"content", nullptr}}}),
+            Json::array({{{"role", "user"}, {"content", {{{"type", "image_url"}}}}}}),
+            Json::array({{{"role", "user"}, {"content", {{{"type", "text"}, {"text", 5}}}}}}),
+            Json::array({{{"role", "user"}, {"content", {"a"}}}}),
+            Json::array({{{"role", "user"}, {"content", std::string(60, 'a')}}})};
+  if (field == "stop")
+    return {5,
+            true,
+            "",
+            {""},
+            {5},
+            {"a", 5},
+            Json::object(),
+            Json::array({Json::array()}),
+            std::vector<std::string>(17, "a"),
+            std::string(2000, 'a')};
+  if (field == "speculation")
+    return {-1, 65, 1.5, 1e300, "true", Json::array(), Json::object()};
+  if (field == "stream_options")
+    return {5, "a", Json::array(), {{"include_usage", 1}}, {{"other", true}}};
+  return nullptr;
+}
+
 /// A value that the field cannot have.
 Json DamagedRequests::wrongValue(const std::string &field, bool chat) {
-  static const Json ofPrompts = {true,
-                                 1,
-                                 1.5,
-                                 Json::object(),
-                                 Json::array(),
-                                 Json::array({Json::array()}),
-                                 {"a", 5},
-                                 {1, "a"},
-                                 {-1},
-                                 {300},
-                                 {1.5},
-                                 {1, nullptr},
-                                 {{1}, {2, {3}}},
-                                 {nullptr, "a"},
-                                 {true},
-                                 std::string(60, 'a'),
-                                 std::vector<int>(60, 97),
-                                 std::vector<std::string>(1025, "a")};
-  static const Json ofMessages = {true,
-                                  1,
-                                  "a",
-                                  Json::object(),
-                                  Json::array(),
-                                  {5},
-                                  {nullptr},
-                                  Json::array({Json::object()}),
-                                  Json::array({{{"role", 5}, {"content", "a"}}}),
-                                  Json::array({{{"role", "user"}}}),
-                                  Json::array({{{"content", "a"}}}),
-                                  Json::array({{{"role", "user"}, {"content", 5}}}),
-                                  Json::array({{{"role", "user"}, {"content", nullptr}}}),
-                                  Json::array({{{"role", "user"}, {"content", {{{"type", "image_url"}}}}}}),
-                                  Json::array({{{"role", "user"}, {"content", {{{"type", "text"}, {"text", 5}}}}}}),
-                                  Json::array({{{"role", "user"}, {"content", {"a"}}}}),
-                                  Json::array({{{"role", "user"}, {"content", std::string(60, 'a')}}})};
-  if (field == "prompt")
-    return ofPrompts[below(ofPrompts.size())];
-  if (field == "messages")
-    return ofMessages[below(ofMessages.size())];
+  if (const Json values = wrongValuesOf(field); !values.is_null())
+    return values[below(values.size())];
   if (field == "max_tokens" || field == "max_completion_tokens")
     return oneIn(4) ? Json(41 + below(1000)) : wrongInteger(0, INT32_MAX);
   if (field == "n")
@@ -222,27 +242,6 @@ Json DamagedRequests::wrongValue(const std::string &field, bool chat) {
     return oneIn(3)   ? Json(-std::ldexp(double(below(100)), int(below(600)) - 300))
            : oneIn(2) ? Json(1 + std::ldexp(1.0 + double(below(100)), int(below(600)) - 50))
                       : notOf(Json::value_t::number_float);
-  if (field == "stop") {
-    static const Json wrong = {5,
-                               true,
-                               "",
-                               {""},
-                               {5},
-                               {"a", 5},
-                               Json::object(),
-                               Json::array({Json::array()}),
-                               std::vector<std::string>(17, "a"),
-                               std::string(2000, 'a')};
-    return wrong[below(wrong.size())];
-  }
-  if (field == "speculation") {
-    static const Json wrong = {-1, 65, 1.5, 1e300, "true", Json::array(), Json::object()};
-    return wrong[below(wrong.size())];
-  }
-  if (field == "stream_options") {
-    static const Json wrong = {5, "a", Json::array(), {{"include_usage", 1}}, {{"other", true}}};
-    return wrong[below(wrong.size())];
-  }
   if (field == "model")
     return oneIn(2) ? Json(std::string(1 + below(300), char('n' + below(10)))) : notOf(Json::value_t::string);
   for (const char *boolean : {"stream", "echo", "routing"})
