@@ -62,9 +62,9 @@ void Cache::growTables(int64_t slots, int64_t stride) {
   tableStride = stride;
 }
 
-Result<int32_t> Cache::takeSlot() {
+Result<int32_t> Cache::takeSlot(bool overwritten) {
   growTables(slotPools.slotsEver() + 1, tableStride);
-  Result<int32_t> slot = slotPools.take();
+  Result<int32_t> slot = slotPools.take(overwritten);
   if (slot)
     ++residents;
   return slot;
@@ -84,7 +84,7 @@ Result<int32_t> Cache::fork(int32_t source) {
     return *failure;
   if (Failure failure = pagePool.prepare(partial))
     return *failure;
-  Result<int32_t> copy = takeSlot();
+  Result<int32_t> copy = takeSlot(true);
   if (!copy)
     return copy;
   for (size_t pool = 0; pool < slotPools.count(); ++pool)
@@ -96,7 +96,7 @@ Result<int32_t> Cache::fork(int32_t source) {
     for (int64_t i = 0; i < length / 64; ++i)
       pagePool.share(to[i] = from[i]);
     if (int64_t i = length / 64; length % 64 != 0) {
-      to[i] = pagePool.take();
+      to[i] = pagePool.take(true);
       device->copy(pagePool.at(to[i]), pagePool.at(from[i]), size_t(pagePool.pageBytes()));
     }
     list.lengths[size_t(*copy)] = length;
@@ -115,7 +115,7 @@ Result<int32_t> Cache::restore(const SnapshotView &snapshot) {
   if (Failure failure = pagePool.prepare(pages))
     return *failure;
   growTables(tableSlots, longest);
-  Result<int32_t> slot = takeSlot();
+  Result<int32_t> slot = takeSlot(true);
   if (!slot)
     return slot;
   for (size_t pool = 0; pool < slotPools.count(); ++pool)
@@ -123,7 +123,7 @@ Result<int32_t> Cache::restore(const SnapshotView &snapshot) {
   for (size_t l = 0; l < lists.size(); ++l) {
     int32_t *table = &lists[l].table[size_t(*slot * tableStride)];
     for (int64_t i = 0; i < pagesFor(snapshot.lists[l].length); ++i) {
-      table[i] = pagePool.take();
+      table[i] = pagePool.take(true);
       device->upload(pagePool.at(table[i]), snapshot.lists[l].pages + i * pagePool.pageBytes(),
                      size_t(pagePool.pageBytes()));
     }

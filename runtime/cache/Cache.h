@@ -80,7 +80,7 @@ private:
   };
 
   Failure checkLimit(int64_t slotsMore, int64_t pagesMore) const;
-  Result<int32_t> takeSlot();
+  Result<int32_t> takeSlot(bool overwritten = false);
   void growTables(int64_t slots, int64_t stride);
   int64_t usedPoolBytes(size_t pool, int32_t slot, bool begun) const;
 

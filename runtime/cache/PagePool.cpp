@@ -41,7 +41,7 @@ Failure PagePool::prepare(int64_t pages) {
   return device->commit(*region, size_t(target) * size_t(bytes));
 }
 
-int32_t PagePool::take() {
+int32_t PagePool::take(bool overwritten) {
   int32_t page;
   if (!clean.empty()) {
     page = clean.back();
@@ -49,7 +49,8 @@ int32_t PagePool::take() {
   } else if (!free.empty()) {
     page = free.back();
     free.pop_back();
-    device->fill(at(page), 0, size_t(bytes));
+    if (!overwritten)
+      device->fill(at(page), 0, size_t(bytes));
   } else { // New memory is zero.
     page = int32_t(references.size());
     references.push_back(0);

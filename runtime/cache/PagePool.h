@@ -21,8 +21,9 @@ public:
 
   /// Makes sure that the next `pages` calls of take() succeed.
   Failure prepare(int64_t pages);
-  /// A page with one reference. Only after a prepare() that covers it.
-  int32_t take();
+  /// A page with one reference; with anything in it where it is `overwritten` as a whole. Only after a prepare() that
+  /// covers it.
+  int32_t take(bool overwritten = false);
   void share(int32_t page) { ++references[size_t(page)]; }
   /// Drops one reference.
   void giveBack(int32_t page);

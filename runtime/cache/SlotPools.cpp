@@ -41,7 +41,7 @@ Result<SlotPools> SlotPools::create(Device &device, const std::vector<Pool> &poo
   return result;
 }
 
-Result<int32_t> SlotPools::take() {
+Result<int32_t> SlotPools::take(bool overwritten) {
   int32_t slot = free.empty() ? high : *free.begin();
   if (slot >= limit)
     return Error("all " + std::to_string(limit) + " places for sequences are taken" +
@@ -52,7 +52,7 @@ Result<int32_t> SlotPools::take() {
   for (size_t i = 0; i < regions.size(); ++i)
     if (Failure failure = device->commit(*regions[i], (size_t(slot) + 1) * bytes[i]))
       return *failure;
-  for (size_t i = 0; i < regions.size(); ++i)
+  for (size_t i = 0; i < regions.size() && !overwritten; ++i)
     device->fill(at(i, slot), 0, bytes[i]);
   if (slot == high)
     ++high;

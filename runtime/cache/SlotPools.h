@@ -19,8 +19,9 @@ public:
   /// Reserves addresses for `slots` slots, or for fewer where a limit of address space does not leave room.
   static Result<SlotPools> create(Device &device, const std::vector<Pool> &pools, int64_t slots);
 
-  /// The lowest free slot, all zeros. Fails when all are taken or the system refuses memory, and then changes nothing.
-  Result<int32_t> take();
+  /// The lowest free slot, all zeros; with anything in it where it is `overwritten` as a whole. Fails when all are
+  /// taken or the system refuses memory, and then changes nothing.
+  Result<int32_t> take(bool overwritten = false);
   void giveBack(int32_t slot) { free.insert(slot); }
 
   size_t count() const { return regions.size(); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/io/Json.h"
 
+#include <cstring>
 #include <vector>
 
 namespace chimera::io {
@@ -78,6 +79,9 @@ private:
 
 Result<json> parseJson(const void *text, size_t size) {
   const char *begin = static_cast<const char *>(text);
+  // The library takes a NUL for the end of the text, whatever follows.
+  if (const void *nul = size ? std::memchr(begin, 0, size) : nullptr)
+    return Error{"not valid JSON at byte " + std::to_string(static_cast<const char *>(nul) - begin + 1)};
   Builder builder;
   if (!json::sax_parse(begin, begin + size, &builder))
     return Error{builder.error.empty() ? "not valid JSON" : builder.error};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // OpenAI's own client library as the client. It needs CHIMERA_LONG, Node.js, and in CHIMERA_NODE_MODULES a folder made
-// by `npm install openai@6`.
+// by tools/install-node-modules.
 #include "test/chimera-serve/ServeTool.h"
 #include "test/support/LongMode.h"
 

@@ -4,11 +4,9 @@
 #include "runtime/text/Utf8.h"
 
 #include <arpa/inet.h>
-#include <csignal>
 #include <filesystem>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
@@ -19,52 +17,6 @@ using Clock = std::chrono::steady_clock;
 
 static Clock::time_point after(double seconds) {
   return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-}
-
-RunningServer::RunningServer(const std::vector<std::string> &command, const std::string &folder)
-    : err(folder + "/serve-errors") {
-  process = startProcess(command, folder + "/serve-output", err);
-  const std::string ready = "ready on http://";
-  for (auto end = after(60); Clock::now() < end && alive();) {
-    std::string text = errors();
-    size_t at = text.find(ready), line = text.find('\n', at);
-    if (at != std::string::npos && line != std::string::npos) {
-      listensOn = std::stoi(text.substr(text.rfind(':', line) + 1));
-      return;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  ADD_FAILURE() << "the server is not ready: " << errors();
-}
-
-RunningServer::~RunningServer() {
-  if (ended)
-    return;
-  ::kill(process, SIGKILL);
-  ::waitpid(process, nullptr, 0);
-}
-
-void RunningServer::signal(int number) const {
-  ::kill(process, number);
-}
-
-int RunningServer::wait(double seconds) {
-  for (auto end = after(seconds); alive();) {
-    if (Clock::now() > end)
-      return -1000;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-bool RunningServer::alive() {
-  if (!ended)
-    ended = ::waitpid(process, &status, WNOHANG) == process;
-  return !ended;
-}
-
-std::string RunningServer::errors() const {
-  return readFile(err);
 }
 
 std::string Reply::message() const {

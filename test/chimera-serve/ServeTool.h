@@ -5,6 +5,7 @@
 #define CHIMERA_TEST_CHIMERASERVE_SERVETOOL_H
 
 #include "test/chimera-run/ChatModel.h"
+#include "test/chimera-serve/RunningServer.h"
 
 #include <httplib.h>
 #include <nlohmann/json.hpp>
@@ -16,28 +17,6 @@
 #include <vector>
 
 namespace chimera::test {
-
-/// A server that runs as long as this lives.
-class RunningServer {
-public:
-  /// Starts it and waits until it is ready. `folder` takes its output.
-  RunningServer(const std::vector<std::string> &command, const std::string &folder);
-  ~RunningServer();
-  RunningServer(const RunningServer &) = delete;
-  RunningServer &operator=(const RunningServer &) = delete;
-
-  int port() const { return listensOn; }
-  void signal(int number) const;
-  /// The exit status once it ends, or minus the signal that ended it; -1000 where it goes on for so many seconds.
-  int wait(double seconds = 20);
-  bool alive();
-  std::string errors() const;
-
-private:
-  std::string err;
-  int process = 0, listensOn = 0, status = 0;
-  bool ended = false;
-};
 
 /// What an answer says: its status, its headers and its JSON, which is null where it is none.
 struct Reply {

@@ -1,64 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Binaries for cuda, run by a library that stands for NVIDIA's driver and executes their kernels as sim does: the bits
 // of sim, one line for each thing that may go wrong, whatever call it is that fails.
+#include "test/cuda/CudaModel.h"
 #include "test/support/LongMode.h"
-#include "test/support/Subprocess.h"
-
-#include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <filesystem>
 
 using namespace chimera::test;
-
-namespace {
-class CudaModelTest : public testing::Test {
-protected:
-  /// A model with all four modes, its weights, its binaries, and a text.
-  CudaModelTest() {
-    writeFile(folder.file("config.json"), R"({
-      "model_type": "chimera", "vocab_size": 256, "hidden_size": 16, "num_hidden_layers": 2,
-      "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8, "intermediate_size": 24,
-      "token_conv_kernel": 3, "window": 4, "ssm": {"state_size": 4, "head_dim": 8},
-      "router": {"write_gate": true, "capacity_factor": 1.5}})");
-    must({CHIMERA_INIT, folder.file("config.json"), "-o", folder.file("model.safetensors")});
-  }
-
-  static ProcessResult must(const std::vector<std::string> &command) {
-    ProcessResult result = runProcess(command);
-    EXPECT_EQ(result.status, 0) << result.describe();
-    return result;
-  }
-
-  void compile(const std::string &dtype = "f32") {
-    for (const char *target : {"sim", "cuda"})
-      must({CHIMERA_COMPILE, folder.file("config.json"), "-o", folder.file(target + std::string(".chm")),
-            std::string("--target=") + target, "--dtype=" + dtype});
-  }
-
-  /// Runs the binary for a target, with more of the environment.
-  ProcessResult run(const std::string &target, const std::vector<std::string> &options,
-                    const std::vector<std::string> &environment = {}) const {
-    std::vector<std::string> command = {"env", "CHIMERA_CUDA_DRIVER=" CHIMERA_FAKE_CUDA,
-                                        "CHIMERA_FAKE_CUDA_CODE=" + folder.file("sim.chm")};
-    command.insert(command.end(), environment.begin(), environment.end());
-    command.insert(command.end(),
-                   {CHIMERA_RUN, folder.file(target + ".chm"), "--weights", folder.file("model.safetensors")});
-    command.insert(command.end(), options.begin(), options.end());
-    return runProcess(command);
-  }
-
-  /// The error of a run of the cuda binary that must fail: one line.
-  std::string errorOf(const std::vector<std::string> &environment) const {
-    ProcessResult result = run("cuda", {"--prompt", "ab"}, environment);
-    EXPECT_EQ(result.status, 1) << result.describe();
-    EXPECT_EQ(countLines(result.err), 1) << result.err;
-    return result.err;
-  }
-
-  TemporaryDirectory folder;
-};
-} // namespace
 
 TEST_F(CudaModelTest, HasTheBitsOfSimHoweverTheWorkIsCut) {
   const std::string text = "Every token takes the cheapest sufficient way of looking back. 0123456789";

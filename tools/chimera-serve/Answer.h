@@ -40,6 +40,8 @@ public:
   std::string firstEvents() const;
   std::string event(const Piece &piece);
   std::string lastEvents() const;
+  /// One piece for each choice that has any.
+  static std::vector<Piece> joined(std::vector<Piece> pieces);
   static std::string errorEvent(const ApiError &error);
 
 private:

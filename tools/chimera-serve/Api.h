@@ -43,7 +43,7 @@ private:
   void generate(const Request &request, Response &response, const httplib::ContentReader &content, bool chat);
   void answerWhole(const std::shared_ptr<Job> &job, Answer &answer, Response &response);
   void answerStream(const std::shared_ptr<Job> &job, std::shared_ptr<Answer> answer, Response &response);
-  bool sendPart(Job &job, Answer &answer, httplib::DataSink &sink);
+  bool sendPart(Job &job, Answer &answer, Job::Clock::time_point &soonest, httplib::DataSink &sink);
   void abandon(Job &job);
   std::optional<ApiError> late(const Job &job) const;
   nlohmann::ordered_json describeModel() const;

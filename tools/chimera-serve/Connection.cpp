@@ -37,18 +37,55 @@ Connection::Filled Connection::fill(milliseconds most) {
   return Filled::Yes;
 }
 
+static bool isNamed(std::string_view line, std::string_view name) {
+  return line.size() > name.size() && strncasecmp(line.data(), name.data(), name.size()) == 0 &&
+         line[name.size()] == ':';
+}
+
+/// What stands behind the colon of a header's line, without blanks around it.
+static std::string_view valueOf(std::string_view line) {
+  constexpr std::string_view blank = " \t\r\n";
+  line.remove_prefix(line.find(':') + 1);
+  line.remove_prefix(std::min(line.size(), line.find_first_not_of(blank)));
+  return line.substr(0, line.find_last_not_of(blank) + 1);
+}
+
+/// Whether nobody can take a line of a header for something else than httplib does.
+static bool isHeaderLine(std::string_view line) {
+  if (line == "\r\n")
+    return true;
+  size_t colon = line.find(':');
+  return colon != std::string_view::npos && colon > 0 && line.substr(0, colon).find_first_of(" \t") == line.npos;
+}
+
+/// Notes what a line of a header says of the body's length; false: it, and the lines before it, do not say it clearly.
+/// A proxy that understood them otherwise would take a part of a body for a request (RFC 9112, 11.2).
+bool Connection::takeFraming(std::string_view line) {
+  const bool length = isNamed(line, "content-length"), encoding = isNamed(line, "transfer-encoding");
+  if (!length && !encoding)
+    return true;
+  if (framing != Framing::None)
+    return false;
+  framing = length ? Framing::Length : Framing::Chunks;
+  std::string_view value = valueOf(line);
+  if (encoding)
+    return value.size() == 7 && strncasecmp(value.data(), "chunked", 7) == 0;
+  return !value.empty() && value.size() <= 18 && value.find_first_not_of("0123456789") == value.npos;
+}
+
 /// Checks a header that ends before `end`, and drops the lines of it that are not for httplib.
 bool Connection::takeHeader(size_t end) {
   std::string header;
-  for (size_t line = at; line < end;) {
-    size_t next = buffer.find('\n', line) + 1;
-    bool whole = next - line >= 2 && buffer[next - 2] == '\r';
-    if (!whole || std::memchr(&buffer[line], 0, next - line) || buffer.find('\r', line) != next - 2)
+  framing = Framing::None;
+  for (size_t begin = at; begin < end;) {
+    size_t next = buffer.find('\n', begin) + 1;
+    std::string_view line(&buffer[begin], next - begin);
+    bool whole = line.size() >= 2 && line.find('\r') == line.size() - 2 && line.find('\0') == line.npos;
+    if (!whole || (begin > at && (!isHeaderLine(line) || !takeFraming(line))))
       return false;
-    auto named = [&](const char *name) { return strncasecmp(&buffer[line], name, std::strlen(name)) == 0; };
-    if (!named("range:") && !named("accept-encoding:"))
-      header.append(buffer, line, next - line);
-    line = next;
+    if (!isNamed(line, "range") && !isNamed(line, "accept-encoding"))
+      header += line;
+    begin = next;
   }
   buffer.replace(at, end - at, header);
   budget = header.size() + limits.bodyBytes + 65536; // Chunks have lines of their own.
@@ -91,13 +128,17 @@ void Connection::refuse(int status, const std::string &reason, const std::string
   (void)write(body.data(), body.size());
 }
 
+bool Connection::bodyIsWhole() const {
+  return framing != Framing::Chunks || lastRead == "\r\n\r\n";
+}
+
 bool Connection::clientGone() const {
   pollfd poll = {file, POLLRDHUP, 0};
   return ::poll(&poll, 1, 0) > 0 && (poll.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL));
 }
 
 void Connection::linger() {
-  if (!closing || clientGone())
+  if (!closing)
     return;
   ::shutdown(file, SHUT_WR);
   char bytes[16384];
@@ -131,6 +172,8 @@ ssize_t Connection::read(char *bytes, size_t size) {
     return -1;
   std::memcpy(bytes, &buffer[at], count);
   at += count;
+  lastRead.append(bytes + count - std::min<size_t>(count, 4), std::min<size_t>(count, 4));
+  lastRead.erase(0, lastRead.size() - std::min<size_t>(lastRead.size(), 4));
   budget -= count;
   return ssize_t(count);
 }

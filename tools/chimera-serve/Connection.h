@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 namespace chimera::serve {
 
@@ -35,6 +36,10 @@ public:
   /// Waits until the header of a request is there, and takes out of it what this server does not do (ranges, encoded
   /// answers).
   Wait waitForHeader();
+
+  /// After a body was read: whether it ended as its header says. httplib takes chunks for complete where one of them is
+  /// longer than its size.
+  bool bodyIsWhole() const;
 
   /// Writes an answer that is no request's.
   void refuse(int status, const std::string &reason, const std::string &body);
@@ -61,8 +66,11 @@ private:
   using Clock = std::chrono::steady_clock;
   enum class Filled { Yes, No, End };
 
+  enum class Framing { None, Length, Chunks }; ///< What says how long a body is.
+
   Filled fill(std::chrono::milliseconds most);
   bool takeHeader(size_t end);
+  bool takeFraming(std::string_view line);
 
   int file;
   const ConnectionLimits &limits;
@@ -70,6 +78,8 @@ private:
   std::string buffer; ///< Received and not read yet, from `at` on.
   size_t at = 0;
   size_t budget = 0; ///< Bytes that this request may still have.
+  Framing framing = Framing::None;
+  std::string lastRead; ///< The last bytes that were read, up to four.
   Clock::time_point deadline;
   bool closing = false;
 };

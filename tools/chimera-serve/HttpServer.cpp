@@ -78,7 +78,7 @@ void HttpServer::answer(Connection &connection) {
     } counted(answering);
     bool closes = false;
     if (!process_request(connection, ending, closes, nullptr) || closes || ending)
-      return;
+      return connection.closeAfter();
   }
 }
 

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tools/chimera-serve/Job.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace chimera::serve {
 
-std::vector<Piece> Job::take(std::chrono::milliseconds most) {
+std::vector<Piece> Job::take(std::chrono::milliseconds most, Clock::time_point soonest) {
+  const Clock::time_point latest = Clock::now() + most;
   std::unique_lock<std::mutex> lock(mutex);
-  changed.wait_for(lock, most, [&] { return !pieces.empty() || complete(); });
+  changed.wait_until(lock, std::min(soonest, latest), [&] { return complete(); });
+  wantsPieces = true;
+  changed.wait_until(lock, latest, [&] { return !pieces.empty() || complete(); });
+  wantsPieces = false;
   return std::exchange(pieces, {});
 }
 
@@ -48,16 +53,26 @@ void Job::countKept(int64_t tokens) {
 }
 
 void Job::add(Piece piece) {
-  std::lock_guard<std::mutex> lock(mutex);
-  pieces.push_back(std::move(piece));
-  changed.notify_all();
+  bool wakes = false;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    pieces.push_back(std::move(piece));
+    wakes = wantsPieces;
+  }
+  if (wakes)
+    changed.notify_all();
 }
 
 void Job::choiceEnded(int64_t madeTokens) {
-  std::lock_guard<std::mutex> lock(mutex);
-  ++ended;
-  made += madeTokens;
-  changed.notify_all();
+  bool wakes = false;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    ++ended;
+    made += madeTokens;
+    wakes = complete();
+  }
+  if (wakes)
+    changed.notify_all();
 }
 
 void Job::fail(ApiError error) {

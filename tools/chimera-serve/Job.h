@@ -78,8 +78,10 @@ public:
   const Generation generation;
   const Clock::time_point arrival;
 
-  /// What has come, in the order of each choice. Waits for something, or the end, no longer than `most`.
-  std::vector<Piece> take(std::chrono::milliseconds most);
+  /// What has come, in the order of each choice. Waits no longer than `most`: until `soonest` for the end alone, from
+  /// then on for anything. Who waits for the end alone is not woken for each token, which would cost the scheduler
+  /// time.
+  std::vector<Piece> take(std::chrono::milliseconds most, Clock::time_point soonest);
   /// Whether all was taken that will ever come.
   bool over() const;
   /// Why there is no more, if something went wrong.
@@ -107,6 +109,7 @@ private:
   mutable std::mutex mutex;
   std::condition_variable changed;
   std::vector<Piece> pieces;
+  bool wantsPieces = false; ///< Somebody waits for any piece.
   std::optional<ApiError> failure;
   int64_t ended = 0, made = 0, kept = 0, guessesRight = 0, guessesWrong = 0;
   std::atomic<bool> gone{false};

@@ -100,6 +100,11 @@ bool Scheduler::idle() const {
   return !busy && waiting.empty() && admitted.empty();
 }
 
+bool Scheduler::lost() const {
+  std::lock_guard<std::mutex> lock(mutex);
+  return deviceLost;
+}
+
 /// Takes out of the queue what nobody waits for; with the lock.
 void Scheduler::dropWaiting() {
   for (size_t i = 0; i < waiting.size(); ++i) {
@@ -158,7 +163,7 @@ void Scheduler::loop() {
       if (added.job->cancelled() || added.job->error())
         continue;
       if (Status status = worker.begin(added); !status)
-        added.job->fail({500, status.error().message, "", "", 0});
+        failed(added, status.error());
     }
     sweep();
     if (!running.empty()) {
@@ -171,18 +176,47 @@ void Scheduler::loop() {
       sweep();
     }
     metrics.addBusy(std::chrono::duration<double>(Job::Clock::now() - begun).count());
+    if (model.engine.loss())
+      return lose(*model.engine.loss());
     publish(running.empty());
   }
+  failAll({503, "the server has ended", "", "shutting_down", 0});
+}
+
+/// Ends all that runs and waits, and takes no more.
+void Scheduler::failAll(const ApiError &error) {
   for (std::unique_ptr<Work> &work : running)
     worker.release(*work);
-  ApiError ended{503, "the server has ended", "", "shutting_down", 0};
-  for (std::unique_ptr<Work> &work : running)
-    work->job->fail(ended);
   std::lock_guard<std::mutex> lock(mutex);
-  for (std::unique_ptr<Work> &work : waiting)
-    work->job->fail(ended);
-  for (std::unique_ptr<Work> &work : admitted)
-    work->job->fail(ended);
+  refusing = true;
+  for (const std::unique_ptr<Work> &work : running)
+    work->job->fail(error);
+  for (const std::unique_ptr<Work> &work : admitted)
+    work->job->fail(error);
+  for (const std::unique_ptr<Work> &work : waiting)
+    work->job->fail(error);
+  running.clear();
+  admitted.clear();
+  waiting.clear();
+  waitingJobs = 0;
+  busy = false;
+}
+
+/// The device has failed: nothing can be computed until the program is started anew.
+void Scheduler::lose(const io::Error &error) {
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    deviceLost = true;
+  }
+  failAll({503, error.message, "", "device_failed", 1});
+  if (onLoss)
+    onLoss(error);
+}
+
+/// A work cannot go on. Where that is because the device has failed, `lose` tells everybody.
+void Scheduler::failed(const Work &work, const io::Error &error) {
+  if (!model.engine.loss())
+    work.job->fail({500, error.message, "", "", 0});
 }
 
 /// What the next step is made of: a token of every sequence that is being continued, and what else was chosen for it;
@@ -251,7 +285,7 @@ void Scheduler::step() {
     if (part.work->wantsRouting())
       modes = routing.data() + tokensBefore * size_t(model.engine.info().layers);
     if (Status status = worker.take(part, {row, modes}); !status)
-      part.work->job->fail({500, status.error().message, "", "", 0});
+      failed(*part.work, status.error());
     row += count * model.engine.logitsRowBytes();
     tokensBefore += size_t(part.count);
   }
@@ -260,6 +294,8 @@ void Scheduler::step() {
 /// A step that fails has changed nothing. The plan rules out that memory runs out, but the system may refuse what it
 /// promised: the work of the step's last part gives way, and the others go on.
 void Scheduler::recover(const io::Error &error, const std::vector<StepPart> &parts) {
+  if (model.engine.loss())
+    return;
   for (const StepPart &part : parts)
     worker.forgetGuesses(part);
   parts.back().work->job->fail({503, error.message, "", "out_of_memory", 1});

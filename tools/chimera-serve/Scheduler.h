@@ -15,6 +15,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -64,6 +65,12 @@ public:
   /// Whether nothing runs and nothing waits.
   bool idle() const;
 
+  /// Told once, on the scheduler's thread, that the device has failed for good (CHIMERA_ERROR_DEVICE), after all
+  /// requests have failed and new ones are refused. To be set before `start`.
+  std::function<void(const io::Error &)> onLoss;
+  /// Whether that is so.
+  bool lost() const;
+
 private:
   void loop();
   void admit();
@@ -73,6 +80,9 @@ private:
   void step();
   void dropWaiting();
   void end(Work &work);
+  void failAll(const ApiError &error);
+  void lose(const io::Error &error);
+  void failed(const Work &work, const io::Error &error);
   void recover(const io::Error &error, const std::vector<StepPart> &parts);
   void publish(bool force);
 
@@ -86,7 +96,7 @@ private:
   std::deque<std::unique_ptr<Work>> waiting;
   std::vector<std::unique_ptr<Work>> admitted; ///< That the thread has not taken yet.
   int64_t waitingJobs = 0;                     ///< Requests that have something in `waiting`.
-  bool refusing = false, stopping = false, cancelling = false, busy = false;
+  bool refusing = false, stopping = false, cancelling = false, busy = false, deviceLost = false;
 
   // The thread's own.
   PrefixCache prefixes;

@@ -9,14 +9,18 @@
 
 namespace chimera::serve {
 
-static int ends[2] = {-1, -1}; // A pipe: the handler writes, waitForSignal reads.
+static int ends[2] = {-1, -1}; // A pipe: stopWaiting writes, waitForSignal reads.
+
+void stopWaiting() {
+  ssize_t written = ::write(ends[1], "", 1);
+  (void)written;
+}
 
 static void remember(int) {
   int before = errno;
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
-  ssize_t written = ::write(ends[1], "", 1);
-  (void)written;
+  stopWaiting();
   errno = before;
 }
 

@@ -10,8 +10,9 @@ namespace chimera::serve {
 /// would cause, does nothing any more.
 void watchSignals();
 
-/// Waits for the first such signal.
+/// Waits for the first such signal, or until another thread calls `stopWaiting`.
 void waitForSignal();
+void stopWaiting();
 
 } // namespace chimera::serve
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <new>
 #include <thread>
@@ -32,11 +33,16 @@ static int64_t contextOf(const Options &options, const serve::ServedModel &model
   return made > 0 ? made : std::max<int64_t>(scheduler.mostNewTokens(0, 1), 1);
 }
 
-/// Answers what was taken, and refuses the rest, until nothing is left.
+/// Answers what was taken, and refuses the rest, until nothing is left. Once the device has failed, clients have five
+/// seconds to read it: the program is to be started again, and a slow client must not hold that up.
 static void drain(serve::Scheduler &scheduler, serve::HttpServer &server) {
   scheduler.drain();
-  while (!scheduler.idle() || server.active() > 0)
+  for (int left = 500; left > 0 && (!scheduler.idle() || server.active() > 0); left -= scheduler.lost())
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
+}
+
+static void printError(const io::Error &error) {
+  std::fprintf(stderr, "chimera-serve: %s\n", error.message.c_str());
 }
 
 static io::Status execute(Options options) {
@@ -74,6 +80,10 @@ static io::Status execute(Options options) {
   serve::Api api(**model, scheduler, metrics, *keys, reader, answering);
   api.attach(server);
   serve::watchSignals();
+  scheduler.onLoss = [](const io::Error &error) {
+    printError(error);
+    serve::stopWaiting();
+  };
   scheduler.start();
   server.start();
   bool six = options.host.find(':') != std::string::npos;
@@ -81,6 +91,8 @@ static io::Status execute(Options options) {
                six ? "]" : "", *port);
   serve::waitForSignal();
   drain(scheduler, server);
+  if (scheduler.lost())
+    std::_Exit(1); // What is left of the session belongs to a device that may never answer.
   server.end();
   return {};
 }
@@ -94,7 +106,7 @@ int main(int argc, char **argv) {
     io::Status status = execute(std::get<Options>(std::move(parsed)));
     if (status)
       return 0;
-    std::fprintf(stderr, "chimera-serve: %s\n", status.error().message.c_str());
+    printError(status.error());
   } catch (const std::bad_alloc &) {
     std::fprintf(stderr, "chimera-serve: out of memory\n");
   }

@@ -59,13 +59,14 @@ Result<Engine> Engine::open(const std::string &modelPath, const std::string &wei
   return engine;
 }
 
-/// The error of a call that needs memory for caches, and what to do about it.
-static io::Error limitError(const ErrorSlot &error, int32_t status, int64_t maxSequences) {
-  io::Error taken = error.take();
+/// The error of a call of the session. Where it needs memory for caches, with what to do about it.
+io::Error Engine::sessionError(io::Error error, int32_t status) const {
   if (status == CHIMERA_ERROR_LIMIT && maxSequences > 1)
-    taken.message +=
+    error.message +=
         "; --max-sequences with a number below " + std::to_string(maxSequences) + " holds fewer caches at once";
-  return taken;
+  if (status == CHIMERA_ERROR_DEVICE && !lost)
+    lost = error;
+  return error;
 }
 
 Status Engine::start(const ModelOptions &options, int64_t most) {
@@ -77,7 +78,7 @@ Status Engine::start(const ModelOptions &options, int64_t most) {
   ErrorSlot error;
   chimera_session *made = nullptr;
   if (int32_t status = chimera_session_create(model.get(), weights.get(), &wanted, &made, error))
-    return limitError(error, status, maxSequences);
+    return sessionError(error.take(), status);
   session.reset(made);
   return {};
 }
@@ -111,7 +112,7 @@ Result<chimera_sequence> Engine::addSequence() {
   ErrorSlot error;
   chimera_sequence sequence = 0;
   if (int32_t status = chimera_sequence_add(session.get(), &sequence, error))
-    return limitError(error, status, maxSequences);
+    return sessionError(error.take(), status);
   if (observer)
     observer->begin(sequence, 0);
   return sequence;
@@ -121,7 +122,7 @@ Result<chimera_sequence> Engine::forkSequence(chimera_sequence source) {
   ErrorSlot error;
   chimera_sequence copy = 0;
   if (int32_t status = chimera_sequence_fork(session.get(), source, &copy, error))
-    return limitError(error, status, maxSequences);
+    return sessionError(error.take(), status);
   if (!observer)
     return copy;
   Result<int64_t> fed = position(copy);
@@ -135,16 +136,16 @@ Status Engine::dropSequence(chimera_sequence sequence) {
   if (observer)
     observer->end(sequence);
   ErrorSlot error;
-  if (chimera_sequence_drop(session.get(), sequence, error))
-    return error.take();
+  if (int32_t status = chimera_sequence_drop(session.get(), sequence, error))
+    return sessionError(error.take(), status);
   return {};
 }
 
 Result<int64_t> Engine::position(chimera_sequence sequence) const {
   ErrorSlot error;
   int64_t position = 0;
-  if (chimera_sequence_position(session.get(), sequence, &position, error))
-    return error.take();
+  if (int32_t status = chimera_sequence_position(session.get(), sequence, &position, error))
+    return sessionError(error.take(), status);
   return position;
 }
 
@@ -152,8 +153,8 @@ Status Engine::appendSnapshot(chimera_sequence sequence, std::string &bytes) con
   ErrorSlot error;
   void *snapshot = nullptr;
   size_t size = 0;
-  if (chimera_sequence_snapshot(session.get(), sequence, &snapshot, &size, error))
-    return error.take();
+  if (int32_t status = chimera_sequence_snapshot(session.get(), sequence, &snapshot, &size, error))
+    return sessionError(error.take(), status);
   std::unique_ptr<void, void (*)(void *)> owned(snapshot, chimera_bytes_free);
   bytes.append(static_cast<const char *>(snapshot), size);
   return {};
@@ -163,7 +164,7 @@ Result<chimera_sequence> Engine::restoreSequence(std::string_view snapshot, int6
   ErrorSlot error;
   chimera_sequence sequence = 0;
   if (int32_t status = chimera_sequence_restore(session.get(), snapshot.data(), snapshot.size(), &sequence, error))
-    return limitError(error, status, maxSequences);
+    return sessionError(error.take(), status);
   Result<int64_t> restored = position(sequence);
   if (!restored)
     return restored.error();
@@ -198,7 +199,7 @@ Status Engine::step(const std::vector<chimera_step_item> &items, std::vector<uin
   auto begin = std::chrono::steady_clock::now();
   if (int32_t status = chimera_step(session.get(), items.data(), items.size(), logits.data(), logits.size(),
                                     routing ? routing->data() : nullptr, routing ? routing->size() : 0, error))
-    return limitError(error, status, maxSequences);
+    return sessionError(error.take(), status);
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   (decode ? spent.decodeTokens : spent.prefillTokens) += rows;
   (decode ? spent.decodeSeconds : spent.prefillSeconds) += seconds.count();
@@ -233,8 +234,8 @@ Result<chimera_memory> Engine::memoryOf(chimera_sequence sequence) const {
   ErrorSlot error;
   chimera_memory memory = {};
   memory.struct_size = sizeof memory;
-  if (chimera_memory_use(session.get(), sequence, &memory, error))
-    return error.take();
+  if (int32_t status = chimera_memory_use(session.get(), sequence, &memory, error))
+    return sessionError(error.take(), status);
   return memory;
 }
 

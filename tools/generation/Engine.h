@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -80,6 +81,9 @@ public:
   io::Status step(const std::vector<chimera_step_item> &items, std::vector<uint8_t> &logits,
                   std::vector<int8_t> *routing);
 
+  /// What a call of the session said when its device had failed (CHIMERA_ERROR_DEVICE): no further call can work.
+  const std::optional<io::Error> &loss() const { return lost; }
+
   io::Result<chimera_memory> memory() const { return memoryOf(CHIMERA_ALL_SEQUENCES); }
   /// The cache bytes of one sequence, or of all.
   io::Result<chimera_memory> memoryOf(chimera_sequence sequence) const;
@@ -90,6 +94,7 @@ public:
   size_t unusedTensors() const { return chimera_weights_unused_count(weights.get()); }
 
 private:
+  io::Error sessionError(io::Error error, int32_t status) const;
   /// Warns when a sequence of the step is now longer than the model was made for.
   void warnOfLength(const std::vector<chimera_step_item> &items);
   /// Tells the observer of a step, whose rows have these modes.
@@ -107,6 +112,7 @@ private:
   std::unique_ptr<chimera_weights, Free> weights;
   std::unique_ptr<chimera_session, Free> session;
   int64_t maxSequences = 0;
+  mutable std::optional<io::Error> lost;
   SessionObserver *observer = nullptr;
   std::function<void(const std::string &)> warning; ///< Empty: nobody wants it, or it was given.
   std::vector<int8_t> ownRouting;                   ///< Of a step whose caller asks for none.
