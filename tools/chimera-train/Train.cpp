@@ -88,8 +88,10 @@ static Failure saveCheckpoint(Run &run) {
 }
 
 /// An error that ends the run. When sequences could not be read, the steps before are whole: they are saved, unless
-/// `saved` says that they are.
+/// `saved` says that they are. When a device has failed, those that are not saved are lost.
 static Error saveAndEnd(Run &run, Error error, int64_t saved) {
+  if (error.status == CHIMERA_ERROR_DEVICE && saved > 0)
+    error.message += "; step " + std::to_string(saved) + " is saved, and --resume goes on from it";
   if (error.status != CHIMERA_ERROR_SYSTEM || run.done == 0 || !run.isFirst())
     return error;
   Failure failure = saved == run.done ? Failure() : saveCheckpoint(run);
