@@ -3,6 +3,7 @@
 // bits of sim, also when a run is killed or resumed or has several ranks, and one line for whatever call fails.
 #include "test/chimera-train/CompiledRun.h"
 #include "test/support/LongMode.h"
+#include "test/support/Random.h"
 
 #include <gtest/gtest.h>
 
@@ -133,7 +134,9 @@ TEST_F(CudaTrainingTest, AnyCallMayFail) {
   ASSERT_EQ(train("out", "whole", {}, {"CHIMERA_FAKE_CUDA_CALLS=" + counted}).status, 0);
   int calls = std::atoi(readFile(counted).c_str()), failed = 0, resumed = 0;
   ASSERT_GT(calls, 1000);
-  for (int n = 1; n <= calls; n += longMode() ? calls / 500 : calls / 12) {
+  Random random(29);
+  for (int round = 0; round < (longMode() ? 500 : 12); ++round) {
+    int n = 1 + int(random.below(calls));
     SCOPED_TRACE(n);
     std::filesystem::remove_all(cuda.file("parts"));
     cuda.shareBinary("out", "parts");
@@ -146,14 +149,33 @@ TEST_F(CudaTrainingTest, AnyCallMayFail) {
       ASSERT_GE(errors(result).size(), 1u) << result.err;
       EXPECT_NE(errors(result).back().find("GPU"), std::string::npos) << result.err;
     }
-    // Whatever was saved is right, and nothing is lost but what was not.
-    resumed += result.err.find("--resume goes on from it") != std::string::npos;
+    bool isSaved = std::filesystem::exists(cuda.file("parts/checkpoints/step-00000001"));
+    EXPECT_EQ(result.err.find("--resume goes on from it") != std::string::npos, result.status != 0 && isSaved);
+    resumed += isSaved;
     ProcessResult last = train("out", "parts", {"--resume"});
     ASSERT_EQ(last.status, 0) << last.describe();
     ASSERT_EQ(cuda.difference("whole", "parts"), "");
   }
   EXPECT_GT(failed, 5);
   EXPECT_GT(resumed, 2);
+}
+
+TEST_F(CudaTrainingTest, ABinaryForInferenceTooIsInspectedAndTimed) {
+  for (const char *target : {"sim", "cuda"}) {
+    ProcessResult made =
+        runProcess({CHIMERA_COMPILE, cuda.file("config.json"), "-o", cuda.file(target + std::string(".chm")),
+                    std::string("--target=") + target, "--phases=infer,train", "--max-tokens=64", "--max-seqs=4"},
+                   300);
+    ASSERT_EQ(made.status, 0) << made.describe();
+  }
+  ProcessResult inspected = runProcess({CHIMERA_INSPECT, cuda.file("cuda.chm")});
+  EXPECT_EQ(inspected.status, 0) << inspected.describe();
+  EXPECT_NE(inspected.out.find("train_hard"), std::string::npos) << inspected.out;
+  ProcessResult timed =
+      runProcess({"env", "CHIMERA_CUDA_DRIVER=" CHIMERA_FAKE_CUDA, "CHIMERA_FAKE_CUDA_CODE=" + cuda.file("sim.chm"),
+                  CHIMERA_BENCH, cuda.file("cuda.chm"), "--random-weights", "--repeats", "1", "--warmup", "0",
+                  "--prefill", "5", "--decode-context", "3", "--decode-tokens", "2", "--batch", "2"});
+  EXPECT_EQ(timed.status, 0) << timed.describe();
 }
 
 /// A learning rate with which the second step's loss is not a number.
