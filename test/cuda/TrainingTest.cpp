@@ -140,6 +140,19 @@ protected:
     EXPECT_GT(saved, 2);
   }
 
+  /// One line where something is missing.
+  void checkMissing() const {
+    cuda.shareBinary("out", "missing");
+    for (const auto &[setting, text] : {std::pair("CHIMERA_CUDA_DRIVER=/none.so", "there is no NVIDIA driver"),
+                                        {"CHIMERA_FAKE_CUDA_DEVICES=0", "there is no GPU"},
+                                        {"CHIMERA_FAKE_CUDA_MEMORY=300000", "out of memory"}}) {
+      ProcessResult result = train("out", "missing", {}, {setting});
+      EXPECT_EQ(result.status, 1) << result.describe();
+      EXPECT_EQ(countLines(result.err), 1) << result.err;
+      EXPECT_NE(result.err.find(text), std::string::npos) << result.err;
+    }
+  }
+
   /// What else takes a binary, or says why it does not.
   void checkTools() const {
     std::string binary = cuda.file("out/" + cuda.binaryOf("out"));
@@ -190,6 +203,7 @@ TEST_F(CudaTrainingTest, EndsWithTheSameBitsWhateverStopsIt) {
   trainBoth("out");
   ASSERT_EQ(difference("out"), "");
   checkTools();
+  checkMissing();
   killAndResume();
   failAndResume();
 }
