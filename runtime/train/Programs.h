@@ -41,8 +41,8 @@ struct RunResults {
 class Programs {
 public:
   /// The state must outlive the programs; its device loads their kernels, where it does not run those of the binary.
-  /// `poison` fills the arena with NaNs before each run, which shows reads of what no launch wrote. Fails when memory is
-  /// short, the device refuses the kernels, or a program lacks a result.
+  /// `poison` fills the arena with NaNs before each run, which shows reads of what no launch wrote. Fails when memory
+  /// is short, the device refuses the kernels, or a program lacks a result.
   static Result<std::unique_ptr<Programs>> create(State &state, bool poison = false);
 
   State &state() const { return owned; }

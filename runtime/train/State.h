@@ -43,7 +43,8 @@ public:
   runtime::Device &device() const { return on; }
   io::DType type() const { return owner.manifest().masterType(); }
 
-  // What loads fails also when the device does; what copies from a device that has failed (Device::failure), gives zeros.
+  // What loads fails also when the device does; what copies from a device that has failed (Device::failure), gives
+  // zeros.
 
   /// Sets the parameters from a checkpoint's tensors, each checked for presence, shape and dtype, and the balancer's
   /// averages where the checkpoint has them (else they are the targets).
