@@ -55,8 +55,8 @@ struct StateStrip {
 struct StripSizes {
   int64_t dims, elements;
 };
-/// At most `mostElements` of one dimension; several dimensions have stripElements at most. A GPU keeps a frame for each
-/// thread that could run on it at once: a kilobyte of one is a quarter of a gigabyte.
+/// At most `mostElements` of one dimension; several dimensions have stripElements at most. A GPU has to keep a frame
+/// for each thread that could run on it at once: a kilobyte of one may be a quarter of a gigabyte.
 StripSizes stripSizes(const SeqSsmScanSpec &spec, int64_t mostElements);
 inline constexpr int64_t frameElements = 16384, stripElements = 2048;
 
