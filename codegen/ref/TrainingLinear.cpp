@@ -2,6 +2,8 @@
 #include "codegen/ref/TrainingKernels.h"
 #include "codegen/ref/TrainingSupport.h"
 
+#include <algorithm>
+
 using namespace mlir;
 
 namespace chimera::ref {
@@ -67,6 +69,7 @@ Kernel getOrEmit(ModuleOp kernels, const LinearWeightGradSpec &spec) {
 Kernel getOrEmit(ModuleOp kernels, const EmbedGradSpec &spec) {
   std::string symbol =
       symbolOf({"embed_grad", nameOf(spec.type), std::to_string(spec.vocab) + "x" + std::to_string(spec.width)});
+  int64_t most = std::min(spec.width, stripColumns);
   emitKernel(kernels, symbol, [&](KernelBuilder &k) {
     Buffer leaves = k.buffer(Elem::I32), start = k.buffer(Elem::I32), tokens = k.buffer(Elem::I32);
     Buffer dx = k.buffer(spec.type), dtable = k.buffer(spec.type);
@@ -74,20 +77,19 @@ Kernel getOrEmit(ModuleOp kernels, const EmbedGradSpec &spec) {
       k.forEach(
           k.integer(0), k.integer(spec.width),
           [&](Val first) {
-            Val width = min(k.integer(spec.width) - first, k.integer(stripColumns)), none = k.integer(0);
-            Buffer total =
-                sumOverLeaves(k, leaves, spec.type, stripColumns, width, [&](Val sequence, const Buffer &sums) {
-                  forEachRowOf(k, start, sequence, [&](Val row) {
-                    k.when(tokens.load(row) == token, [&] {
-                      Buffer in = dx.at(row * spec.width + first);
-                      k.forEach(none, width, [&](Val c) { sums.store(c, sums.load(c) + in.load(c)); });
-                    });
-                  });
+            Val width = min(k.integer(spec.width) - first, k.integer(most)), none = k.integer(0);
+            Buffer total = sumOverLeaves(k, leaves, spec.type, most, width, [&](Val sequence, const Buffer &sums) {
+              forEachRowOf(k, start, sequence, [&](Val row) {
+                k.when(tokens.load(row) == token, [&] {
+                  Buffer in = dx.at(row * spec.width + first);
+                  k.forEach(none, width, [&](Val c) { sums.store(c, sums.load(c) + in.load(c)); });
                 });
+              });
+            });
             Buffer to = dtable.at(token * spec.width + first);
             k.forEach(none, width, [&](Val c) { to.store(c, total.load(c)); });
           },
-          stripColumns);
+          most);
     });
   });
   return {symbol, Grid{/*tokens=*/0, /*seqs=*/0, /*outputs=*/0, /*constant=*/spec.vocab}};

@@ -34,7 +34,7 @@ SsmOperands::Step SsmOperands::stepAt(Val row, Val head) const {
 
 StripSizes stripSizes(const SeqSsmScanSpec &spec, int64_t mostElements) {
   int64_t elements = std::min(spec.stateSize, mostElements);
-  return {std::min(spec.headSize, frameElements / elements), elements};
+  return {std::clamp<int64_t>(stripElements / elements, 1, spec.headSize), elements};
 }
 
 void forEachStrip(KernelBuilder &k, const SeqSsmScanSpec &spec, StripSizes sizes,

@@ -51,13 +51,14 @@ struct StateStrip {
   Val p, dims, n, elements;
 };
 
-/// The sizes of the strips that a kernel has in its frame at once: as much of a state as fits.
+/// The sizes of the strips that a kernel has in its frame at once. No bit depends on the number of dimensions.
 struct StripSizes {
   int64_t dims, elements;
 };
-/// At most `mostElements` of one dimension and frameElements in all.
+/// At most `mostElements` of one dimension; several dimensions have stripElements at most. A GPU has to keep a frame
+/// for each thread that could run on it at once: a kilobyte of one may be a quarter of a gigabyte.
 StripSizes stripSizes(const SeqSsmScanSpec &spec, int64_t mostElements);
-inline constexpr int64_t frameElements = 16384;
+inline constexpr int64_t frameElements = 16384, stripElements = 2048;
 
 /// Calls `body` with all strips of a head; those of higher elements come later.
 void forEachStrip(KernelBuilder &k, const SeqSsmScanSpec &spec, StripSizes sizes,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/core/Executor.h"
 
+#include "runtime/core/DeviceKernels.h"
+
 #include <algorithm>
 
 namespace chimera::runtime {
@@ -10,38 +12,15 @@ Result<std::unique_ptr<Executor>> Executor::create(Device &device, const Model &
   std::unique_ptr<Executor> executor(new Executor(device, model, weights, cache, poison));
   if (Failure failure = executor->allocateBuffers())
     return *failure;
-  if (Failure failure = executor->loadKernels())
+  if (Failure failure = loadImage(device, model))
     return *failure;
-  bool loaded = !model.image().empty();
   const Variant &variant = model.variant();
-  if (Failure failure = executor->bind(variant.prefill, loaded ? executor->prefillKernels : model.prefillKernels(),
-                                       executor->prefill))
+  if (Failure failure = executor->bind(variant.prefill, model.prefillKernels(), executor->prefill))
     return *failure;
   if (variant.decode)
-    if (Failure failure =
-            executor->bind(*variant.decode, loaded ? executor->decodeKernels : model.decodeKernels(), executor->decode))
+    if (Failure failure = executor->bind(*variant.decode, model.decodeKernels(), executor->decode))
       return *failure;
   return executor;
-}
-
-/// Has the device load the kernels of a binary whose kernels it does not share with the host.
-Failure Executor::loadKernels() {
-  if (model.image().empty())
-    return std::nullopt;
-  if (Failure failure = device.load(model.image()))
-    return Error(model.name() + ": " + failure->message, failure->status);
-  auto find = [&](const Phase &phase, std::vector<chimera_kernel> &kernels) -> Failure {
-    for (const Launch &launch : phase.launches) {
-      kernels.push_back(device.kernel(launch.kernel));
-      if (!kernels.back())
-        return Error(model.name() + ": there is no kernel " + io::quote(launch.kernel));
-    }
-    return std::nullopt;
-  };
-  const Variant &variant = model.variant();
-  if (Failure failure = find(variant.prefill, prefillKernels))
-    return failure;
-  return variant.decode ? find(*variant.decode, decodeKernels) : std::nullopt;
 }
 
 Failure Executor::allocateBuffers() {
@@ -82,9 +61,12 @@ Result<void *> Executor::resolve(const Buffer &buffer) {
   return static_cast<void *>(nullptr);
 }
 
-Failure Executor::bind(const Phase &phase, const std::vector<chimera_kernel> &kernels, LaunchTable &table) {
+Failure Executor::bind(const Phase &phase, const std::vector<chimera_kernel> &own, LaunchTable &table) {
+  Result<std::vector<chimera_kernel>> kernels = deviceKernels(device, model, phase, own);
+  if (!kernels)
+    return kernels.error();
   Failure refused;
-  table.bind(device, phase, kernels, [&](const Buffer &buffer) -> void * {
+  table.bind(device, phase, std::move(*kernels), [&](const Buffer &buffer) -> void * {
     Result<void *> address = resolve(buffer);
     if (!address && !refused)
       refused = address.error();

@@ -40,8 +40,7 @@ private:
   Executor(Device &device, const Model &model, const Weights *weights, const Cache &cache, bool poison)
       : device(device), model(model), weights(weights), cache(cache), poison(poison) {}
   Failure allocateBuffers();
-  Failure loadKernels();
-  Failure bind(const Phase &phase, const std::vector<chimera_kernel> &kernels, LaunchTable &table);
+  Failure bind(const Phase &phase, const std::vector<chimera_kernel> &own, LaunchTable &table);
   Result<void *> resolve(const Buffer &buffer);
   void *pageTable(size_t index);
   LaunchTable &tableFor(const StepBatch &batch);
@@ -58,8 +57,6 @@ private:
   StepBuffers stepBuffers;
   /// Of a device that does not read the host's memory, its copy of each page table.
   std::vector<OwnedRegion> pageTables;
-  /// Of a device that has loaded them itself.
-  std::vector<chimera_kernel> prefillKernels, decodeKernels;
   LaunchTable prefill, decode;
 };
 

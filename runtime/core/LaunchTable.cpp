@@ -5,11 +5,11 @@
 
 namespace chimera::runtime {
 
-void LaunchTable::bind(const Device &device, const Phase &phase, const std::vector<chimera_kernel> &found,
+void LaunchTable::bind(const Device &device, const Phase &phase, std::vector<chimera_kernel> found,
                        const std::function<void *(const Buffer &)> &resolve) {
   *this = LaunchTable();
   program = &phase;
-  kernels = &found;
+  kernels = std::move(found);
   for (const Launch &launch : phase.launches) {
     firstWord.push_back(words.size());
     const void *counting = nullptr;

@@ -21,9 +21,9 @@ struct StepCounts {
 /// A launch table with every buffer resolved to a device address.
 class LaunchTable {
 public:
-  /// `phase` and `kernels`, one a launch, must outlive the table. `resolve` gives a buffer's address; page tables move,
-  /// so theirs are set before each step.
-  void bind(const Device &device, const Phase &phase, const std::vector<chimera_kernel> &kernels,
+  /// `phase` must outlive the table; it has a kernel a launch. `resolve` gives a buffer's address; page tables move, so
+  /// theirs are set before each step.
+  void bind(const Device &device, const Phase &phase, std::vector<chimera_kernel> kernels,
             const std::function<void *(const Buffer &)> &resolve);
 
   /// Null before `bind`.
@@ -40,7 +40,7 @@ public:
   int64_t blocks(size_t launch) const;
   /// A launch of so many blocks; valid until the next bind.
   BoundLaunch launch(size_t index, int64_t blocks) const {
-    return {(*kernels)[index],
+    return {kernels[index],
             reinterpret_cast<void *const *>(words.data() + firstWord[index]),
             words.data() + firstArg[index],
             blocks,
@@ -57,7 +57,7 @@ private:
   static int64_t wordOf(const void *address) { return int64_t(reinterpret_cast<intptr_t>(address)); }
 
   const Phase *program = nullptr;
-  const std::vector<chimera_kernel> *kernels = nullptr;
+  std::vector<chimera_kernel> kernels; ///< One a launch.
   StepCounts counts;
   std::vector<int64_t> words;          ///< Of each launch the addresses of its buffers, then its arguments.
   std::vector<size_t> firstWord;       ///< Of each launch.

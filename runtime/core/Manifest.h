@@ -9,7 +9,6 @@
 #include "runtime/core/PackedLayout.h"
 #include "runtime/io/DType.h"
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -190,10 +189,6 @@ struct Variant {
 
   /// Whether it has programs of inference: a binary may be for training alone.
   bool infers() const { return prefill.maxTokens > 0; }
-  /// Whether it has programs of training.
-  bool trains() const {
-    return std::any_of(training.begin(), training.end(), [](const auto &program) { return program.has_value(); });
-  }
   /// A training program, or null.
   const Phase *program(TrainingProgram which) const {
     const std::optional<Phase> &found = training[size_t(which)];

@@ -32,8 +32,6 @@ Failure Model::resolve(const Phase &phase, std::vector<chimera_kernel> &kernels)
 
 /// Keeps the PTX, which drivers read to its zero byte.
 Failure Model::takeImage(const ModelFile &file) {
-  if (variant().trains())
-    return Error(file.name + ": has programs of training, which nothing runs for target " + io::quote(content.target));
   Result<ByteSpan> section = findSection(file.elf(), abi::ptxSection);
   if (!section)
     return Error(file.name + ": " + section.error().message);

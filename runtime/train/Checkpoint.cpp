@@ -80,12 +80,19 @@ static Result<std::string> infoText(const std::string &folder, const CheckpointI
   return text + "\n" + digestText(text) + "\n";
 }
 
+/// Writes what was copied from the state's device, unless the device has failed, whose copies are zeros.
+static Failure writeCopied(const State &state, const std::string &path, const std::vector<HostTensor> &tensors) {
+  if (Failure failure = state.device().failure())
+    return failure;
+  return writeTensors(path, tensors);
+}
+
 static Failure writeFiles(const std::string &folder, const State &state, const CheckpointInfo &info) {
   if (Failure failure = makeFolder(folder))
     return failure;
-  if (Failure failure = writeTensors(folder + "/" + modelName, state.tensors()))
+  if (Failure failure = writeCopied(state, folder + "/" + modelName, state.tensors()))
     return failure;
-  if (Failure failure = writeTensors(folder + "/" + optimizerName, state.optimizer()))
+  if (Failure failure = writeCopied(state, folder + "/" + optimizerName, state.optimizer()))
     return failure;
   if (Failure failure = writeText(folder + "/" + configName, info.config))
     return failure;
@@ -228,13 +235,13 @@ Result<std::optional<CheckpointInfo>> Checkpoints::loadNewest(State &state, cons
 Failure writeModel(const State &state, const std::string &folder, const std::string &config) {
   if (Failure failure = makeFolder(folder))
     return failure;
-  if (Failure failure = writeTensors(folder + "/" + modelName, state.tensors()))
+  if (Failure failure = writeCopied(state, folder + "/" + modelName, state.tensors()))
     return failure;
   return writeText(folder + "/" + configName, config);
 }
 
 Failure writeGradients(const State &state, const std::string &path) {
-  return writeTensors(path, state.gradients());
+  return writeCopied(state, path, state.gradients());
 }
 
 } // namespace chimera::train

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/train/Programs.h"
 
+#include "runtime/core/DeviceKernels.h"
+
 #include <algorithm>
 
 namespace chimera::train {
@@ -31,6 +33,8 @@ Result<std::unique_ptr<Programs>> Programs::create(State &state, bool poison) {
   for (const runtime::LayerModes &layer : state.model().manifest().model.layers)
     programs->anyRouter |= __builtin_popcount(layer.modes) > 1;
   if (Failure failure = programs->allocateBuffers())
+    return *failure;
+  if (Failure failure = runtime::loadImage(state.device(), state.model()))
     return *failure;
   for (TrainingProgram program : allPrograms)
     if (Failure failure = programs->bind(program))
@@ -85,7 +89,11 @@ Failure Programs::bind(TrainingProgram program) {
     for (const Buffer &buffer : launch.buffers)
       if (buffer.kind == Buffer::Kind::Total && !owned.hasTotals())
         return std::nullopt; // Steps of one run do without.
-  tables[size_t(program)].bind(owned.device(), *phase, model.trainingKernels(program),
+  Result<std::vector<chimera_kernel>> kernels =
+      runtime::deviceKernels(owned.device(), model, *phase, model.trainingKernels(program));
+  if (!kernels)
+    return kernels.error();
+  tables[size_t(program)].bind(owned.device(), *phase, std::move(*kernels),
                                [this](const Buffer &buffer) { return resolve(buffer); });
   return std::nullopt;
 }
@@ -160,8 +168,10 @@ void Programs::runLaunches(TrainingProgram program, size_t first, size_t end) {
       if (times)
         begin = LaunchTimes::Clock::now();
       owned.device().launch(table.launch(l, blocks));
-      if (times)
+      if (times) {
+        owned.device().finish();
         times->record(program, *table.phase(), l, LaunchTimes::Clock::now() - begin);
+      }
     }
 }
 

@@ -40,8 +40,9 @@ struct RunResults {
 /// The training programs of a binary, bound to a state.
 class Programs {
 public:
-  /// The state must outlive the programs. `poison` fills the arena with NaNs before each run, which shows reads of what
-  /// no launch wrote. Fails when memory is short, or a program lacks a result.
+  /// The state must outlive the programs; its device loads their kernels, where it does not run those of the binary.
+  /// `poison` fills the arena with NaNs before each run, which shows reads of what no launch wrote. Fails when memory
+  /// is short, the device refuses the kernels, or a program lacks a result.
   static Result<std::unique_ptr<Programs>> create(State &state, bool poison = false);
 
   State &state() const { return owned; }
@@ -52,7 +53,7 @@ public:
   Failure check(TrainingProgram program, int64_t rows, int64_t seqs) const;
 
   /// Runs a program that `check` allows, up to where ranks exchange gradients. A run without sequences gives zeros,
-  /// gradients included.
+  /// gradients included. Only the device can fail (Device::failure).
   void run(TrainingProgram program, const RunBatch &batch, RunResults &results);
   /// The ranges that ranks sum after a run, elements of the state's type: the gradients, and parts of gradients that
   /// `finish` adds up.

@@ -190,7 +190,7 @@ Failure State::load(const io::Checkpoint &checkpoint) {
   }
   if (io::Status status = checkpoint.unchanged(); !status)
     return Error(status.error());
-  return std::nullopt;
+  return on.failure();
 }
 
 /// Moves rows from the checkpoint's order to the parameter's, or back.
@@ -224,7 +224,7 @@ Failure State::initialise(const Config &config, uint64_t seed) {
   }
   readBiases();
   resetAverages();
-  return std::nullopt;
+  return on.failure();
 }
 
 HostTensor State::asCheckpoint(const SourceTensor &source,
@@ -310,7 +310,7 @@ Failure State::loadOptimizer(const io::Checkpoint &checkpoint) {
     if (Failure failure = loadMoment(checkpoint, size_t(index), "moment2", moment2(size_t(index))))
       return failure;
   }
-  return std::nullopt;
+  return on.failure();
 }
 
 void State::zeroGradients() {
@@ -333,12 +333,24 @@ template <typename Word> static bool allFinite(const void *values, int64_t count
   return !bad;
 }
 
+static bool allFinite(io::DType type, const void *values, int64_t count) {
+  return type == io::DType::F64 ? allFinite<uint64_t>(values, count, uint64_t(0x7FF) << 52)
+                                : allFinite<uint32_t>(values, count, uint32_t(0xFF) << 23);
+}
+
 bool State::gradientsAreFinite() const {
-  const void *values = on.hostView(gradientRegion->base);
-  if (!values)
-    return true;
-  return type() == io::DType::F64 ? allFinite<uint64_t>(values, gradientElements(), uint64_t(0x7FF) << 52)
-                                  : allFinite<uint32_t>(values, gradientElements(), uint32_t(0xFF) << 23);
+  if (const void *values = on.hostView(gradientRegion->base))
+    return allFinite(type(), values, gradientElements());
+  constexpr int64_t pieceElements = int64_t(1) << 20;
+  const int64_t size = io::sizeOf(type());
+  std::vector<uint8_t> piece(size_t(std::min(pieceElements, gradientElements()) * size));
+  for (int64_t first = 0; first < gradientElements(); first += pieceElements) {
+    int64_t count = std::min(pieceElements, gradientElements() - first);
+    on.download(piece.data(), gradientRegion->base + first * size, size_t(count * size));
+    if (!allFinite(type(), piece.data(), count))
+      return false;
+  }
+  return true;
 }
 
 template <typename T> static bool allFinite(const std::vector<uint8_t> &bytes) {

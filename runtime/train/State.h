@@ -43,6 +43,9 @@ public:
   runtime::Device &device() const { return on; }
   io::DType type() const { return owner.manifest().masterType(); }
 
+  // What loads fails also when the device does; what copies from a device that has failed (Device::failure), gives
+  // zeros.
+
   /// Sets the parameters from a checkpoint's tensors, each checked for presence, shape and dtype, and the balancer's
   /// averages where the checkpoint has them (else they are the targets).
   Failure load(const io::Checkpoint &checkpoint);
@@ -75,7 +78,7 @@ public:
   void zeroGradients();
   void zeroTotals();
 
-  /// Whether no gradient is a NaN or infinity. True where the host cannot see them.
+  /// Whether no gradient is a NaN or infinity. A device that the host does not see into has them copied for it.
   bool gradientsAreFinite() const;
   /// The name of a parameter that is read and has a NaN or infinity; empty: there is none.
   std::string nonFiniteParameter() const;

@@ -81,7 +81,10 @@ Failure Trainer::makeGradient(const StepInput &input, const Share &share, bool s
   if (Failure failure = sumGradients(share.program))
     return failure;
   programs.finish(share.program);
-  if (!programs.state().gradientsAreFinite())
+  bool finite = programs.state().gradientsAreFinite();
+  if (Failure failure = agreeOnDevice())
+    return failure;
+  if (!finite)
     return notFinite(input, share, "a gradient");
   if (several)
     programs.run(TrainingProgram::Accumulate, batch.hyper, results);
@@ -135,6 +138,8 @@ Result<StepReport> Trainer::step(const StepInput &input) {
   report.squaredNorm = results.squaredNorm;
   if (input.balancer > 0)
     moveBalancer(report, input.balancer);
+  if (Failure failure = agreeOnDevice())
+    return *failure;
   return report;
 }
 

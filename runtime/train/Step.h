@@ -84,7 +84,8 @@ public:
   /// or both kinds. A model without routers routes hard, whatever the share. Fails, with parameters and moments as they
   /// were, when a sequence cannot be read (CHIMERA_ERROR_SYSTEM, on every rank), no target counts, a token or target is
   /// outside the vocabulary, or the loss or a gradient is not finite: then the message names the step and the first
-  /// launch that made it. All ranks fail alike, unless one is lost.
+  /// launch that made it. Fails with CHIMERA_ERROR_DEVICE when a device does, whose state is then lost. All ranks fail
+  /// alike, unless one is lost.
   Result<StepReport> step(const StepInput &input);
   /// The gradients of a step alone, left in the state.
   Result<StepReport> gradients(const StepInput &input);
@@ -120,6 +121,7 @@ private:
 
   // Over all ranks: StepRuns.cpp.
   Result<int64_t> agreeOnTargets(Failure failure);
+  Failure agreeOnDevice();
   Failure run(const Share &share, KindReport &report);
   Failure sumGradients(TrainingProgram program);
   Failure sum(uint8_t *values, int64_t count);

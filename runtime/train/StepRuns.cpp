@@ -52,6 +52,20 @@ Result<int64_t> Trainer::agreeOnTargets(Failure failure) {
   return counts[0];
 }
 
+/// What a rank says whose device works while another's does not.
+static runtime::Error deviceFailedElsewhere() {
+  return {failedElsewhere, CHIMERA_ERROR_DEVICE};
+}
+
+/// A failure of a device, on all ranks when there is one on any.
+Failure Trainer::agreeOnDevice() {
+  Failure own = programs.state().device().failure();
+  int64_t failed = own ? 1 : 0;
+  if (Failure lost = ranks.sum(&failed, 1))
+    return own ? own : lost;
+  return own || failed == 0 ? own : Failure(deviceFailedElsewhere());
+}
+
 void Trainer::makeBatch(int64_t group, const Share &share) {
   int64_t layers = programs.state().model().manifest().layers();
   int64_t ownLeaves = leavesOf(options.batch) / ranks.size(), leafSize = ownCount() / ownLeaves;
@@ -96,9 +110,12 @@ Failure Trainer::run(const Share &share, KindReport &report) {
   std::copy(own, own + (sums.size() - numbersBefore), statistics);
   if (Failure failure = ranks.sum(sums.data(), int64_t(sums.size())))
     return failure;
-  std::array<int64_t, 3> counts = {batch.seqs(), batch.step.rows(), batch.step.outputs()};
+  Failure broken = programs.state().device().failure();
+  std::array<int64_t, 4> counts = {batch.seqs(), batch.step.rows(), batch.step.outputs(), broken ? 1 : 0};
   if (Failure failure = ranks.sum(counts.data(), int64_t(counts.size())))
     return failure;
+  if (counts[3] > 0)
+    return broken ? broken : Failure(deviceFailedElsewhere());
   report.sequences += counts[0];
   report.tokens += counts[1];
   report.targets += counts[2];
@@ -141,6 +158,8 @@ Failure Trainer::sum(uint8_t *base, int64_t count) {
 /// What the lowest rank that finds a culprit in its own part says; the same text on all ranks.
 Result<std::string> Trainer::findCulprit(const Share &share) {
   std::string found = programs.firstNonFinite(share.program, batch);
+  if (Failure failure = agreeOnDevice())
+    return *failure;
   std::vector<int64_t> finders(size_t(ranks.size()));
   finders[size_t(ranks.rank())] = !found.empty();
   if (Failure failure = ranks.sum(finders.data(), int64_t(finders.size())))

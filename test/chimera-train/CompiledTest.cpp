@@ -207,13 +207,36 @@ TEST(CompiledPrograms, OtherKernelsAreTold) {
 INSTANTIATE_TEST_SUITE_P(Targets, CompiledTraining, testing::Values("ref", "cpu"));
 
 /// GPU kernels that run as code of the CPU.
-TEST(CompiledTrainingOnSim, LeavesTheWeightsThatRefLeaves) {
-  CompiledRun ref(training, 3, "ref"), sim(training, 3, "sim");
+TEST(CompiledTrainingOnSim, LeavesTheWeightsThatRefLeavesAlsoWhenItIsKilled) {
+  json saving = training;
+  saving["routing"] = "soft@0.2,hard@0.9";
+  saving["checkpoint"] = {{"every", 1}, {"keep", 8}};
+  const std::vector<std::string> more = {"--accumulate", "2"}, resume = {"--accumulate", "2", "--resume"};
+  CompiledRun ref(saving, 6, "ref"), sim(saving, 6, "sim");
   for (const CompiledRun *run : {&ref, &sim}) {
-    ProcessResult result = run->run("out");
+    ProcessResult result = run->run("out", more);
     ASSERT_EQ(result.status, 0) << result.describe();
   }
   EXPECT_TRUE(readFile(sim.file("out/model.safetensors")) == readFile(ref.file("out/model.safetensors")));
+  for (int step : {1, 3, 6}) {
+    std::string moments = "out/checkpoints/step-0000000" + std::to_string(step) + "/optimizer.safetensors";
+    EXPECT_TRUE(readFile(sim.file(moments)) == readFile(ref.file(moments))) << step;
+  }
+
+  sim.shareBinary("out", "killed");
+  int killed = 0;
+  for (int attempt = 0; attempt < 6; ++attempt) {
+    pid_t child = startProcess(sim.command("killed", resume), "/dev/null", sim.file("said"));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20 + 10 * attempt));
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    killed += WIFSIGNALED(status);
+  }
+  EXPECT_GE(killed, 1);
+  ProcessResult last = sim.run("killed", resume);
+  ASSERT_EQ(last.status, 0) << last.describe();
+  EXPECT_EQ(sim.difference("out", "killed"), "");
 }
 
 } // namespace

@@ -346,7 +346,7 @@ TEST(RefTrainingScan, WideStatesAreScannedInStrips) {
 }
 
 TEST(RefTrainingScan, WideStatesHaveTheirGradient) {
-  constexpr int64_t dims = 33, elements = 600; // 2 strips of elements by 2 of dimensions
+  constexpr int64_t dims = 33, elements = 600; // 2 strips of elements by 9 of dimensions
   Wide c(dims, elements, Scalar::F64);
   Tensor dy = exactTensor(35 * dims, 7), states = c.run(c.in)[1];
   Launch launch;

@@ -7,7 +7,6 @@
 #include "runtime/abi/GpuLaunch.h"
 #include "tools/chimera-compile/Diagnostics.h"
 #include "tools/chimera-compile/Target.h"
-#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/raw_ostream.h"
@@ -79,9 +78,6 @@ public:
       return fault("--target=cuda --emit=asm: the assembly of its kernels is PTX; use --emit=ptx");
     if (options.emit == Emit::Resources)
       return fault("--target=cuda --emit=resources: not built yet");
-    if (options.emit == Emit::Binary && llvm::is_contained(options.phases, "train"))
-      return fault("--target=cuda: nothing trains with a binary for it yet; --emit=ptx writes its kernels, and "
-                   "--target=sim makes a binary that runs them on the CPU");
     return GpuTarget::check(options);
   }
 

@@ -85,8 +85,8 @@ static void addMachineOptions(CLI::App &app, Options &options) {
       ->capture_default_str()
       ->group(group);
   app.add_flag("--profile", options.profile, "write profile.txt in --out: the time of each kernel")->group(group);
-  app.add_option("--target", options.target, "what to compile for: cpu, ref or sim")
-      ->check(CLI::IsMember({"cpu", "ref", "sim"}).description(""))
+  app.add_option("--target", options.target, "what to compile for: cpu, cuda, ref or sim")
+      ->check(CLI::IsMember({"cpu", "cuda", "ref", "sim"}).description(""))
       ->capture_default_str()
       ->group(group);
   app.add_option("--mcpu", options.mcpu, "the cpu target's ISAs, as chimera-compile takes them")->group(group);

@@ -333,6 +333,8 @@ Failure Run::compareRanks() {
   for (const std::vector<HostTensor> &tensors : {state->tensors(), state->optimizer()})
     for (const HostTensor &tensor : tensors)
       weights += digestText({reinterpret_cast<const char *>(tensor.bytes.data()), tensor.bytes.size()});
+  if (Failure failure = device->failure())
+    return failure;
   const runtime::Digest &programs = binary->digest();
   nlohmann::json identity = {
       {"the compiled programs", digestText({reinterpret_cast<const char *>(programs.data()), programs.size()})},

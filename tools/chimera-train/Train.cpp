@@ -150,9 +150,9 @@ static Failure finish(Run &run, int64_t saved, const std::optional<Profile> &pro
   return std::nullopt;
 }
 
-Failure train(Run &run) {
+/// Takes the steps that are left. `saved`: the last that has a checkpoint, or -1.
+static Failure takeSteps(Run &run, int64_t &saved) {
   const int64_t steps = run.options.steps;
-  int64_t saved = run.done > 0 ? run.done : -1;
   bool stopping = false;
   if (Failure failure = catchUp(run))
     return failure;
@@ -195,6 +195,14 @@ Failure train(Run &run) {
     }
   }
   return run.job.agree(finish(run, saved, profile));
+}
+
+Failure train(Run &run) {
+  int64_t saved = run.done > 0 ? run.done : -1;
+  Failure failure = takeSteps(run, saved);
+  if (failure && failure->status == CHIMERA_ERROR_DEVICE && saved > 0)
+    failure->message += "; step " + std::to_string(saved) + " is saved, and --resume goes on from it";
+  return failure;
 }
 
 Failure writeFirstGradients(Run &run) {
