@@ -46,6 +46,19 @@ class Context:
 
 
 @dataclass(frozen=True)
+class Batched:
+    """Put before a Context among the bases of a class: the context with `batch` sequences at once."""
+
+    batch: int
+
+    def key(self):
+        return {**super().key(), "batch": self.batch}
+
+    def __str__(self):
+        return f"{super().__str__()}, batch {self.batch}"
+
+
+@dataclass(frozen=True)
 class Work:
     """One training: a contender with a seed. `recipe` has options(seed), which decide the weights beside the config."""
 

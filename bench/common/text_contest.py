@@ -55,16 +55,8 @@ class Cell(contest.Context):
 
 
 @dataclass(frozen=True)
-class Speed(contest.Context):
+class Speed(contest.Batched, contest.Context):
     """A context at which prefill and decode are timed, with `batch` windows at once."""
-
-    batch: int
-
-    def key(self):
-        return {**super().key(), "batch": self.batch}
-
-    def __str__(self):
-        return f"{super().__str__()}, batch {self.batch}"
 
 
 @dataclass(frozen=True)

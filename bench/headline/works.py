@@ -47,16 +47,8 @@ class Cell(Context):
 
 
 @dataclass(frozen=True)
-class Speed(Context):
+class Speed(contest.Batched, Context):
     """A context at which prefill and decode are timed."""
-
-    batch: int
-
-    def key(self):
-        return {**super().key(), "batch": self.batch}
-
-    def __str__(self):
-        return f"{super().__str__()}, batch {self.batch}"
 
 
 @dataclass(frozen=True)

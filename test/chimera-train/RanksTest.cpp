@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // chimera-train under mpirun.
+#include "test/chimera-train/ErrorLines.h"
 #include "test/chimera-train/ToyRun.h"
 
 #include <algorithm>
 #include <filesystem>
-#include <sstream>
 #include <utility>
 
 namespace {
@@ -48,23 +48,14 @@ protected:
                          const std::vector<std::string> &more = {}) const {
     return runCommands({{ranks, command(out, steps, more)}});
   }
-  /// The lines that chimera-train itself says of an error.
-  static std::vector<std::string> errors(const ProcessResult &result) {
-    std::vector<std::string> found;
-    std::istringstream lines(result.err);
-    for (std::string line; std::getline(lines, line);)
-      if (line.rfind("chimera-train: ", 0) == 0 && line.find("warning: ") == std::string::npos)
-        found.push_back(line);
-    return found;
-  }
   /// Two ranks, the second with other arguments: one line with `text` in it.
   void expectMismatch(const std::vector<std::string> &first, const std::vector<std::string> &second,
                       const std::string &text) const {
     ProcessResult result = runCommands({{1, command("out", 5, first)}, {1, command("out", 5, second)}});
     EXPECT_FALSE(result.timedOut);
     EXPECT_EQ(result.status, 1) << result.describe();
-    ASSERT_EQ(errors(result).size(), 1u) << result.err;
-    EXPECT_NE(errors(result)[0].find(text), std::string::npos) << errors(result)[0];
+    ASSERT_EQ(errorLines(result.err).size(), 1u) << result.err;
+    EXPECT_NE(errorLines(result.err)[0].find(text), std::string::npos) << errorLines(result.err)[0];
     EXPECT_FALSE(std::filesystem::exists(file("out"))) << "nothing was begun";
   }
 };
@@ -115,7 +106,7 @@ TEST_F(TrainRanks, OneEncodesTheTexts) {
   result = runCommands({{2, words("bad")}});
   EXPECT_FALSE(result.timedOut);
   EXPECT_EQ(result.status, 1) << result.describe();
-  ASSERT_EQ(errors(result).size(), 1u) << result.err;
+  ASSERT_EQ(errorLines(result.err).size(), 1u) << result.err;
 }
 
 TEST_F(TrainRanks, MixAlike) {
@@ -140,7 +131,8 @@ TEST_F(TrainRanks, FailTogether) {
   result = runRanks(2, "out", 5);
   EXPECT_EQ(result.status, 1) << result.describe();
   EXPECT_FALSE(result.timedOut) << "only the first rank sees what the compiler says";
-  EXPECT_EQ(errors(result), std::vector<std::string>{"chimera-train: chimera-compile: error: it does not compile"})
+  EXPECT_EQ(errorLines(result.err),
+            std::vector<std::string>{"chimera-train: chimera-compile: error: it does not compile"})
       << result.err;
 }
 
@@ -168,13 +160,14 @@ TEST_F(TrainRanks, AgreeBeforeTheyStart) {
   }
   ProcessResult result = runCommands({{1, commands[0]}, {1, commands[1]}});
   EXPECT_EQ(result.status, 1) << result.describe();
-  ASSERT_EQ(errors(result).size(), 1u) << result.err;
-  EXPECT_NE(errors(result)[0].find("'the content of the data' is "), std::string::npos) << result.err;
+  ASSERT_EQ(errorLines(result.err).size(), 1u) << result.err;
+  EXPECT_NE(errorLines(result.err)[0].find("'the content of the data' is "), std::string::npos) << result.err;
   result = runCommands({{1, command("out", 5)}, {1, command("out", 4)}});
   EXPECT_FALSE(result.timedOut);
   EXPECT_EQ(result.status, 1) << result.describe();
-  ASSERT_EQ(errors(result).size(), 1u) << result.err;
-  EXPECT_NE(errors(result)[0].find("'--steps' is '5' on rank 0 and '4' on this one"), std::string::npos) << result.err;
+  ASSERT_EQ(errorLines(result.err).size(), 1u) << result.err;
+  EXPECT_NE(errorLines(result.err)[0].find("'--steps' is '5' on rank 0 and '4' on this one"), std::string::npos)
+      << result.err;
 }
 
 TEST_F(TrainRanks, OneThatIsKilledEndsTheOthers) {
@@ -190,8 +183,9 @@ TEST_F(TrainRanks, AreOneWriterOfTheFolder) {
   ASSERT_EQ(runRanks(2, "out", 5).status, 0);
   ProcessResult result = runRanks(2, "out", 5);
   EXPECT_EQ(result.status, 1) << result.describe();
-  EXPECT_EQ(errors(result), std::vector<std::string>{"chimera-train: '" + file("out") +
-                                                     "': holds the checkpoints of a run; --resume goes on with it"});
+  EXPECT_EQ(errorLines(result.err),
+            std::vector<std::string>{"chimera-train: '" + file("out") +
+                                     "': holds the checkpoints of a run; --resume goes on with it"});
   EXPECT_EQ(runRanks(2, "out", 5, {"--resume"}).status, 0);
 }
 

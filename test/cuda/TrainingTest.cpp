@@ -2,6 +2,7 @@
 // chimera-train --target=cuda, on a library that stands for NVIDIA's driver and executes the kernels as sim does: the
 // bits of sim, also when a run is killed or resumed or has several ranks, and one line for whatever call fails.
 #include "test/chimera-train/CompiledRun.h"
+#include "test/chimera-train/ErrorLines.h"
 #include "test/support/LongMode.h"
 #include "test/support/Random.h"
 
@@ -11,7 +12,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <sstream>
 #include <sys/wait.h>
 #include <thread>
 
@@ -80,16 +80,6 @@ protected:
     return "";
   }
 
-  /// The lines that say why a run ended.
-  static std::vector<std::string> errors(const ProcessResult &result) {
-    std::vector<std::string> found;
-    std::istringstream lines(result.err);
-    for (std::string line; std::getline(lines, line);)
-      if (line.rfind("chimera-train: ", 0) == 0 && line.find("warning: ") == std::string::npos)
-        found.push_back(line);
-    return found;
-  }
-
   /// Processes that are killed at some moment, and one that ends the run.
   void killAndResume() const {
     cuda.shareBinary("out", "killed");
@@ -127,8 +117,9 @@ protected:
       bool isSaved = std::filesystem::exists(cuda.file("failed/checkpoints/step-00000001"));
       if (result.status != 0) {
         EXPECT_EQ(result.status, 1) << result.describe();
-        ASSERT_EQ(errors(result).size(), 1u) << result.err;
-        EXPECT_EQ(errors(result)[0].find("--resume goes on from it") != std::string::npos, isSaved) << result.err;
+        ASSERT_EQ(errorLines(result.err).size(), 1u) << result.err;
+        EXPECT_EQ(errorLines(result.err)[0].find("--resume goes on from it") != std::string::npos, isSaved)
+            << result.err;
         ++failed;
         saved += isSaved;
       }
@@ -190,9 +181,9 @@ TEST_P(CudaTrainingBitsTest, AreThoseOfSim) {
   ProcessResult expected = sim.run("wild", more), actual = train("out", "wild", more);
   EXPECT_EQ(expected.status, 1) << expected.describe();
   EXPECT_EQ(actual.status, 1) << actual.describe();
-  ASSERT_EQ(errors(expected).size(), 1u) << expected.err;
-  EXPECT_NE(errors(expected)[0].find("is NaN or infinite"), std::string::npos) << expected.err;
-  EXPECT_EQ(errors(actual), errors(expected));
+  ASSERT_EQ(errorLines(expected.err).size(), 1u) << expected.err;
+  EXPECT_NE(errorLines(expected.err)[0].find("is NaN or infinite"), std::string::npos) << expected.err;
+  EXPECT_EQ(errorLines(actual.err), errorLines(expected.err));
 }
 
 INSTANTIATE_TEST_SUITE_P(DTypes, CudaTrainingBitsTest, testing::Values("f64", "bf16"),
@@ -243,8 +234,8 @@ TEST_F(CudaTrainingTest, RanksHaveTheBitsOfSimAndFailTogether) {
     ProcessResult result = runRanks(command("out", out, more), command("out", out, more, {fails}));
     EXPECT_FALSE(result.timedOut) << part;
     EXPECT_EQ(result.status, 1) << result.describe();
-    ASSERT_EQ(errors(result).size(), 1u) << result.err;
-    EXPECT_NE(errors(result)[0].find("rank 1: the GPU ("), std::string::npos) << result.err;
+    ASSERT_EQ(errorLines(result.err).size(), 1u) << result.err;
+    EXPECT_NE(errorLines(result.err)[0].find("rank 1: the GPU ("), std::string::npos) << result.err;
   }
 }
 #endif
