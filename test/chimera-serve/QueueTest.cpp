@@ -118,7 +118,7 @@ TEST_F(QueueTest, ALongPromptDoesNotHoldUpOthers) {
   serve({"--step-tokens", "4", "--max-sequences", "3"});
   auto longer = std::async(std::launch::async,
                            [&] { return complete({{"prompt", std::string(20000, 'a')}, {"max_tokens", 1}}); });
-  ASSERT_TRUE(eventuallyMetric("chimera_sequences_running", 1));
+  ASSERT_TRUE(eventually([&] { return metric("chimera_prompt_tokens_total") > 0; })); // Stays so when it has ended.
   EXPECT_EQ(complete({{"prompt", "abc"}}).choice()["text"], expectedText("abc", 16));
   EXPECT_EQ(longer.get().status, 200);
 }
