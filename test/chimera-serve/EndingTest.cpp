@@ -27,18 +27,21 @@ TEST_F(EndingTest, ItSaysWhereItListensAndEndsWithStatusZero) {
 
 TEST_F(EndingTest, WhatRunsIsFinishedAndWhatIsNewRefused) {
   serve({"--max-sequences", "1"});
+  int busy = occupy(); // Until all has been looked at.
+  ASSERT_TRUE(eventually([&] { return metric("chimera_sequences_running") == 1; }));
   constexpr int tokens = 20000;
   std::vector<std::future<Reply>> accepted;
-  for (int i = 0; i < 2; ++i) // One runs, one waits.
+  for (int i = 0; i < 2; ++i)
     accepted.push_back(
         std::async(std::launch::async, [&] { return complete({{"prompt", "abc"}, {"max_tokens", tokens}}); }));
-  ASSERT_TRUE(eventually([&] { return metric("chimera_requests_queued") == 1; }));
+  ASSERT_TRUE(eventually([&] { return metric("chimera_requests_queued") == 2; }));
   int idle = connection(); // Does not hold the end up.
   server->signal(SIGTERM);
   ASSERT_TRUE(eventually([&] { return get("/health").status == 503; }));
   Reply refused = complete({{"prompt", "abc"}});
   EXPECT_EQ(refused.status, 503);
   EXPECT_EQ(refused.json["error"]["code"], "shutting_down");
+  ::close(busy);
   for (std::future<Reply> &reply : accepted) {
     Reply answer = reply.get();
     EXPECT_EQ(answer.status, 200) << answer.body;
@@ -61,12 +64,7 @@ TEST_F(EndingTest, AStreamIsFinishedToo) {
 TEST_F(EndingTest, ASecondSignalEndsAtOnce) {
   for (int second : {SIGTERM, SIGINT}) {
     serve();
-    std::string body = json{{"prompt", "abc"}, {"max_tokens", 400000}}.dump();
-    std::string text = "POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-                       "Content-Length: " +
-                       std::to_string(body.size()) + "\r\n\r\n" + body;
-    int busy = connection();
-    ASSERT_EQ(::write(busy, text.data(), text.size()), ssize_t(text.size()));
+    int busy = occupy();
     ASSERT_TRUE(eventually([&] { return metric("chimera_sequences_running") == 1; }));
     server->signal(SIGTERM);
     ASSERT_TRUE(eventually([&] { return get("/health").status == 503; }));

@@ -84,19 +84,14 @@ TEST_F(ProtocolTest, MetricsCountWhatWasDone) {
 
 TEST_F(ProtocolTest, WhatIsRunningIsSeenInTheMetrics) {
   serve({"--memory-limit", "64M"});
-  int idle = connection();
-  std::string body = json{{"prompt", "abc"}, {"stream", true}, {"max_tokens", 1000000}}.dump();
-  std::string request =
-      "POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: " +
-      std::to_string(body.size()) + "\r\n\r\n" + body;
-  ASSERT_EQ(::write(idle, request.data(), request.size()), ssize_t(request.size()));
+  int busy = occupy({{"stream", true}, {"max_tokens", 1000000}});
   EXPECT_TRUE(eventually([&] {
     return metric("chimera_sequences_running") == 1 && metric("chimera_cache_used_bytes{mode=\"full\"}") > 0;
   }));
   EXPECT_GE(metric("chimera_cache_planned_bytes{mode=\"full\"}"),
             metric("chimera_cache_reserved_bytes{mode=\"full\"}"));
   EXPECT_GE(metric("chimera_cache_limit_bytes"), metric("chimera_cache_planned_bytes{mode=\"full\"}"));
-  ::close(idle);
+  ::close(busy);
   EXPECT_TRUE(eventually([&] { return metric("chimera_sequences_running") == 0; }));
 }
 

@@ -14,18 +14,6 @@ using nlohmann::json;
 namespace {
 class QueueTest : public ServeTest {
 protected:
-  /// A request that runs until its connection is closed, which is what is given.
-  int occupy(const json &more = json::object()) {
-    json request = {{"prompt", "abc"}, {"max_tokens", 400000}};
-    request.update(more);
-    std::string body = request.dump();
-    std::string text = "POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-                       "Content-Length: " +
-                       std::to_string(body.size()) + "\r\n\r\n" + body;
-    int file = connection();
-    EXPECT_EQ(::write(file, text.data(), text.size()), ssize_t(text.size()));
-    return file;
-  }
   bool eventuallyMetric(const std::string &name, int64_t value) {
     return eventually([&] { return metric(name) == value; });
   }

@@ -143,6 +143,18 @@ std::string ServeTest::raw(const std::string &bytes, double seconds) const {
   return answer;
 }
 
+int ServeTest::occupy(const json &more) const {
+  json request = {{"prompt", "abc"}, {"max_tokens", 400000}};
+  request.update(more);
+  std::string body = request.dump();
+  std::string text = "POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                     "Content-Length: " +
+                     std::to_string(body.size()) + "\r\n\r\n" + body;
+  int file = connection();
+  EXPECT_EQ(::write(file, text.data(), text.size()), ssize_t(text.size()));
+  return file;
+}
+
 int64_t ServeTest::metric(const std::string &name) const {
   std::string text = "\n" + get("/metrics").body;
   size_t at = text.find("\n" + name + " ");

@@ -54,6 +54,8 @@ protected:
   std::string raw(const std::string &bytes, double seconds = 5) const;
   /// A connection of its own; to be closed.
   int connection() const;
+  /// A request for so many tokens that it runs until its connection, which is what is given, is closed.
+  int occupy(const nlohmann::json &more = nlohmann::json::object()) const;
   /// A number of /metrics; -1: it is not there.
   int64_t metric(const std::string &name) const;
   /// Waits until something is so, no longer than `seconds`; whether it is.
