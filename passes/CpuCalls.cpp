@@ -31,8 +31,8 @@ cpu::WeightFormat CpuCalls::weightFormat(FusedLinearOp op) const {
     auto param = weight.getDefiningOp<ParamOp>();
     return param && param.getName().contains(".router.");
   };
-  if (target.int8Weights && !llvm::any_of(op.getWeights(), isRouter)) {
-    return cpu::WeightFormat::I8;
+  if (target.quantised && !llvm::any_of(op.getWeights(), isRouter)) {
+    return *target.quantised;
   }
   return elementOf(op.getInput()).isF32() ? cpu::WeightFormat::F32 : cpu::WeightFormat::BF16;
 }
@@ -60,7 +60,7 @@ LogicalResult CpuCalls::lowerLinear(FusedLinearOp op) {
   cpu::PackedLayout layout = packedLayout(target.isa, spec);
   rewriter.setInsertionPoint(op);
   auto packed = rewriter.create<PackOp>(op.getLoc(), PackedType::get(op.getContext()), op.getWeights(),
-                                        cpu::formatName(layout.format), layout.panel, layout.group, layout.interleaved);
+                                        nameOf(layout.format), layout.panel, layout.group, layout.interleaved);
   KernelCall call(rewriter, op);
   call.rows(own).in(x.matrix).in(packed.getResult()).optional(op.getGate());
   if (op.getResidual()) {

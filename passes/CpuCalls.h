@@ -14,9 +14,9 @@ namespace chimera {
 /// What a phase is lowered for.
 struct CpuTarget {
   cpu::Isa isa;
-  bool int8Weights;
-  bool singleRows; ///< every sequence of a step has one row
-  bool training;   ///< whole sequences, weights that change
+  std::optional<cpu::WeightFormat> quantised; ///< of matrices; none: as the model has them
+  bool singleRows;                            ///< every sequence of a step has one row
+  bool training;                              ///< whole sequences, weights that change
 };
 
 /// Replaces ops by calls of kernels, which it puts into `kernels`.

@@ -32,15 +32,19 @@ struct LowerToCpu : chimera::impl::LowerToCpuBase<LowerToCpu> {
       module.emitError("unknown ISA '") << isa.getValue() << "'";
       return signalPassFailure();
     }
-    if (!llvm::is_contained({"same", "int8"}, weights.getValue())) {
-      module.emitError("weights must be 'same' or 'int8', got '") << weights.getValue() << "'";
+    std::optional<cpu::WeightFormat> quantised;
+    if (weights == "int8") {
+      quantised = cpu::WeightFormat::I8;
+    } else if (weights == "int4") {
+      quantised = cpu::WeightFormat::I4;
+    } else if (weights != "same") {
+      module.emitError("weights must be 'same', 'int8' or 'int4', got '") << weights.getValue() << "'";
       return signalPassFailure();
     }
     module->setAttr(ir::attrs::cacheBlock, Builder(module).getI64IntegerAttr(cpu::blockEntries));
     IRRewriter rewriter(&getContext());
     auto begin = [&](func::FuncOp phase, ModuleOp kernels, const PhaseArguments &arguments) -> LowerOp {
-      CpuTarget target{*known, weights == "int8", phase->hasAttr(ir::attrs::singleRows),
-                       phase->hasAttr(ir::attrs::training)};
+      CpuTarget target{*known, quantised, phase->hasAttr(ir::attrs::singleRows), phase->hasAttr(ir::attrs::training)};
       auto calls = std::make_shared<CpuCalls>(rewriter, kernels, target, arguments);
       return [calls](Operation *op) { return calls->lower(op); };
     };

@@ -80,9 +80,8 @@ static Type withRoom(func::FuncOp phase, Type type, int64_t block) {
 /// Bytes of packed weights. None if a matrix has more elements than any model's, with which arithmetic is safe.
 static std::optional<int64_t> packedBytes(PackOp op) {
   runtime::PackedWeights packed;
-  packed.format = op.getFormat() == "i8"     ? runtime::WeightFormat::I8
-                  : op.getFormat() == "bf16" ? runtime::WeightFormat::BF16
-                                             : runtime::WeightFormat::F32;
+  const auto *format = llvm::find(abi::weightFormatNames, op.getFormat());
+  packed.format = runtime::WeightFormat(format - abi::weightFormatNames);
   packed.panel = static_cast<int64_t>(op.getPanel());
   packed.group = static_cast<int64_t>(op.getGroup());
   packed.interleaved = op.getInterleaved();

@@ -376,7 +376,7 @@ def LowerToCpu : Pass<"chimera-lower-to-cpu", "::mlir::ModuleOp"> {
   let summary = "every op becomes a launch of a cpu kernel, or of a ref kernel where there is none";
   let description = [{
     As `chimera-lower-to-ref`, with the vectorised kernels of one ISA (avx2, avx512, avx512-bf16, amx-bf16). Weights of matrix products become
-    `chimera.pack`; `weights=int8` packs them as int8, those of routers excepted. Columns of a wider matrix are read where they are. Caches lie
+    `chimera.pack`; `weights=int8` or `int4` packs them so, those of routers excepted. Columns of a wider matrix are read where they are. Caches lie
     in blocks of 64 entries: the module gets `chimera.cache_block`.
 
     Before:
@@ -395,7 +395,7 @@ def LowerToCpu : Pass<"chimera-lower-to-cpu", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"isa", "isa", "std::string", "\"avx2\"", "the instruction set that kernels are made for">,
-    Option<"weights", "weights", "std::string", "\"same\"", "same (as the model has them) or int8">
+    Option<"weights", "weights", "std::string", "\"same\"", "same (as the model has them), int8 or int4">
   ];
   let dependentDialects = ["::chimera::ir::ChimeraDialect", "::mlir::arith::ArithDialect",
                            "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",

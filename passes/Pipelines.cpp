@@ -71,7 +71,7 @@ struct LimitOptions : PassPipelineOptions<LimitOptions> {
 struct CpuPipelineOptions : LimitOptions {
   Option<std::string> isa{*this, "isa", llvm::cl::desc("avx2, avx512, avx512-bf16 or amx-bf16"),
                           llvm::cl::init("avx2")};
-  Option<std::string> weights{*this, "weights", llvm::cl::desc("same or int8"), llvm::cl::init("same")};
+  Option<std::string> weights{*this, "weights", llvm::cl::desc("same, int8 or int4"), llvm::cl::init("same")};
 };
 } // namespace
 

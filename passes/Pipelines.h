@@ -34,7 +34,7 @@ void buildTrainingPipeline(mlir::OpPassManager &manager, const TrainingOptions &
 /// What the cpu target's kernels are made for.
 struct CpuOptions {
   std::string isa;              ///< as the pass chimera-lower-to-cpu names it
-  std::string weights = "same"; ///< "same" or "int8"
+  std::string weights = "same"; ///< "same", "int8" or "int4"
 };
 
 /// Dispatched → fused ops. For models whose accumulators are f32. (`--emit=fused`)

@@ -77,7 +77,7 @@ def product_rate(entry):
 
 def kind(entry):
     model = entry["model"]
-    return "int8" if model["weights"] == "int8" else model["dtype"]
+    return model["dtype"] if model["weights"] == "same" else model["weights"]
 
 
 def verdict(value, least):
@@ -106,7 +106,7 @@ def products_row(results, machine):
 def decode_rows(results):
     rows = []
     for name, model in (("f32", {"dtype": "f32"}), ("bf16", {"dtype": "bf16", "weights": "same"}),
-                        ("int8", {"weights": "int8"})):
+                        ("int8", {"weights": "int8"}), ("int4", {"weights": "int4"})):
         share = results.value("read_share", "short", "decode", config="dense", **model)
         if share:
             speed = results.value("speed", "short", "decode", config="dense", **model)

@@ -12,14 +12,14 @@ class Model:
 
     config: str  # dense or routed
     dtype: str  # f32 or bf16
-    weights: str = "same"  # or int8
+    weights: str = "same"  # or int8, int4
     mcpu: str = "native"
     target: str = "cpu"
 
     @property
     def name(self):
         parts = [self.config, self.dtype]
-        parts += ["int8"] if self.weights == "int8" else []
+        parts += [self.weights] if self.weights != "same" else []
         parts += [self.mcpu] if self.mcpu != "native" else []
         parts += [self.target] if self.target != "cpu" else []
         return "-".join(parts)
@@ -46,9 +46,9 @@ class Run:
 
 
 DENSE_F32, DENSE_BF16 = Model("dense", "f32"), Model("dense", "bf16")
-DENSE_INT8 = Model("dense", "bf16", "int8")
+DENSE_INT8, DENSE_INT4 = Model("dense", "bf16", "int8"), Model("dense", "bf16", "int4")
 ROUTED_F32, ROUTED_BF16 = Model("routed", "f32"), Model("routed", "bf16")
-ROUTED_INT8 = Model("routed", "bf16", "int8")
+ROUTED_INT8, ROUTED_INT4 = Model("routed", "bf16", "int8"), Model("routed", "bf16", "int4")
 REF = [Model("dense", "f32", target="ref"), Model("routed", "f32", target="ref")]
 
 
@@ -59,7 +59,7 @@ def forced(model):
 
 def short(size):
     """Prefill of 512 and decode from an empty cache, with the time of every kernel."""
-    models = [DENSE_F32, DENSE_BF16, DENSE_INT8, ROUTED_F32, ROUTED_BF16, ROUTED_INT8]
+    models = [DENSE_F32, DENSE_BF16, DENSE_INT8, DENSE_INT4, ROUTED_F32, ROUTED_BF16, ROUTED_INT8, ROUTED_INT4]
     options = ("--prefill", "512", "--decode-context", "0", "--profile", "--repeats", str(size.repeats))
     return [Run("short", model, options + forced(model)) for model in models]
 
@@ -125,4 +125,4 @@ class Size:
 
 
 ROWS = {"short": short, "long": long, "batch": batch, "busy": busy, "switches": switches, "ref": ref, "peers": peers}
-COMPILED = [DENSE_F32, DENSE_BF16, DENSE_INT8, ROUTED_F32, ROUTED_BF16, ROUTED_INT8]
+COMPILED = [DENSE_F32, DENSE_BF16, DENSE_INT8, DENSE_INT4, ROUTED_F32, ROUTED_BF16, ROUTED_INT8, ROUTED_INT4]

@@ -137,9 +137,10 @@ namespace {
 class PanelsTimesRows {
 public:
   PanelsTimesRows(KernelBuilder &k, WeightFormat weight)
-      : k(k), quantised(weight == WeightFormat::I8), x(k, k.parameter(0).value, Elem::BF16), offsets(k.parameter(1)),
-        rows(k.parameter(2)), inputs(k.parameter(4)), weights(k, k.parameter(3).value, Elem::I8),
-        sums(k, k.parameter(5).value, Elem::F32), packed(k.scratch(Elem::I8, amxRows * chunkInputs * 2)),
+      : k(k), weight(weight), quantised(isQuantised(weight)), x(k, k.parameter(0).value, Elem::BF16),
+        offsets(k.parameter(1)), rows(k.parameter(2)), inputs(k.parameter(4)),
+        weights(k, k.parameter(3).value, Elem::I8), sums(k, k.parameter(5).value, Elem::F32),
+        packed(k.scratch(Elem::I8, amxRows * chunkInputs * 2)),
         near(k.scratch(Elem::I8, quantised ? chunkInputs * amxPanel * 2 : panelTileBytes)) {}
 
   void build() {
@@ -167,8 +168,8 @@ private:
     Buffer from = near;
     if (quantised) {
       Val blocks = (inputs + (scaleGroup - 1)) / scaleGroup;
-      Val place = (panel * blocks + first / scaleGroup) * quantisedBlockBytes(amxPanel);
-      MicroSpec spec{16, Scalar::BF16, WeightFormat::I8, amxPanel, false};
+      Val place = (panel * blocks + first / scaleGroup) * quantisedBlockBytes(weight, amxPanel);
+      MicroSpec spec{16, Scalar::BF16, weight, amxPanel, false};
       k.call(emitTurn(k.module, spec, WeightFormat::BF16), {weights.at(place).base(), length, near.base()});
     } else {
       Val place = (panel * ((inputs + 1) / 2) + first / 2) * (amxPanel * 4);
@@ -198,6 +199,7 @@ private:
   }
 
   KernelBuilder &k;
+  WeightFormat weight;
   bool quantised;
   Buffer x;
   Val offsets, rows, inputs;
@@ -208,7 +210,7 @@ private:
 
 func::FuncOp emitRowsTimesPanelsAmx(ModuleOp module, WeightFormat weight) {
   Type pointer = LLVM::LLVMPointerType::get(module.getContext()), i64 = IntegerType::get(module.getContext(), 64);
-  std::string name = symbolOf({"cpu_linear_amx_panels", weight == WeightFormat::I8 ? "i8" : "bf16"});
+  std::string name = symbolOf({"cpu_linear_amx_panels", nameOf(weight)});
   return emitInternal(module, name, {pointer, pointer, i64, pointer, i64, pointer, i64}, {}, [&](KernelBuilder &k) {
     PanelsTimesRows(k, weight).build();
     return SmallVector<Val>();

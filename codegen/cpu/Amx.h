@@ -21,9 +21,9 @@ void emitTileConfigure(KernelBuilder &k);
 void emitTileRelease(KernelBuilder &k);
 
 /// The internal function (x, offsets i64[rows], rows, panels, K, sums f32 [count][amxRows][amxPanel], count):
-/// sums[p][r][n] = sum_k x[offsets[r] + k] w_p[n][k] for `count` panels that follow each other, of BF16 (groups of 2)
-/// or I8 (groups of 4, turned into bf16 first). Each sum from +0, 32 inputs after the other, whatever `rows` is. Rows
-/// of sums beyond `rows` are without meaning.
+/// sums[p][r][n] = sum_k x[offsets[r] + k] w_p[n][k] for `count` panels that follow each other, of BF16, or of
+/// quantised weights, which are turned into bf16 first. Each sum from +0, 32 inputs after the other, whatever `rows`
+/// is. Rows of sums beyond `rows` are without meaning.
 mlir::func::FuncOp emitRowsTimesPanelsAmx(mlir::ModuleOp module, WeightFormat weight);
 
 } // namespace chimera::cpu

@@ -19,6 +19,7 @@
 #include "codegen/cpu/Isa.h"
 #include "codegen/kernel/Kernel.h"
 #include "dialect/IR/PageLayout.h"
+#include "runtime/abi/WeightFormat.h"
 
 #include <cstdint>
 #include <optional>
@@ -35,23 +36,19 @@ struct View {
 
 // Matrix product (Linear.cpp).
 
-/// How weights lie in memory. I8 is eight bits and, for each output and 32 inputs, a power of two: w = q * 2^e with
-/// |q| <= 127, which is a bf16 and an f32 number exactly, so that every way to multiply sees the same weight.
-enum class WeightFormat { F32, BF16, I8 };
-/// "f32", "bf16" or "i8", as symbols and manifests spell it.
-const char *formatName(WeightFormat format);
+using abi::scaleGroup;
+using abi::WeightFormat;
 
 /// Packed weights: panels of `panel` outputs; in a panel, k in groups of `group`, and for each group `panel` columns of
 /// `group` neighbours: element (n, k) of a panel is at (k / group * panel + n) * group + k % group. Outputs and k are
-/// padded with zeros to whole panels and groups. I8: each 32 inputs are `panel` exponents (signed bytes, -128 .. 104),
-/// then their 32
-/// * panel numbers q in the layout above.
+/// padded with zeros to whole panels and groups. I8: each 32 inputs are `panel` exponents (signed bytes, -126 .. 104),
+/// then their 32 * panel numbers q in the layout above. I4: likewise with groups of 8, each of them 32 bits
+/// (nibbleShift).
 struct PackedLayout {
   WeightFormat format;
   int64_t panel, group;
   bool interleaved; ///< Two matrices of equal shape: panel 2p is panel p of the first, 2p+1 of the second.
 };
-using abi::scaleGroup;
 
 enum class Epilogue { None, Activate, Glu, Residual };
 

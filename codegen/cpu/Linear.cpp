@@ -32,11 +32,6 @@ struct Plan {
 
 } // namespace
 
-const char *formatName(WeightFormat format) {
-  static constexpr const char *names[] = {"f32", "bf16", "i8"};
-  return names[static_cast<int>(format)];
-}
-
 /// Outputs of a panel: what fills a register tile, less for narrow matrices.
 static int64_t panelOf(const Isa &isa, const LinearSpec &spec, bool tiles) {
   if (tiles)
@@ -63,8 +58,7 @@ static Plan planOf(const Isa &isa, const LinearSpec &spec) {
 }
 
 PackedLayout packedLayout(const Isa &isa, const LinearSpec &spec) {
-  int64_t group = spec.weight == WeightFormat::F32 ? 1 : spec.weight == WeightFormat::BF16 ? 2 : quantisedGroup;
-  return {spec.weight, planOf(isa, spec).micro.panel, group, spec.epilogue == Epilogue::Glu};
+  return {spec.weight, planOf(isa, spec).micro.panel, laneInputs(spec.weight), spec.epilogue == Epilogue::Glu};
 }
 
 static std::string symbolOf(const LinearSpec &spec) {
@@ -72,7 +66,7 @@ static std::string symbolOf(const LinearSpec &spec) {
   std::string view;
   if (spec.x.stride || spec.x.offset)
     view = "of" + std::to_string(spec.x.stride) + "at" + std::to_string(spec.x.offset);
-  return kernel::symbolOf({"cpu_linear", nameOf(spec.in), formatName(spec.weight), nameOf(spec.out),
+  return kernel::symbolOf({"cpu_linear", nameOf(spec.in), nameOf(spec.weight), nameOf(spec.out),
                            std::to_string(spec.inputs) + "x" + std::to_string(spec.outputs), view,
                            spec.gather ? "gather" : "", epilogues[static_cast<int>(spec.epilogue)],
                            nameOf(spec.activation),

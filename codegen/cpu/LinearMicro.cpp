@@ -17,8 +17,9 @@ namespace {
 class Micro {
 public:
   Micro(KernelBuilder &k, const MicroSpec &spec, int64_t rows)
-      : k(k), spec(spec), vectors(spec.panel / spec.lanes), panelBase(k.parameter(2).value), inputs(k.parameter(3)),
-        tile(k, k.parameter(4).value, Elem::F32), ahead(k, k.parameter(5).value, Elem::I8), lines(k.parameter(6)) {
+      : k(k), spec(spec), vectors(spec.panel / spec.lanes), group(laneInputs(spec.weight)),
+        panelBase(k.parameter(2).value), inputs(k.parameter(3)), tile(k, k.parameter(4).value, Elem::F32),
+        ahead(k, k.parameter(5).value, Elem::I8), lines(k.parameter(6)) {
     Buffer x(k, k.parameter(0).value, elemOf(spec.in)), offsets(k, k.parameter(1).value, Elem::I64);
     for (int64_t r = 0; r < rows; ++r)
       row.push_back(x.at(offsets.load(r)));
@@ -31,7 +32,7 @@ public:
         sums.push_back(tile.loadVector(place(r, j), spec.lanes));
     sums = spec.weight == WeightFormat::F32    ? sumF32(sums)
            : spec.weight == WeightFormat::BF16 ? sumBF16(sums)
-                                               : sumI8(sums);
+                                               : sumQuantised(sums);
     for (size_t r = 0; r < row.size(); ++r)
       for (int64_t j = 0; j < vectors; ++j)
         tile.storeVector(place(r, j), sums[r * vectors + j]);
@@ -151,40 +152,43 @@ private:
     return k.foldMany(even, inputs, sums, step(false));
   }
 
-  /// The four weights of each lane from `at` on; `bases` are those of the block.
-  Vals weightQuads(Val at) {
-    Val block = at / scaleGroup;
-    Buffer numbers = Buffer(k, panelBase, Elem::I8).at(block * quantisedBlockBytes(spec.panel) + spec.panel);
-    Buffer quads(k, numbers.base().value, Elem::I32);
+  using Scales = SmallVector<QuantisedScale>;
+
+  int64_t blockBytes() const { return quantisedBlockBytes(spec.weight, spec.panel); }
+
+  /// The quantised weights of the group that `at` is the first of, in lanes.
+  Vals weightGroups(Val at) {
+    Buffer numbers = Buffer(k, panelBase, Elem::I8).at(at / scaleGroup * blockBytes() + spec.panel);
+    Buffer words(k, numbers.base().value, Elem::I32);
     Vals lanes;
     for (int64_t j = 0; j < vectors; ++j)
-      lanes.push_back(quads.loadVector(at % scaleGroup / quantisedGroup * spec.panel + j * spec.lanes, spec.lanes));
+      lanes.push_back(words.loadVector(at % scaleGroup / group * spec.panel + j * spec.lanes, spec.lanes));
     return lanes;
   }
 
-  Vals bases(Val at) {
+  /// What the weights of the block of `at` share.
+  Scales scales(Val at) {
     Buffer bytes(k, panelBase, Elem::I8);
-    Vals found;
+    Scales found;
     for (int64_t j = 0; j < vectors; ++j)
-      found.push_back(
-          quantisedBase(bytes, at / scaleGroup * quantisedBlockBytes(spec.panel) + j * spec.lanes, spec.lanes));
+      found.push_back(quantisedScale(spec.weight, bytes, at / scaleGroup * blockBytes() + j * spec.lanes, spec.lanes));
     return found;
   }
 
   /// Inputs at + place and, in pairs, the next; `whole` if that is there.
-  Vals accumulateQuantised(ArrayRef<Val> sums, Val at, ArrayRef<Val> quads, ArrayRef<Val> base, int64_t place,
-                           bool whole) {
+  Vals accumulateQuantised(ArrayRef<Val> sums, Val at, ArrayRef<Val> lanes, ArrayRef<QuantisedScale> scale,
+                           int64_t place, bool whole) {
     auto weights = [&](int64_t which) {
       Vals found;
       for (int64_t j = 0; j < vectors; ++j)
-        found.push_back(quantisedWeight(quads[j], base[j], which));
+        found.push_back(quantisedWeight(spec.weight, lanes[j], scale[j], which));
       return found;
     };
     Val here = at + place;
     if (spec.dot) {
       Vals found;
       for (int64_t j = 0; j < vectors; ++j)
-        found.push_back(quantisedPair(quads[j], base[j], place));
+        found.push_back(quantisedPair(spec.weight, lanes[j], scale[j], place));
       return accumulate(sums, pair(here, whole), found);
     }
     if (!whole || spec.in == Scalar::F32) {
@@ -196,37 +200,40 @@ private:
                       weights(place + 1));
   }
 
-  Vals sumI8(Vals sums) {
-    Val whole = inputs / quantisedGroup * quantisedGroup;
+  Vals sumQuantised(Vals sums) {
+    Val whole = inputs / group * group;
     sums = k.foldMany(
         k.integer(0), whole, sums,
         [&](Val block, ArrayRef<Val> carried) {
-          Vals base = bases(block);
+          Scales scale = scales(block);
           askAhead(block / scaleGroup);
-          return ascend(block, min(block + scaleGroup, whole), Vals(carried), quantisedGroup, 1,
+          return ascend(block, min(block + scaleGroup, whole), Vals(carried), group, 1,
                         [&](Val at, ArrayRef<Val> inner) {
-                          Vals quads = weightQuads(at);
-                          Vals next = accumulateQuantised(inner, at, quads, base, 0, true);
-                          return accumulateQuantised(next, at, quads, base, 2, true);
+                          Vals lanes = weightGroups(at), next(inner);
+                          for (int64_t place = 0; place < group; place += 2)
+                            next = accumulateQuantised(next, at, lanes, scale, place, true);
+                          return next;
                         });
         },
         scaleGroup);
-    // What is left, three inputs at most: each loop runs once or never.
-    Val end = inputs;
-    auto rest = [&](Vals now, Val first, Val last, int64_t place, bool pairIsWhole) {
-      return k.foldMany(first, last, now, [&](Val, ArrayRef<Val> carried) {
-        return accumulateQuantised(carried, whole, weightQuads(whole), bases(whole), place, pairIsWhole);
+    // What is left, fewer inputs than a group: each loop runs once or never.
+    Val left = inputs - whole, zero = k.integer(0), one = k.integer(1);
+    auto rest = [&](Val wanted, int64_t place, bool pairIsWhole) {
+      sums = k.foldMany(zero, select(wanted, one, zero), sums, [&](Val, ArrayRef<Val> carried) {
+        return accumulateQuantised(carried, whole, weightGroups(whole), scales(whole), place, pairIsWhole);
       });
     };
-    Val left = end - whole, zero = k.integer(0);
-    sums = rest(sums, zero, left / 2, 0, true);
-    sums = rest(sums, zero, select(left == 1, k.integer(1), zero), 0, false);
-    return rest(sums, zero, left / 3, 2, false);
+    for (int64_t place = 0; place < group; place += 2) {
+      if (place + 2 < group)
+        rest(k.integer(place + 1) < left, place, true);
+      rest(left == place + 1, place, false);
+    }
+    return sums;
   }
 
   KernelBuilder &k;
   const MicroSpec &spec;
-  int64_t vectors;
+  int64_t vectors, group;
   Value panelBase;
   Val inputs;
   Buffer tile, ahead;
@@ -237,7 +244,7 @@ private:
 } // namespace
 
 func::FuncOp emitMicro(ModuleOp module, const MicroSpec &spec, int64_t rows) {
-  std::string name = symbolOf({"cpu_linear_micro", nameOf(spec.in), formatName(spec.weight), spec.dot ? "dot" : "",
+  std::string name = symbolOf({"cpu_linear_micro", nameOf(spec.in), nameOf(spec.weight), spec.dot ? "dot" : "",
                                std::to_string(rows) + "x" + std::to_string(spec.panel)});
   Type pointer = LLVM::LLVMPointerType::get(module.getContext()), i64 = IntegerType::get(module.getContext(), 64);
   return emitInternal(module, name, {pointer, pointer, pointer, i64, pointer, pointer, i64}, {}, [&](KernelBuilder &k) {

@@ -13,7 +13,7 @@ namespace chimera::cpu {
 struct MicroSpec {
   int64_t lanes;       ///< of a register
   Scalar in;           ///< of rows
-  WeightFormat weight; ///< in groups of 1 (F32), 2 (BF16) or 4 (I8)
+  WeightFormat weight; ///< in groups of laneInputs
   int64_t panel;       ///< outputs, a multiple of `lanes`
   bool dot;            ///< pairs of bf16 by vdpbf16ps; else a fma each, widened to f32
 };
@@ -23,7 +23,8 @@ inline constexpr int64_t microRows = 6;
 
 /// The internal function (x, offsets i64[rows], panel, K, tile f32 [rows][panel], ahead, lines): tile[r][n] += sum_k
 /// x[offsets[r] + k] w[n][k], k ascending; 1 <= rows <= microRows. Reads K elements of a row and no more. Meanwhile it
-/// asks for the memory from `ahead` on, `lines` cache lines with each step: 2 inputs of F32, 4 of BF16, 32 of I8.
+/// asks for the memory from `ahead` on, `lines` cache lines with each step: 2 inputs of F32, 4 of BF16, 32 of quantised
+/// weights.
 mlir::func::FuncOp emitMicro(mlir::ModuleOp module, const MicroSpec &spec, int64_t rows);
 
 } // namespace chimera::cpu

@@ -9,7 +9,7 @@ using namespace mlir;
 
 namespace chimera::cpu {
 
-/// Rows up to which numbers of I8 are turned into floats in registers.
+/// Rows up to which quantised numbers are turned into floats in registers.
 static constexpr int64_t directRows = microRows;
 /// Rows from which it pays to widen bf16, of the rows and of the weights, before multiplying rather than meanwhile.
 static constexpr int64_t wideningRows = 25;
@@ -33,13 +33,14 @@ int64_t panelBytes(WeightFormat weight, int64_t panel, int64_t inputs) {
   case WeightFormat::BF16:
     return (inputs + 1) / 2 * panel * 4;
   case WeightFormat::I8:
-    return (inputs + scaleGroup - 1) / scaleGroup * quantisedBlockBytes(panel);
+  case WeightFormat::I4:
+    return (inputs + scaleGroup - 1) / scaleGroup * quantisedBlockBytes(weight, panel);
   }
   llvm_unreachable("every format is listed");
 }
 
 static std::string nameOf(const std::string &what, const MicroSpec &spec) {
-  return symbolOf({what, nameOf(spec.in), formatName(spec.weight), std::to_string(spec.panel)});
+  return symbolOf({what, nameOf(spec.in), nameOf(spec.weight), std::to_string(spec.panel)});
 }
 
 static Type pointerType(ModuleOp module) {
@@ -182,7 +183,7 @@ func::FuncOp emitRowsTimesPanel(ModuleOp module, const MicroSpec &spec) {
       auto turned = [&] { emitTurned(k, spec, all); };
       if (spec.weight == WeightFormat::BF16 && !spec.dot)
         return k.either(all.rows < wideningRows, chunks, turned);
-      if (spec.weight != WeightFormat::I8)
+      if (!isQuantised(spec.weight))
         return chunks();
       auto direct = [&] {
         callMicro(k, spec, all.rows, directRows,

@@ -8,29 +8,30 @@ using namespace mlir;
 
 namespace chimera::cpu {
 
-/// One register of numbers, four inputs each.
-static void turnQuads(const MicroSpec &spec, WeightFormat to, Val quads, Val base, const Buffer &out, Val input,
-                      int64_t column) {
+/// One register of numbers, a group of inputs in each lane.
+static void turnLanes(const MicroSpec &spec, WeightFormat to, Val lanes, const QuantisedScale &scale, const Buffer &out,
+                      Val input, int64_t column) {
   if (to == WeightFormat::F32) {
-    for (int64_t i = 0; i < quantisedGroup; ++i)
-      out.storeVector((input + i) * spec.panel + column, quantisedWeight(quads, base, i));
+    for (int64_t i = 0; i < laneInputs(spec.weight); ++i)
+      out.storeVector((input + i) * spec.panel + column, quantisedWeight(spec.weight, lanes, scale, i));
     return;
   }
-  for (int64_t i = 0; i < quantisedGroup; i += 2)
-    out.storeVector((input + i) / 2 * spec.panel + column, quantisedPair(quads, base, i));
+  for (int64_t i = 0; i < laneInputs(spec.weight); i += 2)
+    out.storeVector((input + i) / 2 * spec.panel + column, quantisedPair(spec.weight, lanes, scale, i));
 }
 
 /// Blocks of scaleGroup inputs.
 static void turnBlocks(KernelBuilder &k, const MicroSpec &spec, WeightFormat to, const Buffer &panel, Val inputs,
                        const Buffer &out) {
   k.forEach(k.integer(0), (inputs + (scaleGroup - 1)) / scaleGroup, [&](Val block) {
-    Buffer bytes = panel.at(block * quantisedBlockBytes(spec.panel));
+    Buffer bytes = panel.at(block * quantisedBlockBytes(spec.weight, spec.panel));
     Buffer numbers = bytes.atByte(k.integer(spec.panel), Elem::I32);
     for (int64_t column = 0; column < spec.panel; column += spec.lanes) {
-      Val base = quantisedBase(bytes, k.integer(column), spec.lanes);
-      k.forEach(0, scaleGroup / quantisedGroup, [&](Val quad) {
-        Val quads = numbers.loadVector(quad * spec.panel + column, spec.lanes);
-        turnQuads(spec, to, quads, base, out, block * scaleGroup + quad * quantisedGroup, column);
+      QuantisedScale scale = quantisedScale(spec.weight, bytes, k.integer(column), spec.lanes);
+      int64_t group = laneInputs(spec.weight);
+      k.forEach(0, scaleGroup / group, [&](Val i) {
+        Val lanes = numbers.loadVector(i * spec.panel + column, spec.lanes);
+        turnLanes(spec, to, lanes, scale, out, block * scaleGroup + i * group, column);
       });
     }
   });
@@ -52,11 +53,10 @@ static void turnPairs(KernelBuilder &k, const MicroSpec &spec, const Buffer &pan
 func::FuncOp emitTurn(ModuleOp module, const MicroSpec &spec, WeightFormat to) {
   Type pointer = LLVM::LLVMPointerType::get(module.getContext()), i64 = IntegerType::get(module.getContext(), 64);
   bool toF32 = to == WeightFormat::F32;
-  std::string name = symbolOf({"cpu_linear_turn", spec.weight == WeightFormat::I8 ? "i8" : "bf16",
-                               toF32 ? "f32" : "bf16", std::to_string(spec.panel)});
+  std::string name = symbolOf({"cpu_linear_turn", nameOf(spec.weight), nameOf(to), std::to_string(spec.panel)});
   return emitInternal(module, name, {pointer, i64, pointer}, {}, [&](KernelBuilder &k) {
     Buffer panel(k, k.parameter(0).value, Elem::I8), out(k, k.parameter(2).value, toF32 ? Elem::F32 : Elem::I32);
-    if (spec.weight == WeightFormat::I8)
+    if (isQuantised(spec.weight))
       turnBlocks(k, spec, to, panel, k.parameter(1), out);
     else
       turnPairs(k, spec, panel, k.parameter(1), out);

@@ -8,9 +8,9 @@
 
 namespace chimera::cpu {
 
-/// The internal function (panel, K, out): turns the first K inputs of a panel of `spec` (I8 or BF16) into the format
-/// `to`, F32 in groups of 1 or BF16 (of I8 only) in groups of 2. The last group may go beyond K, to a multiple of 32
-/// (I8) or 2 inputs.
+/// The internal function (panel, K, out): turns the first K inputs of a panel of `spec` (quantised or BF16) into the
+/// format `to`, F32 in groups of 1 or BF16 (of quantised weights only) in groups of 2. The last group may go beyond K,
+/// to a multiple of 32 (quantised) or 2 inputs.
 mlir::func::FuncOp emitTurn(mlir::ModuleOp module, const MicroSpec &spec, WeightFormat to);
 
 /// The internal function (x bf16, offsets i64[rows], rows, K, out f32 [rows][stride], stride): the first K inputs of

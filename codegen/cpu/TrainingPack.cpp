@@ -62,9 +62,9 @@ static void emitPack(KernelBuilder &k, const Isa &isa, const PackSpec &spec) {
 }
 
 Kernel getOrEmit(ModuleOp kernels, const Isa &isa, const PackSpec &spec) {
-  std::string symbol = symbolOf({"cpu_pack", formatName(spec.layout.format),
-                                 std::to_string(spec.rows) + "x" + std::to_string(spec.columns),
-                                 spec.transposed ? "transposed" : "", "by" + std::to_string(spec.layout.panel)});
+  std::string symbol =
+      symbolOf({"cpu_pack", nameOf(spec.layout.format), std::to_string(spec.rows) + "x" + std::to_string(spec.columns),
+                spec.transposed ? "transposed" : "", "by" + std::to_string(spec.layout.panel)});
   emitKernel(kernels, symbol, [&](KernelBuilder &k) { emitPack(k, isa, spec); });
   int64_t blocks = panelsOf(spec) * ((inputsOf(spec) + blockInputs - 1) / blockInputs);
   return {symbol, Grid{/*tokens=*/0, /*seqs=*/0, /*outputs=*/0, /*constant=*/blocks}};

@@ -6,7 +6,7 @@
 #include "dialect/IR/AttributeKeys.h"
 #include "dialect/IR/Dialect.h"
 #include "dialect/IR/ModelAttr.h"
-#include "runtime/abi/Layout.h"
+#include "runtime/abi/WeightFormat.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -59,7 +59,7 @@ static std::string checkCacheType(Attribute attr) {
 }
 
 static std::string checkFormat(Attribute attr) {
-  return checkOneOf(attr, {"f32", "bf16", "i8"});
+  return checkOneOf(attr, abi::weightFormatNames);
 }
 
 static const AttributeKey parameterKeys[] = {{"name", checkText},

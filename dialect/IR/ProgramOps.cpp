@@ -4,7 +4,7 @@
 #include "dialect/IR/Checks.h"
 #include "dialect/IR/ModelAttr.h"
 #include "dialect/IR/Ops.h"
-#include "runtime/abi/Layout.h"
+#include "runtime/abi/WeightFormat.h"
 
 using namespace mlir;
 using namespace chimera;
@@ -177,8 +177,8 @@ LogicalResult PackOp::verify() {
   if (getInterleaved() && (getInputs().size() != 2 || getInputs()[0].getType() != getInputs()[1].getType())) {
     return emitOpError("interleaves two matrices of one type");
   }
-  if (!llvm::is_contained({"f32", "bf16", "i8"}, getFormat())) {
-    return emitOpError("format must be f32, bf16 or i8, got '") << getFormat() << "'";
+  if (!llvm::is_contained(abi::weightFormatNames, getFormat())) {
+    return emitOpError("format must be f32, bf16, i8 or i4, got '") << getFormat() << "'";
   }
   int64_t panel = static_cast<int64_t>(getPanel()), group = static_cast<int64_t>(getGroup());
   if (panel < 1 || panel > abi::mostPanel || group < 1 || group > abi::mostGroup) {
@@ -187,6 +187,9 @@ LogicalResult PackOp::verify() {
   }
   if (getFormat() == "i8" && abi::scaleGroup % group != 0) {
     return emitOpError("group must divide ") << abi::scaleGroup << " for i8, got " << group;
+  }
+  if (getFormat() == "i4" && group != abi::nibbleGroup) {
+    return emitOpError("group must be ") << abi::nibbleGroup << " for i4, got " << group;
   }
   if (getInputs().size() > static_cast<size_t>(abi::mostStacked)) {
     return emitOpError("stacks at most ") << abi::mostStacked << " matrices, got " << getInputs().size();

@@ -75,8 +75,8 @@ def PackOp : Chimera_Op<"pack", [Pure]> {
   let description = [{
     The rows of `inputs`, all [N_i, K], stacked and laid out in panels of `panel` rows: in a panel, k in groups of `group`, and for each group
     the panel's rows of `group` neighbours; padded with zeros to whole panels and groups. `interleaved`: two inputs of equal shape, panel 2p
-    is panel p of the first, 2p + 1 of the second. `format` is `f32`, `bf16`, or `i8`: a signed byte a weight and a power of two for each row and 32
-    neighbours of k (docs/model-binary.md). Weights are packed when they are loaded.
+    is panel p of the first, 2p + 1 of the second. `format` is `f32`, `bf16`, or, with a power of two for each row and 32
+    neighbours of k, `i8` (a signed byte per weight) or `i4` (four bits per weight, in groups of 8): see docs/model-binary.md. Weights are packed when they are loaded.
 
     Example:
     ```mlir

@@ -314,7 +314,7 @@ static void readTraining(const JsonReader &json, Variant &variant) {
 static PackedWeights readPacked(const JsonReader &json, const Manifest &manifest) {
   PackedWeights packed;
   packed.parameters = json.at("parameters").integers(0, int64_t(manifest.parameters.size()) - 1, abi::mostStacked);
-  packed.format = WeightFormat(json.at("format").oneOf({"f32", "bf16", "i8"}));
+  packed.format = WeightFormat(json.at("format").oneOf(abi::weightFormatNames));
   packed.panel = json.at("panel").integer(1, abi::mostPanel);
   packed.group = json.at("group").integer(1, abi::mostGroup);
   packed.interleaved = json.at("interleaved").boolean();
@@ -323,6 +323,8 @@ static PackedWeights readPacked(const JsonReader &json, const Manifest &manifest
     json.at("parameters").fail(packed.interleaved ? "must be two" : "must not be empty");
   if (packed.format == WeightFormat::I8 && scaleGroup % std::max<int64_t>(packed.group, 1) != 0)
     json.at("group").fail("must divide 32");
+  if (packed.format == WeightFormat::I4 && packed.group != abi::nibbleGroup)
+    json.at("group").fail("must be 8");
   return packed;
 }
 

@@ -4,16 +4,15 @@
 #ifndef CHIMERA_RUNTIME_CORE_PACKEDLAYOUT_H
 #define CHIMERA_RUNTIME_CORE_PACKEDLAYOUT_H
 
-#include "runtime/abi/Layout.h"
+#include "runtime/abi/WeightFormat.h"
 
 #include <cstdint>
 #include <vector>
 
 namespace chimera::runtime {
 
-enum class WeightFormat : uint8_t { F32, BF16, I8 };
-
 using abi::scaleGroup;
+using abi::WeightFormat;
 
 /// Parameters of equal inputs, stacked or interleaved, in panels of `panel` outputs.
 struct PackedWeights {

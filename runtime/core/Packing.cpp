@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/core/Packing.h"
 
-#include "runtime/core/Vectors.h"
+#include "runtime/core/Quantise.h"
 
 #include <algorithm>
 #include <cmath>
@@ -52,8 +52,7 @@ int64_t Packer::blockColumns(size_t rows) const {
 
 /// Columns that are put in order together: whole groups.
 int64_t Packer::unitColumns() const {
-  return packed.format == WeightFormat::I8 ? scaleGroup
-                                           : std::max<int64_t>(chunkInputs / packed.group, 1) * packed.group;
+  return abi::isQuantised(packed.format) ? scaleGroup : std::max<int64_t>(chunkInputs / packed.group, 1) * packed.group;
 }
 
 /// Reads columns begin .. begin + count - 1, those past the inputs left out.
@@ -119,7 +118,7 @@ static uint8_t *interleaveCells(const uint8_t *from, size_t rows, size_t rowByte
 
 /// Puts rows of `bytes` each, which begin `rowBytes` apart, into the order of a panel: cells of `cell` bytes.
 static uint8_t *interleave(const uint8_t *from, size_t rows, size_t rowBytes, size_t bytes, size_t cell, uint8_t *to) {
-  if (cell == 4) // As kernels have it: one f32, two bf16, four numbers of eight bits.
+  if (cell == 4) // As kernels have it: one f32, two bf16, four numbers of eight bits, eight of four.
     return interleaveCells<4>(from, rows, rowBytes, bytes, to);
   for (size_t at = 0; at < bytes; at += cell)
     for (size_t n = 0; n < rows; ++n, to += cell)
@@ -140,72 +139,23 @@ void Packer::packPlain(const std::vector<Row> &rows, const Block &block, io::DTy
   }
 }
 
-int groupExponent(float magnitude) {
-  if (magnitude == 0)
-    return -126;
-  // magnitude = fraction * 2^e with a fraction in [1/2, 1); 127 * 2^(e - 7) is the largest that fits into seven bits.
-  int e;
-  std::frexp(magnitude, &e);
-  e -= 7;
-  if (double(magnitude) > std::ldexp(127.0, e))
-    ++e;
-  return std::max(e, -126);
-}
-
-int8_t groupNumber(float weight, double inverse) {
-  // A double holds the quotient exactly. Adding and taking away 1.5 * 2^52 rounds it to an integer.
-  constexpr double shift = 0x1.8p52;
-  double quotient = std::min(std::max(double(weight) * inverse, -127.0), 127.0);
-  return int8_t(quotient + shift - shift);
-}
-
-/// The bits of the largest magnitude of a group, which are ordered as magnitudes are. Those of a NaN are above all.
-CHIMERA_VECTOR_INLINE static inline uint32_t largestMagnitude(const float *weights) {
-  uint32_t largest = 0;
-  for (int64_t k = 0; k < scaleGroup; ++k) {
-    uint32_t bits;
-    std::memcpy(&bits, weights + k, sizeof bits);
-    bits &= 0x7FFFFFFF;
-    largest = bits > largest ? bits : largest;
-  }
-  return largest;
-}
-
-/// Gives a group its exponent and numbers, unless one of the weights is not at most largestWeight.
-static bool quantise(const float *weights, int8_t &exponent, int8_t *numbers) {
-  bool fits = false;
-  onWidestVectors([&]() CHIMERA_VECTOR_INLINE {
-    uint32_t bits = largestMagnitude(weights);
-    float magnitude;
-    std::memcpy(&magnitude, &bits, sizeof bits);
-    fits = magnitude <= largestWeight;
-    if (!fits)
-      return;
-    int e = groupExponent(magnitude);
-    exponent = int8_t(e);
-    double inverse = std::ldexp(1.0, -e);
-    for (int64_t k = 0; k < scaleGroup; ++k)
-      numbers[k] = groupNumber(weights[k], inverse);
-  });
-  return fits;
-}
-
-std::optional<BadElement> Packer::packI8(const std::vector<Row> &rows, const Block &block, uint8_t *to) const {
-  size_t panel = rows.size();
-  std::vector<int8_t> numbers(panel * size_t(scaleGroup));
+std::optional<BadElement> Packer::packQuantised(const std::vector<Row> &rows, const Block &block, uint8_t *to) const {
+  size_t panel = rows.size(), numberBytes = size_t(abi::scaleGroupBytes(packed.format)) - 1;
+  size_t cell = size_t(packed.group * abi::bitsOf(packed.format) / 8);
+  std::vector<uint8_t> numbers(panel * numberBytes);
   for (int64_t begin = block.begin; begin < block.begin + block.count; begin += scaleGroup) {
     int8_t *exponents = reinterpret_cast<int8_t *>(to);
     for (size_t n = 0; n < panel; ++n) {
       float weights[scaleGroup];
       read(rows[n], at(block, rows[n], n, begin), begin, scaleGroup, io::DType::F32, weights);
-      if (quantise(weights, exponents[n], numbers.data() + n * size_t(scaleGroup)))
+      if (quantise(packed.format, weights, exponents[n], numbers.data() + n * numberBytes))
         continue;
-      const float *bad = std::find_if(weights, weights + scaleGroup,
-                                      [](float weight) { return !(std::fabs(weight) <= largestWeight); });
+      const float *bad = std::find_if(weights, weights + scaleGroup, [&](float weight) {
+        return !(std::fabs(weight) <= largestWeight(packed.format));
+      });
       return BadElement{rows[n].source, rows[n].row, begin + (bad - weights)};
     }
-    to = interleave(reinterpret_cast<const uint8_t *>(numbers.data()), panel, size_t(scaleGroup), size_t(scaleGroup),
-                    size_t(packed.group), to + panel);
+    to = interleave(numbers.data(), panel, numberBytes, numberBytes, cell, to + panel);
   }
   return std::nullopt;
 }
@@ -217,11 +167,10 @@ io::Result<std::optional<BadElement>> Packer::pack(int64_t panel, uint8_t *to, s
     io::Result<Block> block = load(rows, begin, std::min(step, sizes.padded - begin), scratch);
     if (!block)
       return block.error();
-    if (packed.format == WeightFormat::I8) {
-      if (std::optional<BadElement> bad = packI8(rows, *block, to))
+    if (abi::isQuantised(packed.format)) {
+      if (std::optional<BadElement> bad = packQuantised(rows, *block, to))
         return bad;
-      // With an exponent for each group.
-      to += block->count / scaleGroup * int64_t(rows.size()) * (scaleGroup + 1);
+      to += block->count / scaleGroup * int64_t(rows.size()) * abi::scaleGroupBytes(packed.format);
     } else if (packed.format == WeightFormat::BF16) {
       packPlain<uint16_t>(rows, *block, io::DType::BF16, to);
       to += block->count * columnBytes;

@@ -37,9 +37,9 @@ public:
 
   const PanelShape &shape() const { return sizes; }
 
-  /// Writes panel `panel` to `to`, all of its bytes; an I8 panel only up to its first element that is infinite, too
-  /// large or no number, which is returned. Fails when the tensor's file cannot be read. `scratch` is the caller's, for
-  /// many panels.
+  /// Writes panel `panel` to `to`, all of its bytes; a quantised panel only up to its first element that is infinite,
+  /// too large or no number, which is returned. Fails when the tensor's file cannot be read. `scratch` is the caller's,
+  /// for many panels.
   io::Result<std::optional<BadElement>> pack(int64_t panel, uint8_t *to, std::vector<uint8_t> &scratch) const;
 
 private:
@@ -64,23 +64,12 @@ private:
   void read(const Row &row, const uint8_t *from, int64_t begin, int64_t count, io::DType type, void *to) const;
   template <typename T>
   void packPlain(const std::vector<Row> &rows, const Block &block, io::DType type, uint8_t *to) const;
-  std::optional<BadElement> packI8(const std::vector<Row> &rows, const Block &block, uint8_t *to) const;
+  std::optional<BadElement> packQuantised(const std::vector<Row> &rows, const Block &block, uint8_t *to) const;
 
   const PackedWeights &packed;
   std::vector<MatrixSource> sources;
   PanelShape sizes;
 };
-
-/// The largest magnitude that eight bits can hold: 127 * 2^104. Kernels scale by adding to an exponent's bits, and this
-/// is as far as that goes.
-inline constexpr float largestWeight = 0x1.fcp+110f;
-
-/// The exponent of a group of weights: the smallest e in -126 .. 104 with magnitude <= 127 * 2^e, -126 for 0.
-/// `magnitude` is the largest of them, at most largestWeight.
-int groupExponent(float magnitude);
-
-/// weight * inverse, rounded to the nearest integer, ties to even, and kept in -127 .. 127. `inverse` is 2^-exponent.
-int8_t groupNumber(float weight, double inverse);
 
 } // namespace chimera::runtime
 

@@ -101,8 +101,9 @@ Failure WeightsFill::fillRows(const Piece &piece) const {
 Error WeightsFill::errorAt(const Piece &piece, const BadElement &bad) const {
   const Parameter &parameter = parameters[size_t(piece.packed->parameters[bad.source])];
   return Error(checkpoint.path() + ": tensor " + io::quote(parameter.source) + ": element " +
-               io::shapeText({bad.row, bad.column}) +
-               " is not a number of at most 127 * 2^104, which weights of eight bits must be");
+               io::shapeText({bad.row, bad.column}) + " is not a number of at most " +
+               (piece.packed->format == WeightFormat::I8 ? "127 * 2^104, which int8" : "7.5 * 2^104, which int4") +
+               " weights must be");
 }
 
 Failure WeightsFill::fillPanels(const Piece &piece, std::vector<uint8_t> &scratch) const {

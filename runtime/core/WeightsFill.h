@@ -36,7 +36,7 @@ public:
   void addPacked(const PackedWeights &packed, uint8_t *to);
 
   /// Does it all, on this many threads; 0: as many as the process may use CPUs. The error is that of the first piece
-  /// which has one: a file that cannot be read, or a weight that I8 cannot hold, by tensor and element.
+  /// which has one: a file that cannot be read, or a weight that its format cannot hold, by tensor and element.
   Failure run(int64_t threads = 0);
 
   /// After run(): a digest of `prefix` and of all that was filled in, in the order of the additions. It depends on

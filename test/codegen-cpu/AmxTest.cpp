@@ -89,7 +89,7 @@ LinearCase caseOf(const LinearSpec &spec, int64_t rows, uint64_t seed) {
 // several blocks. Outputs: broken panels, more of them than a block takes at once.
 TEST(CpuAmx, SumsAreThoseOfTheTileUnit) {
   constexpr std::pair<int64_t, int64_t> shapes[] = {{5, 24}, {64, 65}, {95, 170}, {1059, 33}};
-  for (WeightFormat weight : {WeightFormat::BF16, WeightFormat::I8})
+  for (WeightFormat weight : {WeightFormat::BF16, WeightFormat::I8, WeightFormat::I4})
     for (auto [inputs, outputs] : shapes)
       for (int64_t rows : {1, 16, 17, 33, 70, 131}) {
         LinearCase problem = caseOf(makeSpec(weight, inputs, outputs), rows, rows);
@@ -106,7 +106,7 @@ TEST(CpuAmx, NoRowsWriteNothing) {
 }
 
 TEST(CpuAmx, ANaNRowLeavesTheOtherRowsAsTheyWere) {
-  for (WeightFormat weight : {WeightFormat::BF16, WeightFormat::I8}) {
+  for (WeightFormat weight : {WeightFormat::BF16, WeightFormat::I8, WeightFormat::I4}) {
     LinearCase problem = caseOf(makeSpec(weight, 95, 170), 20, 3);
     std::vector<float> clean = runEmulated(problem);
     std::fill_n(problem.x.begin() + 95, 95, std::numeric_limits<float>::quiet_NaN());

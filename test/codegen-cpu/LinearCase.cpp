@@ -24,12 +24,12 @@ static std::vector<float> randomNumbers(Scalar type, size_t count, uint64_t seed
 
 Matrix randomMatrix(WeightFormat format, int64_t outputs, int64_t inputs, uint64_t seed) {
   Matrix m{outputs, inputs, {}, {}, {}};
-  if (format != WeightFormat::I8) {
+  if (!isQuantised(format)) {
     m.values = randomNumbers(format == WeightFormat::BF16 ? Scalar::BF16 : Scalar::F32, outputs * inputs, seed);
     return m;
   }
   for (float value : randomVector<float>(outputs * inputs, seed))
-    m.numbers.push_back(static_cast<int8_t>(std::lround(value * 127)));
+    m.numbers.push_back(static_cast<int8_t>(std::lround(value * float(mostNumber(format)))));
   int64_t blocks = (inputs + scaleGroup - 1) / scaleGroup;
   for (float value : randomVector<float>(outputs * blocks, seed + 1))
     m.exponents.push_back(static_cast<int8_t>(std::lround(value * 4) - 8));
@@ -50,11 +50,19 @@ static void packElement(const PackedLayout &layout, const Matrix &m, int64_t row
     uint16_t bits = ref::test::toBF16(value);
     std::memcpy(to + place * 2, &bits, 2);
   } else {
+    bool isI8 = layout.format == WeightFormat::I8;
     int64_t block = k / scaleGroup, within = k % scaleGroup;
-    to += block * (1 + scaleGroup) * layout.panel;
+    to += block * (isI8 ? 33 : 17) * layout.panel;
     to[n] = static_cast<uint8_t>(m.exponents[row * ((m.inputs + scaleGroup - 1) / scaleGroup) + block]);
     place = (within / layout.group * layout.panel + n) * layout.group + within % layout.group;
-    to[layout.panel + place] = static_cast<uint8_t>(m.numbers[row * m.inputs + k]);
+    auto number = static_cast<uint8_t>(m.numbers[row * m.inputs + k]);
+    if (isI8) {
+      to[layout.panel + place] = number;
+      return;
+    }
+    // Of eight inputs the even ones come first, then the odd ones, two to a byte.
+    int64_t lane = within % 8, nibble = lane % 2 * 4 + lane / 2;
+    to[layout.panel + place / 8 * 4 + nibble / 2] |= static_cast<uint8_t>((number & 15) << (nibble % 2 * 4));
   }
 }
 
@@ -64,10 +72,10 @@ static int64_t roundUp(int64_t value, int64_t unit) {
 
 std::vector<uint8_t> packed(const PackedLayout &layout, const std::vector<Matrix> &matrices) {
   const Matrix &first = matrices[0];
-  int64_t bytes = layout.format == WeightFormat::F32 ? roundUp(first.inputs, layout.group) * layout.panel * 4
-                  : layout.format == WeightFormat::BF16
-                      ? roundUp(first.inputs, layout.group) * layout.panel * 2
-                      : roundUp(first.inputs, scaleGroup) / scaleGroup * (1 + scaleGroup) * layout.panel;
+  int64_t bytes = layout.format == WeightFormat::F32    ? roundUp(first.inputs, layout.group) * layout.panel * 4
+                  : layout.format == WeightFormat::BF16 ? roundUp(first.inputs, layout.group) * layout.panel * 2
+                                                        : roundUp(first.inputs, scaleGroup) / scaleGroup *
+                                                              abi::scaleGroupBytes(layout.format) * layout.panel;
   int64_t panels = roundUp(first.outputs, layout.panel) / layout.panel, count = static_cast<int64_t>(matrices.size());
   std::vector<uint8_t> all(panels * count * bytes);
   for (int64_t which = 0; which < count; ++which)

@@ -13,11 +13,11 @@ namespace chimera::cpu::test {
 struct Matrix {
   int64_t outputs = 0, inputs = 0;
   std::vector<float> values;
-  // WeightFormat::I8 only: values[n][k] = numbers[n][k] * 2^exponents[n][k / 32].
+  // Quantised formats only: values[n][k] = numbers[n][k] * 2^exponents[n][k / 32].
   std::vector<int8_t> numbers, exponents;
 };
 
-/// Random numbers in [-1, 1); I8: random bytes with exponents in [-12, -4].
+/// Random numbers in [-1, 1); quantised: random numbers of the format with exponents in [-12, -4].
 Matrix randomMatrix(WeightFormat format, int64_t outputs, int64_t inputs, uint64_t seed);
 
 /// The matrix, or two interleaved, as `layout` says.

@@ -13,15 +13,14 @@ struct Formats {
   Scalar in;
   WeightFormat weight;
 };
-constexpr Formats allFormats[] = {{Scalar::F32, WeightFormat::F32},
-                                  {Scalar::BF16, WeightFormat::BF16},
-                                  {Scalar::F32, WeightFormat::I8},
-                                  {Scalar::BF16, WeightFormat::I8}};
+constexpr Formats allFormats[] = {{Scalar::F32, WeightFormat::F32}, {Scalar::BF16, WeightFormat::BF16},
+                                  {Scalar::F32, WeightFormat::I8},  {Scalar::BF16, WeightFormat::I8},
+                                  {Scalar::F32, WeightFormat::I4},  {Scalar::BF16, WeightFormat::I4}};
+constexpr Formats quantisedFormats[] = {allFormats[2], allFormats[3], allFormats[4], allFormats[5]};
 
 std::string nameOf(const Isa &isa, const LinearSpec &spec) {
-  return isa.name + " " + (spec.in == Scalar::F32 ? "f32" : "bf16") + " format " +
-         std::to_string(static_cast<int>(spec.weight)) + " " + std::to_string(spec.inputs) + "x" +
-         std::to_string(spec.outputs);
+  return isa.name + " " + (spec.in == Scalar::F32 ? "f32" : "bf16") + " weights " + abi::nameOf(spec.weight) + " " +
+         std::to_string(spec.inputs) + "x" + std::to_string(spec.outputs);
 }
 
 /// Whether the sums are chains of fma over ascending k, those of the ref kernel.
@@ -73,8 +72,8 @@ LinearCase firstRows(const LinearCase &problem, int64_t rows) {
 
 } // namespace
 
-// The widths cover less than a vector, broken vectors and panels, odd inputs, broken groups of 4 and 32, and more than
-// what is unpacked at once; the rows none, one, broken and whole register tiles, several blocks.
+// The widths cover less than a vector, broken vectors and panels, odd inputs, broken groups of 4, 8 and 32, and more
+// than what is unpacked at once; the rows none, one, broken and whole register tiles, several blocks.
 TEST(CpuLinear, SumsAreThoseOfTheRefKernel) {
   constexpr std::pair<int64_t, int64_t> shapes[] = {{1, 7}, {95, 24}, {322, 130}};
   for (const Isa &isa : hostIsas())
@@ -121,15 +120,15 @@ TEST(CpuLinear, ARowHasTheSameBitsInEveryBatch) {
     }
 }
 
-TEST(CpuLinear, NumbersOfEightBitsGiveTheBitsOfTheWeightsTheyStandFor) {
+TEST(CpuLinear, QuantisedNumbersGiveTheBitsOfTheWeightsTheyStandFor) {
   for (const Isa &isa : hostIsas())
-    for (Scalar in : {Scalar::F32, Scalar::BF16}) {
-      LinearSpec spec = makeSpec({in, WeightFormat::I8}, 303, 70);
+    for (Formats formats : quantisedFormats) {
+      LinearSpec spec = makeSpec(formats, 303, 70);
       for (int64_t rows : {1, 4, 5, 30}) {
         Batch batch = oneSequence(rows);
         LinearCase problem = randomCase(spec, batch, allRows(batch), rows);
         LinearCase plain = problem;
-        plain.spec.weight = in == Scalar::F32 ? WeightFormat::F32 : WeightFormat::BF16;
+        plain.spec.weight = formats.in == Scalar::F32 ? WeightFormat::F32 : WeightFormat::BF16;
         expectSameBits(run(isa, problem), run(isa, plain), nameOf(isa, spec));
       }
     }
@@ -138,9 +137,10 @@ TEST(CpuLinear, NumbersOfEightBitsGiveTheBitsOfTheWeightsTheyStandFor) {
 TEST(CpuLinear, EveryNumberAndExponentIsExact) {
   // One input is 1: the sums are the weights themselves. Exponents from the least normal number to great ones.
   for (const Isa &isa : hostIsas())
-    for (Scalar in : {Scalar::F32, Scalar::BF16})
+    for (Formats formats : quantisedFormats)
       for (int64_t rows : {1, 8}) {
-        LinearSpec spec = makeSpec({in, WeightFormat::I8}, 5, 255);
+        LinearSpec spec = makeSpec(formats, 5, 255);
+        int64_t most = mostNumber(spec.weight), count = 2 * most + 1;
         Batch batch = oneSequence(rows);
         LinearCase problem = randomCase(spec, batch, allRows(batch), 1);
         for (int64_t i = 0; i < rows * 5; ++i)
@@ -150,8 +150,9 @@ TEST(CpuLinear, EveryNumberAndExponentIsExact) {
         for (int64_t n = 0; n < 255; ++n) {
           m.exponents[n] = exponents[n % 8];
           for (int64_t k = 0; k < 5; ++k) {
-            m.numbers[n * 5 + k] = static_cast<int8_t>(n - 127);
-            m.values[n * 5 + k] = std::ldexp(static_cast<float>(n - 127), m.exponents[n]);
+            int64_t number = n % count - most;
+            m.numbers[n * 5 + k] = static_cast<int8_t>(number);
+            m.values[n * 5 + k] = std::ldexp(static_cast<float>(number), m.exponents[n]);
           }
         }
         std::vector<float> y = run(isa, problem);

@@ -52,8 +52,8 @@ module attributes {chimera.caches = [{layer = 1024 : i64, mode = "route", name =
 
 // -----
 
-// expected-error @+1 {{chimera.packed[0]: 'format' must be one of f32, bf16, i8, got "i4"}}
-module attributes {chimera.packed = [{parameters = array<i64: 0>, format = "i4", panel = 8 : i64, group = 1 : i64, bytes = 8 : i64}]} {}
+// expected-error @+1 {{chimera.packed[0]: 'format' must be one of f32, bf16, i8, i4, got "i2"}}
+module attributes {chimera.packed = [{parameters = array<i64: 0>, format = "i2", panel = 8 : i64, group = 1 : i64, bytes = 8 : i64}]} {}
 
 // -----
 

@@ -144,7 +144,7 @@ func.func @pack(%w: tensor<4x8xf32>, %u: tensor<4x6xf32>) {
 // -----
 
 func.func @pack_format(%w: tensor<4x8xf32>) {
-  // expected-error @+1 {{format must be f32, bf16 or i8, got 'f16'}}
+  // expected-error @+1 {{format must be f32, bf16, i8 or i4, got 'f16'}}
   %p = chimera.pack %w {format = "f16", panel = 48 : i64, group = 1 : i64} : tensor<4x8xf32>
   return
 }

@@ -371,6 +371,14 @@ chimera.program @step_name arena 64 limits 1, 1 results {} {
 
 // -----
 
+func.func @group_of_i4(%w: tensor<8x8xf32>) {
+  // expected-error @+1 {{'chimera.pack' op group must be 8 for i4, got 4}}
+  %p = chimera.pack %w {format = "i4", panel = 8 : i64, group = 4 : i64} : tensor<8x8xf32>
+  return
+}
+
+// -----
+
 func.func @group_of_i8(%w: tensor<8x8xf32>) {
   // expected-error @+1 {{'chimera.pack' op group must divide 32 for i8, got 3}}
   %p = chimera.pack %w {format = "i8", panel = 8 : i64, group = 3 : i64} : tensor<8x8xf32>

@@ -38,7 +38,8 @@ TEST_P(BinaryTest, SameInputGivesTheSameBytes) {
 INSTANTIATE_TEST_SUITE_P(All, BinaryTest,
                          testing::Values(refBuild(Precision::F64), refBuild(Precision::F32), refBuild(Precision::BF16),
                                          cpuBuild("avx2", Precision::F32), cpuBuild("avx512", Precision::BF16),
-                                         cpuBuild("avx512-bf16", Precision::BF16, true),
+                                         cpuBuild("avx512-bf16", Precision::BF16, "int8"),
+                                         cpuBuild("avx512-bf16", Precision::BF16, "int4"),
                                          cpuBuild("avx2,avx512,avx512-bf16,amx-bf16", Precision::BF16)),
                          [](const auto &info) { return buildName(info.param); });
 

@@ -11,15 +11,15 @@
 namespace chimera::test {
 
 Build refBuild(Precision precision) {
-  return {precision, "ref", "", false, false};
+  return {precision, "ref", "", "same", false};
 }
 
-Build cpuBuild(const std::string &isas, Precision precision, bool int8Weights) {
-  return {precision, "cpu", isas, int8Weights, false};
+Build cpuBuild(const std::string &isas, Precision precision, const std::string &weights) {
+  return {precision, "cpu", isas, weights, false};
 }
 
 Build simBuild(Precision precision) {
-  return {precision, "sim", "", false, false};
+  return {precision, "sim", "", "same", false};
 }
 
 Build trainingBuild(Build build) {
@@ -34,7 +34,7 @@ std::string buildName(const Build &build) {
   for (char c : build.isas)
     if (c != '-')
       name += c == ',' ? '_' : c;
-  return name + "_" + precisionName(build.precision) + (build.int8Weights ? "_int8" : "") +
+  return name + "_" + precisionName(build.precision) + (build.weights == "same" ? "" : "_" + build.weights) +
          (build.training ? "_train" : "");
 }
 
@@ -47,8 +47,8 @@ std::vector<std::string> compilerOptions(const Build &build) {
                                       std::string("--dtype=") + precisionName(build.precision)};
   if (!build.isas.empty())
     options.push_back("--mcpu=" + build.isas);
-  if (build.int8Weights)
-    options.push_back("--weights=int8");
+  if (build.weights != "same")
+    options.push_back("--weights=" + build.weights);
   if (build.training)
     options.push_back("--phases=train");
   return options;
@@ -126,19 +126,23 @@ static bool isTied(const ModelCase &modelCase) {
   return std::get<Config>(parseConfig(modelCase.configText, modelCase.name)).tieWordEmbeddings;
 }
 
-std::vector<ModelBuild> int8ModelBuilds() {
+std::vector<ModelBuild> quantisedModelBuilds() {
+  // Two models after each other take f32 and bf16 with the same weights.
+  constexpr std::pair<Precision, const char *> turns[] = {
+      {Precision::BF16, "int8"}, {Precision::F32, "int8"}, {Precision::BF16, "int4"}, {Precision::F32, "int4"}};
   std::vector<ModelBuild> builds;
-  Precision turn = Precision::F32;
+  size_t models = 0;
   std::vector<ModelBuild> plain = cpuModelBuilds();
   for (size_t i = 0; i < plain.size(); ++i) {
     bool isFirst = i == 0 || plain[i].model != plain[i - 1].model;
     const ModelCase &modelCase = modelCases()[plain[i].model];
     if (isTied(modelCase))
       continue;
-    if (isFirst)
-      turn = turn == Precision::F32 ? Precision::BF16 : Precision::F32;
-    if (longMode() || plain[i].build.precision == turn)
-      builds.push_back({plain[i].model, cpuBuild(plain[i].build.isas, plain[i].build.precision, true)});
+    models += isFirst;
+    const auto &turn = turns[(models - 1) % std::size(turns)];
+    for (const char *weights : {"int8", "int4"})
+      if (longMode() || turn == std::pair(plain[i].build.precision, weights))
+        builds.push_back({plain[i].model, cpuBuild(plain[i].build.isas, plain[i].build.precision, weights)});
   }
   return builds;
 }

@@ -17,7 +17,8 @@ struct Build {
   std::string target = "ref";
   /// The cpu target's --mcpu: one ISA, or several with commas between them.
   std::string isas;
-  bool int8Weights = false;
+  /// The cpu target's --weights: same, int8 or int4.
+  std::string weights = "same";
   /// Training programs in the place of inference.
   bool training = false;
 };
@@ -25,7 +26,7 @@ struct Build {
 /// A build of the ref target.
 Build refBuild(Precision precision);
 /// A build of the cpu target.
-Build cpuBuild(const std::string &isas, Precision precision, bool int8Weights = false);
+Build cpuBuild(const std::string &isas, Precision precision, const std::string &weights = "same");
 
 /// A build of the sim target: GPU kernels as code for this CPU.
 Build simBuild(Precision precision);
@@ -64,9 +65,9 @@ std::vector<ModelBuild> cpuModelBuilds();
 /// Every eighth model as f64, f32 or bf16 of the sim target in turn; in long mode every model as each.
 std::vector<ModelBuild> simModelBuilds();
 
-/// Every model whose embeddings are not tied with int8 weights, as f32 or bf16 in turn, for the ISAs that
-/// cpuModelBuilds() has for it; in long mode as both.
-std::vector<ModelBuild> int8ModelBuilds();
+/// Every model whose embeddings are not tied with int8 or int4 weights in turn, as f32 or bf16 in turn, for the ISAs
+/// that cpuModelBuilds() has for it; in long mode with both, as both.
+std::vector<ModelBuild> quantisedModelBuilds();
 
 } // namespace chimera::test
 

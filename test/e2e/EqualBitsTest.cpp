@@ -79,6 +79,6 @@ std::string testName(const testing::TestParamInfo<ModelBuild> &info) {
 
 INSTANTIATE_TEST_SUITE_P(Ref, EqualBitsTest, testing::ValuesIn(refModelBuilds()), testName);
 INSTANTIATE_TEST_SUITE_P(Cpu, EqualBitsTest, testing::ValuesIn(cpuModelBuilds()), testName);
-INSTANTIATE_TEST_SUITE_P(Int8, EqualBitsTest, testing::ValuesIn(int8ModelBuilds()), testName);
+INSTANTIATE_TEST_SUITE_P(Quantised, EqualBitsTest, testing::ValuesIn(quantisedModelBuilds()), testName);
 
 } // namespace

@@ -2,9 +2,12 @@
 // Fused ops become launches of cpu kernels, other ops launches of ref kernels; weights are packed.
 // RUN: chimera-opt %s --chimera-lower-to-cpu=isa=avx512 | FileCheck %s
 // RUN: chimera-opt %s --chimera-lower-to-cpu="isa=avx2 weights=int8" | FileCheck %s --check-prefix=INT8
+// RUN: chimera-opt %s --chimera-lower-to-cpu="isa=avx2 weights=int4" | FileCheck %s --check-prefix=INT4
+// RUN: not chimera-opt %s --chimera-lower-to-cpu="isa=avx2 weights=int2" 2>&1 | FileCheck %s --check-prefix=WEIGHTS
 // RUN: not chimera-opt %s --chimera-lower-to-cpu=isa=avx1024 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
 // UNKNOWN: error: unknown ISA 'avx1024'
+// WEIGHTS: error: weights must be 'same', 'int8' or 'int4', got 'int2'
 
 // CHECK: chimera.cache_block = 64 : i64
 // CHECK-LABEL: func.func @prefill
@@ -26,6 +29,7 @@
 // CHECK: module @kernels
 
 // INT8: chimera.pack %{{.*}}, %{{.*}} {format = "i8"
+// INT4: chimera.pack %{{.*}}, %{{.*}} {format = "i4", group = 8 : i64
 func.func @prefill(%tokens: tensor<?xi32> {chimera.step = "tokens"}, %rows: !chimera.rows {chimera.step = "rows"},
                    %outputs: !chimera.rows {chimera.step = "outputs"}, %forced: tensor<?x1xi8> {chimera.step = "forced"})
     -> tensor<?x8xf32> attributes {chimera.limits = array<i64: 16, 4>} {

@@ -2,6 +2,7 @@
 //
 // Packed weights against the formula of their layout, element by element.
 #include "runtime/core/Packing.h"
+#include "runtime/core/Quantise.h"
 #include "runtime/core/WeightsFill.h"
 #include "runtime/device/FloatingPoint.h"
 #include "runtime/io/Safetensors.h"
@@ -70,7 +71,8 @@ struct Expectation {
   Layout layout;
   std::vector<const Matrix *> matrices;
 
-  int64_t padded() const { return roundUp(inputs, layout.format == std::string("i8") ? 32 : layout.group); }
+  bool quantised() const { return layout.format[0] == 'i'; }
+  int64_t padded() const { return roundUp(inputs, quantised() ? 32 : layout.group); }
   int64_t panels() const {
     if (layout.interleaved)
       return 2 * (roundUp(matrices[0]->rows, layout.panel) / layout.panel);
@@ -83,7 +85,8 @@ struct Expectation {
     int64_t elements = panels() * layout.panel * padded();
     return layout.format == std::string("f32")    ? elements * 4
            : layout.format == std::string("bf16") ? elements * 2
-                                                  : elements + elements / 32;
+           : layout.format == std::string("i8")   ? elements + elements / 32
+                                                  : elements / 2 + elements / 32;
   }
   /// The weight at column n of a panel, input k; 0 in the padding.
   double weight(int64_t panel, int64_t n, int64_t k) const {
@@ -152,6 +155,62 @@ protected:
                                                              : std::vector<const Matrix *>{&a, &b, &c}};
 };
 
+/// What a quantised panel holds for a weight, and the 32 weights of its group.
+struct Group {
+  int exponent, number;
+  std::vector<double> weights;
+};
+
+Group groupAt(const Expectation &expectation, const uint8_t *data, int64_t panel, int64_t n, int64_t k) {
+  Layout layout = expectation.layout;
+  bool isI8 = layout.format == std::string("i8");
+  int64_t within = k % 32, lane = within % layout.group, place = within / layout.group * layout.panel + n;
+  const uint8_t *block = data + (panel * (expectation.padded() / 32) + k / 32) * layout.panel * (isI8 ? 33 : 17);
+  Group group{int8_t(block[n]), 0, {}};
+  if (isI8) {
+    group.number = int8_t(block[layout.panel + place * layout.group + lane]);
+  } else {
+    // Even inputs in the lower half of 32 bits, odd ones in the upper.
+    uint32_t word;
+    std::memcpy(&word, block + layout.panel + place * 4, sizeof word);
+    unsigned bits = (word >> (lane % 2 * 16 + lane / 2 * 4)) & 15;
+    group.number = int(bits) - (bits >= 8 ? 16 : 0);
+  }
+  for (int64_t i = k / 32 * 32; i < k / 32 * 32 + 32; ++i)
+    group.weights.push_back(double(float(expectation.weight(panel, n, i))));
+  return group;
+}
+
+/// The smallest exponent from -126 on of which `most` units hold all the weights.
+int smallestExponent(const std::vector<double> &weights, double most) {
+  double largest = 0;
+  for (double weight : weights)
+    largest = std::max(largest, std::fabs(weight));
+  int exponent = -126;
+  while (largest > std::ldexp(most, exponent))
+    ++exponent;
+  return exponent;
+}
+
+int exponentOfI8(const std::vector<double> &weights) {
+  return smallestExponent(weights, 127);
+}
+
+/// That, or the one below where the sum of squared errors is smaller, each rounded to 1024ths of its unit.
+int exponentOfI4(const std::vector<double> &weights) {
+  int exponent = smallestExponent(weights, 7.5);
+  auto squares = [&](int e) {
+    double sum = 0;
+    for (double weight : weights) {
+      double units = std::ldexp(weight, -e);
+      double error = units - std::clamp(std::nearbyint(units), -7.0, 7.0);
+      sum += std::pow(std::ldexp(std::nearbyint(error * 1024), e - exponent), 2);
+    }
+    return sum;
+  };
+  return exponent > -126 && squares(exponent - 1) < squares(exponent) ? exponent - 1 : exponent;
+}
+
 TEST_P(Packing, EveryElementLiesWhereTheLayoutSays) {
   Layout layout = GetParam();
   std::string format = layout.format;
@@ -163,20 +222,12 @@ TEST_P(Packing, EveryElementLiesWhereTheLayoutSays) {
     for (int64_t n = 0; n < layout.panel; ++n)
       for (int64_t k = 0; k < padded; ++k) {
         double weight = expectation.weight(panel, n, k);
-        if (format == "i8") {
-          const uint8_t *block = data + (panel * (padded / 32) + k / 32) * layout.panel * 33;
-          int8_t exponent = int8_t(block[n]);
-          int8_t number = int8_t(
-              block[layout.panel + (k % 32 / layout.group * layout.panel + n) * layout.group + k % layout.group]);
-          double largest = 0;
-          for (int64_t i = k / 32 * 32; i < k / 32 * 32 + 32; ++i)
-            largest = std::max(largest, std::fabs(double(float(expectation.weight(panel, n, i)))));
-          if (largest == 0)
-            ASSERT_EQ(exponent, -126);
-          else
-            ASSERT_TRUE(largest <= 127 * std::ldexp(1.0, exponent) && largest > 127 * std::ldexp(1.0, exponent - 1));
-          ASSERT_EQ(double(number), std::nearbyint(double(float(weight)) * std::ldexp(1.0, -exponent)))
-              << panel << " " << n << " " << k;
+        if (expectation.quantised()) {
+          Group group = groupAt(expectation, data, panel, n, k);
+          ASSERT_EQ(group.exponent, format == "i8" ? exponentOfI8(group.weights) : exponentOfI4(group.weights));
+          double most = format == "i8" ? 127 : 7;
+          double nearest = std::nearbyint(std::ldexp(double(float(weight)), -group.exponent));
+          ASSERT_EQ(double(group.number), std::clamp(nearest, -most, most)) << panel << " " << n << " " << k;
           continue;
         }
         int64_t at =
@@ -223,7 +274,8 @@ INSTANTIATE_TEST_SUITE_P(Layouts, Packing,
                          testing::Values(Layout{"f32", 16, 1, false}, Layout{"f32", 8, 4, true},
                                          Layout{"bf16", 16, 2, false}, Layout{"bf16", 32, 2, true},
                                          Layout{"bf16", 7, 3, false}, Layout{"i8", 16, 1, false},
-                                         Layout{"i8", 16, 2, true}, Layout{"i8", 48, 32, false}));
+                                         Layout{"i8", 16, 2, true}, Layout{"i8", 48, 32, false},
+                                         Layout{"i4", 16, 8, false}, Layout{"i4", 48, 8, true}));
 
 TEST(PackingRows, PermutedRowsAndMissingOptionalOnesAreFollowed) {
   Matrix a = randomMatrix("a", 3, 4), b = randomMatrix("b", 2, 5);
@@ -264,7 +316,8 @@ TEST(PackingThreads, TheirNumberChangesNothing) {
   ASSERT_TRUE(bool(io::writeSafetensors(folder.path() + "/model.safetensors", {a.view(io::DType::F32)})));
   io::Result<io::Checkpoint> checkpoint = io::Checkpoint::open(folder.path());
   ASSERT_TRUE(bool(checkpoint));
-  for (Layout layout : {Layout{"f32", 16, 1, false}, Layout{"bf16", 32, 2, false}, Layout{"i8", 16, 4, false}}) {
+  for (Layout layout : {Layout{"f32", 16, 1, false}, Layout{"bf16", 32, 2, false}, Layout{"i8", 16, 4, false},
+                        Layout{"i4", 16, 8, false}}) {
     Expectation expectation{layout, {&a}};
     std::shared_ptr<const Model> model = modelWith(expectation, "bf16");
     std::vector<uint8_t> first;
@@ -286,22 +339,26 @@ TEST(PackingThreads, TheirNumberChangesNothing) {
   }
 }
 
-TEST(PackingI8, AWeightThatIsNotFiniteIsNamed) {
-  for (double bad : {std::numeric_limits<double>::infinity(), std::nan(""), 1e300, 3e33}) {
+TEST(PackingQuantised, AWeightThatIsNotFiniteIsNamed) {
+  constexpr Layout i8 = {"i8", 16, 4, false}, i4 = {"i4", 16, 8, false};
+  for (auto [layout, bad] :
+       {std::pair(i8, std::numeric_limits<double>::infinity()), std::pair(i8, std::nan("")), std::pair(i8, 1e300),
+        std::pair(i8, 3e33), std::pair(i4, std::nan("")), std::pair(i4, 1.53e32)}) {
     Matrix a = randomMatrix("a", 40, 7);
     a.values[size_t(33 * inputs + 69)] = bad; // 1e300 is infinite in f32.
     a.values[size_t(39 * inputs + 69)] = bad;
-    Expectation expectation{{"i8", 16, 4, false}, {&a}};
+    Expectation expectation{layout, {&a}};
     auto weights = loadWith(modelWith(expectation, "bf16"), {&a}, io::DType::F64);
-    ASSERT_FALSE(bool(weights));
+    ASSERT_FALSE(bool(weights)) << layout.format << " " << bad;
     std::string message = weights.error().message;
-    EXPECT_EQ(
-        message.substr(message.find("tensor")),
-        "tensor 'a': element [33, 69] is not a number of at most 127 * 2^104, which weights of eight bits must be");
+    EXPECT_EQ(message.substr(message.find("tensor")),
+              std::string("tensor 'a': element [33, 69] is not a number of at most ") +
+                  (layout.format == i8.format ? "127 * 2^104, which int8" : "7.5 * 2^104, which int4") +
+                  " weights must be");
   }
 }
 
-TEST(PackingI8, AWeightOfAPartIsNamedByItsPlaceInTheTensor) {
+TEST(PackingQuantised, AWeightOfAPartIsNamedByItsPlaceInTheTensor) {
   Matrix a = randomMatrix("a", 40, 7);
   std::map<std::string, int64_t> begins;
   Matrix all = stacked({&a}, begins);
@@ -316,23 +373,67 @@ TEST(PackingI8, AWeightOfAPartIsNamedByItsPlaceInTheTensor) {
       << weights.error().message;
 }
 
-TEST(PackingI8, ExponentsAreTheSmallestThatHoldTheMagnitude) {
-  EXPECT_EQ(groupExponent(0.0f), -126);
-  EXPECT_EQ(groupExponent(127.0f), 0);
-  EXPECT_EQ(groupExponent(std::nextafter(127.0f, 128.0f)), 1);
-  EXPECT_EQ(groupExponent(63.5f), -1);
-  EXPECT_EQ(groupExponent(1.0f), -6);
-  EXPECT_EQ(groupExponent(std::numeric_limits<float>::denorm_min()), -126);
-  EXPECT_EQ(groupExponent(largestWeight), 104);
+/// A group whose first weights are those given and whose others are 0, quantised.
+struct Quantised {
+  int8_t exponent = 0;
+  std::vector<int> numbers;
+};
+Quantised quantised(abi::WeightFormat format, std::vector<float> weights) {
+  weights.resize(32);
+  size_t given = 4;
+  std::vector<uint8_t> bytes(32);
+  Quantised group;
+  EXPECT_TRUE(quantise(format, weights.data(), group.exponent, bytes.data()));
+  for (size_t k = 0; k < given; ++k) {
+    if (format == abi::WeightFormat::I8)
+      group.numbers.push_back(int8_t(bytes[k]));
+    else // Nibbles 0, 4, 1, 5 of the first word.
+      group.numbers.push_back(int8_t(bytes[k % 2 * 2] << (k < 2 ? 4 : 0)) >> 4);
+  }
+  return group;
 }
 
-TEST(PackingI8, NumbersAreRoundedToNearestEvenAndKeptInRange) {
-  EXPECT_EQ(groupNumber(0.5f, 1.0), 0);
-  EXPECT_EQ(groupNumber(1.5f, 1.0), 2);
-  EXPECT_EQ(groupNumber(-2.5f, 1.0), -2);
-  EXPECT_EQ(groupNumber(-126.6f, 1.0), -127);
-  EXPECT_EQ(groupNumber(largestWeight, std::ldexp(1.0, -104)), 127);
-  EXPECT_EQ(groupNumber(-largestWeight, std::ldexp(1.0, -104)), -127);
+TEST(QuantiseI8, ExponentsAreTheSmallestThatHoldTheMagnitude) {
+  auto exponent = [](float weight) { return int(quantised(abi::WeightFormat::I8, {weight}).exponent); };
+  EXPECT_EQ(exponent(0.0f), -126);
+  EXPECT_EQ(exponent(127.0f), 0);
+  EXPECT_EQ(exponent(std::nextafter(127.0f, 128.0f)), 1);
+  EXPECT_EQ(exponent(63.5f), -1);
+  EXPECT_EQ(exponent(1.0f), -6);
+  EXPECT_EQ(exponent(std::numeric_limits<float>::denorm_min()), -126);
+  EXPECT_EQ(exponent(largestWeight(abi::WeightFormat::I8)), 104);
+}
+
+TEST(QuantiseI8, NumbersAreRoundedToNearestEven) {
+  EXPECT_EQ(quantised(abi::WeightFormat::I8, {127, 0.5f, 1.5f, -2.5f}).numbers, (std::vector<int>{127, 0, 2, -2}));
+  EXPECT_EQ(quantised(abi::WeightFormat::I8, {-126.6f, 0.4f, -0.6f, 127}).numbers,
+            (std::vector<int>{-127, 0, -1, 127}));
+  float largest = largestWeight(abi::WeightFormat::I8);
+  EXPECT_EQ(quantised(abi::WeightFormat::I8, {largest, -largest}).numbers, (std::vector<int>{127, -127, 0, 0}));
+}
+
+TEST(QuantiseI4, TheExponentIsTheOneWithTheSmallerError) {
+  constexpr abi::WeightFormat i4 = abi::WeightFormat::I4;
+  EXPECT_EQ(quantised(i4, {}).exponent, -126);
+  // Whole numbers are exact; the finer unit would cut off what is above 7 of its own.
+  Quantised whole = quantised(i4, {7, -1, 3, 2});
+  EXPECT_EQ(whole.exponent, 0);
+  EXPECT_EQ(whole.numbers, (std::vector<int>{7, -1, 3, 2}));
+  // 3.75 is 7.5 finer units, of which 7 are kept, an error of 0.25; it is 4 of the coarser, an error of 0.25 too, and
+  // 0.5 and 1.5 are exact in finer units alone.
+  Quantised finer = quantised(i4, {3.75f, 0.5f, 1.5f, -3.5f});
+  EXPECT_EQ(finer.exponent, -1);
+  EXPECT_EQ(finer.numbers, (std::vector<int>{7, 1, 3, -7}));
+  // Above 7.5 finer units, yet better cut off there.
+  Quantised cut = quantised(i4, {4, 0.5f, 1.5f, -2.5f});
+  EXPECT_EQ(cut.exponent, -1);
+  EXPECT_EQ(cut.numbers, (std::vector<int>{7, 1, 3, -5}));
+  // Ties to even, and 7.5 is 7.
+  EXPECT_EQ(quantised(i4, {7.5f, 7, 2.5f, -3.5f}).numbers, (std::vector<int>{7, 7, 2, -4}));
+  float largest = largestWeight(i4);
+  Quantised most = quantised(i4, {largest, -largest});
+  EXPECT_EQ(most.exponent, 104);
+  EXPECT_EQ(most.numbers, (std::vector<int>{7, -7, 0, 0}));
 }
 
 TEST(PackingI8, DoesNotDependOnTheCallersRounding) {

@@ -47,8 +47,8 @@ struct CommandLine {
                                      "best of this machine), avx2, avx512, avx512-bf16, amx-bf16"),
                             cl::value_desc("list"), cl::init("native"), cl::cat(category)};
   cl::opt<std::string> weights{"weights",
-                               cl::desc("How the cpu target keeps matrices: same (the default: in the model's dtype) "
-                                        "or int8"),
+                               cl::desc("How the cpu target keeps matrices: same (the default: in the model's dtype), "
+                                        "int8 or int4"),
                                cl::value_desc("form"), cl::init("same"), cl::cat(category)};
   cl::opt<std::string> dtype{"dtype", cl::desc("The model's numbers: f32 (the default), bf16 or f64"),
                              cl::value_desc("name"), cl::cat(category)};
@@ -139,11 +139,11 @@ llvm::Error checkCpu(const CommandLine &line, Options &options) {
   }
   if (options.cpus.size() > 1 && showsCode(options.emit))
     return misuse("--emit: this level is of one ISA: give --mcpu one name");
-  if (llvm::Error error = checkName("weights", line.weights, {"same", "int8"}))
+  if (llvm::Error error = checkName("weights", line.weights, {"same", "int8", "int4"}))
     return error;
-  options.int8Weights = line.weights == "int8";
-  if (options.int8Weights && options.dtype == "f64")
-    return misuse("--weights=int8 is for f32 and bf16 models");
+  options.weights = line.weights;
+  if (options.weights != "same" && options.dtype == "f64")
+    return misuse("--weights=" + options.weights + " is for f32 and bf16 models");
   return llvm::Error::success();
 }
 

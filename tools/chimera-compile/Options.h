@@ -25,8 +25,8 @@ struct Options {
   std::string target;
   /// The ISAs of the cpu target: native, or names; none twice.
   std::vector<std::string> cpus;
-  /// Whether matrices are kept as int8 (cpu only).
-  bool int8Weights = false;
+  /// How matrices are kept (cpu only): same, int8 or int4.
+  std::string weights;
   /// f32, bf16 or f64; absent: f32 for a config, what the file says for IR.
   std::optional<std::string> dtype;
   /// infer, train.

@@ -68,7 +68,7 @@ public:
   void addCalls(mlir::OpPassManager &manager, mlir::ModuleOp module, const Options &options,
                 const std::string &isa) const override {
     if (fuses(module))
-      buildCpuCallsPipeline(manager, {isa, options.int8Weights ? "int8" : "same"});
+      buildCpuCallsPipeline(manager, {isa, options.weights});
     else
       buildRefCallsPipeline(manager);
   }

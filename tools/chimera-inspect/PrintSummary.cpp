@@ -88,24 +88,18 @@ static void printPhase(const char *name, const runtime::Phase &phase) {
                  " sequences a step");
 }
 
-static const char *nameOf(runtime::WeightFormat format) {
-  static const char *const names[] = {"f32", "bf16", "i8"};
-  return names[int(format)];
-}
-
 /// Bytes of the weights by their form: packed, by format, and the rest, which launches read row by row.
 static std::string weightList(const Manifest &manifest, const runtime::Variant &variant) {
-  double packed[3] = {}, rowMajor = 0;
+  double packed[abi::weightFormatCount] = {}, rowMajor = 0;
   for (const runtime::PackedWeights &weights : variant.packed)
     packed[int(weights.format)] += double(weights.bytes);
   for (const runtime::Parameter *parameter : rowMajorParameters(manifest, variant))
     rowMajor += double(parameter->bytes);
   std::string text;
   char part[64];
-  for (runtime::WeightFormat format :
-       {runtime::WeightFormat::F32, runtime::WeightFormat::BF16, runtime::WeightFormat::I8})
-    if (packed[int(format)] > 0) {
-      std::snprintf(part, sizeof part, "%.0f bytes of %s in panels, ", packed[int(format)], nameOf(format));
+  for (int format = 0; format < abi::weightFormatCount; ++format)
+    if (packed[format] > 0) {
+      std::snprintf(part, sizeof part, "%.0f bytes of %s in panels, ", packed[format], abi::weightFormatNames[format]);
       text += part;
     }
   std::snprintf(part, sizeof part, "%.0f bytes row by row", rowMajor);
