@@ -12,7 +12,8 @@
 namespace chimera::abi {
 
 /// I8 and I4 are whole numbers of eight or four bits and, for each output and scaleGroup inputs, a power of two: the
-/// weight is w = q * 2^e, which is a bf16 and an f32 number exactly, so that every way to multiply sees the same weight.
+/// weight is w = q * 2^e, which is a bf16 and an f32 number exactly, so that every way to multiply sees the same
+/// weight.
 enum class WeightFormat : uint8_t { F32, BF16, I8, I4 };
 
 /// As symbols, manifests and `chimera.pack` spell them.
