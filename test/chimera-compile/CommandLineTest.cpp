@@ -54,7 +54,7 @@ const Misuse misuses[] = {
     {"CodeOfSeveralCpus",
      {"a", "--emit=asm", "--mcpu=avx2,avx512"},
      "--emit: this level is of one ISA: give --mcpu one name"},
-    {"Weights", {"a", "-o", "b", "--weights=int4"}, "--weights: 'int4' is none of same, int8"},
+    {"Weights", {"a", "-o", "b", "--weights=int2"}, "--weights: 'int2' is none of same, int8, int4"},
     {"WeightsOfRef", {"a", "-o", "b", "--target=ref", "--weights=int8"}, "--weights is for --target=cpu"},
     {"WeightsOfF64", {"a", "-o", "b", "--weights=int8", "--dtype=f64"}, "--weights=int8 is for f32 and bf16 models"},
     {"DropShareAlone", {"a", "-o", "b", "--drop-share=0.1"}, "--drop-share is for --drop-modes"},

@@ -101,8 +101,8 @@ std::optional<ApiError> Api::refusal(const Request &request, Response &response)
   }
   if (request.method != "POST")
     return std::nullopt;
-  if (scheduler.draining())
-    return ApiError{503, "the server is about to end and takes no more requests", "", "shutting_down", 0};
+  if (std::optional<ApiError> refusal = scheduler.refusal())
+    return refusal;
   std::string type = request.get_header_value("Content-Type");
   if (type.substr(0, type.find(';')) != json) // What a web page may send without asking has other types.
     return ApiError{415, "the Content-Type must be application/json", "", "", 0};
@@ -179,7 +179,7 @@ void Api::attach(HttpServer &server) {
     response.set_content(page, "text/html; charset=utf-8");
   });
   server.Get("/health", [this](const Request &, Response &response) {
-    bool draining = scheduler.draining();
+    bool draining = scheduler.refusal().has_value();
     response.status = draining ? 503 : 200;
     response.set_content(draining ? R"({"status":"draining"})" : R"({"status":"ok"})", json);
   });

@@ -12,10 +12,15 @@ Scheduler::Scheduler(ServedModel &model, Metrics &metrics, const SchedulerOption
     : model(model), metrics(metrics), options(options), plan(model.manifest(), options.maxSequences, model.memoryLimit),
       prefixes(model, plan, size_t(options.prefixes)), worker(model, metrics, prefixes) {}
 
+static ApiError shuttingDown() {
+  return {503, "the server is about to end and takes no more requests", "", "shutting_down", 0};
+}
+
 Scheduler::~Scheduler() {
   {
     std::lock_guard<std::mutex> lock(mutex);
-    stopping = refusing = true;
+    stopping = true;
+    refused = shuttingDown();
   }
   changed.notify_all();
   if (thread.joinable())
@@ -55,8 +60,8 @@ std::optional<ApiError> Scheduler::submit(const std::shared_ptr<Job> &job) {
     works.push_back(std::move(work));
   }
   std::lock_guard<std::mutex> lock(mutex);
-  if (refusing)
-    return ApiError{503, "the server is about to end and takes no more requests", "", "shutting_down", 0};
+  if (refused)
+    return refused;
   bool starts = waiting.empty() && plan.fits(works.front()->need);
   if (!starts && waitingJobs >= options.queue)
     return ApiError{429, std::to_string(waitingJobs) + " requests wait already; try again later", "", "queue_full", 1};
@@ -87,12 +92,13 @@ void Scheduler::cancelled() {
 
 void Scheduler::drain() {
   std::lock_guard<std::mutex> lock(mutex);
-  refusing = true;
+  if (!refused)
+    refused = shuttingDown();
 }
 
-bool Scheduler::draining() const {
+std::optional<ApiError> Scheduler::refusal() const {
   std::lock_guard<std::mutex> lock(mutex);
-  return refusing;
+  return refused;
 }
 
 bool Scheduler::idle() const {
@@ -188,7 +194,7 @@ void Scheduler::failAll(const ApiError &error) {
   for (std::unique_ptr<Work> &work : running)
     worker.release(*work);
   std::lock_guard<std::mutex> lock(mutex);
-  refusing = true;
+  refused = error;
   for (const std::unique_ptr<Work> &work : running)
     work->job->fail(error);
   for (const std::unique_ptr<Work> &work : admitted)

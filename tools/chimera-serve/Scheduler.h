@@ -61,7 +61,8 @@ public:
 
   /// Refuses requests from now on.
   void drain();
-  bool draining() const;
+  /// Why requests are refused: the server is about to end, or its device has failed. Nothing: they are taken.
+  std::optional<ApiError> refusal() const;
   /// Whether nothing runs and nothing waits.
   bool idle() const;
 
@@ -96,7 +97,8 @@ private:
   std::deque<std::unique_ptr<Work>> waiting;
   std::vector<std::unique_ptr<Work>> admitted; ///< That the thread has not taken yet.
   int64_t waitingJobs = 0;                     ///< Requests that have something in `waiting`.
-  bool refusing = false, stopping = false, cancelling = false, busy = false, deviceLost = false;
+  std::optional<ApiError> refused; ///< What `refusal` gives.
+  bool stopping = false, cancelling = false, busy = false, deviceLost = false;
 
   // The thread's own.
   PrefixCache prefixes;
