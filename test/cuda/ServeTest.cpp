@@ -64,7 +64,8 @@ TEST_F(CudaServeTest, AnswersWhileTheGpuWorks) {
 TEST_F(CudaServeTest, ALostGpuEndsTheServerWithStatusOneAndEveryRequestWithAnError) {
   const int nothing = callsOfNothing();
   ASSERT_GT(nothing, 20);
-  for (int later : {3000, 3001, 3002, 3003, 3017}) { // Different calls of a step.
+  // Different calls of a step, so late that all requests have come by then.
+  for (int later : {60000, 60001, 60002, 60003, 60017}) {
     SCOPED_TRACE(later);
     std::unique_ptr<RunningServer> server = serve(nothing + later, {"--max-sequences", "2"});
     std::vector<std::future<httplib::Result>> asked;
