@@ -97,7 +97,7 @@ private:
   std::deque<std::unique_ptr<Work>> waiting;
   std::vector<std::unique_ptr<Work>> admitted; ///< That the thread has not taken yet.
   int64_t waitingJobs = 0;                     ///< Requests that have something in `waiting`.
-  std::optional<ApiError> refused; ///< What `refusal` gives.
+  std::optional<ApiError> refused;             ///< What `refusal` gives.
   bool stopping = false, cancelling = false, busy = false, deviceLost = false;
 
   // The thread's own.
