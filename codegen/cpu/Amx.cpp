@@ -137,11 +137,10 @@ namespace {
 class PanelsTimesRows {
 public:
   PanelsTimesRows(KernelBuilder &k, WeightFormat weight)
-      : k(k), weight(weight), quantised(isQuantised(weight)), x(k, k.parameter(0).value, Elem::BF16),
-        offsets(k.parameter(1)), rows(k.parameter(2)), inputs(k.parameter(4)),
-        weights(k, k.parameter(3).value, Elem::I8), sums(k, k.parameter(5).value, Elem::F32),
+      : k(k), weight(weight), x(k, k.parameter(0).value, Elem::BF16), offsets(k.parameter(1)), rows(k.parameter(2)),
+        inputs(k.parameter(4)), weights(k, k.parameter(3).value, Elem::I8), sums(k, k.parameter(5).value, Elem::F32),
         packed(k.scratch(Elem::I8, amxRows * chunkInputs * 2)),
-        near(k.scratch(Elem::I8, quantised ? chunkInputs * amxPanel * 2 : panelTileBytes)) {}
+        near(k.scratch(Elem::I8, isQuantised(weight) ? chunkInputs * amxPanel * 2 : panelTileBytes)) {}
 
   void build() {
     Val count = k.parameter(6), rowTiles = (rows + (tileRows - 1)) / tileRows;
@@ -166,7 +165,7 @@ private:
   void multiply(Val panel, Val first, Val length, Val rowTiles) {
     Val tiles = (length + (tileInputs - 1)) / tileInputs, whole = tiles, rest = k.integer(0);
     Buffer from = near;
-    if (quantised) {
+    if (isQuantised(weight)) {
       Val blocks = (inputs + (scaleGroup - 1)) / scaleGroup;
       Val place = (panel * blocks + first / scaleGroup) * quantisedBlockBytes(weight, amxPanel);
       MicroSpec spec{16, Scalar::BF16, weight, amxPanel, false};
@@ -200,7 +199,6 @@ private:
 
   KernelBuilder &k;
   WeightFormat weight;
-  bool quantised;
   Buffer x;
   Val offsets, rows, inputs;
   Buffer weights, sums, packed, near;

@@ -27,16 +27,7 @@ static int64_t streamAhead(const MicroSpec &spec) {
 }
 
 int64_t panelBytes(WeightFormat weight, int64_t panel, int64_t inputs) {
-  switch (weight) {
-  case WeightFormat::F32:
-    return inputs * panel * 4;
-  case WeightFormat::BF16:
-    return (inputs + 1) / 2 * panel * 4;
-  case WeightFormat::I8:
-  case WeightFormat::I4:
-    return (inputs + scaleGroup - 1) / scaleGroup * quantisedBlockBytes(weight, panel);
-  }
-  llvm_unreachable("every format is listed");
+  return panel * abi::packedRowBytes(weight, abi::paddedInputs(weight, laneInputs(weight), inputs));
 }
 
 static std::string nameOf(const std::string &what, const MicroSpec &spec) {

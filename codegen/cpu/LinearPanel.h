@@ -12,9 +12,9 @@ namespace chimera::cpu {
 inline constexpr int64_t panelRows = 96;
 
 /// The internal function (x, offsets i64[rows], rows, panel, K, tile f32 [rows][panel]): tile[r][n] = sum_k
-/// x[offsets[r]
-/// + k] w[n][k], each sum from +0 with k ascending, whatever `rows` is. Quantised weights and operands of bf16 are
-/// multiplied as they are by few rows; for many they are turned, a part at a time, into what is multiplied faster.
+/// x[offsets[r] + k] w[n][k], each sum from +0 with k ascending, whatever `rows` is. Quantised weights and operands of
+/// bf16 are multiplied as they are by few rows; for many they are turned, a part at a time, into what is multiplied
+/// faster.
 mlir::func::FuncOp emitRowsTimesPanel(mlir::ModuleOp module, const MicroSpec &spec);
 
 /// Bytes of a panel of weights of `inputs` inputs.

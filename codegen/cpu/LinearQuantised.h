@@ -22,11 +22,6 @@ using namespace kernel;
 using abi::scaleGroup;
 using abi::WeightFormat;
 
-/// Inputs of one output in a 32-bit lane of packed weights.
-constexpr int64_t laneInputs(WeightFormat format) {
-  return 32 / abi::bitsOf(format);
-}
-
 /// Bytes of a panel's block of scaleGroup inputs: the exponents, then the numbers.
 constexpr int64_t quantisedBlockBytes(WeightFormat format, int64_t panel) {
   return abi::scaleGroupBytes(format) * panel;

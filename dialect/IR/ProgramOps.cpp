@@ -177,7 +177,8 @@ LogicalResult PackOp::verify() {
   if (getInterleaved() && (getInputs().size() != 2 || getInputs()[0].getType() != getInputs()[1].getType())) {
     return emitOpError("interleaves two matrices of one type");
   }
-  if (!llvm::is_contained(abi::weightFormatNames, getFormat())) {
+  const auto *format = llvm::find(abi::weightFormatNames, getFormat());
+  if (format == std::end(abi::weightFormatNames)) {
     return emitOpError("format must be f32, bf16, i8 or i4, got '") << getFormat() << "'";
   }
   int64_t panel = static_cast<int64_t>(getPanel()), group = static_cast<int64_t>(getGroup());
@@ -185,11 +186,8 @@ LogicalResult PackOp::verify() {
     return emitOpError("panel must be in 1 .. ")
            << abi::mostPanel << " and group in 1 .. " << abi::mostGroup << ", got " << panel << " and " << group;
   }
-  if (getFormat() == "i8" && abi::scaleGroup % group != 0) {
-    return emitOpError("group must divide ") << abi::scaleGroup << " for i8, got " << group;
-  }
-  if (getFormat() == "i4" && group != abi::nibbleGroup) {
-    return emitOpError("group must be ") << abi::nibbleGroup << " for i4, got " << group;
+  if (const char *fault = abi::groupFault(abi::WeightFormat(format - abi::weightFormatNames), group)) {
+    return emitOpError("group ") << fault << " for " << getFormat() << ", got " << group;
   }
   if (getInputs().size() > static_cast<size_t>(abi::mostStacked)) {
     return emitOpError("stacks at most ") << abi::mostStacked << " matrices, got " << getInputs().size();

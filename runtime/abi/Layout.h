@@ -55,7 +55,7 @@ inline constexpr int trainingProgramCount = sizeof(trainingProgramNames) / sizeo
 
 // Packed weights.
 
-/// Inputs that share an exponent in the format i8.
+/// Inputs that share an exponent in the formats i8 and i4.
 inline constexpr int64_t scaleGroup = 32;
 /// The most outputs of a panel, and the most neighbouring inputs of a group.
 inline constexpr int64_t mostPanel = 4096;

@@ -35,9 +35,25 @@ constexpr int64_t bitsOf(WeightFormat format) {
   return bits[static_cast<int>(format)];
 }
 
+/// Neighbouring inputs of an output that 32 bits hold.
+constexpr int64_t laneInputs(WeightFormat format) {
+  return 32 / bitsOf(format);
+}
+
 /// Bytes of scaleGroup inputs of an output, with their exponent if they have one.
 constexpr int64_t scaleGroupBytes(WeightFormat format) {
   return scaleGroup * bitsOf(format) / 8 + (isQuantised(format) ? 1 : 0);
+}
+
+/// Inputs with the padding to whole groups of `group`, or of scaleGroup where they share an exponent.
+constexpr int64_t paddedInputs(WeightFormat format, int64_t group, int64_t inputs) {
+  int64_t multiple = isQuantised(format) ? scaleGroup : group;
+  return (inputs + multiple - 1) / multiple * multiple;
+}
+
+/// Bytes of an output in a panel, of so many padded inputs.
+constexpr int64_t packedRowBytes(WeightFormat format, int64_t padded) {
+  return isQuantised(format) ? padded / scaleGroup * scaleGroupBytes(format) : padded * bitsOf(format) / 8;
 }
 
 /// The largest magnitude of a quantised number.
@@ -49,10 +65,18 @@ constexpr int64_t mostNumber(WeightFormat format) {
 /// goes.
 inline constexpr int leastExponent = -126, mostExponent = 104;
 
-/// Neighbouring inputs of an output that I4 keeps in 32 bits.
-inline constexpr int64_t nibbleGroup = 8;
-/// The bit at which the number of input `place` of them begins: those of even inputs are in the lower half, those of
-/// odd inputs in the upper, so that a shift puts a pair of neighbours at the beginnings of the two halves.
+/// What is wrong with a packed form's group of neighbouring inputs; null: nothing. I4 has one order of its numbers.
+constexpr const char *groupFault(WeightFormat format, int64_t group) {
+  if (format == WeightFormat::I8 && group > 0 && scaleGroup % group != 0)
+    return "must divide 32";
+  if (format == WeightFormat::I4 && group != laneInputs(format))
+    return "must be 8";
+  return nullptr;
+}
+static_assert(scaleGroup == 32 && laneInputs(WeightFormat::I4) == 8, "groupFault says so");
+
+/// The bit of a 32-bit lane at which I4 keeps the number of input `place`: those of even inputs are in the lower half,
+/// those of odd inputs in the upper, so that a shift puts a pair of neighbours at the beginnings of the two halves.
 constexpr int64_t nibbleShift(int64_t place) {
   return place % 2 * 16 + place / 2 * 4;
 }

@@ -321,10 +321,8 @@ static PackedWeights readPacked(const JsonReader &json, const Manifest &manifest
   packed.bytes = json.at("bytes").integer(0, mostBytes);
   if (packed.parameters.empty() || (packed.interleaved && packed.parameters.size() != 2))
     json.at("parameters").fail(packed.interleaved ? "must be two" : "must not be empty");
-  if (packed.format == WeightFormat::I8 && scaleGroup % std::max<int64_t>(packed.group, 1) != 0)
-    json.at("group").fail("must divide 32");
-  if (packed.format == WeightFormat::I4 && packed.group != abi::nibbleGroup)
-    json.at("group").fail("must be 8");
+  if (const char *fault = abi::groupFault(packed.format, packed.group))
+    json.at("group").fail(fault);
   return packed;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "runtime/core/Packing.h"
 
-#include "runtime/core/Quantise.h"
+#include "runtime/core/QuantiseGroup.h"
 
 #include <algorithm>
 #include <cmath>
@@ -148,7 +148,7 @@ std::optional<BadElement> Packer::packQuantised(const std::vector<Row> &rows, co
     for (size_t n = 0; n < panel; ++n) {
       float weights[scaleGroup];
       read(rows[n], at(block, rows[n], n, begin), begin, scaleGroup, io::DType::F32, weights);
-      if (quantise(packed.format, weights, exponents[n], numbers.data() + n * numberBytes))
+      if (quantiseGroup(packed.format, weights, exponents[n], numbers.data() + n * numberBytes))
         continue;
       const float *bad = std::find_if(weights, weights + scaleGroup, [&](float weight) {
         return !(std::fabs(weight) <= largestWeight(packed.format));

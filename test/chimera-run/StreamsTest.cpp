@@ -2,6 +2,8 @@
 // The standard output when it is full, closed or gone, and a run that is interrupted.
 #include "test/chimera-run/ByteModel.h"
 
+#include "runtime/io/Affixes.h"
+
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -30,10 +32,6 @@ protected:
 
   std::vector<std::string> endless() const { return {"--prompt", "ab", "--max-new-tokens", "1000000000"}; }
 };
-
-static bool endsWith(const std::string &text, const std::string &end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
 
 TEST_F(StreamsTest, AnOutputThatIsFullOrClosedIsAnErrorAtOnce) {
   std::string tokens = npy("t.npy", DType::I32, {2}, bytesOf("ab"));
@@ -73,7 +71,7 @@ TEST_F(StreamsTest, ASignalEndsTheRunAtOnceAndTurnsColoursOff) {
   std::vector<std::string> coloured = endless();
   coloured.insert(coloured.end(), {"--color", "always"});
   for (int signal : {SIGINT, SIGTERM, SIGHUP})
-    EXPECT_TRUE(endsWith(interrupted(coloured, signal), "\x1b[0m")) << signal;
+    EXPECT_TRUE(io::endsWith(interrupted(coloured, signal), "\x1b[0m")) << signal;
   EXPECT_EQ(interrupted(endless(), SIGINT).find('\x1b'), std::string::npos) << "there was no colour to turn off";
 }
 

@@ -18,6 +18,11 @@ static Clock::time_point after(double seconds) {
   return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
 }
 
+std::string completionRequest(const std::string &body) {
+  return "POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: " +
+         std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
 RunningServer::RunningServer(const std::vector<std::string> &command, const std::string &folder)
     : err(folder + "/serve-errors") {
   process = startProcess(command, folder + "/serve-output", err);

@@ -9,6 +9,9 @@
 
 namespace chimera::test {
 
+/// The bytes of a request for a completion, for a connection of its own.
+std::string completionRequest(const std::string &body);
+
 /// A server that runs as long as this lives.
 class RunningServer {
 public:

@@ -146,10 +146,7 @@ std::string ServeTest::raw(const std::string &bytes, double seconds) const {
 int ServeTest::occupy(const json &more) const {
   json request = {{"prompt", "abc"}, {"max_tokens", 400000}};
   request.update(more);
-  std::string body = request.dump();
-  std::string text = "POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-                     "Content-Length: " +
-                     std::to_string(body.size()) + "\r\n\r\n" + body;
+  std::string text = completionRequest(request.dump());
   int file = connection();
   EXPECT_EQ(::write(file, text.data(), text.size()), ssize_t(text.size()));
   return file;

@@ -109,9 +109,7 @@ TEST_F(CudaServeTest, ClientsThatDoNotReadDoNotHoldUpTheEnd) {
                                 {"n", 8},
                                 {"max_tokens", 1000}}
                                .dump();
-  const std::string request = "POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-                              "Content-Length: " +
-                              std::to_string(body.size()) + "\r\n\r\n" + body;
+  const std::string request = completionRequest(body);
   ASSERT_EQ(::write(deaf, request.data(), request.size()), ssize_t(request.size()));
   (void)ask(server->port(), false);
   EXPECT_EQ(server->wait(20), 1);

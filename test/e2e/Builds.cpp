@@ -127,21 +127,18 @@ static bool isTied(const ModelCase &modelCase) {
 }
 
 std::vector<ModelBuild> quantisedModelBuilds() {
-  // Two models after each other take f32 and bf16 with the same weights.
-  constexpr std::pair<Precision, const char *> turns[] = {
-      {Precision::BF16, "int8"}, {Precision::F32, "int8"}, {Precision::BF16, "int4"}, {Precision::F32, "int4"}};
   std::vector<ModelBuild> builds;
-  size_t models = 0;
+  Precision turn = Precision::F32;
   std::vector<ModelBuild> plain = cpuModelBuilds();
   for (size_t i = 0; i < plain.size(); ++i) {
     bool isFirst = i == 0 || plain[i].model != plain[i - 1].model;
     const ModelCase &modelCase = modelCases()[plain[i].model];
     if (isTied(modelCase))
       continue;
-    models += isFirst;
-    const auto &turn = turns[(models - 1) % std::size(turns)];
-    for (const char *weights : {"int8", "int4"})
-      if (longMode() || turn == std::pair(plain[i].build.precision, weights))
+    if (isFirst)
+      turn = turn == Precision::F32 ? Precision::BF16 : Precision::F32;
+    if (longMode() || plain[i].build.precision == turn)
+      for (const char *weights : {"int8", "int4"})
         builds.push_back({plain[i].model, cpuBuild(plain[i].build.isas, plain[i].build.precision, weights)});
   }
   return builds;

@@ -65,8 +65,8 @@ std::vector<ModelBuild> cpuModelBuilds();
 /// Every eighth model as f64, f32 or bf16 of the sim target in turn; in long mode every model as each.
 std::vector<ModelBuild> simModelBuilds();
 
-/// Every model whose embeddings are not tied with int8 or int4 weights in turn, as f32 or bf16 in turn, for the ISAs
-/// that cpuModelBuilds() has for it; in long mode with both, as both.
+/// Every model whose embeddings are not tied with int8 and with int4 weights, as f32 or bf16 in turn, for the ISAs that
+/// cpuModelBuilds() has for it; in long mode as both.
 std::vector<ModelBuild> quantisedModelBuilds();
 
 } // namespace chimera::test

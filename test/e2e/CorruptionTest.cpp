@@ -156,7 +156,7 @@ TEST_P(CorruptionTest, CheckpointIsReadOrRefused) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CorruptionTest,
-                         testing::Values(refBuild(Precision::F32), cpuBuild("native", Precision::F32, "int4")),
+                         testing::Values(refBuild(Precision::F32), cpuBuild("native", Precision::F32, "int8")),
                          [](const auto &info) { return buildName(info.param); });
 
 } // namespace

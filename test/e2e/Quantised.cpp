@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "test/e2e/Quantised.h"
 
+#include "runtime/io/Affixes.h"
+
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
@@ -52,10 +54,6 @@ void roundTo(const std::string &weights, Tensor &matrix) {
     }
 }
 
-static bool endsWith(const std::string &text, const std::string &end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 RandomModel withQuantisedWeights(const RandomModel &model, const std::string &weights) {
   RandomModel rounded = model;
   if (model.config.tieWordEmbeddings) {
@@ -69,7 +67,7 @@ RandomModel withQuantisedWeights(const RandomModel &model, const std::string &we
   }
   // The routers' are called router.proj, router.fc1 and router.fc2.
   for (auto &[name, tensor] : rounded.parameters)
-    if (endsWith(name, "_proj.weight") || name == "lm_head.weight")
+    if (io::endsWith(name, "_proj.weight") || name == "lm_head.weight")
       roundTo(weights, tensor);
   return rounded;
 }

@@ -11,8 +11,7 @@ namespace chimera::test {
 
 /// Rounds a matrix [out, in] in place as `--weights` keeps it: for each output and 32 inputs beside each other w
 /// becomes q 2^e, with q = w / 2^e to the nearest whole number, ties to the even one. int8: e is the smallest for which
-/// max|w|
-/// <= 127 2^e. int4: |q| <= 7, and e is the smallest for which max|w| <= 7.5 2^e, or the one below if the sum of
+/// max|w| <= 127 2^e. int4: |q| <= 7, and e is the smallest for which max|w| <= 7.5 2^e, or the one below if the sum of
 /// squared errors is smaller there, each error being rounded to 1024ths of its 2^e.
 void roundTo(const std::string &weights, Tensor &matrix);
 

@@ -204,16 +204,17 @@ INSTANTIATE_TEST_SUITE_P(Cpu, QuantisedWideTest, testing::ValuesIn(wideBuilds())
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(QuantisedWideTest);
 
 TEST(Quantised, WeightsThatAreNotFiniteAreOneLineThatNamesTheTensor) {
-  for (double value : {std::nan(""), std::numeric_limits<double>::infinity()})
-    for (const char *name : {"layers.0.attn.k_proj.weight", "layers.2.ssm.in_proj.weight", "lm_head.weight"}) {
-      ModelOnDisk onDisk(cpuBuild("native", Precision::F32, "int4"));
-      onDisk.model.parameters.at(name).values[7] = value;
-      writeModel(onDisk.model, onDisk.directory.path());
-      ProcessResult result = onDisk.run({"--tokens", onDisk.writeArray<int32_t>("tokens.npy", {2}, {1, 2})});
-      EXPECT_EQ(result.status, 1) << result.describe();
-      EXPECT_EQ(countLines(result.err), 1) << result.err;
-      EXPECT_NE(result.err.find(name), std::string::npos) << result.err;
-    }
+  for (const char *weights : {"int8", "int4"})
+    for (double value : {std::nan(""), std::numeric_limits<double>::infinity()})
+      for (const char *name : {"layers.0.attn.k_proj.weight", "layers.2.ssm.in_proj.weight", "lm_head.weight"}) {
+        ModelOnDisk onDisk(cpuBuild("native", Precision::F32, weights));
+        onDisk.model.parameters.at(name).values[7] = value;
+        writeModel(onDisk.model, onDisk.directory.path());
+        ProcessResult result = onDisk.run({"--tokens", onDisk.writeArray<int32_t>("tokens.npy", {2}, {1, 2})});
+        EXPECT_EQ(result.status, 1) << result.describe();
+        EXPECT_EQ(countLines(result.err), 1) << result.err;
+        EXPECT_NE(result.err.find(name), std::string::npos) << result.err;
+      }
 }
 
 } // namespace

@@ -2,7 +2,7 @@
 //
 // Packed weights against the formula of their layout, element by element.
 #include "runtime/core/Packing.h"
-#include "runtime/core/Quantise.h"
+#include "runtime/core/QuantiseGroup.h"
 #include "runtime/core/WeightsFill.h"
 #include "runtime/device/FloatingPoint.h"
 #include "runtime/io/Safetensors.h"
@@ -383,7 +383,7 @@ Quantised quantised(abi::WeightFormat format, std::vector<float> weights) {
   size_t given = 4;
   std::vector<uint8_t> bytes(32);
   Quantised group;
-  EXPECT_TRUE(quantise(format, weights.data(), group.exponent, bytes.data()));
+  EXPECT_TRUE(quantiseGroup(format, weights.data(), group.exponent, bytes.data()));
   for (size_t k = 0; k < given; ++k) {
     if (format == abi::WeightFormat::I8)
       group.numbers.push_back(int8_t(bytes[k]));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "test/support/RandomModel.h"
 
+#include "runtime/io/Affixes.h"
 #include "runtime/io/DType.h"
 #include "runtime/io/Safetensors.h"
 #include "test/support/Random.h"
@@ -13,6 +14,7 @@
 namespace chimera::test {
 namespace {
 
+using io::endsWith;
 using Shape = std::vector<int64_t>;
 using Shapes = std::vector<std::pair<std::string, Shape>>;
 
@@ -108,10 +110,6 @@ void addFeedForward(Shapes &shapes, const std::string &layer, const Config &conf
     addNetwork(shapes, layer + "ffn.", config, inner);
   if (config.postNorms)
     addNorm(shapes, layer + "post_ffn_norm", config.norm, width);
-}
-
-bool endsWith(const std::string &text, const std::string &end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
 bool contains(const std::string &text, const std::string &part) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include "runtime/core/Quantise.h"
+#include "runtime/core/QuantiseGroup.h"
 
 #include "runtime/core/Vectors.h"
 
@@ -92,15 +92,16 @@ CHIMERA_VECTOR_INLINE static inline int bestNibbles(const float *weights, int ex
 }
 
 static void packNibbles(const int32_t *numbers, uint8_t *bytes) {
-  for (int64_t first = 0; first < scaleGroup; first += abi::nibbleGroup, bytes += sizeof(uint32_t)) {
+  constexpr int64_t group = abi::laneInputs(WeightFormat::I4);
+  for (int64_t first = 0; first < scaleGroup; first += group, bytes += sizeof(uint32_t)) {
     uint32_t word = 0;
-    for (int64_t place = 0; place < abi::nibbleGroup; ++place)
+    for (int64_t place = 0; place < group; ++place)
       word |= uint32_t(numbers[first + place] & 15) << abi::nibbleShift(place);
     std::memcpy(bytes, &word, sizeof word);
   }
 }
 
-bool quantise(WeightFormat format, const float *weights, int8_t &exponent, uint8_t *numbers) {
+bool quantiseGroup(WeightFormat format, const float *weights, int8_t &exponent, uint8_t *numbers) {
   bool fits = false;
   onWidestVectors([&]() CHIMERA_VECTOR_INLINE {
     uint32_t bits = largestMagnitude(weights);
